@@ -1,0 +1,57 @@
+/**
+ * A route is a value: the table of all routes is what the HTTP listener, the front's generated configuration, the endpoint tests and the simulator share.
+ * Handlers take a request value and return a response value; no handler sees a socket.
+ */
+import type { Logger } from '../telemetry/logger.ts';
+
+export type HttpMethod = 'GET' | 'PUT' | 'POST' | 'DELETE';
+
+export interface ApiRequest {
+  readonly method: HttpMethod;
+  /** Path as received, still percent-encoded, without query. */
+  readonly path: string;
+  /** Decoded path parameters by name. */
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: URLSearchParams;
+  /** Lower-case names. */
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  /** Parsed JSON body; undefined when the request has none. Routes with `body: 'json-object'` get an object. */
+  readonly body: unknown;
+  /** Address of the client, as the listener (or a trusted proxy) tells it. */
+  readonly remoteAddress: string;
+  /** Follows the request through the logs; in every log line about it. */
+  readonly traceId: string;
+  readonly logger: Logger;
+  /** Aborted when the client has gone or the server is stopping: long polls then return early. */
+  readonly signal: AbortSignal;
+}
+
+export interface ApiResponse {
+  readonly status: number;
+  /** A value to be sent as JSON, or JSON text that is ready (`json`). */
+  readonly body?: unknown;
+  /** Ready JSON text; wins over `body`. */
+  readonly json?: string | Uint8Array;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Which role of the program serves a route; the front sends it there. */
+export type HttpRole = 'clientapi' | 'syncapi' | 'federationapi' | 'mediaapi';
+
+export interface Route {
+  /** The spec's operationId. */
+  readonly operationId: string;
+  readonly method: HttpMethod;
+  /** The spec's template, for example `/_matrix/client/v3/rooms/{roomId}/send/{eventType}/{txnId}`. `/r0/` is served for `/v3/` too. */
+  readonly path: string;
+  readonly role: HttpRole;
+  /** Whether the last parameter takes the rest of the path, slashes included, and may be empty (state keys). */
+  readonly trailing?: boolean;
+  /** `json-object`: the body must be a JSON object (default for PUT and POST); `none`: the body is not read. */
+  readonly body?: 'json-object' | 'optional-json-object' | 'none';
+  /** Biggest body in bytes; default 1 MiB. */
+  readonly bodyBytesMax?: number;
+  /** May be repeated on another instance without harm (front retries). */
+  readonly idempotent: boolean;
+  readonly handle: (request: ApiRequest) => Promise<ApiResponse>;
+}

@@ -1,0 +1,16 @@
+/**
+ * How far the shared read model is. Fed by the signals of the consumers that apply (in this process and in others) and, because signals may be lost, by a look into
+ * the consumer's positions table.
+ */
+import type { OutputLogName } from './log.ts';
+import type { Applied } from '../../schemas/log/envelope.ts';
+
+export interface AppliedPositions {
+  /** Resolves true once the read model holds `sequence` of the partition, false after `boundMs`. At once for sequence 0. */
+  waitFor(log: OutputLogName, partition: number, sequence: number, boundMs: number): Promise<boolean>;
+  /** Newest applied sequence per partition that this process knows of (never ahead of the tables). A copy. */
+  vector(log: OutputLogName): number[];
+  /** Calls `listener` after each advance that this process learns of; the result unsubscribes. */
+  onApplied(listener: (applied: Applied) => void): () => void;
+  close(): Promise<void>;
+}

@@ -1,0 +1,26 @@
+/**
+ * Submitting inputs and waiting for their outcomes: `CommandClient` is what clientapi, syncapi and federationapi write with.
+ */
+import type { InputLogName } from './log.ts';
+import type { Outcome } from '../../schemas/log/envelope.ts';
+import type { RoomInput } from '../../schemas/log/room-input.ts';
+import type { UserInput } from '../../schemas/log/user-input.ts';
+
+/** Asked when an outcome signal was lost: what the owner remembers of the input (undefined: not accepted, or not yet). */
+export type OutcomeLookup = (log: InputLogName, inputId: string) => Promise<Outcome | undefined>;
+
+export class OutcomeTimeout extends Error {
+  override readonly name = 'OutcomeTimeout';
+}
+
+export interface CommandClient {
+  /**
+   * Appends the input to its log under `roomId` and resolves with the owner's outcome, accepted or rejected. `inputId`, `replyTo` and `deadlineMs` are filled in here
+   * (`inputId` when empty: random). Rejects with `OutcomeTimeout` after the deadline (30 s): the owner drops the input by then, so the caller may try again;
+   * rejects with `LogUnavailable` when the log takes no records.
+   */
+  submitRoomInput(input: Omit<RoomInput, 'replyTo' | 'deadlineMs'>): Promise<Outcome>;
+  /** The same for user-input, under `userId`. */
+  submitUserInput(input: Omit<UserInput, 'replyTo' | 'deadlineMs'>): Promise<Outcome>;
+  close(): Promise<void>;
+}

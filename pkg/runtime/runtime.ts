@@ -1,0 +1,70 @@
+/**
+ * The only door to time, randomness, tasks and slow CPU work. Everything else in the server takes a `Runtime` as an argument, so
+ * that the whole server runs under the simulator's virtual time and seeded randomness. `pkg/runtime/real` fulfils it for production.
+ */
+import type { Logger } from '../telemetry/logger.ts';
+
+export interface Timer {
+  cancel(): void;
+}
+
+export interface Clock {
+  /** Wall-clock time in ms since the Unix epoch. */
+  now(): number;
+  /** A clock that never goes back, in ms, with fractions; for durations only. */
+  monotonic(): number;
+  /** Resolves after `ms`, or at once when `signal` is aborted (never rejects). */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  /** Calls `callback` once after `ms`; keeps no process alive. */
+  timer(ms: number, callback: () => void): Timer;
+  /** Resolves after everything that is ready to run has run (a macrotask boundary). */
+  yield(): Promise<void>;
+}
+
+export interface Random {
+  bytes(length: number): Uint8Array;
+  /** A number in [0, 1). */
+  float(): number;
+  /** A string of `length` letters and digits (5.9 bits each), safe in URLs. */
+  token(length: number): string;
+}
+
+export interface Task {
+  readonly name: string;
+  /** Resolves when the task has ended, however it ended. */
+  readonly done: Promise<void>;
+  /** Aborts the task's signal and waits for its end. */
+  stop(): Promise<void>;
+}
+
+export interface Tasks {
+  /**
+   * Runs `work` in the background until it returns or `stop` is called. `work` must return soon after `signal` is aborted. A task that
+   * throws is logged and makes the process unhealthy: it is dead, not restarted; what can recover recovers inside.
+   */
+  spawn(name: string, work: (signal: AbortSignal) => Promise<void>): Task;
+  /** Names of tasks that died by an exception. */
+  dead(): readonly string[];
+}
+
+/** CPU work that must not block the event loop. */
+export interface Offload {
+  /** scrypt (RFC 7914), `keyLength` bytes. */
+  scrypt(password: string, salt: Uint8Array, cost: { n: number; r: number; p: number; keyLength: number }): Promise<Uint8Array>;
+}
+
+/** A reason to call the process unhealthy, named; `check` resolves to undefined when well, else to one sentence. */
+export interface HealthCheck {
+  readonly name: string;
+  check(): Promise<string | undefined>;
+}
+
+export interface Runtime {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly tasks: Tasks;
+  readonly offload: Offload;
+  readonly logger: Logger;
+  /** Unique for each start of a process, for example `myelin-3fK9…`; names owners of leases and reply addresses. */
+  readonly instanceId: string;
+}

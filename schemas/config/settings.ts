@@ -1,0 +1,23 @@
+/** The settings as the program sees them, checked and with defaults; `components/homeserver/config` reads them. Times in ms, sizes in bytes. */
+export interface Settings {
+  readonly serverName: string;
+  readonly dataDir: string;
+  readonly listen: { readonly host: string; readonly port: number };
+  /** URL that clients reach this server by (well-known); empty: made from `listen`. */
+  readonly publicBaseUrl: string;
+  readonly roles: readonly Role[];
+  readonly database: { readonly kind: 'sqlite' } | { readonly kind: 'postgres'; readonly url: string };
+  readonly log:
+    | { readonly kind: 'embedded' }
+    | { readonly kind: 'nats'; readonly servers: string }
+    | { readonly kind: 'kafka'; readonly brokers: string };
+  readonly partitions: number;
+  readonly registration: 'open' | 'token' | 'closed';
+  readonly registrationToken: string;
+  readonly rateLimits: boolean;
+  readonly defaultRoomVersion: string;
+  readonly logging: { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly format: 'pretty' | 'json' };
+}
+
+export type Role = 'roomserver' | 'userapi' | 'clientapi' | 'syncapi';
+export const ROLES: readonly Role[] = ['roomserver', 'userapi', 'clientapi', 'syncapi'];

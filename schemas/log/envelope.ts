@@ -1,0 +1,38 @@
+/** Types of `envelope.proto`. */
+export interface OutputEnvelope {
+  sequence: number;
+  epoch: number;
+  record: Uint8Array;
+}
+
+export interface Outcome {
+  inputId: string;
+  partition: number;
+  /** Of the last output record; 0 when the input changed nothing. */
+  sequence: number;
+  /** JSON object; empty with an error. */
+  result: Uint8Array;
+  /** Empty: accepted. */
+  errcode: string;
+  error: string;
+  status: number;
+  /** JSON object of further fields of the error; may be empty. */
+  errorFields: Uint8Array;
+}
+
+export interface Applied {
+  log: string;
+  partition: number;
+  sequence: number;
+  rooms: string[];
+  users: string[];
+}
+
+export interface TypingNow {
+  roomId: string;
+  partition: number;
+  epoch: number;
+  counter: number;
+  userIds: string[];
+  expiresMs: number;
+}
