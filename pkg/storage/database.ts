@@ -37,7 +37,8 @@ export interface Reader {
 export interface Transaction extends Reader {
   /** Runs one writing statement; says how many rows it changed. */
   run(sql: string, params?: readonly SqlValue[]): Promise<{ changes: number }>;
-  insertMany(insert: InsertMany): Promise<void>;
+  /** Says how many rows were inserted or, by `ON CONFLICT … DO UPDATE`, changed: rows that its WHERE left alone do not count. */
+  insertMany(insert: InsertMany): Promise<{ changes: number }>;
   /** The current time by the database's clock in ms (PostgreSQL), or `fallbackNowMs` where the database has none of its own (SQLite). */
   nowMs(fallbackNowMs: number): Promise<number>;
 }
