@@ -31,6 +31,8 @@ export const RECORD_BYTES_MAX = 512 * 1024;
 export interface Pack {
   readonly offset: number;
   readonly records: readonly Uint8Array[];
+  /** Kept in memory only (`durable: false` on the embedded driver): whoever appended it waits, so it may be refused when it cannot be stored. */
+  readonly volatile?: boolean;
 }
 
 export interface Subscription {

@@ -50,6 +50,8 @@ export interface Processor<Input extends InputHeader, Effects> {
   decode(record: Uint8Array): Input;
   /** The key whose order matters: room ID or user ID. */
   keyOf(input: Input): string;
+  /** Whether the input is an answer that parked inputs of its key wait for: it is decided although its key is parked. Optional. */
+  passesParked?(input: Input): boolean;
   /** One batched read of what `decide` will need for these inputs, into the processor's memory. */
   load(inputs: readonly PlacedInput<Input>[]): Promise<void>;
   /**
