@@ -1,0 +1,46 @@
+/**
+ * An event as servers exchange it (persistent data unit), in the format of room versions 3 and later: no event ID inside, references by event ID.
+ * Wire object: snake_case, plain JSON values.
+ */
+export interface Pdu {
+  type: string;
+  sender: string;
+  /** Absent only on `m.room.create` of room versions whose room ID is the hash of that event. */
+  room_id?: string;
+  /** Present exactly on state events. */
+  state_key?: string;
+  content: Record<string, unknown>;
+  auth_events: string[];
+  prev_events: string[];
+  depth: number;
+  /** Wall-clock ms. */
+  origin_server_ts: number;
+  hashes: { sha256: string };
+  /** server name → key ID → unpadded base64. */
+  signatures: Record<string, Record<string, string>>;
+  /** The redacted event; up to room version 10 (later: `content.redacts`). */
+  redacts?: string;
+  unsigned?: Record<string, unknown>;
+}
+
+/** What a sender decides about an event; the owner of the room adds the rest. */
+export interface EventDraft {
+  readonly type: string;
+  readonly sender: string;
+  readonly state_key?: string;
+  readonly content: Record<string, unknown>;
+  /** Only for `m.room.redaction`; stands where the room version has it, whichever way it was given. */
+  readonly redacts?: string;
+}
+
+/** Whether the event is a state event. */
+export function isState(pdu: { readonly state_key?: string | undefined }): boolean {
+  return pdu.state_key !== undefined;
+}
+
+/** The event that a redaction redacts, wherever the room version keeps it; undefined when the event names none. */
+export function redactsOf(pdu: Pick<Pdu, 'type' | 'content' | 'redacts'>, version: { readonly redactsInContent: boolean }): string | undefined {
+  if (pdu.type !== 'm.room.redaction') return undefined;
+  const redacts = version.redactsInContent ? pdu.content.redacts : pdu.redacts;
+  return typeof redacts === 'string' ? redacts : undefined;
+}
