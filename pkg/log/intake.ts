@@ -4,16 +4,15 @@
  */
 import type { Pack } from './log.ts';
 
-/** One pack of one partition, waiting. `generation` tells deliveries of a lost and re-acquired partition apart. */
+/** One pack of one partition, waiting. */
 export interface Waiting {
   readonly partition: number;
-  readonly generation: number;
   readonly pack: Pack;
 }
 
 export interface Intake {
   /** Resolves when the partition has room again: the driver's back-pressure. */
-  add(partition: number, generation: number, packs: readonly Pack[]): Promise<void>;
+  add(partition: number, packs: readonly Pack[]): Promise<void>;
   /** Puts packs back in front, in order: a failed batch. */
   putBack(waiting: readonly Waiting[]): void;
   /** Takes what waits, up to `recordsMax` records (at least one pack), in arrival order. */
@@ -49,9 +48,9 @@ export function createIntake(recordsPerPartitionMax: number): Intake {
   }
 
   return {
-    add(partition, generation, packs) {
+    add(partition, packs) {
       for (const pack of packs) {
-        waiting.push({ partition, generation, pack });
+        waiting.push({ partition, pack });
         count(partition, pack.records.length);
       }
       nudge();

@@ -38,8 +38,8 @@ export interface LeaseKeeper {
   start(): Promise<void>;
   /** Gives every partition back. */
   stop(): Promise<void>;
-  /** Forgets a partition that a commit has shown to be another's. */
-  lost(partition: number): Promise<void>;
+  /** Forgets a partition that a commit has shown to be another's; `revoked` is not called. */
+  lost(partition: number): void;
   held(): readonly number[];
   health(): string | undefined;
 }
@@ -167,7 +167,7 @@ export function createLeaseKeeper(options: LeaseOptions): LeaseKeeper {
       }
       await database.transaction((tx) => tx.run('DELETE FROM instances WHERE consumer = ? AND instance = ?', [consumer, runtime.instanceId])).catch(() => undefined);
     },
-    lost: lose,
+    lost: (partition) => void held.delete(partition),
     held: () => [...held.keys()],
     health() {
       if (exclusive || runtime.clock.monotonic() - renewedAt < ttlMs * 2) return undefined;

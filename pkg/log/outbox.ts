@@ -1,0 +1,53 @@
+/** The outbox: output records in their producer's tables. Written in the owner's transaction, read by the relay and by consumers that repair gaps. */
+import type { OutputEnvelope } from '../../schemas/log/envelope.ts';
+import type { Database, Transaction } from '../storage/database.ts';
+import type { OutputLogName } from './log.ts';
+import type { OutboxReader } from './outbox-reader.ts';
+
+/** Adds records with their sequence numbers; in the owner's transaction, after its position was saved. */
+export async function writeOutbox(tx: Transaction, log: OutputLogName, rows: readonly { partition: number; envelope: OutputEnvelope }[]): Promise<void> {
+  if (rows.length === 0) return;
+  await tx.insertMany({
+    into: 'outbox',
+    columns: ['log', 'partition', 'sequence', 'epoch', 'record'],
+    rows: rows.map(({ partition, envelope }) => [log, partition, envelope.sequence, envelope.epoch, envelope.record]),
+  });
+}
+
+/** Reads the outbox of the producer whose positions are kept under `producer` (its consumer name). */
+export function outboxReader(database: Database, log: OutputLogName, producer: string): OutboxReader {
+  return {
+    async read(partition, after, limit) {
+      const trimmed = await database.query<{ sequence: number }>('SELECT sequence FROM outbox_trimmed WHERE log = ? AND partition = ?', [log, partition]);
+      const rows = await database.query<{ sequence: number; epoch: number; record: Uint8Array }>(
+        'SELECT sequence, epoch, record FROM outbox WHERE log = ? AND partition = ? AND sequence > ? ORDER BY sequence LIMIT ?', [log, partition, after, limit]);
+      return { envelopes: rows, trimmed: (trimmed[0]?.sequence ?? 0) > after };
+    },
+    async heads() {
+      const rows = await database.query<{ partition: number; sequence: number }>('SELECT partition, sequence FROM positions WHERE consumer = ?', [producer]);
+      const heads: number[] = [];
+      for (const row of rows) heads[row.partition] = row.sequence;
+      return heads;
+    },
+  };
+}
+
+/**
+ * Deletes what every registered consumer has passed, but keeps the newest `keep` records of each partition; beyond `keepMax` a consumer that hangs is
+ * not waited for (it rebuilds from a snapshot). `passed`: sequences per partition, one list a consumer.
+ */
+export async function trimOutbox(database: Database, log: OutputLogName, heads: readonly number[], limits: { passed: readonly (readonly number[])[]; keep: number; keepMax: number }): Promise<void> {
+  for (const [partition, head] of heads.entries()) {
+    const slowest = Math.min(head, ...limits.passed.map((sequences) => sequences[partition] ?? 0));
+    const floor = Math.max(Math.min(slowest, head - limits.keep), head - limits.keepMax);
+    if (floor <= 0) continue;
+    await database.transaction(async (tx) => {
+      const { changes } = await tx.run('DELETE FROM outbox WHERE log = ? AND partition = ? AND sequence <= ?', [log, partition, floor]);
+      if (changes === 0) return;
+      await tx.insertMany({
+        into: 'outbox_trimmed', columns: ['log', 'partition', 'sequence'], rows: [[log, partition, floor]],
+        onConflict: 'ON CONFLICT (log, partition) DO UPDATE SET sequence = excluded.sequence',
+      });
+    });
+  }
+}
