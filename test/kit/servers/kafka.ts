@@ -81,6 +81,9 @@ function serverProperties(folder: string, port: number, controllerPort: number):
     'share.coordinator.state.topic.num.partitions': 1,
     'group.initial.rebalance.delay.ms': 0,
     'group.min.session.timeout.ms': 500,
+    // A broker that was killed may register again only when its old session has run out; the default is 9 s.
+    'broker.session.timeout.ms': 2_000,
+    'broker.heartbeat.interval.ms': 400,
     'num.network.threads': 2,
     'num.io.threads': 4,
     'num.recovery.threads.per.data.dir': 1,
