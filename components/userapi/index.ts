@@ -1,0 +1,51 @@
+/** The userapi: owner of accounts, devices, access tokens, profiles, account data and filters. Consumes user-input, produces user-output. */
+import { createInputRunner } from '../../pkg/log/input-runner.ts';
+import type { LogDriver } from '../../pkg/log/log.ts';
+import type { PartitionMap } from '../../pkg/log/partition-map.ts';
+import type { Runtime } from '../../pkg/runtime/runtime.ts';
+import type { Database } from '../../pkg/storage/database.ts';
+import { createUserProcessor } from './input/processor.ts';
+
+export { userapiMigrations } from './storage/migrations.ts';
+export { userQuery } from './query/user-query.ts';
+export { userSnapshot, type UserSnapshotRecord } from './query/snapshot.ts';
+export { createUserProcessor } from './input/processor.ts';
+
+/** Name in leases, positions and remembered inputs. */
+export const USERAPI_CONSUMER = 'userapi';
+
+export interface UserapiDeps {
+  readonly runtime: Runtime;
+  /** Migrated with `logMigrations` and `userapiMigrations`. */
+  readonly database: Database;
+  readonly driver: LogDriver;
+  readonly partitionMap: PartitionMap;
+  /** No other process can own partitions of this database; default: on SQLite. */
+  readonly exclusive?: boolean;
+  /** How far each consumer of user-output is, by partition: the outbox is kept until all have passed. */
+  readonly outputReaders?: readonly (() => Promise<readonly number[]>)[];
+}
+
+export interface Userapi {
+  start(): Promise<void>;
+  /** Takes no new inputs, finishes what waits, gives the partitions back. */
+  stop(): Promise<void>;
+  /** One sentence when inputs cannot be processed now; undefined when well. */
+  health(): string | undefined;
+}
+
+export function createUserapi(deps: UserapiDeps): Userapi {
+  const { runtime, database, driver, partitionMap } = deps;
+  return createInputRunner({
+    consumer: USERAPI_CONSUMER,
+    inputLog: 'user-input',
+    outputLog: 'user-output',
+    processor: createUserProcessor({ database }),
+    database,
+    driver,
+    runtime,
+    partitions: partitionMap.partitions,
+    exclusive: deps.exclusive ?? database.dialect === 'sqlite',
+    ...(deps.outputReaders === undefined ? {} : { outputReaders: deps.outputReaders }),
+  });
+}

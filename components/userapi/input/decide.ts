@@ -1,0 +1,130 @@
+/** The verdict on an input of a user: pure, from the user's picture and the input alone. */
+import { userOutputCodec } from '../../../pkg/log/codec.ts';
+import { PoisonRecord } from '../../../pkg/log/log.ts';
+import type { Decision, InputPlace } from '../../../pkg/log/processor.ts';
+import type { NewDevice, Register, UserInput } from '../../../schemas/log/user-input.ts';
+import type { UserOutput } from '../../../schemas/log/user-output.ts';
+import type { UserEffects, UserWrite } from './effects.ts';
+import type { UserPicture } from './picture.ts';
+
+/** Content of one piece of account data, and a filter's definition, in bytes. */
+export const CONTENT_BYTES_MAX = 64 * 1024;
+/** The whole profile as JSON, in bytes (Client-Server API, "Profiles"). */
+export const PROFILE_BYTES_MAX = 64 * 1024;
+export const PROFILE_KEY_BYTES_MAX = 255;
+
+type Verdict = Decision<UserEffects>;
+type Change = Pick<UserOutput, 'device' | 'profileField' | 'accountData'>;
+
+/** Collects writes and the output records that go with them, in order. */
+interface Draft {
+  readonly input: UserInput;
+  readonly picture: UserPicture;
+  readonly writes: UserWrite[];
+  readonly outputs: Uint8Array[];
+  /** Adds an output record; the result is its sequence number. */
+  emit(change: Change): number;
+}
+
+function rejected(status: number, errcode: string, error: string): Verdict {
+  return { kind: 'rejected', outcome: { status, errcode, error } };
+}
+
+function accepted(draft: Draft, result: Record<string, unknown> = {}): Verdict {
+  const effects = { userId: draft.input.userId, ts: draft.input.ts, writes: draft.writes };
+  return { kind: 'accepted', effects, outputs: draft.outputs, result };
+}
+
+/** Decides `input` at `place`. Throws `PoisonRecord` for an input without a kind that it knows. */
+export function decideUserInput(picture: UserPicture, input: UserInput, place: Pick<InputPlace, 'nextSequence'>): Verdict {
+  const outputs: Uint8Array[] = [];
+  const draft: Draft = {
+    input,
+    picture,
+    writes: [],
+    outputs,
+    emit: (change) => {
+      const { userId, inputId, traceId } = input;
+      outputs.push(userOutputCodec.encode({ userId, inputId, traceId, ...change }));
+      return place.nextSequence + outputs.length - 1;
+    },
+  };
+  if (input.register) return register(draft, input.register);
+  if (picture.account === undefined) return rejected(404, 'M_NOT_FOUND', 'There is no such account');
+  if (picture.account.deactivated) return rejected(403, 'M_USER_DEACTIVATED', 'This account is deactivated');
+  return decideOfAccount(draft);
+}
+
+function decideOfAccount(draft: Draft): Verdict {
+  const { input } = draft;
+  if (input.login) return login(draft, input.login.device);
+  if (input.logout) return logout(draft, input.logout.deviceId);
+  if (input.setProfileField) return setProfileField(draft, input.setProfileField.key, input.setProfileField.value);
+  if (input.setAccountData) return setAccountData(draft, input.setAccountData);
+  if (input.putFilter) return putFilter(draft, input.putFilter);
+  throw new PoisonRecord('a user input of no known kind');
+}
+
+function register(draft: Draft, wanted: Register): Verdict {
+  if (draft.picture.account !== undefined) return rejected(400, 'M_USER_IN_USE', 'This user ID is taken');
+  draft.writes.push({ kind: 'account', passwordHash: wanted.passwordHash, accountKind: wanted.kind });
+  if (wanted.device) useDevice(draft, wanted.device);
+  return accepted(draft, { user_id: draft.input.userId });
+}
+
+function login(draft: Draft, device: NewDevice): Verdict {
+  useDevice(draft, device);
+  return accepted(draft, { user_id: draft.input.userId, device_id: device.deviceId });
+}
+
+/** Makes the device, or takes the existing one, which keeps its display name; its token is replaced. */
+function useDevice(draft: Draft, device: NewDevice): void {
+  const displayName = draft.picture.devices.get(device.deviceId) ?? device.displayName;
+  const sequence = draft.emit({ device: { deviceId: device.deviceId, removed: false } });
+  draft.writes.push({ kind: 'device', deviceId: device.deviceId, displayName, sequence });
+  draft.writes.push({ kind: 'token', deviceId: device.deviceId, tokenHash: device.tokenHash });
+}
+
+/** `deviceId` empty: all devices. A device that is gone already is no error. */
+function logout(draft: Draft, deviceId: string): Verdict {
+  const { devices } = draft.picture;
+  const gone = deviceId === '' ? [...devices.keys()].sort() : [deviceId].filter((id) => devices.has(id));
+  for (const id of gone) {
+    const sequence = draft.emit({ device: { deviceId: id, removed: true } });
+    draft.writes.push({ kind: 'device-removed', deviceId: id, sequence }, { kind: 'token', deviceId: id, tokenHash: null });
+  }
+  return accepted(draft);
+}
+
+function setProfileField(draft: Draft, key: string, value: Uint8Array): Verdict {
+  if (Buffer.byteLength(key) > PROFILE_KEY_BYTES_MAX) return rejected(400, 'M_KEY_TOO_LARGE', `A profile key has at most ${PROFILE_KEY_BYTES_MAX} bytes`);
+  const before = draft.picture.profile.get(key);
+  if (value.length === 0 ? before === undefined : before !== undefined && Buffer.compare(before, value) === 0) return accepted(draft);
+  if (profileBytes(draft.picture, key, value) > PROFILE_BYTES_MAX) return rejected(400, 'M_PROFILE_TOO_LARGE', `A profile has at most ${PROFILE_BYTES_MAX} bytes`);
+  const sequence = draft.emit({ profileField: { key, value } });
+  draft.writes.push({ kind: 'profile', field: key, value, sequence });
+  return accepted(draft);
+}
+
+/** Size of the profile as a JSON object with `key` set to `value`. */
+function profileBytes(picture: UserPicture, key: string, value: Uint8Array): number {
+  let bytes = 2;
+  for (const [field, present] of new Map(picture.profile).set(key, value)) {
+    if (present.length > 0) bytes += Buffer.byteLength(JSON.stringify(field)) + 1 + present.length + 1;
+  }
+  return bytes;
+}
+
+function setAccountData(draft: Draft, data: { roomId: string; type: string; content: Uint8Array }): Verdict {
+  if (data.content.length > CONTENT_BYTES_MAX) return rejected(413, 'M_TOO_LARGE', `Account data has at most ${CONTENT_BYTES_MAX} bytes`);
+  const { roomId, type, content } = data;
+  const sequence = draft.emit({ accountData: { roomId, type, content } });
+  draft.writes.push({ kind: 'account-data', roomId, type, content, sequence });
+  return accepted(draft);
+}
+
+function putFilter(draft: Draft, filter: { filterId: string; definition: Uint8Array }): Verdict {
+  if (filter.definition.length > CONTENT_BYTES_MAX) return rejected(413, 'M_TOO_LARGE', `A filter has at most ${CONTENT_BYTES_MAX} bytes`);
+  draft.writes.push({ kind: 'filter', filterId: filter.filterId, definition: filter.definition });
+  return accepted(draft, { filter_id: filter.filterId });
+}

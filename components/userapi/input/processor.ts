@@ -1,0 +1,54 @@
+/** The userapi as the input runner sees it: load, decide, commit. */
+import { userInputCodec } from '../../../pkg/log/codec.ts';
+import { PoisonRecord } from '../../../pkg/log/log.ts';
+import type { PlacedInput, Processor } from '../../../pkg/log/processor.ts';
+import type { Reader } from '../../../pkg/storage/database.ts';
+import type { UserInput } from '../../../schemas/log/user-input.ts';
+import { commitUserEffects } from './commit.ts';
+import { decideUserInput } from './decide.ts';
+import type { UserEffects } from './effects.ts';
+import { advance, loadPictures, type UserPicture } from './picture.ts';
+
+/**
+ * Nothing is kept from batch to batch: every batch reads its users' pictures anew, and they go
+ * with it. So a lost lease or a failed commit leaves nothing stale behind.
+ */
+export function createUserProcessor(deps: { database: Reader }): Processor<UserInput, UserEffects> {
+  const picturesOf = new Map<number, Map<string, UserPicture>>();
+
+  return {
+    decode(record) {
+      const input = userInputCodec.decode(record);
+      if (!input.userId.startsWith('@')) throw new PoisonRecord('a user input without a user');
+      return input;
+    },
+    keyOf: (input) => input.userId,
+    async load(inputs) {
+      for (const [partition, ofPartition] of byPartition(inputs)) picturesOf.set(partition, await loadPictures(deps.database, ofPartition));
+    },
+    decide(input, place) {
+      const picture = picturesOf.get(place.partition)?.get(input.userId);
+      if (picture === undefined) throw new Error('an input is decided that was not loaded');
+      const decision = decideUserInput(picture, input, place);
+      if (decision.kind === 'accepted') advance(picture, decision.effects);
+      return decision;
+    },
+    commit: commitUserEffects,
+    committed(accepted) {
+      for (const { place } of accepted) picturesOf.delete(place.partition);
+    },
+    forget(partition) {
+      picturesOf.delete(partition);
+    },
+  };
+}
+
+function byPartition(inputs: readonly PlacedInput<UserInput>[]): Map<number, UserInput[]> {
+  const result = new Map<number, UserInput[]>();
+  for (const { input, partition } of inputs) {
+    const present = result.get(partition);
+    if (present) present.push(input);
+    else result.set(partition, [input]);
+  }
+  return result;
+}

@@ -1,0 +1,50 @@
+/** The userapi's read-only answers, over its tables; for any process that reaches the shared database. */
+import type { Reader } from '../../../pkg/storage/database.ts';
+import type { UserQuery } from '../../../schemas/ports/user-query.ts';
+
+type RequesterRow = { user_id: string; device_id: string; kind: string };
+type SecretRow = { password_hash: string; deactivated: number };
+type FieldRow = { field: string | null; value: Uint8Array | null };
+
+const text = new TextDecoder();
+
+/** Reads what is committed. Rejects with `StorageError` when the database cannot answer. */
+export function userQuery(database: Reader): UserQuery {
+  return {
+    async requesterByToken(tokenHash) {
+      const [row] = await database.query<RequesterRow>(
+        `SELECT t.user_id AS user_id, t.device_id AS device_id, a.kind AS kind FROM access_tokens t JOIN accounts a ON a.user_id = t.user_id
+         WHERE t.token_hash = ? AND a.deactivated = 0`, [tokenHash]);
+      return row && { userId: row.user_id, deviceId: row.device_id, isGuest: row.kind === 'guest' };
+    },
+
+    async loginSecret(userId) {
+      const [row] = await database.query<SecretRow>('SELECT password_hash, deactivated FROM accounts WHERE user_id = ?', [userId]);
+      return row && { userId, passwordHash: row.password_hash, deactivated: row.deactivated !== 0 };
+    },
+
+    async userExists(userId) {
+      const rows = await database.query('SELECT user_id FROM accounts WHERE user_id = ?', [userId]);
+      return rows.length > 0;
+    },
+
+    async profile(userId) {
+      const rows = await database.query<FieldRow>(
+        `SELECT p.field AS field, p.value AS value FROM accounts a LEFT JOIN profiles p ON p.user_id = a.user_id
+         WHERE a.user_id = ? ORDER BY p.field`, [userId]);
+      if (rows.length === 0) return undefined;
+      const present = rows.filter((row) => row.field !== null && row.value !== null && row.value.length > 0);
+      return Object.fromEntries(present.map((row) => [row.field, JSON.parse(text.decode(row.value!))]));
+    },
+
+    async accountData(userId, roomId, type) {
+      const [row] = await database.query<{ content: Uint8Array }>('SELECT content FROM account_data WHERE user_id = ? AND room_id = ? AND type = ?', [userId, roomId, type]);
+      return row && text.decode(row.content);
+    },
+
+    async filter(userId, filterId) {
+      const [row] = await database.query<{ definition: Uint8Array }>('SELECT definition FROM filters WHERE user_id = ? AND filter_id = ?', [userId, filterId]);
+      return row && { filterId, definition: row.definition };
+    },
+  };
+}

@@ -1,0 +1,37 @@
+/** The tables that the userapi owns: accounts and what belongs to them. */
+import type { Migration } from '../../../pkg/storage/database.ts';
+
+/**
+ * Rows that stand for output records carry the partition and the sequence number of their last one, so that a read model can be rebuilt
+ * from here (`query/snapshot.ts`). Removed devices and profile fields stay as marked rows for the same reason.
+ *
+ * - `accounts`: `password_hash` is scrypt as a PHC string. `kind`: user or guest.
+ * - `access_tokens`: by SHA-256; a device has one at most.
+ * - `profiles`: one row per field; `value` is a JSON value, empty when the field was removed.
+ * - `account_data`: `room_id` is empty for global data; `content` is a JSON object.
+ * - `filters`: `filter_id` comes from the definition, so rows never change.
+ */
+export const userapiMigrations: readonly Migration[] = [
+  {
+    number: 1,
+    name: 'accounts',
+    statements: [
+      `CREATE TABLE accounts (user_id TEXT NOT NULL PRIMARY KEY, password_hash TEXT NOT NULL, kind TEXT NOT NULL,
+         deactivated INTEGER NOT NULL, created_at BIGINT NOT NULL)`,
+      `CREATE TABLE devices (user_id TEXT NOT NULL, device_id TEXT NOT NULL, display_name TEXT NOT NULL, removed INTEGER NOT NULL,
+         created_at BIGINT NOT NULL, partition BIGINT NOT NULL, sequence BIGINT NOT NULL, PRIMARY KEY (user_id, device_id))`,
+      `CREATE INDEX devices_by_sequence ON devices (partition, sequence)`,
+      `CREATE TABLE access_tokens (token_hash BLOB NOT NULL PRIMARY KEY, user_id TEXT NOT NULL, device_id TEXT NOT NULL,
+         created_at BIGINT NOT NULL)`,
+      `CREATE UNIQUE INDEX access_tokens_by_device ON access_tokens (user_id, device_id)`,
+      `CREATE TABLE profiles (user_id TEXT NOT NULL, field TEXT NOT NULL, value BLOB NOT NULL, partition BIGINT NOT NULL,
+         sequence BIGINT NOT NULL, PRIMARY KEY (user_id, field))`,
+      `CREATE INDEX profiles_by_sequence ON profiles (partition, sequence)`,
+      `CREATE TABLE account_data (user_id TEXT NOT NULL, room_id TEXT NOT NULL, type TEXT NOT NULL, content BLOB NOT NULL,
+         partition BIGINT NOT NULL, sequence BIGINT NOT NULL, PRIMARY KEY (user_id, room_id, type))`,
+      `CREATE INDEX account_data_by_sequence ON account_data (partition, sequence)`,
+      `CREATE TABLE filters (user_id TEXT NOT NULL, filter_id TEXT NOT NULL, definition BLOB NOT NULL, created_at BIGINT NOT NULL,
+         PRIMARY KEY (user_id, filter_id))`,
+    ],
+  },
+];
