@@ -1,0 +1,118 @@
+/**
+ * Canonical JSON (spec: appendices, "Canonical JSON"): the one encoding of a JSON value that hashes and signatures are made of. Shortest form, object keys in
+ * order of code points, integers only.
+ */
+
+/** The value has no canonical form: a fraction, an integer beyond ±(2^53-1), half a surrogate pair, something that is not JSON, or nesting too deep. */
+export class CanonicalJsonError extends Error {
+  override readonly name = 'CanonicalJsonError';
+}
+
+/** Nesting beyond this is refused: it would only serve to exhaust the stack. */
+export const CANONICAL_JSON_DEPTH_MAX = 512;
+
+/** Escaped form of keys seen before: few keys make up nearly all events. Holds no key with a unit from U+D800 on (see `sortKeys`). */
+const escapedKeys = new Map<string, string>();
+const CACHED_KEYS_MAX = 4096;
+const CACHED_KEY_LENGTH_MAX = 64;
+const FROM_SURROGATES_ON = /[\ud800-\uffff]/;
+const NEEDS_ESCAPE = /["\\\u0000-\u001f\ud800-\udfff]/;
+
+/**
+ * Text of `value` in canonical JSON; its UTF-8 bytes are what is hashed and signed. Members of objects that are undefined are left out, as in JSON; `-0` becomes `0`.
+ * Throws `CanonicalJsonError`.
+ */
+export function canonicalJson(value: unknown): string {
+  return encode(value, 0);
+}
+
+function encode(value: unknown, depth: number): string {
+  switch (typeof value) {
+    case 'string':
+      return encodeString(value);
+    case 'number':
+      return encodeNumber(value);
+    case 'boolean':
+      return value ? 'true' : 'false';
+    case 'object':
+      if (value === null) return 'null';
+      if (depth >= CANONICAL_JSON_DEPTH_MAX) throw new CanonicalJsonError(`nested deeper than ${CANONICAL_JSON_DEPTH_MAX} levels`);
+      return Array.isArray(value) ? encodeArray(value, depth + 1) : encodeObject(value as Record<string, unknown>, depth + 1);
+    default:
+      throw new CanonicalJsonError(`a value of type ${typeof value} is not JSON`);
+  }
+}
+
+function encodeNumber(value: number): string {
+  if (!Number.isSafeInteger(value)) throw new CanonicalJsonError(`the number ${value} is not an integer within ±(2^53-1)`);
+  return String(value);
+}
+
+function encodeString(value: string): string {
+  if (!NEEDS_ESCAPE.test(value)) return `"${value}"`;
+  if (!value.isWellFormed()) throw new CanonicalJsonError('a string holds half a surrogate pair');
+  return JSON.stringify(value);
+}
+
+function encodeArray(values: readonly unknown[], depth: number): string {
+  let text = '[';
+  for (let index = 0; index < values.length; index++) {
+    if (index > 0) text += ',';
+    text += encode(values[index], depth);
+  }
+  return text + ']';
+}
+
+function encodeObject(object: Record<string, unknown>, depth: number): string {
+  const keys = sortKeys(Object.keys(object));
+  let text = '{';
+  let separator = '';
+  for (const key of keys) {
+    const value = object[key];
+    if (value === undefined) continue;
+    text += separator + (escapedKeys.get(key) ?? escapeKey(key)) + ':' + encode(value, depth);
+    separator = ',';
+  }
+  return text + '}';
+}
+
+function escapeKey(key: string): string {
+  const escaped = encodeString(key);
+  if (key.length <= CACHED_KEY_LENGTH_MAX && !FROM_SURROGATES_ON.test(key)) {
+    if (escapedKeys.size >= CACHED_KEYS_MAX) escapedKeys.clear();
+    escapedKeys.set(key, escaped);
+  }
+  return escaped;
+}
+
+/**
+ * Sorts in place by code point. JavaScript compares UTF-16 units, which is the same order except between surrogates (code points from U+10000 on) and U+E000 to U+FFFF.
+ * Keys without such units are told by the cache or by one scan.
+ */
+function sortKeys(keys: string[]): string[] {
+  let sorted = true;
+  let plain = true;
+  for (let index = 0; index < keys.length; index++) {
+    const key = keys[index] as string;
+    if (plain && !escapedKeys.has(key) && FROM_SURROGATES_ON.test(key)) plain = false;
+    if (sorted && index > 0 && (keys[index - 1] as string) > key) sorted = false;
+  }
+  if (!plain) return keys.sort(compareCodePoints);
+  return sorted ? keys : keys.sort();
+}
+
+/** Order of strings by code point: negative, zero or positive. */
+export function compareCodePoints(left: string, right: string): number {
+  const shared = Math.min(left.length, right.length);
+  for (let index = 0; index < shared; index++) {
+    const a = left.charCodeAt(index);
+    const b = right.charCodeAt(index);
+    if (a !== b) return rank(a) - rank(b);
+  }
+  return left.length - right.length;
+}
+
+/** Puts the surrogates above all other units. */
+function rank(unit: number): number {
+  return unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit;
+}

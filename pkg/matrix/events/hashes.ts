@@ -1,0 +1,35 @@
+/** Content and reference hashes of events (spec: server-server, "Signing Events"). */
+import { createHash } from 'node:crypto';
+import { decodeBase64, trimPadding } from '../canonical-json/base64.ts';
+import { canonicalJson } from '../canonical-json/canonical-json.ts';
+import type { RoomVersion } from '../room-versions/room-versions.ts';
+import type { Pdu } from './pdu.ts';
+import { redact } from './redact.ts';
+
+/** SHA-256 of the UTF-8 of `text` in unpadded base64. */
+export function sha256Base64(text: string): string {
+  return trimPadding(createHash('sha256').update(text).digest('base64'));
+}
+
+/** The content hash, unpadded base64: over the whole event but `unsigned`, `signatures` and `hashes`. Throws `CanonicalJsonError`. */
+export function contentHash(pdu: Partial<Pdu>): string {
+  const { unsigned: _unsigned, signatures: _signatures, hashes: _hashes, ...hashed } = pdu;
+  return sha256Base64(canonicalJson(hashed));
+}
+
+/** Whether `hashes.sha256` is the content hash; if not, the receiver goes on with the redacted event. Throws `CanonicalJsonError`. */
+export function contentHashMatches(pdu: Pdu): boolean {
+  const claimed = typeof pdu.hashes?.sha256 === 'string' ? decodeBase64(pdu.hashes.sha256) : undefined;
+  if (claimed === undefined) return false;
+  const actual = decodeBase64(contentHash(pdu)) as Uint8Array;
+  return Buffer.compare(claimed, actual) === 0;
+}
+
+/**
+ * What both the signatures and the reference hash of an event cover: canonical JSON of the redacted event without `signatures` and `unsigned`. Compute it once where
+ * both are needed. Throws `CanonicalJsonError`.
+ */
+export function essentialText(pdu: Partial<Pdu>, version: RoomVersion): string {
+  const { signatures: _signatures, unsigned: _unsigned, ...essential } = redact(pdu, version);
+  return canonicalJson(essential);
+}
