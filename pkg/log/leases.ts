@@ -45,46 +45,106 @@ export interface LeaseKeeper {
 }
 
 const NOBODY = '';
+const NEVER_MS = 2 ** 52;
 
 export function createLeaseKeeper(options: LeaseOptions): LeaseKeeper {
-  const { consumer, database, runtime, exclusive, partitions } = options;
-  const ttlMs = exclusive ? Number.MAX_SAFE_INTEGER / 4 : (options.ttlMs ?? 4000);
-  const renewMs = options.renewMs ?? 1000;
-  const held = new Map<number, number>();
-  let renewedAt = 0;
-  let task: Task | undefined;
+  return new Keeper(options);
+}
 
-  async function lose(partition: number): Promise<void> {
-    if (!held.delete(partition)) return;
-    await options.revoked(partition);
+interface Seen {
+  readonly now: number;
+  readonly alive: number;
+  readonly rows: ReadonlyMap<number, { readonly owner: string; readonly epoch: number; readonly expiresAt: number }>;
+}
+
+class Keeper implements LeaseKeeper {
+  readonly #options: LeaseOptions;
+  readonly #ttlMs: number;
+  readonly #renewMs: number;
+  /** Epoch by partition. */
+  readonly #held = new Map<number, number>();
+  #renewedAt = 0;
+  #task: Task | undefined;
+
+  constructor(options: LeaseOptions) {
+    this.#options = options;
+    this.#ttlMs = options.exclusive ? NEVER_MS : (options.ttlMs ?? 4000);
+    this.#renewMs = options.exclusive ? 60_000 : (options.renewMs ?? 1000);
+  }
+
+  async start(): Promise<void> {
+    await this.#createRows();
+    await this.#balance();
+    this.#task = this.#options.runtime.tasks.spawn(`leases ${this.#options.consumer}`, (signal) => this.#keepBalancing(signal));
+  }
+
+  async stop(): Promise<void> {
+    const { consumer, database, runtime } = this.#options;
+    await this.#task?.stop();
+    try {
+      for (const partition of this.held()) await this.#giveBack(partition);
+      await database.transaction((tx) => tx.run('DELETE FROM instances WHERE consumer = ? AND instance = ?', [consumer, runtime.instanceId]));
+    } catch (error) {
+      runtime.logger.warn({ consumer, error }, 'leases were not given back; they will run out');
+    }
+  }
+
+  lost(partition: number): void {
+    this.#held.delete(partition);
+  }
+
+  held(): readonly number[] {
+    return [...this.#held.keys()];
+  }
+
+  health(): string | undefined {
+    const { consumer, exclusive, runtime } = this.#options;
+    const sinceMs = runtime.clock.monotonic() - this.#renewedAt;
+    return exclusive || sinceMs < this.#ttlMs * 2 ? undefined : `${consumer} has not renewed its leases for ${Math.round(sinceMs / 1000)} s`;
+  }
+
+  async #keepBalancing(signal: AbortSignal): Promise<void> {
+    const { consumer, runtime } = this.#options;
+    while (!signal.aborted) {
+      await runtime.clock.sleep(this.#renewMs, signal);
+      if (signal.aborted) return;
+      try {
+        await this.#balance();
+      } catch (error) {
+        runtime.logger.warn({ consumer, error }, 'leases could not be renewed');
+      }
+    }
   }
 
   /** One look at the table: renew, learn what was lost, give back what is too much, take what is free. */
-  async function balance(): Promise<void> {
-    const seen = await database.transaction((tx) => announce(tx));
-    renewedAt = runtime.clock.monotonic();
-    for (const [partition, epoch] of held) {
+  async #balance(): Promise<void> {
+    const { database, runtime, partitions, exclusive } = this.#options;
+    const seen = await database.transaction((tx) => this.#announce(tx));
+    this.#renewedAt = runtime.clock.monotonic();
+    for (const [partition, epoch] of [...this.#held]) {
       const row = seen.rows.get(partition);
-      if (row?.owner !== runtime.instanceId || row.epoch !== epoch) await lose(partition);
+      if (row?.owner !== runtime.instanceId || row.epoch !== epoch) await this.#lose(partition);
     }
     const share = Math.ceil(partitions / Math.max(1, seen.alive));
-    const surplus = [...held.keys()].slice(share);
-    for (const partition of surplus) await giveBack(partition);
+    for (const partition of this.held().slice(share)) await this.#giveBack(partition);
     const wanted = [...seen.rows]
-      .filter(([partition, row]) => !held.has(partition) && (exclusive || row.owner === NOBODY || row.expiresAt < seen.now))
+      .filter(([partition, row]) => !this.#held.has(partition) && (exclusive || row.owner === NOBODY || row.expiresAt < seen.now))
       .map(([partition]) => partition)
-      .slice(0, Math.max(0, share - held.size));
-    if (wanted.length > 0) await takeOver(wanted);
+      .slice(0, Math.max(0, share - this.#held.size));
+    if (wanted.length > 0) await this.#takeOver(wanted);
   }
 
-  async function announce(tx: Transaction) {
+  async #announce(tx: Transaction): Promise<Seen> {
+    const { consumer, runtime, exclusive } = this.#options;
     const now = await tx.nowMs(runtime.clock.now());
+    const until = exclusive ? NEVER_MS : now + this.#ttlMs;
     await tx.insertMany({
-      into: 'instances', columns: ['consumer', 'instance', 'expires_at'], rows: [[consumer, runtime.instanceId, now + ttlMs]],
+      into: 'instances', columns: ['consumer', 'instance', 'expires_at'], rows: [[consumer, runtime.instanceId, until]],
       onConflict: 'ON CONFLICT (consumer, instance) DO UPDATE SET expires_at = excluded.expires_at',
     });
-    await tx.run('UPDATE leases SET expires_at = ? WHERE consumer = ? AND owner = ?', [now + ttlMs, consumer, runtime.instanceId]);
-    const alive = await tx.query<{ n: number }>('SELECT count(*) AS n FROM instances WHERE consumer = ? AND expires_at >= ?', [consumer, now]);
+    await tx.run('UPDATE leases SET expires_at = ? WHERE consumer = ? AND owner = ?', [until, consumer, runtime.instanceId]);
+    await tx.run('DELETE FROM instances WHERE consumer = ? AND expires_at < ?', [consumer, now]);
+    const alive = await tx.query<{ n: number }>('SELECT count(*) AS n FROM instances WHERE consumer = ?', [consumer]);
     const rows = await tx.query<{ partition: number; owner: string; epoch: number; expires_at: number }>(
       'SELECT partition, owner, epoch, expires_at FROM leases WHERE consumer = ? ORDER BY partition', [consumer]);
     return {
@@ -94,41 +154,49 @@ export function createLeaseKeeper(options: LeaseOptions): LeaseKeeper {
     };
   }
 
-  async function takeOver(wanted: readonly number[]): Promise<void> {
-    const leases = await database.transaction(async (tx) => {
-      const now = await tx.nowMs(runtime.clock.now());
-      const taken: number[] = [];
-      for (const partition of wanted) {
-        const free = exclusive ? '' : ` AND (owner = '${NOBODY}' OR expires_at < ?)`;
-        const { changes } = await tx.run(
-          `UPDATE leases SET owner = ?, epoch = epoch + 1, expires_at = ? WHERE consumer = ? AND partition = ?${free}`,
-          [runtime.instanceId, now + ttlMs, consumer, partition, ...(exclusive ? [] : [now])]);
-        if (changes === 1) taken.push(partition);
-      }
-      // Waits for a commit of the old owner that is under way; what it commits later is fenced off.
-      for (const partition of taken) {
-        await tx.run('UPDATE positions SET epoch = (SELECT epoch FROM leases l WHERE l.consumer = ? AND l.partition = ?) WHERE consumer = ? AND partition = ?',
-          [consumer, partition, consumer, partition]);
-      }
-      return tx.queryIn<{ partition: number; epoch: number; transport: string; position: number; sequence: number; relayed: number }>(
-        'SELECT partition, epoch, transport, position, sequence, relayed FROM positions WHERE consumer = ? AND partition IN (??)', [consumer], taken);
-    });
+  async #takeOver(wanted: readonly number[]): Promise<void> {
+    const { database, acquired } = this.#options;
+    const leases = await database.transaction((tx) => this.#raiseEpochs(tx, wanted));
     for (const lease of leases) {
-      held.set(lease.partition, lease.epoch);
-      await options.acquired(lease);
+      this.#held.set(lease.partition, lease.epoch);
+      await acquired(lease);
     }
   }
 
-  async function giveBack(partition: number): Promise<void> {
-    const epoch = held.get(partition);
+  async #raiseEpochs(tx: Transaction, wanted: readonly number[]): Promise<Lease[]> {
+    const { consumer, runtime, exclusive } = this.#options;
+    const now = await tx.nowMs(runtime.clock.now());
+    const taken: number[] = [];
+    for (const partition of wanted) {
+      const { changes } = await tx.run(
+        `UPDATE leases SET owner = ?, epoch = epoch + 1, expires_at = ? WHERE consumer = ? AND partition = ? AND (owner = '' OR expires_at < ?)`,
+        [runtime.instanceId, exclusive ? NEVER_MS : now + this.#ttlMs, consumer, partition, exclusive ? NEVER_MS + 1 : now]);
+      if (changes === 1) taken.push(partition);
+    }
+    // Waits for a commit of the old owner that is under way; what it commits later is fenced off.
+    for (const partition of taken) {
+      await tx.run('UPDATE positions SET epoch = (SELECT l.epoch FROM leases l WHERE l.consumer = positions.consumer AND l.partition = positions.partition) WHERE consumer = ? AND partition = ?',
+        [consumer, partition]);
+    }
+    return tx.queryIn<LeaseRow>('SELECT partition, epoch, transport, position, sequence, relayed FROM positions WHERE consumer = ? AND partition IN (??)', [consumer], taken);
+  }
+
+  async #lose(partition: number): Promise<void> {
+    if (this.#held.delete(partition)) await this.#options.revoked(partition);
+  }
+
+  async #giveBack(partition: number): Promise<void> {
+    const { consumer, database, runtime } = this.#options;
+    const epoch = this.#held.get(partition);
     if (epoch === undefined) return;
-    await lose(partition);
+    await this.#lose(partition);
     await database.transaction((tx) =>
       tx.run('UPDATE leases SET owner = ?, expires_at = 0 WHERE consumer = ? AND partition = ? AND epoch = ? AND owner = ?',
         [NOBODY, consumer, partition, epoch, runtime.instanceId]));
   }
 
-  async function createRows(): Promise<void> {
+  async #createRows(): Promise<void> {
+    const { consumer, database, partitions } = this.#options;
     const all = Array.from({ length: partitions }, (_, partition) => partition);
     await database.transaction(async (tx) => {
       await tx.insertMany({
@@ -141,37 +209,6 @@ export function createLeaseKeeper(options: LeaseOptions): LeaseKeeper {
       });
     });
   }
-
-  async function keepBalancing(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      await runtime.clock.sleep(exclusive ? renewMs * 60 : renewMs, signal);
-      if (signal.aborted) return;
-      try {
-        await balance();
-      } catch (error) {
-        runtime.logger.warn({ consumer, error }, 'leases could not be renewed');
-      }
-    }
-  }
-
-  return {
-    async start() {
-      await createRows();
-      await balance();
-      task = runtime.tasks.spawn(`leases ${consumer}`, keepBalancing);
-    },
-    async stop() {
-      await task?.stop();
-      for (const partition of [...held.keys()]) {
-        await giveBack(partition).catch((error: unknown) => runtime.logger.warn({ consumer, partition, error }, 'lease was not given back; it will run out'));
-      }
-      await database.transaction((tx) => tx.run('DELETE FROM instances WHERE consumer = ? AND instance = ?', [consumer, runtime.instanceId])).catch(() => undefined);
-    },
-    lost: (partition) => void held.delete(partition),
-    held: () => [...held.keys()],
-    health() {
-      if (exclusive || runtime.clock.monotonic() - renewedAt < ttlMs * 2) return undefined;
-      return `${consumer} has not renewed its leases for ${Math.round((runtime.clock.monotonic() - renewedAt) / 1000)} s`;
-    },
-  };
 }
+
+type LeaseRow = Record<'partition' | 'epoch' | 'position' | 'sequence' | 'relayed', number> & { transport: string };

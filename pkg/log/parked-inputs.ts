@@ -15,6 +15,10 @@ export interface ParkedIndex {
   isParked(key: string): boolean;
   /** Takes a place at the end of the key's queue. */
   add(key: string, untilMs: number): number;
+  /** Whether this input is the one that the key's queue waits for. */
+  isFirst(key: string, number: number): boolean;
+  /** The key's first input was decided again and waits on. */
+  wait(key: string, number: number, untilMs: number): void;
   remove(key: string, number: number): void;
   /** Lets the key's inputs be decided again. */
   release(key: string): void;
@@ -58,10 +62,18 @@ function createIndex(known: readonly { number: number; key: string; untilMs: num
       append(key, last + 1, untilMs);
       return last;
     },
+    isFirst: (key, number) => queues.get(key)?.[0]?.number === number,
+    wait(key, number, untilMs) {
+      released.delete(key);
+      queues.set(key, (queues.get(key) ?? []).map((one) => (one.number === number ? { number, untilMs } : one)));
+    },
     remove(key, number) {
       const left = (queues.get(key) ?? []).filter((one) => one.number !== number);
-      if (left.length > 0) queues.set(key, left);
-      else {
+      if (left.length > 0) {
+        queues.set(key, left);
+        // What queued behind it may go on.
+        released.add(key);
+      } else {
         queues.delete(key);
         released.delete(key);
       }

@@ -16,8 +16,8 @@ export interface Relay {
   disown(partition: number): void;
   /** Newest sequence that the driver has taken over. */
   relayed(partition: number): number;
-  /** Resolves when everything committed has been relayed. */
-  settled(): Promise<void>;
+  /** Resolves when everything committed has been relayed, or after `boundMs`. */
+  settled(boundMs: number): Promise<void>;
   health(): string | undefined;
 }
 
@@ -31,80 +31,103 @@ interface Outgoing {
   relayed: number;
   head: number;
   memory: OutputEnvelope[];
-  draining: Promise<void> | undefined;
+  draining: boolean;
   owned: boolean;
 }
 
-export function createRelay(options: { log: OutputLogName; outbox: OutboxReader; driver: LogDriver; runtime: Runtime }): Relay {
-  const { log, outbox, driver, runtime } = options;
-  const partitions = new Map<number, Outgoing>();
-  let failing: string | undefined;
+export interface RelayOptions {
+  readonly log: OutputLogName;
+  readonly outbox: OutboxReader;
+  readonly driver: LogDriver;
+  readonly runtime: Runtime;
+}
 
-  /** The next records in order: from memory where they are there, else from the outbox. */
-  async function next(partition: number, state: Outgoing): Promise<OutputEnvelope[]> {
-    while (state.memory.length > 0 && state.memory[0]!.sequence <= state.relayed) state.memory.shift();
-    const source = state.memory[0]?.sequence === state.relayed + 1
-      ? state.memory.slice(0, APPEND_RECORDS_MAX)
-      : (await outbox.read(partition, state.relayed, APPEND_RECORDS_MAX)).envelopes;
-    let bytes = 0;
-    const count = source.findIndex((envelope) => (bytes += envelope.record.length) > APPEND_BYTES_MAX);
-    return count < 0 ? source : source.slice(0, Math.max(1, count));
+export function createRelay(options: RelayOptions): Relay {
+  return new OutboxRelay(options);
+}
+
+class OutboxRelay implements Relay {
+  readonly #options: RelayOptions;
+  readonly #partitions = new Map<number, Outgoing>();
+  #failing: string | undefined;
+
+  constructor(options: RelayOptions) {
+    this.#options = options;
   }
 
-  async function drain(partition: number, state: Outgoing): Promise<void> {
+  own(partition: number, relayed: number, head: number): void {
+    const old = this.#partitions.get(partition);
+    if (old !== undefined) old.owned = false;
+    const state: Outgoing = { relayed, head, memory: [], draining: false, owned: true };
+    this.#partitions.set(partition, state);
+    this.#start(partition, state);
+  }
+
+  push(partition: number, envelopes: readonly OutputEnvelope[]): void {
+    const state = this.#partitions.get(partition);
+    if (state === undefined || envelopes.length === 0) return;
+    state.head = envelopes.at(-1)!.sequence;
+    if (state.memory.length > MEMORY_RECORDS_MAX) state.memory = [];
+    state.memory.push(...envelopes);
+    this.#start(partition, state);
+  }
+
+  disown(partition: number): void {
+    const state = this.#partitions.get(partition);
+    if (state === undefined) return;
+    state.owned = false;
+    this.#partitions.delete(partition);
+  }
+
+  relayed(partition: number): number {
+    return this.#partitions.get(partition)?.relayed ?? 0;
+  }
+
+  async settled(boundMs: number): Promise<void> {
+    const behind = () => [...this.#partitions.values()].some((state) => state.relayed < state.head);
+    for (let waited = 0; behind() && waited < boundMs; waited += 10) await this.#options.runtime.clock.sleep(10);
+  }
+
+  health(): string | undefined {
+    return this.#failing;
+  }
+
+  #start(partition: number, state: Outgoing): void {
+    if (state.draining || state.relayed >= state.head) return;
+    state.draining = true;
+    void this.#drain(partition, state);
+  }
+
+  async #drain(partition: number, state: Outgoing): Promise<void> {
+    const { log, driver, runtime } = this.#options;
     let delayMs = 20;
     while (state.owned && state.relayed < state.head) {
       try {
-        const batch = await next(partition, state);
-        if (batch.length === 0) return;
-        await driver.append(log, partition, batch.map((envelope) => envelopeCodec.encode(envelope)));
-        state.relayed = Math.max(state.relayed, batch.at(-1)!.sequence);
+        const batch = await this.#next(partition, state);
+        // Nothing: trimmed away before it was relayed; its readers go by a snapshot.
+        if (batch.length > 0) await driver.append(log, partition, batch.map((envelope) => envelopeCodec.encode(envelope)));
+        state.relayed = Math.max(state.relayed, batch.at(-1)?.sequence ?? (state.memory[0]?.sequence ?? state.head + 1) - 1);
         delayMs = 20;
-        failing = undefined;
+        this.#failing = undefined;
       } catch (error) {
-        if (failing === undefined) runtime.logger.warn({ log, partition, error }, 'records wait in the outbox: the log takes none');
-        failing = `${log} takes no records`;
+        if (this.#failing === undefined) runtime.logger.warn({ log, partition, error }, 'records wait in the outbox: the log takes none');
+        this.#failing = `${log} takes no records`;
         await runtime.clock.sleep(delayMs);
         delayMs = Math.min(delayMs * 2, RETRY_DELAY_MS_MAX);
       }
     }
+    state.draining = false;
   }
 
-  function start(partition: number, state: Outgoing): void {
-    if (state.draining !== undefined || state.relayed >= state.head) return;
-    state.draining = drain(partition, state).finally(() => {
-      state.draining = undefined;
-      // What came between the last look and the end.
-      if (state.owned && state.memory.length > 0) start(partition, state);
-    });
+  /** The next records in order: from memory where they are there, else from the outbox. */
+  async #next(partition: number, state: Outgoing): Promise<OutputEnvelope[]> {
+    const passed = state.memory.findIndex((envelope) => envelope.sequence > state.relayed);
+    state.memory.splice(0, passed < 0 ? state.memory.length : passed);
+    const source = state.memory[0]?.sequence === state.relayed + 1
+      ? state.memory.slice(0, APPEND_RECORDS_MAX)
+      : (await this.#options.outbox.read(partition, state.relayed, APPEND_RECORDS_MAX)).envelopes;
+    let bytes = 0;
+    const count = source.findIndex((envelope) => (bytes += envelope.record.length) > APPEND_BYTES_MAX);
+    return count < 0 ? source : source.slice(0, Math.max(1, count));
   }
-
-  return {
-    own(partition, relayed, head) {
-      const state: Outgoing = { relayed, head, memory: [], draining: undefined, owned: true };
-      const old = partitions.get(partition);
-      if (old !== undefined) old.owned = false;
-      partitions.set(partition, state);
-      start(partition, state);
-    },
-    push(partition, envelopes) {
-      const state = partitions.get(partition);
-      if (state === undefined || envelopes.length === 0) return;
-      state.head = envelopes.at(-1)!.sequence;
-      if (state.memory.length > MEMORY_RECORDS_MAX) state.memory = [];
-      state.memory.push(...envelopes);
-      start(partition, state);
-    },
-    disown(partition) {
-      const state = partitions.get(partition);
-      if (state === undefined) return;
-      state.owned = false;
-      partitions.delete(partition);
-    },
-    relayed: (partition) => partitions.get(partition)?.relayed ?? 0,
-    async settled() {
-      await Promise.all([...partitions.values()].map((state) => state.draining));
-    },
-    health: () => failing,
-  };
 }

@@ -1,0 +1,183 @@
+/**
+ * One batch of inputs, decided: what the transaction will write and whom to answer. No writes here; the processor's memory advances with each decision, and
+ * is forgotten if the commit fails.
+ */
+import type { InputHeader } from '../../schemas/log/room-input.ts';
+import type { Outcome, OutputEnvelope } from '../../schemas/log/envelope.ts';
+import type { Runtime } from '../runtime/runtime.ts';
+import type { DeadLetter } from './dead-letters.ts';
+import type { ParkedChange, ParkedIndex } from './parked-inputs.ts';
+import type { Decision, InputPlace, PlacedInput, Processor, RejectedOutcome } from './processor.ts';
+import { PoisonRecord } from './log.ts';
+
+/** One record of a batch, with where it came from: a pack of the log, or a row of `parked_inputs`. */
+export interface BatchItem<Input> {
+  readonly partition: number;
+  readonly offset: number;
+  readonly record: Uint8Array;
+  readonly parkedNumber?: number;
+  input?: Input;
+}
+
+/** A partition's counters while its inputs are decided. */
+export interface BatchPartition {
+  readonly partition: number;
+  readonly epoch: number;
+  sequence: number;
+  readonly parked: ParkedIndex;
+}
+
+export interface BatchPlan<Effects> {
+  readonly accepted: { place: InputPlace; effects: Effects }[];
+  readonly outputs: { partition: number; envelope: OutputEnvelope }[];
+  readonly remembered: Outcome[];
+  readonly parked: ParkedChange[];
+  readonly deadLetters: DeadLetter[];
+  readonly answers: { replyTo: string; outcome: Outcome }[];
+}
+
+export interface BatchContext<Input extends InputHeader, Effects> {
+  readonly processor: Processor<Input, Effects>;
+  readonly runtime: Runtime;
+  readonly consumer: string;
+  readonly partitions: ReadonlyMap<number, BatchPartition>;
+  /** Outcomes remembered from before this batch. */
+  recall(inputIds: readonly string[]): Promise<Map<string, Outcome>>;
+}
+
+const NO_BYTES = new Uint8Array(0);
+
+export async function decideBatch<Input extends InputHeader, Effects>(context: BatchContext<Input, Effects>, items: readonly BatchItem<Input>[]): Promise<BatchPlan<Effects>> {
+  const { processor, runtime } = context;
+  const plan: BatchPlan<Effects> = { accepted: [], outputs: [], remembered: [], parked: [], deadLetters: [], answers: [] };
+  const nowMs = runtime.clock.now();
+  const readable = items.filter((item) => decodeItem(context, plan, item));
+  const known = await context.recall([...new Set(readable.map((item) => item.input!.inputId))]);
+  const fresh = readable.filter((item) => !known.has(item.input!.inputId) && !isLate(item.input!, nowMs));
+  await processor.load(fresh.map((item): PlacedInput<Input> => ({ input: item.input!, partition: item.partition })));
+  for (const item of readable) decideItem({ context, plan, known, nowMs }, item);
+  return plan;
+}
+
+function decodeItem<Input extends InputHeader, Effects>(context: BatchContext<Input, Effects>, plan: BatchPlan<Effects>, item: BatchItem<Input>): boolean {
+  try {
+    item.input = context.processor.decode(item.record);
+    if (item.input.inputId === '') throw new PoisonRecord('an input without an ID');
+    return true;
+  } catch (error) {
+    bury(context, plan, item, error);
+    return false;
+  }
+}
+
+interface Deciding<Input extends InputHeader, Effects> {
+  readonly context: BatchContext<Input, Effects>;
+  readonly plan: BatchPlan<Effects>;
+  readonly known: Map<string, Outcome>;
+  readonly nowMs: number;
+}
+
+function decideItem<Input extends InputHeader, Effects>(deciding: Deciding<Input, Effects>, item: BatchItem<Input>): void {
+  const { context, plan, known, nowMs } = deciding;
+  const input = item.input!;
+  const at = context.partitions.get(item.partition)!;
+  const key = context.processor.keyOf(input);
+  const earlier = known.get(input.inputId);
+  if (earlier !== undefined || isLate(input, nowMs)) {
+    unparkRow(plan, at, item, key);
+    if (earlier !== undefined) answer(plan, input, earlier);
+    return;
+  }
+  if (queuesBehind(context.processor, at, item, key)) {
+    parkRow(plan, at, item, { key, untilMs: Number.MAX_SAFE_INTEGER, reason: 'behind a parked input' });
+    return;
+  }
+  const place: InputPlace = { partition: item.partition, epoch: at.epoch, nextSequence: at.sequence + 1, nowMs };
+  let decision: Decision<Effects>;
+  try {
+    decision = context.processor.decide(input, place);
+  } catch (error) {
+    unparkRow(plan, at, item, key);
+    bury(context, plan, item, error);
+    return;
+  }
+  carryOut(deciding, { item, key, place, at }, decision);
+}
+
+/** A later input of a parked key waits its turn; the first parked one itself, and answers that it waits for, do not. */
+function queuesBehind<Input extends InputHeader, Effects>(processor: Processor<Input, Effects>, at: BatchPartition, item: BatchItem<Input>, key: string): boolean {
+  if (!at.parked.isParked(key)) return false;
+  if (item.parkedNumber !== undefined) return !at.parked.isFirst(key, item.parkedNumber);
+  return processor.passesParked?.(item.input!) !== true;
+}
+
+function carryOut<Input extends InputHeader, Effects>(
+  deciding: Deciding<Input, Effects>,
+  placed: { item: BatchItem<Input>; key: string; place: InputPlace; at: BatchPartition },
+  decision: Decision<Effects>,
+): void {
+  const { plan, known, nowMs } = deciding;
+  const { item, key, place, at } = placed;
+  const input = item.input!;
+  if (decision.kind === 'parked' && decision.untilMs > nowMs) {
+    parkRow(plan, at, item, { key, untilMs: decision.untilMs, reason: decision.reason });
+    return;
+  }
+  unparkRow(plan, at, item, key);
+  if (decision.kind !== 'accepted') {
+    const why = decision.kind === 'rejected' ? decision.outcome : { status: 504, errcode: 'M_UNKNOWN', error: `Gave up waiting: ${decision.reason}` };
+    answer(plan, input, rejectedOutcome(input.inputId, place.partition, why));
+    return;
+  }
+  for (const record of decision.outputs) {
+    at.sequence += 1;
+    plan.outputs.push({ partition: place.partition, envelope: { sequence: at.sequence, epoch: at.epoch, record } });
+  }
+  const outcome: Outcome = {
+    inputId: input.inputId,
+    partition: place.partition,
+    sequence: decision.outputs.length > 0 ? at.sequence : 0,
+    result: Buffer.from(JSON.stringify(decision.result)),
+    errcode: '', error: '', status: 200, errorFields: NO_BYTES,
+  };
+  plan.accepted.push({ place, effects: decision.effects });
+  plan.remembered.push(outcome);
+  known.set(input.inputId, outcome);
+  answer(plan, input, outcome);
+  for (const freed of decision.unpark ?? []) at.parked.release(freed);
+}
+
+export function rejectedOutcome(inputId: string, partition: number, why: RejectedOutcome): Outcome {
+  return {
+    inputId, partition, sequence: 0, result: NO_BYTES, errcode: why.errcode, error: why.error, status: why.status,
+    errorFields: why.fields === undefined ? NO_BYTES : Buffer.from(JSON.stringify(why.fields)),
+  };
+}
+
+function isLate(input: InputHeader, nowMs: number): boolean {
+  return input.deadlineMs > 0 && nowMs > input.deadlineMs;
+}
+
+function answer<Effects>(plan: BatchPlan<Effects>, input: InputHeader, outcome: Outcome): void {
+  if (input.replyTo !== '') plan.answers.push({ replyTo: input.replyTo, outcome });
+}
+
+function parkRow<Input, Effects>(plan: BatchPlan<Effects>, at: BatchPartition, item: BatchItem<Input>, why: { key: string; untilMs: number; reason: string }): void {
+  const number = item.parkedNumber ?? at.parked.add(why.key, why.untilMs);
+  if (item.parkedNumber !== undefined) at.parked.wait(why.key, number, why.untilMs);
+  plan.parked.push({ partition: item.partition, number, parked: { ...why, record: item.record } });
+}
+
+function unparkRow<Input, Effects>(plan: BatchPlan<Effects>, at: BatchPartition, item: BatchItem<Input>, key: string): void {
+  if (item.parkedNumber === undefined) return;
+  at.parked.remove(key, item.parkedNumber);
+  plan.parked.push({ partition: item.partition, number: item.parkedNumber });
+}
+
+function bury<Input extends InputHeader, Effects>(context: BatchContext<Input, Effects>, plan: BatchPlan<Effects>, item: BatchItem<Input>, error: unknown): void {
+  const reason = error instanceof Error ? error.message : String(error);
+  context.runtime.logger.error({ consumer: context.consumer, partition: item.partition, offset: item.offset, error }, 'an input went to the dead letters');
+  plan.deadLetters.push({ partition: item.partition, position: item.offset, reason, record: item.record });
+  const input = item.input;
+  if (input !== undefined) answer(plan, input, rejectedOutcome(input.inputId, item.partition, { status: 500, errcode: 'M_UNKNOWN', error: 'The server failed to process this request' }));
+}

@@ -1,0 +1,368 @@
+/**
+ * Runs a component's input log: takes what waits from every partition that this instance owns, lets the processor decide it in order, and commits effects,
+ * positions, remembered inputs and output records of the whole batch in one transaction. Under load batches grow by themselves (group commit); at low
+ * load nothing waits for a timer.
+ *
+ * Guarantees: in order per key; each accepted input has its effects exactly once, however often it is delivered and whoever dies between any two lines; an owner
+ * that was replaced writes nothing (`positions.ts`); a failed or doubtful commit is followed by `forget` and a fresh look at the tables, and the batch is tried again.
+ */
+import type { InputHeader } from '../../schemas/log/room-input.ts';
+import type { OutputEnvelope } from '../../schemas/log/envelope.ts';
+import type { Runtime, Task, Timer } from '../runtime/runtime.ts';
+import { StorageError, type Database } from '../storage/database.ts';
+import { outcomeCodec } from './codec.ts';
+import { saveDeadLetters } from './dead-letters.ts';
+import { decideBatch, rejectedOutcome, type BatchItem, type BatchPlan } from './input-batch.ts';
+import { createIntake, type Intake, type Waiting } from './intake.ts';
+import { createLeaseKeeper, type Lease, type LeaseKeeper } from './leases.ts';
+import type { InputLogName, LogDriver, OutputLogName, Subscription } from './log.ts';
+import { outboxReader, trimOutbox, writeOutbox } from './outbox.ts';
+import { loadParking, saveParked, type Parking } from './parked-inputs.ts';
+import { Fenced, readPositions, readSequences, savePositions, type Position } from './positions.ts';
+import type { Processor } from './processor.ts';
+import { createRelay, type Relay } from './relay.ts';
+import { forgetOldInputs, recallInputs, rememberInputs } from './remembered-inputs.ts';
+
+export interface InputRunnerOptions<Input extends InputHeader, Effects> {
+  /** Names the component in leases and positions, for example `roomserver`. */
+  readonly consumer: string;
+  readonly inputLog: InputLogName;
+  readonly outputLog: OutputLogName;
+  readonly processor: Processor<Input, Effects>;
+  readonly database: Database;
+  readonly driver: LogDriver;
+  readonly runtime: Runtime;
+  readonly partitions: number;
+  /** See `LeaseOptions.exclusive`. */
+  readonly exclusive: boolean;
+  /** How far each registered consumer of the output log is, by partition: the outbox is kept until all have passed. */
+  readonly outputReaders?: readonly (() => Promise<readonly number[]>)[];
+  readonly batchRecordsMax?: number;
+}
+
+export interface InputRunner {
+  start(): Promise<void>;
+  /** Takes no new inputs, finishes what waits, relays it, and gives the partitions back. */
+  stop(): Promise<void>;
+  health(): string | undefined;
+  owned(): readonly number[];
+}
+
+interface Owned {
+  readonly partition: number;
+  readonly epoch: number;
+  position: number;
+  sequence: number;
+  subscription: Subscription | undefined;
+  parking: Parking;
+}
+
+const WAITING_RECORDS_MAX = 2000;
+const BATCH_RECORDS_MAX = 500;
+const RETRY_DELAY_MS_MAX = 2000;
+const DRAIN_MS_MAX = 5000;
+const TIMER_MS_MAX = 2 ** 31;
+const TRIM_EVERY_MS = 60_000;
+const OUTBOX_KEEP = 1000;
+const OUTBOX_KEEP_MAX = 1_000_000;
+const REFUSALS = {
+  full: 'The disk of the server is full: nothing was saved, try again later',
+  unavailable: 'The database of the server is not available: nothing was saved, try again later',
+} as const;
+
+/** Runs `options.processor` over its input log; see the head of this file. */
+export function createInputRunner<Input extends InputHeader, Effects>(options: InputRunnerOptions<Input, Effects>): InputRunner {
+  return new Runner(options);
+}
+
+class Runner<Input extends InputHeader, Effects> implements InputRunner {
+  readonly #options: InputRunnerOptions<Input, Effects>;
+  readonly #batchRecordsMax: number;
+  readonly #owned = new Map<number, Owned>();
+  readonly #intake: Intake = createIntake(WAITING_RECORDS_MAX);
+  readonly #relay: Relay;
+  readonly #leases: LeaseKeeper;
+  /** Ends with the batch under way; never rejects. */
+  #processing: Promise<void> = Promise.resolve();
+  #failing: string | undefined;
+  #tasks: Task[] = [];
+  #dueTimer: Timer | undefined;
+  /** Whether a batch broke a rule of the database: its items are tried one by one, to find the culprit. */
+  #oneByOne = false;
+
+  constructor(options: InputRunnerOptions<Input, Effects>) {
+    this.#options = options;
+    this.#batchRecordsMax = options.batchRecordsMax ?? BATCH_RECORDS_MAX;
+    const { consumer, database, driver, runtime } = options;
+    this.#relay = createRelay({ log: options.outputLog, outbox: outboxReader(database, options.outputLog, consumer), driver, runtime });
+    this.#leases = createLeaseKeeper({
+      consumer, database, runtime, partitions: options.partitions, exclusive: options.exclusive,
+      acquired: (lease) => this.#own(lease),
+      revoked: async (partition) => {
+        await this.#disown(partition);
+        await this.#processing;
+      },
+    });
+  }
+
+  async start(): Promise<void> {
+    const { runtime, consumer } = this.#options;
+    await this.#leases.start();
+    this.#tasks = [
+      runtime.tasks.spawn(`inputs ${consumer}`, (signal) => this.#run(signal)),
+      runtime.tasks.spawn(`trim ${consumer}`, (signal) => this.#keepTrimming(signal)),
+    ];
+  }
+
+  async stop(): Promise<void> {
+    const { clock } = this.#options.runtime;
+    await Promise.all([...this.#owned.values()].map((state) => state.subscription?.close()));
+    for (let turns = 0; this.#intake.size() > 0 && this.#failing === undefined && turns < 500; turns += 1) await clock.sleep(10);
+    await Promise.all(this.#tasks.map((task) => task.stop()));
+    await this.#relay.settled(DRAIN_MS_MAX);
+    this.#dueTimer?.cancel();
+    await this.#leases.stop();
+  }
+
+  health(): string | undefined {
+    return this.#failing ?? this.#relay.health() ?? this.#leases.health();
+  }
+
+  owned(): readonly number[] {
+    return [...this.#owned.keys()];
+  }
+
+  async #own(lease: Lease): Promise<void> {
+    const { driver, inputLog, database, consumer } = this.#options;
+    const { partition } = lease;
+    const position = lease.transport === driver.transportId ? lease.position : 0;
+    const parking = await loadParking(database, consumer, partition);
+    const state: Owned = { partition, epoch: lease.epoch, position, sequence: lease.sequence, subscription: undefined, parking };
+    this.#owned.set(partition, state);
+    this.#relay.own(partition, lease.relayed, lease.sequence);
+    state.subscription = await driver.subscribe(inputLog, partition, position, (packs) => this.#intake.add(partition, packs));
+    this.#intake.nudge();
+  }
+
+  async #disown(partition: number): Promise<void> {
+    const state = this.#owned.get(partition);
+    if (state === undefined) return;
+    this.#owned.delete(partition);
+    this.#relay.disown(partition);
+    this.#intake.drop(partition);
+    await state.subscription?.close();
+    this.#intake.drop(partition);
+    this.#options.processor.forget(partition);
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options.runtime;
+    let delayMs = 50;
+    while (!signal.aborted) {
+      await this.#waitForWork(signal);
+      // Lets everything that is ready to arrive arrive: the batch is as big as the load, without a timer.
+      await clock.yield();
+      const round = this.#processRound();
+      this.#processing = round.then(() => undefined, () => undefined);
+      try {
+        await round;
+        delayMs = 50;
+        this.#failing = undefined;
+      } catch (error) {
+        if (error instanceof StorageError && error.kind !== 'conflict') this.#failing = `${this.#options.consumer} cannot write: ${error.message}`;
+        await clock.sleep(delayMs, signal);
+        delayMs = Math.min(delayMs * 2, RETRY_DELAY_MS_MAX);
+      }
+    }
+  }
+
+  async #waitForWork(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options.runtime;
+    const now = clock.now();
+    let next = Infinity;
+    for (const { parking } of this.#owned.values()) {
+      if (parking.index.due(now).length > 0) return;
+      next = Math.min(next, parking.index.nextDueMs() ?? Infinity);
+    }
+    this.#dueTimer?.cancel();
+    this.#dueTimer = next < now + TIMER_MS_MAX ? clock.timer(next - now + 1, () => this.#intake.nudge()) : undefined;
+    await this.#intake.ready(signal);
+  }
+
+  /** One batch from taking to answering. Rejects after it has put everything back in order for another try. */
+  async #processRound(): Promise<void> {
+    const parked = await this.#parkedItems();
+    const waiting = this.#intake.take(this.#batchRecordsMax).filter((one) => this.#owned.has(one.partition));
+    const items: BatchItem<Input>[] = [
+      ...parked,
+      ...waiting.flatMap(({ partition, pack }) => pack.records.map((record) => ({ partition, offset: pack.offset, record }))),
+    ];
+    if (items.length === 0) return;
+    try {
+      if (this.#oneByOne) await this.#processOneByOne(items);
+      await this.#process(this.#oneByOne ? [] : items, waiting);
+      this.#oneByOne = false;
+    } catch (error) {
+      await this.#recover(items, waiting, error);
+      throw error;
+    }
+  }
+
+  async #parkedItems(): Promise<BatchItem<Input>[]> {
+    const now = this.#options.runtime.clock.now();
+    const items: BatchItem<Input>[] = [];
+    for (const state of this.#owned.values()) {
+      for (const key of state.parking.index.due(now)) {
+        const rows = await state.parking.rows(key, this.#batchRecordsMax);
+        items.push(...rows.map((row) => ({ partition: state.partition, offset: state.position, record: row.record, parkedNumber: row.number })));
+      }
+    }
+    return items;
+  }
+
+  /** The positions move when the last item is through; what is done twice by then is remembered. The item that breaks the rule alone is buried. */
+  async #processOneByOne(items: readonly BatchItem<Input>[]): Promise<void> {
+    const { consumer, runtime } = this.#options;
+    for (const item of items) {
+      try {
+        await this.#process([item], []);
+      } catch (error) {
+        if (!isBug(error)) throw error;
+        runtime.logger.error({ consumer, partition: item.partition, offset: item.offset, error }, 'an input went to the dead letters');
+        this.#options.processor.forget(item.partition);
+        await this.#commit(buried(item, error), this.#positionsOf([item.partition], []));
+        await this.#lookAgain([item.partition]);
+      }
+    }
+  }
+
+  async #process(items: readonly BatchItem<Input>[], waiting: readonly Waiting[]): Promise<void> {
+    const { processor, runtime, consumer, database } = this.#options;
+    const touched = [...new Set([...items, ...waiting].map((one) => one.partition))];
+    const partitions = new Map(touched.map((partition) => {
+      const { epoch, sequence, parking } = this.#owned.get(partition)!;
+      return [partition, { partition, epoch, sequence, parked: parking.index }];
+    }));
+    const plan = await decideBatch({ processor, runtime, consumer, partitions, recall: (ids) => recallInputs(database, consumer, ids) }, items);
+    const positions = this.#positionsOf(touched, waiting).map((one) => ({ ...one, sequence: partitions.get(one.partition)!.sequence }));
+    await this.#commit(plan, positions);
+    for (const { partition, position, sequence } of positions) Object.assign(this.#owned.get(partition) ?? {}, { position, sequence });
+    this.#finish(plan);
+  }
+
+  #positionsOf(partitions: readonly number[], waiting: readonly Waiting[]): Position[] {
+    const positions = new Map(partitions.map((partition) => [partition, this.#owned.get(partition)!.position]));
+    for (const { partition, pack } of waiting) positions.set(partition, Math.max(positions.get(partition)!, pack.offset + 1));
+    return partitions.map((partition) => {
+      const { epoch, sequence } = this.#owned.get(partition)!;
+      return { partition, epoch, sequence, transport: this.#options.driver.transportId, position: positions.get(partition)!, relayed: this.#relay.relayed(partition) };
+    });
+  }
+
+  async #commit(plan: BatchPlan<Effects>, positions: readonly Position[]): Promise<void> {
+    const { consumer, database, processor, outputLog, runtime } = this.#options;
+    const nowMs = runtime.clock.now();
+    await database.transaction(async (tx) => {
+      await savePositions(tx, consumer, positions);
+      await writeOutbox(tx, outputLog, plan.outputs);
+      await rememberInputs(tx, consumer, nowMs, plan.remembered);
+      await saveParked(tx, consumer, plan.parked);
+      await saveDeadLetters(tx, consumer, nowMs, plan.deadLetters);
+      if (plan.accepted.length > 0) await processor.commit(tx, plan.accepted);
+    });
+  }
+
+  /** After the commit: everything here may be lost with the process, and is made good from the tables. */
+  #finish(plan: BatchPlan<Effects>): void {
+    this.#options.processor.committed?.(plan.accepted);
+    const fresh = new Map<number, OutputEnvelope[]>();
+    for (const { partition, envelope } of plan.outputs) {
+      const list = fresh.get(partition);
+      if (list === undefined) fresh.set(partition, [envelope]);
+      else list.push(envelope);
+    }
+    for (const [partition, envelopes] of fresh) this.#relay.push(partition, envelopes);
+    for (const { replyTo, outcome } of plan.answers) this.#options.driver.signal(replyTo, outcomeCodec.encode(outcome));
+  }
+
+  /** After a failed or doubtful commit: memory is forgotten, the tables say what is true, the batch goes back to the front. */
+  async #recover(items: readonly BatchItem<Input>[], waiting: readonly Waiting[], error: unknown): Promise<void> {
+    const { consumer, processor, runtime } = this.#options;
+    const partitions = [...new Set(items.map((item) => item.partition))];
+    for (const partition of partitions) processor.forget(partition);
+    if (!(error instanceof Fenced)) runtime.logger.warn({ consumer, error }, 'a batch was not committed; it is tried again');
+    if (isBug(error)) this.#oneByOne = true;
+    await this.#lookAgain(partitions);
+    const kind = error instanceof StorageError ? error.kind : undefined;
+    const refused = kind === 'full' || kind === 'unavailable' ? waiting.filter((one) => one.pack.volatile === true) : [];
+    for (const { partition, pack } of refused) for (const record of pack.records) this.#refuse(partition, record, REFUSALS[kind as keyof typeof REFUSALS]);
+    this.#intake.putBack(waiting.filter((one) => this.#owned.has(one.partition) && !refused.includes(one)));
+  }
+
+  async #lookAgain(partitions: readonly number[]): Promise<void> {
+    const { database, consumer, runtime } = this.#options;
+    for (let delayMs = 50; ; delayMs = Math.min(delayMs * 2, RETRY_DELAY_MS_MAX)) {
+      try {
+        for (const row of await readPositions(database, consumer, partitions)) await this.#adopt(row);
+        return;
+      } catch (error) {
+        this.#failing = `${consumer} cannot read its tables`;
+        runtime.logger.warn({ consumer, error }, 'positions could not be read; trying again');
+        await runtime.clock.sleep(delayMs);
+      }
+    }
+  }
+
+  /** Takes over what the tables say of a partition, or learns that it is another's. */
+  async #adopt(row: Position): Promise<void> {
+    const { database, consumer, driver } = this.#options;
+    const state = this.#owned.get(row.partition);
+    if (state === undefined) return;
+    if (row.epoch !== state.epoch) {
+      this.#leases.lost(row.partition);
+      await this.#disown(row.partition);
+      return;
+    }
+    state.parking = await loadParking(database, consumer, row.partition);
+    if (row.transport === driver.transportId) state.position = Math.max(state.position, row.position);
+    state.sequence = row.sequence;
+    this.#relay.own(row.partition, row.relayed, row.sequence);
+  }
+
+  /** Tells the waiting caller of an input that was in memory only that it was not stored. */
+  #refuse(partition: number, record: Uint8Array, error: string): void {
+    try {
+      const input = this.#options.processor.decode(record);
+      const outcome = rejectedOutcome(input.inputId, partition, { status: 503, errcode: 'M_UNKNOWN', error });
+      if (input.replyTo !== '') this.#options.driver.signal(input.replyTo, outcomeCodec.encode(outcome));
+    } catch {
+      // Not a record at all: nobody waits for it.
+    }
+  }
+
+  async #keepTrimming(signal: AbortSignal): Promise<void> {
+    const { database, consumer, outputLog, runtime, outputReaders = [] } = this.#options;
+    while (!signal.aborted) {
+      await runtime.clock.sleep(TRIM_EVERY_MS, signal);
+      if (signal.aborted) return;
+      try {
+        const passed = await Promise.all(outputReaders.map((read) => read()));
+        await trimOutbox(database, outputLog, await readSequences(database, consumer), { passed, keep: OUTBOX_KEEP, keepMax: OUTBOX_KEEP_MAX });
+        await forgetOldInputs(database, consumer, runtime.clock.now());
+      } catch (error) {
+        runtime.logger.warn({ consumer, error }, 'old records could not be trimmed');
+      }
+    }
+  }
+}
+
+/** Whether trying again cannot help: a rule of the database or our own code is broken. */
+function isBug(error: unknown): boolean {
+  return error instanceof StorageError ? error.kind === 'bug' : !(error instanceof Fenced);
+}
+
+function buried<Input, Effects>(item: BatchItem<Input>, error: unknown): BatchPlan<Effects> {
+  const parked = item.parkedNumber === undefined ? [] : [{ partition: item.partition, number: item.parkedNumber }];
+  const deadLetters = [{ partition: item.partition, position: item.offset, reason: String(error), record: item.record }];
+  return { accepted: [], outputs: [], remembered: [], parked, deadLetters, answers: [] };
+}
