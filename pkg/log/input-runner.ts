@@ -100,7 +100,9 @@ class Runner<Input extends InputHeader, Effects> implements InputRunner {
       acquired: (lease) => this.#own(lease),
       revoked: async (partition) => {
         await this.#disown(partition);
+        // The batch under way still stands on what the processor remembers.
         await this.#processing;
+        options.processor.forget(partition);
       },
     });
   }
@@ -152,7 +154,6 @@ class Runner<Input extends InputHeader, Effects> implements InputRunner {
     this.#intake.drop(partition);
     await state.subscription?.close();
     this.#intake.drop(partition);
-    this.#options.processor.forget(partition);
   }
 
   async #run(signal: AbortSignal): Promise<void> {
@@ -230,7 +231,8 @@ class Runner<Input extends InputHeader, Effects> implements InputRunner {
         if (!isBug(error)) throw error;
         runtime.logger.error({ consumer, partition: item.partition, offset: item.offset, error }, 'an input went to the dead letters');
         this.#options.processor.forget(item.partition);
-        await this.#commit(buried(item, error), this.#positionsOf([item.partition], []));
+        const state = this.#owned.get(item.partition)!;
+        await this.#commit(buried(item, error), [this.#positionOf(state, [], state.sequence)]);
         await this.#lookAgain([item.partition]);
       }
     }
@@ -238,25 +240,21 @@ class Runner<Input extends InputHeader, Effects> implements InputRunner {
 
   async #process(items: readonly BatchItem<Input>[], waiting: readonly Waiting[]): Promise<void> {
     const { processor, runtime, consumer, database } = this.#options;
-    const touched = [...new Set([...items, ...waiting].map((one) => one.partition))];
-    const partitions = new Map(touched.map((partition) => {
-      const { epoch, sequence, parking } = this.#owned.get(partition)!;
-      return [partition, { partition, epoch, sequence, parked: parking.index }];
-    }));
+    // A partition may be revoked while the batch is under way: the lease is given back only after it, so its epoch still holds.
+    const touched = [...new Set([...items, ...waiting].map((one) => one.partition))].map((partition) => this.#owned.get(partition)!);
+    const partitions = new Map(touched.map((state) => [state.partition, { ...state, parked: state.parking.index }]));
     const plan = await decideBatch({ processor, runtime, consumer, partitions, recall: (ids) => recallInputs(database, consumer, ids) }, items);
-    const positions = this.#positionsOf(touched, waiting).map((one) => ({ ...one, sequence: partitions.get(one.partition)!.sequence }));
+    const positions = touched.map((state) => this.#positionOf(state, waiting, partitions.get(state.partition)!.sequence));
     await this.#commit(plan, positions);
-    for (const { partition, position, sequence } of positions) Object.assign(this.#owned.get(partition) ?? {}, { position, sequence });
+    for (const [index, { position, sequence }] of positions.entries()) Object.assign(touched[index]!, { position, sequence });
     this.#finish(plan);
   }
 
-  #positionsOf(partitions: readonly number[], waiting: readonly Waiting[]): Position[] {
-    const positions = new Map(partitions.map((partition) => [partition, this.#owned.get(partition)!.position]));
-    for (const { partition, pack } of waiting) positions.set(partition, Math.max(positions.get(partition)!, pack.offset + 1));
-    return partitions.map((partition) => {
-      const { epoch, sequence } = this.#owned.get(partition)!;
-      return { partition, epoch, sequence, transport: this.#options.driver.transportId, position: positions.get(partition)!, relayed: this.#relay.relayed(partition) };
-    });
+  #positionOf(state: Owned, waiting: readonly Waiting[], sequence: number): Position {
+    const { partition, epoch } = state;
+    let position = state.position;
+    for (const one of waiting) if (one.partition === partition) position = Math.max(position, one.pack.offset + 1);
+    return { partition, epoch, sequence, transport: this.#options.driver.transportId, position, relayed: this.#relay.relayed(partition) };
   }
 
   async #commit(plan: BatchPlan<Effects>, positions: readonly Position[]): Promise<void> {

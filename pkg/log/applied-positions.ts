@@ -1,0 +1,113 @@
+/** Knows how far a shared read model is; the contract is in `applied.ts`. */
+import type { Applied } from '../../schemas/log/envelope.ts';
+import type { Runtime } from '../runtime/runtime.ts';
+import type { Database } from '../storage/database.ts';
+import type { AppliedPositions } from './applied.ts';
+import { appliedCodec } from './codec.ts';
+import type { LogDriver, OutputLogName, Subscription } from './log.ts';
+import { appliedChannel, outputConsumerName } from './output-consumer.ts';
+import { readSequences } from './positions.ts';
+
+export interface AppliedPositionsOptions {
+  /** The read model's component, for example `syncapi`. */
+  readonly consumer: string;
+  readonly logs: readonly OutputLogName[];
+  /** The read model's database. */
+  readonly database: Database;
+  readonly driver: LogDriver;
+  readonly runtime: Runtime;
+}
+
+export interface AppliedPositionsFeed extends AppliedPositions {
+  /** Takes an advance that this process itself has made; the signal's echo changes nothing any more. */
+  advance(applied: Applied): void;
+}
+
+interface Waiter {
+  readonly sequence: number;
+  readonly done: () => void;
+}
+
+/** How long a wait trusts in signals before it looks into the tables. */
+const LOOK_EVERY_MS = 500;
+
+export async function createAppliedPositions(options: AppliedPositionsOptions): Promise<AppliedPositionsFeed> {
+  const positions = new Positions(options);
+  await positions.open();
+  return positions;
+}
+
+class Positions implements AppliedPositionsFeed {
+  readonly #options: AppliedPositionsOptions;
+  readonly #vectors: ReadonlyMap<string, number[]>;
+  readonly #waiters = new Map<string, Set<Waiter>>();
+  readonly #listeners = new Set<(applied: Applied) => void>();
+  #subscription: Subscription | undefined;
+
+  constructor(options: AppliedPositionsOptions) {
+    this.#options = options;
+    this.#vectors = new Map(options.logs.map((log) => [log, []]));
+  }
+
+  async open(): Promise<void> {
+    const { driver, consumer } = this.#options;
+    this.#subscription = await driver.listen(appliedChannel(consumer), (value) => this.advance(appliedCodec.decode(value)));
+    for (const log of this.#options.logs) await this.#look(log);
+  }
+
+  async close(): Promise<void> {
+    await this.#subscription?.close();
+  }
+
+  vector(log: OutputLogName): number[] {
+    return [...this.#vectors.get(log)!];
+  }
+
+  onApplied(listener: (applied: Applied) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  advance(applied: Applied): void {
+    const vector = this.#vectors.get(applied.log);
+    if (vector === undefined || (vector[applied.partition] ?? 0) >= applied.sequence) return;
+    vector[applied.partition] = applied.sequence;
+    const key = `${applied.log}/${applied.partition}`;
+    for (const waiter of this.#waiters.get(key) ?? []) if (waiter.sequence <= applied.sequence) waiter.done();
+    for (const listener of this.#listeners) listener(applied);
+  }
+
+  async waitFor(log: OutputLogName, partition: number, sequence: number, boundMs: number): Promise<boolean> {
+    const vector = this.#vectors.get(log)!;
+    const reached = (): boolean => sequence === 0 || (vector[partition] ?? 0) >= sequence;
+    const { clock } = this.#options.runtime;
+    const endsAt = clock.monotonic() + boundMs;
+    while (!reached() && clock.monotonic() < endsAt) {
+      await this.#wait(log, partition, sequence, Math.min(LOOK_EVERY_MS, endsAt - clock.monotonic()));
+      if (!reached()) await this.#look(log).catch((error: unknown) => this.#options.runtime.logger.warn({ log, error }, 'applied positions could not be read'));
+    }
+    return reached();
+  }
+
+  #wait(log: OutputLogName, partition: number, sequence: number, boundMs: number): Promise<void> {
+    const key = `${log}/${partition}`;
+    return new Promise((resolve) => {
+      const done = (): void => {
+        timer.cancel();
+        waiters.delete(waiter);
+        if (waiters.size === 0) this.#waiters.delete(key);
+        resolve();
+      };
+      const waiter: Waiter = { sequence, done };
+      const waiters = this.#waiters.get(key) ?? new Set<Waiter>();
+      this.#waiters.set(key, waiters.add(waiter));
+      const timer = this.#options.runtime.clock.timer(boundMs, done);
+    });
+  }
+
+  async #look(log: OutputLogName): Promise<void> {
+    const sequences = await readSequences(this.#options.database, outputConsumerName(this.#options.consumer, log));
+    // An empty list of rooms and users wakes everybody: nobody knows what was missed.
+    for (const [partition, sequence] of sequences.entries()) if (sequence !== undefined) this.advance({ log, partition, sequence, rooms: [], users: [] });
+  }
+}
