@@ -1,0 +1,43 @@
+/** Running a program as if it were this process: same streams, same signals, same exit code, and no orphan. */
+import { spawn } from 'node:child_process';
+import { constants } from 'node:os';
+
+const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'];
+/** Tells the started program which process it must not outlive. */
+const PARENT = 'MYELIN_LAUNCHED_BY';
+const PARENT_CHECK_MS = 1_000;
+
+/** Starts `command` and never returns: this process ends as the command ends. */
+export function become(command, args, env = {}) {
+  const child = spawn(command, args, { stdio: 'inherit', env: { ...process.env, ...env, [PARENT]: String(process.pid) } });
+  for (const signal of FORWARDED) {
+    process.on(signal, () => {
+      // Ctrl-C reaches the whole foreground group: the child has had it from the terminal already.
+      if (signal === 'SIGINT' && process.stdin.isTTY) return;
+      child.kill(signal);
+    });
+  }
+  child.once('error', (error) => {
+    process.stderr.write(`myelin: ${command} could not be started: ${error.message}\n`);
+    process.exit(1);
+  });
+  child.once('exit', (code, signal) => process.exit(code ?? 128 + (constants.signals[signal] ?? 0)));
+}
+
+/**
+ * Ends this process in its orderly way (SIGTERM to itself) when the process that launched it is gone. Only where there is such a
+ * process: the launcher above, or npm. It runs in the background and keeps nothing alive.
+ */
+export function endWithParent() {
+  const launcher = Number(process.env[PARENT] ?? 0);
+  const launched = launcher === process.ppid || (launcher === 0 && process.env['npm_lifecycle_event'] === 'start');
+  delete process.env[PARENT];
+  if (!launched) return;
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    process.kill(process.pid, 'SIGTERM');
+  }, PARENT_CHECK_MS);
+  timer.unref();
+}

@@ -1,0 +1,108 @@
+/** Runs test files, each in a process of its own, a few at a time, and reports them as they end. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { run } from 'node:test';
+import type { EventData } from 'node:test';
+import { inspect } from 'node:util';
+import { REPOSITORY } from './run-files.ts';
+
+export interface Totals {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+export interface SuiteOptions {
+  /** How many files at a time. */
+  readonly concurrency: number;
+  /** Milliseconds that one file may take. */
+  readonly timeoutMs: number;
+  readonly print: (text: string) => void;
+}
+
+interface FileResult extends Totals {
+  readonly file: string;
+  readonly durationMs: number;
+  readonly failures: string[];
+  readonly output: string;
+}
+
+const TIMES = join(REPOSITORY, '.cache/test-times.json');
+
+/** Runs the files (paths from the repository's root) and gives the sum of their tests. Files that took long the last time go first. */
+export async function runSuites(files: readonly string[], options: SuiteOptions): Promise<Totals> {
+  const times = readTimes();
+  const waiting = [...files].sort((a, b) => (times[b] ?? 0) - (times[a] ?? 0));
+  const totals: Totals = { passed: 0, failed: 0, skipped: 0 };
+  const work = async (): Promise<void> => {
+    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
+      const result = await runFile(file, options.timeoutMs);
+      times[file] = result.durationMs;
+      totals.passed += result.passed;
+      totals.failed += result.failed;
+      totals.skipped += result.skipped;
+      options.print(describe(result));
+    }
+  };
+  await Promise.all(Array.from({ length: options.concurrency }, work));
+  writeFileSync(TIMES, JSON.stringify(times));
+  return totals;
+}
+
+async function runFile(file: string, timeoutMs: number): Promise<FileResult> {
+  const path = join(REPOSITORY, file);
+  const started = performance.now();
+  const totals: Totals = { passed: 0, failed: 0, skipped: 0 };
+  const failures: string[] = [];
+  let output = '';
+  // node:test speaks up for a file as a whole too: that it ended badly counts, that it ended well is not a test.
+  const isFileItself = (data: EventData.TestPass | EventData.TestFail): boolean => data.nesting === 0 && (data.name === path || data.name === file);
+  const events = run({ files: [path], concurrency: 1, timeout: timeoutMs });
+  for await (const { type, data } of events) {
+    if (type === 'test:stdout' || type === 'test:stderr') output += data.message;
+    if (type !== 'test:pass' && type !== 'test:fail') continue;
+    if (type === 'test:pass') {
+      if (data.details.type === 'suite' || isFileItself(data)) continue;
+      if (data.skip !== undefined && data.skip !== false) totals.skipped += 1;
+      else totals.passed += 1;
+      continue;
+    }
+    const { error } = data.details;
+    const subtestsOnly = (error as { failureType?: string }).failureType === 'subtestsFailed';
+    if (subtestsOnly && (data.details.type === 'suite' || isFileItself(data))) continue;
+    totals.failed += 1;
+    if (!subtestsOnly) failures.push(`${isFileItself(data) ? 'the file' : data.name}\n${inspectError(error)}`);
+  }
+  if (totals.passed + totals.failed + totals.skipped === 0) {
+    totals.failed = 1;
+    failures.push('the file holds no test');
+  }
+  return { file, durationMs: Math.round(performance.now() - started), failures, output, ...totals };
+}
+
+/** The error that the test threw, not the wrapper that carried it between processes. */
+function inspectError(error: Error): string {
+  return inspect(error.cause ?? error, { depth: 6 });
+}
+
+function describe(result: FileResult): string {
+  const { passed, failed, skipped } = result;
+  const counts = [`${passed} passed`, ...(failed > 0 ? [`${failed} failed`] : []), ...(skipped > 0 ? [`${skipped} skipped`] : [])].join(', ');
+  const line = `${failed > 0 ? 'FAIL' : 'ok  '} ${(result.durationMs / 1000).toFixed(1).padStart(6)} s  ${result.file}  (${counts})`;
+  if (failed === 0) return line;
+  const parts = result.failures.map((failure) => indent(`✖ ${failure}`));
+  if (result.output.trim() !== '') parts.push(indent(`Output of ${basename(result.file)}:\n${result.output.trimEnd()}`));
+  return [line, ...parts, ''].join('\n');
+}
+
+function indent(text: string): string {
+  return text.split('\n').map((line) => `    ${line}`).join('\n');
+}
+
+function readTimes(): Record<string, number> {
+  try {
+    return JSON.parse(readFileSync(TIMES, 'utf8')) as Record<string, number>;
+  } catch {
+    return {};
+  }
+}
