@@ -1,0 +1,41 @@
+/** Who was what in which room, and when. */
+import type { Reader } from '../../../pkg/storage/database.ts';
+import { OPEN, slotOf, type MembershipRow } from './rows.ts';
+
+const COLUMNS = 'user_id, room_id, from_sequence, to_sequence, membership, event_id, partition_number';
+
+/** All that one user ever was, by room; the intervals of a room in order. Profile changes make no interval of their own. */
+export async function membershipsOfUser(reader: Reader, userId: string): Promise<Map<string, MembershipRow[]>> {
+  const rows = await reader.query<MembershipRow>(`SELECT ${COLUMNS} FROM memberships WHERE user_id = ? ORDER BY room_id, from_sequence`, [userId]);
+  const byRoom = new Map<string, MembershipRow[]>();
+  for (const row of rows) {
+    const intervals = byRoom.get(row.room_id);
+    if (intervals === undefined) byRoom.set(row.room_id, [row]);
+    else intervals.push(row);
+  }
+  return byRoom;
+}
+
+/** The intervals of one user in one room, in order. */
+export function membershipsInRoom(reader: Reader, userId: string, roomId: string): Promise<MembershipRow[]> {
+  return reader.query<MembershipRow>(`SELECT ${COLUMNS} FROM memberships WHERE user_id = ? AND room_id = ? ORDER BY from_sequence`, [userId, roomId]);
+}
+
+/** The current intervals of these (room, user) pairs. */
+export function currentMemberships(reader: Reader, pairs: readonly (readonly [roomId: string, userId: string])[]): Promise<MembershipRow[]> {
+  const slots = pairs.map(([roomId, userId]) => slotOf(roomId, 'm.room.member', userId));
+  return reader.queryIn<MembershipRow>(`SELECT ${COLUMNS} FROM memberships WHERE to_sequence = ? AND slot IN (??)`, [OPEN], slots);
+}
+
+/** Up to 6 members of each of these rooms, oldest first, joined or invited ones (`here`) before those that are gone: enough for 5 heroes. */
+export function eldestMembers(reader: Reader, roomIds: readonly string[]): Promise<{ room_id: string; user_id: string; here: number }[]> {
+  return reader.queryIn(
+    `SELECT room_id, user_id, here FROM (
+       SELECT room_id, user_id, CASE WHEN membership IN ('join', 'invite') THEN 1 ELSE 0 END AS here, ROW_NUMBER() OVER (
+         PARTITION BY room_id ORDER BY CASE WHEN membership IN ('join', 'invite') THEN 0 ELSE 1 END, from_sequence, user_id) AS place
+       FROM memberships WHERE to_sequence = ? AND room_id IN (??)
+     ) ranked WHERE place <= 6 ORDER BY room_id, place`,
+    [OPEN],
+    roomIds,
+  );
+}

@@ -1,0 +1,96 @@
+/**
+ * The read model of rooms and of what belongs to users. Everything here can be dropped and is rebuilt equal from room-output and user-output.
+ *
+ * - No event bytes: those are in the owner's tables, hot ones in `events/event-cache.ts`.
+ * - A *slot* is the JSON text of [room ID, type, state key]: one indexed column by which any number of state keys is asked for in one query.
+ * - Intervals hold from `from_sequence` on and no longer at `to_sequence` (`OPEN` while they are current): the state of a room at any
+ *   sequence number of its partition is a range query.
+ */
+import type { Migration } from '../../../pkg/storage/database.ts';
+
+export const syncapiMigrations: readonly Migration[] = [
+  {
+    number: 1,
+    name: 'read model of the spine',
+    statements: [
+      `CREATE TABLE rooms (
+        room_id TEXT NOT NULL PRIMARY KEY,
+        version TEXT NOT NULL,
+        partition_number BIGINT NOT NULL,
+        last_sequence BIGINT NOT NULL,
+        last_order_key BIGINT NOT NULL,
+        joined_count BIGINT NOT NULL,
+        invited_count BIGINT NOT NULL,
+        history_visibility TEXT NOT NULL
+      )`,
+      `CREATE TABLE timeline (
+        room_id TEXT NOT NULL,
+        order_key BIGINT NOT NULL,
+        event_id TEXT NOT NULL,
+        partition_number BIGINT NOT NULL,
+        sequence BIGINT NOT NULL,
+        type TEXT NOT NULL,
+        sender TEXT NOT NULL,
+        state_key TEXT,
+        replaces TEXT NOT NULL,
+        device_id TEXT NOT NULL,
+        txn_id TEXT NOT NULL,
+        history_visibility TEXT NOT NULL,
+        visibility_before TEXT NOT NULL,
+        has_url INTEGER NOT NULL,
+        PRIMARY KEY (room_id, order_key)
+      )`,
+      'CREATE UNIQUE INDEX timeline_by_event ON timeline (event_id)',
+      'CREATE INDEX timeline_by_sequence ON timeline (room_id, sequence)',
+      `CREATE TABLE redactions (
+        event_id TEXT NOT NULL PRIMARY KEY,
+        redacted_by TEXT NOT NULL,
+        room_id TEXT NOT NULL
+      )`,
+      `CREATE TABLE state_intervals (
+        slot TEXT NOT NULL,
+        from_sequence BIGINT NOT NULL,
+        to_sequence BIGINT NOT NULL,
+        room_id TEXT NOT NULL,
+        type TEXT NOT NULL,
+        event_id TEXT NOT NULL,
+        PRIMARY KEY (slot, from_sequence)
+      )`,
+      'CREATE INDEX state_intervals_by_end ON state_intervals (room_id, to_sequence)',
+      'CREATE INDEX state_intervals_by_start ON state_intervals (room_id, from_sequence)',
+      `CREATE TABLE memberships (
+        user_id TEXT NOT NULL,
+        room_id TEXT NOT NULL,
+        from_sequence BIGINT NOT NULL,
+        to_sequence BIGINT NOT NULL,
+        membership TEXT NOT NULL,
+        event_id TEXT NOT NULL,
+        partition_number BIGINT NOT NULL,
+        slot TEXT NOT NULL,
+        PRIMARY KEY (user_id, room_id, from_sequence)
+      )`,
+      'CREATE INDEX memberships_by_slot ON memberships (slot, to_sequence)',
+      'CREATE INDEX memberships_by_room ON memberships (room_id, to_sequence, membership, from_sequence)',
+      `CREATE TABLE receipts (
+        room_id TEXT NOT NULL,
+        user_id TEXT NOT NULL,
+        receipt_type TEXT NOT NULL,
+        thread_id TEXT NOT NULL,
+        event_id TEXT NOT NULL,
+        ts BIGINT NOT NULL,
+        sequence BIGINT NOT NULL,
+        PRIMARY KEY (room_id, user_id, receipt_type, thread_id)
+      )`,
+      'CREATE INDEX receipts_by_sequence ON receipts (room_id, sequence)',
+      `CREATE TABLE account_data (
+        user_id TEXT NOT NULL,
+        room_id TEXT NOT NULL,
+        type TEXT NOT NULL,
+        content TEXT NOT NULL,
+        sequence BIGINT NOT NULL,
+        PRIMARY KEY (user_id, room_id, type)
+      )`,
+      'CREATE INDEX account_data_by_sequence ON account_data (user_id, sequence)',
+    ],
+  },
+];

@@ -1,0 +1,83 @@
+/** Types of the rows, and the few values that all statements share. */
+
+/** `to_sequence` of what is current. */
+export const OPEN = Number.MAX_SAFE_INTEGER;
+
+/** The JSON text of [room ID, type, state key]. */
+export function slotOf(roomId: string, type: string, stateKey: string): string {
+  return JSON.stringify([roomId, type, stateKey]);
+}
+
+/** State key of a slot. */
+export function stateKeyOfSlot(slot: string): string {
+  return (JSON.parse(slot) as [string, string, string])[2];
+}
+
+/** PostgreSQL has no NUL in text; such types and keys are only compared here, so a stand-in serves (slots escape it by themselves). */
+export function storable(text: string): string {
+  return text.includes('\u0000') ? text.replaceAll('\u0000', '\uFFFD') : text;
+}
+
+export type RoomRow = {
+  room_id: string;
+  version: string;
+  partition_number: number;
+  last_sequence: number;
+  last_order_key: number;
+  joined_count: number;
+  invited_count: number;
+  history_visibility: string;
+};
+
+export type TimelineRow = {
+  room_id: string;
+  order_key: number;
+  event_id: string;
+  partition_number: number;
+  sequence: number;
+  type: string;
+  sender: string;
+  state_key: string | null;
+  /** Event that stood in the state before this one; empty: none, or no state event. */
+  replaces: string;
+  device_id: string;
+  txn_id: string;
+  history_visibility: string;
+  /** Of m.room.history_visibility events: what held before; else empty. */
+  visibility_before: string;
+  has_url: number;
+};
+
+export const TIMELINE_COLUMNS = `t.room_id, t.order_key, t.event_id, t.partition_number, t.sequence, t.type, t.sender, t.state_key, t.replaces,
+  t.device_id, t.txn_id, t.history_visibility, t.visibility_before, t.has_url`;
+
+export type StateRow = {
+  slot: string;
+  from_sequence: number;
+  to_sequence: number;
+  room_id: string;
+  type: string;
+  event_id: string;
+};
+
+export type MembershipRow = {
+  user_id: string;
+  room_id: string;
+  from_sequence: number;
+  to_sequence: number;
+  membership: string;
+  event_id: string;
+  partition_number: number;
+};
+
+export type ReceiptRow = {
+  room_id: string;
+  user_id: string;
+  receipt_type: string;
+  thread_id: string;
+  event_id: string;
+  ts: number;
+  sequence: number;
+};
+
+export type AccountDataRow = { room_id: string; type: string; content: string; sequence: number };

@@ -1,0 +1,114 @@
+/**
+ * The sync token: a place in everything that /sync sends, as sequence numbers per stream and partition. It outlives restarts, rebuilds of the read model, and moves
+ * between logs and instances, because sequence numbers do.
+ *
+ * Wire form: `m1` and the base64url text of: map version, then sections of (tag, length, payload), numbers as varints. Sections that
+ * an older instance does not know are skipped, so that streams can be added while old and new instances serve side by side.
+ */
+import { MatrixError } from '../../../pkg/http/matrix-error.ts';
+import { MalformedBytes, VarintReader, writeVarint } from './varint.ts';
+
+/** Place in the typing notices of one partition: its owner's epoch, and the owner's counter within it. */
+export interface TypingPlace {
+  readonly partition: number;
+  readonly epoch: number;
+  readonly counter: number;
+}
+
+export interface SyncPosition {
+  /** Version of the partition map that the vectors are made with. */
+  readonly mapVersion: number;
+  /** Sequence number of room-output seen, by partition. */
+  readonly room: readonly number[];
+  /** Sequence number of user-output seen, by partition. */
+  readonly user: readonly number[];
+  /** Partitions whose typing was seen, in order. */
+  readonly typing: readonly TypingPlace[];
+  /** Wall-clock ms of the answer if somebody was typing in it (that may run out since), else 0. */
+  readonly typingAtMs: number;
+}
+
+const PREFIX = 'm1';
+const SECTION = { room: 1, user: 2, typing: 3, typingAt: 4 } as const;
+/** More than any map has; keeps a forged token from asking for much memory. */
+const PARTITIONS_MAX = 4096;
+const TOKEN_LENGTH_MAX = 64 * 1024;
+
+/** The position as a URL-safe token. */
+export function encodeSyncToken(position: SyncPosition): string {
+  const bytes: number[] = [];
+  writeVarint(bytes, position.mapVersion);
+  writeSection(bytes, SECTION.room, position.room);
+  writeSection(bytes, SECTION.user, position.user);
+  writeSection(
+    bytes,
+    SECTION.typing,
+    position.typing.flatMap((place) => [place.partition, place.epoch, place.counter]),
+  );
+  if (position.typingAtMs > 0) writeSection(bytes, SECTION.typingAt, [position.typingAtMs]);
+  return PREFIX + Buffer.from(bytes).toString('base64url');
+}
+
+/** The position that a token stands for. Throws 400 M_INVALID_PARAM for what is no token. */
+export function decodeSyncToken(token: string): SyncPosition {
+  if (!isSyncToken(token) || token.length > TOKEN_LENGTH_MAX) throw invalidToken();
+  const text = token.slice(PREFIX.length);
+  const bytes = Buffer.from(text, 'base64url');
+  if (bytes.toString('base64url') !== text) throw invalidToken();
+  try {
+    return readPosition(new VarintReader(bytes));
+  } catch (error) {
+    if (error instanceof MalformedBytes) throw invalidToken();
+    throw error;
+  }
+}
+
+export function isSyncToken(token: string): boolean {
+  return token.startsWith(PREFIX) && /^[A-Za-z0-9_-]+$/.test(token);
+}
+
+/** Whether `later` has seen all that `earlier` has of the durable streams. */
+export function covers(later: SyncPosition, earlier: SyncPosition): boolean {
+  const reaches = (a: readonly number[], b: readonly number[]): boolean => b.every((sequence, partition) => (a[partition] ?? 0) >= sequence);
+  return reaches(later.room, earlier.room) && reaches(later.user, earlier.user);
+}
+
+export function invalidToken(): MatrixError {
+  return new MatrixError(400, 'M_INVALID_PARAM', 'This is not a token of this server');
+}
+
+function writeSection(into: number[], tag: number, values: readonly number[]): void {
+  const payload: number[] = [];
+  for (const value of values) writeVarint(payload, value);
+  writeVarint(into, tag);
+  writeVarint(into, payload.length);
+  for (const byte of payload) into.push(byte);
+}
+
+function readPosition(reader: VarintReader): SyncPosition {
+  const mapVersion = reader.next();
+  const sections = new Map<number, number[]>();
+  while (!reader.done) {
+    const tag = reader.next();
+    const payload = new VarintReader(reader.take(reader.next()));
+    if (sections.has(tag)) throw new MalformedBytes('a section comes twice');
+    const values: number[] = [];
+    if (Object.values(SECTION).some((known) => known === tag)) while (!payload.done) values.push(payload.next());
+    sections.set(tag, values);
+  }
+  const room = sections.get(SECTION.room);
+  const user = sections.get(SECTION.user);
+  if (room === undefined || user === undefined || Math.max(room.length, user.length) > PARTITIONS_MAX) throw new MalformedBytes('no vectors');
+  const typingAt = sections.get(SECTION.typingAt) ?? [0];
+  if (typingAt.length !== 1) throw new MalformedBytes('not one time');
+  return { mapVersion, room, user, typing: readTyping(sections.get(SECTION.typing) ?? []), typingAtMs: typingAt[0] ?? 0 };
+}
+
+function readTyping(values: readonly number[]): TypingPlace[] {
+  if (values.length % 3 !== 0 || values.length > 3 * PARTITIONS_MAX) throw new MalformedBytes('no typing places');
+  const places: TypingPlace[] = [];
+  for (let at = 0; at < values.length; at += 3) {
+    places.push({ partition: values[at] ?? 0, epoch: values[at + 1] ?? 0, counter: values[at + 2] ?? 0 });
+  }
+  return places;
+}
