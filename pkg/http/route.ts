@@ -35,8 +35,8 @@ export interface ApiResponse {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** Which role of the program serves a route; the front sends it there. */
-export type HttpRole = 'clientapi' | 'syncapi' | 'federationapi' | 'mediaapi';
+/** Which role of the program serves a route; the front sends it there. `any`: every process answers for itself (health, metrics). */
+export type HttpRole = 'clientapi' | 'syncapi' | 'federationapi' | 'mediaapi' | 'any';
 
 export interface Route {
   /** The spec's operationId. */

@@ -1,0 +1,43 @@
+/** The body of a request as its route wants it, and the bytes of a response. */
+import { isJsonObject, parseJson } from './json.ts';
+import { MatrixError } from './matrix-error.ts';
+import type { ApiResponse, Route } from './route.ts';
+
+export const BODY_BYTES_MAX_DEFAULT = 1024 * 1024;
+
+/** How the body of `route` is read: what it says itself, else by its method. */
+export function bodyModeOf(route: Pick<Route, 'method' | 'body'>): NonNullable<Route['body']> {
+  return route.body ?? (route.method === 'PUT' || route.method === 'POST' ? 'json-object' : 'none');
+}
+
+/** Biggest body in bytes that `route` takes; 0 when it takes none. */
+export function bodyBytesMaxOf(route: Pick<Route, 'method' | 'body' | 'bodyBytesMax'>): number {
+  return bodyModeOf(route) === 'none' ? 0 : (route.bodyBytesMax ?? BODY_BYTES_MAX_DEFAULT);
+}
+
+/**
+ * The parsed body, an object; undefined where the route reads none, or where it is optional and absent. Throws `MatrixError`: 413 M_TOO_LARGE, 400 M_NOT_JSON,
+ * 400 M_BAD_JSON when it is JSON but no object, and what `parseJson` throws.
+ */
+export function parseBody(route: Pick<Route, 'method' | 'body' | 'bodyBytesMax'>, bytes: Uint8Array | undefined): unknown {
+  const mode = bodyModeOf(route);
+  if (mode === 'none') return undefined;
+  if (bytes === undefined || bytes.length === 0) {
+    if (mode === 'optional-json-object') return undefined;
+    throw new MatrixError(400, 'M_NOT_JSON', 'The request has no body; a JSON object is needed');
+  }
+  if (bytes.length > bodyBytesMaxOf(route)) throw bodyTooLarge(bodyBytesMaxOf(route));
+  const value = parseJson(bytes);
+  if (!isJsonObject(value)) throw new MatrixError(400, 'M_BAD_JSON', 'The request body must be a JSON object');
+  return value;
+}
+
+export function bodyTooLarge(bytesMax: number): MatrixError {
+  return new MatrixError(413, 'M_TOO_LARGE', `The request body is larger than ${bytesMax} bytes`);
+}
+
+/** What goes over the wire: ready JSON as it is, else `body` as JSON, else nothing. */
+export function responseBytes(response: ApiResponse): string | Uint8Array {
+  if (response.json !== undefined) return response.json;
+  return response.body === undefined ? '' : JSON.stringify(response.body);
+}

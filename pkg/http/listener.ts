@@ -1,0 +1,183 @@
+/**
+ * The HTTP listener: Express around the router, with as short a chain as can be (it is the hot path). It reads bodies, tells handlers when their client
+ * has gone, and stops without failing a request.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import express, { type Express } from 'express';
+import type { Runtime } from '../runtime/runtime.ts';
+import { responseBytes } from './body.ts';
+import { answerBadRequest } from './bad-request.ts';
+import { hasBody, readBody } from './read-body.ts';
+import type { ApiResponse } from './route.ts';
+import type { RawRequest, Router } from './router.ts';
+
+export interface ListenerOptions {
+  readonly router: Router;
+  readonly runtime: Runtime;
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+  /** Addresses or networks of proxies whose X-Forwarded-For is believed; none by default. Also `loopback`, `linklocal`, `uniquelocal`. */
+  readonly trustedProxies?: readonly string[];
+  /** How long a client may take to send its whole request. Long polls are not affected. Default 60 s. */
+  readonly requestTimeoutMs?: number;
+  /** How long an idle connection is kept. Default 75 s, longer than usual fronts, so that they close first. */
+  readonly keepAliveMs?: number;
+  /** Bytes of request line and headers together. Default 32 KiB: filters travel in the query. */
+  readonly headerBytesMax?: number;
+  /** Connections above this are closed at once. Default 30,000. */
+  readonly connectionsMax?: number;
+}
+
+export interface Listener {
+  readonly host: string;
+  readonly port: number;
+  /** Requests being handled now. */
+  underWay(): number;
+  /**
+   * Stops accepting, lets long polls return early, waits for the requests under way, closes idle connections; after `deadlineMs` (default 10 s)
+   * it cuts what is left. Resolves when all connections are closed.
+   */
+  stop(deadlineMs?: number): Promise<void>;
+}
+
+/** Waking all long polls at once would hold up the requests in between. */
+const WAKE_AT_ONCE = 200;
+
+/** Rejects when the address cannot be listened on, with one sentence. */
+export async function startListener(options: ListenerOptions): Promise<Listener> {
+  const { runtime } = options;
+  const state: State = { options, active: new Set(), stopping: false, idle: undefined };
+  const server = createServer(
+    { maxHeaderSize: options.headerBytesMax ?? 32 * 1024, connectionsCheckingInterval: 5000, noDelay: true },
+    createApp(state),
+  );
+  server.requestTimeout = options.requestTimeoutMs ?? 60_000;
+  server.headersTimeout = Math.min(20_000, server.requestTimeout);
+  server.keepAliveTimeout = options.keepAliveMs ?? 75_000;
+  server.timeout = 0;
+  server.maxConnections = options.connectionsMax ?? 30_000;
+  server.on('clientError', answerBadRequest);
+  await listen(server, options);
+  const { address, port } = server.address() as AddressInfo;
+  runtime.logger.info({ host: address, port }, 'listening');
+  return { host: address, port, underWay: () => state.active.size, stop: (deadlineMs = 10_000) => stop(server, state, deadlineMs) };
+}
+
+interface State {
+  readonly options: ListenerOptions;
+  /** Of the requests under way. */
+  readonly active: Set<AbortController>;
+  stopping: boolean;
+  /** Called when the last request under way has ended. */
+  idle: (() => void) | undefined;
+}
+
+function createApp(state: State): Express {
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.set('query parser', false);
+  const proxies = state.options.trustedProxies ?? [];
+  if (proxies.length > 0) app.set('trust proxy', [...proxies]);
+  app.use((request, response) => {
+    const remoteAddress = (proxies.length > 0 ? request.ip : request.socket.remoteAddress) ?? '';
+    void serve(state, request, response, remoteAddress);
+  });
+  return app;
+}
+
+async function serve(state: State, request: IncomingMessage, response: ServerResponse, remoteAddress: string): Promise<void> {
+  const controller = new AbortController();
+  state.active.add(controller);
+  response.on('close', () => {
+    state.active.delete(controller);
+    if (!response.writableFinished) controller.abort();
+    if (state.active.size === 0) state.idle?.();
+  });
+  if (state.stopping) controller.abort();
+  try {
+    const { raw, unread } = await rawRequest(state, request, { remoteAddress, signal: controller.signal });
+    const answer = await state.options.router.dispatch(raw);
+    send(response, answer, { close: state.stopping || unread, bodiless: request.method === 'HEAD' });
+  } catch (error) {
+    // The router never rejects: the client has gone, or its answer could not be written.
+    state.options.runtime.logger.debug({ error }, 'request was cut');
+    response.destroy();
+  }
+}
+
+async function rawRequest(state: State, request: IncomingMessage, more: Pick<RawRequest, 'remoteAddress' | 'signal'>): Promise<{ raw: RawRequest; unread: boolean }> {
+  const url = request.url ?? '/';
+  const mark = url.indexOf('?');
+  const path = mark < 0 ? url : url.slice(0, mark);
+  const method = request.method ?? 'GET';
+  const body = hasBody(request) ? await readBody(request, state.options.router.bodyBytesMax(method, path)) : undefined;
+  const raw: RawRequest = {
+    method,
+    path,
+    queryString: mark < 0 ? '' : url.slice(mark + 1),
+    // Node joins repeated headers; only set-cookie would be a list, and requests have none.
+    headers: request.headers as Record<string, string | undefined>,
+    body: body?.bytes,
+    bodyTooLarge: body?.tooLarge,
+    remoteAddress: more.remoteAddress,
+    signal: more.signal,
+  };
+  return { raw, unread: body?.unread === true };
+}
+
+function send(response: ServerResponse, answer: ApiResponse, how: { close: boolean; bodiless: boolean }): void {
+  const bytes = responseBytes(answer);
+  const headers: Record<string, string | number> = { ...answer.headers, 'content-length': Buffer.byteLength(bytes) };
+  if (how.close) headers['connection'] = 'close';
+  response.writeHead(answer.status, headers);
+  if (how.bodiless) response.end();
+  else response.end(bytes);
+}
+
+function listen(server: Server, options: ListenerOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const reason = error.code === 'EADDRINUSE' ? 'something else listens there already' : (error.code ?? error.message);
+      reject(new Error(`cannot listen on ${options.host}:${options.port}: ${reason}`, { cause: error }));
+    });
+    server.listen({ host: options.host, port: options.port, backlog: 1024 }, () => {
+      server.removeAllListeners('error');
+      resolve();
+    });
+  });
+}
+
+async function stop(server: Server, state: State, deadlineMs: number): Promise<void> {
+  const { clock, logger } = state.options.runtime;
+  state.stopping = true;
+  // Closes the idle connections too; the others close after their answer, which says `Connection: close`.
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  const timer = clock.timer(deadlineMs, () => {
+    logger.warn({ requests: state.active.size }, 'requests were cut: they took longer than the deadline for stopping');
+    server.closeAllConnections();
+  });
+  await wakeLongPolls(state);
+  await requestsEnd(state);
+  server.closeIdleConnections();
+  await closed;
+  timer.cancel();
+}
+
+async function wakeLongPolls(state: State): Promise<void> {
+  let woken = 0;
+  for (const controller of [...state.active]) {
+    controller.abort();
+    woken += 1;
+    if (woken % WAKE_AT_ONCE === 0) await state.options.runtime.clock.yield();
+  }
+}
+
+function requestsEnd(state: State): Promise<void> {
+  return new Promise((resolve) => {
+    if (state.active.size === 0) resolve();
+    else state.idle = resolve;
+  });
+}

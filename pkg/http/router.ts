@@ -1,0 +1,131 @@
+/**
+ * From a request value to a response value. No sockets here: the listener calls it in production, the simulator and the tests call it directly.
+ *
+ * 1. find the route (`route-table.ts`): 404 or 405 M_UNRECOGNIZED otherwise; OPTIONS is answered without any logic of the route
+ * 2. decode the path parameters, parse the body
+ * 3. call the handler
+ * 4. turn what it threw into the standard error response (`error-response.ts`), log what is our fault
+ * 5. add the CORS headers
+ */
+import type { Runtime } from '../runtime/runtime.ts';
+import { noMetrics, type Metrics } from '../telemetry/metrics.ts';
+import { lazyChild } from '../telemetry/request-logger.ts';
+import { traceIdOf } from '../telemetry/trace.ts';
+import { bodyBytesMaxOf, bodyTooLarge, parseBody } from './body.ts';
+import { CORS_HEADERS, PREFLIGHT_HEADERS } from './cors.ts';
+import { errorResponse } from './error-response.ts';
+import { createRequestMetrics } from './request-metrics.ts';
+import { buildRouteTable, decodeParams, paramNamesOf, type Found } from './route-table.ts';
+import type { ApiRequest, ApiResponse, Route } from './route.ts';
+
+export interface RawRequest {
+  /** Upper case. HEAD is served as GET; whoever sends the response leaves the body out. */
+  readonly method: string;
+  /** As received, still percent-encoded, without the query. */
+  readonly path: string;
+  /** What follows the question mark, without it; empty when there is none. */
+  readonly queryString: string;
+  /** Lower-case names. */
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  readonly body?: Uint8Array;
+  /** The body is larger than `bodyBytesMax` allows and was not read. */
+  readonly bodyTooLarge?: boolean;
+  readonly remoteAddress: string;
+  readonly signal: AbortSignal;
+}
+
+export interface Router {
+  /** Never rejects. Headers of the response have lower-case names. */
+  dispatch(request: RawRequest): Promise<ApiResponse>;
+  /** How many bytes of body the route of this path takes, 0 where none is read: the listener reads no more. */
+  bodyBytesMax(method: string, path: string): number;
+  readonly routes: readonly Route[];
+}
+
+interface Entry {
+  readonly route: Route;
+  readonly paramNames: readonly string[];
+}
+
+type FoundRoute = Extract<Found<Entry>, { kind: 'route' }>;
+
+/** Throws when two of `routes` have the same method and path. */
+export function createRouter(routes: readonly Route[], options: { runtime: Runtime; metrics?: Metrics }): Router {
+  const { clock, random, logger } = options.runtime;
+  const table = buildRouteTable(routes.map((route) => ({ route, entry: { route, paramNames: paramNamesOf(route.path) } })));
+  const requestMetrics = createRequestMetrics(options.metrics ?? noMetrics());
+
+  async function handle(raw: RawRequest, found: FoundRoute, traceId: string): Promise<ApiResponse> {
+    const { route } = found.entry;
+    const requestLogger = lazyChild(logger, { traceId, operation: route.operationId });
+    try {
+      return await route.handle(requestOf(raw, found, { traceId, logger: requestLogger }));
+    } catch (error) {
+      const { response, blame } = errorResponse(error, traceId);
+      if (raw.signal.aborted) requestLogger.debug({ error }, 'request failed after its client had gone');
+      else if (blame === 'bug') requestLogger.error({ error }, 'request failed');
+      else if (blame === 'unavailable') requestLogger.warn({ error, status: response.status }, 'request could not be served');
+      return response;
+    }
+  }
+
+  return {
+    routes,
+    bodyBytesMax(method, path) {
+      const found = table.find(method, path);
+      return found.kind === 'route' ? bodyBytesMaxOf(found.entry.route) : 0;
+    },
+    async dispatch(raw) {
+      const startedAt = clock.monotonic();
+      requestMetrics.started();
+      const traceId = traceIdOf(raw.headers['traceparent'], random);
+      const found = table.find(raw.method === 'HEAD' ? 'GET' : raw.method, raw.path);
+      const response = found.kind === 'route' ? await handle(raw, found, traceId) : withoutRoute(raw.method, found);
+      const operation = found.kind === 'route' ? found.entry.route.operationId : 'none';
+      const ms = clock.monotonic() - startedAt;
+      requestMetrics.ended(operation, response.status, ms);
+      logger.debug({ traceId, operation, status: response.status, ms: Math.round(ms * 10) / 10 }, 'request');
+      return withHeaders(response);
+    },
+  };
+}
+
+function requestOf(raw: RawRequest, found: FoundRoute, more: Pick<ApiRequest, 'traceId' | 'logger'>): ApiRequest {
+  const { route, paramNames } = found.entry;
+  const params = decodeParams(paramNames, found.rawParams);
+  const bytesMax = bodyBytesMaxOf(route);
+  if (raw.bodyTooLarge === true && bytesMax > 0) throw bodyTooLarge(bytesMax);
+  return {
+    method: route.method,
+    path: raw.path,
+    params,
+    query: new URLSearchParams(raw.queryString),
+    headers: raw.headers,
+    body: parseBody(route, raw.body),
+    remoteAddress: raw.remoteAddress,
+    traceId: more.traceId,
+    logger: more.logger,
+    signal: raw.signal,
+  };
+}
+
+/** OPTIONS on any path is a preflight (no route's logic runs); else the path is unknown, or the method is. */
+function withoutRoute(method: string, found: Exclude<Found<Entry>, { kind: 'route' }>): ApiResponse {
+  if (method === 'OPTIONS') return { status: 200, body: {}, headers: PREFLIGHT_HEADERS };
+  if (found.kind === 'nothing') return unrecognized(404, 'There is no such endpoint');
+  return { ...unrecognized(405, `This endpoint does not serve ${method}`), headers: { allow: [...found.methods, 'OPTIONS'].join(', ') } };
+}
+
+function unrecognized(status: number, error: string): ApiResponse {
+  return { status, body: { errcode: 'M_UNRECOGNIZED', error } };
+}
+
+const JSON_HEADERS: Readonly<Record<string, string>> = Object.freeze({ ...CORS_HEADERS, 'content-type': 'application/json' });
+
+/** CORS headers and a content type, unless the handler gave its own. */
+function withHeaders(response: ApiResponse): ApiResponse {
+  if (response.headers === undefined) return { ...response, headers: JSON_HEADERS };
+  const headers: Record<string, string> = { ...JSON_HEADERS };
+  for (const [name, value] of Object.entries(response.headers)) headers[name.toLowerCase()] = value;
+  return { ...response, headers };
+}
