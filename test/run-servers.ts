@@ -74,7 +74,7 @@ export async function startSharedServers(wants: (word: string) => boolean): Prom
   return {
     notTested: absent.map(({ sentence }) => sentence),
     missing: absent.filter(({ word }) => required.has(word)).map(({ sentence }) => sentence),
-    stop: async () => { await Promise.all(started.map((server) => server?.stop())); },
+    stop: async () => { await Promise.all(started.map(async (server) => { await server?.stop(); })); },
   };
 }
 

@@ -1,6 +1,6 @@
 /** Runs test files, each in a process of its own, a few at a time, and reports them as they end. */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { run } from 'node:test';
 import type { EventData } from 'node:test';
 import { inspect } from 'node:util';
@@ -50,7 +50,7 @@ export async function runSuites(files: readonly string[], options: SuiteOptions)
 }
 
 async function runFile(file: string, timeoutMs: number): Promise<FileResult> {
-  const path = join(REPOSITORY, file);
+  const path = resolve(REPOSITORY, file);
   const started = performance.now();
   const totals: Totals = { passed: 0, failed: 0, skipped: 0 };
   const failures: string[] = [];
