@@ -1,0 +1,123 @@
+/**
+ * The log over NATS JetStream: a stream per log in files, a subject per partition, reads from a stream sequence (which is the offset, so offsets of a partition
+ * have holes). Signals go over core NATS.
+ */
+import { createHash } from 'node:crypto';
+import type { ConnectionOptions } from 'nats';
+import type { Runtime } from '../../runtime/runtime.ts';
+import { call } from '../embedded/signals.ts';
+import { LogUnavailable, type LogDriver, type Subscription } from '../log.ts';
+import { openConnection } from './connection.ts';
+import { readPartition } from './reader.ts';
+import { createSender } from './sender.ts';
+import { ensureStreams, streamName } from './streams.ts';
+
+export interface NatsDriverOptions {
+  /** `host:port`, one or several. */
+  readonly servers: string | string[];
+  readonly partitions: number;
+  readonly runtime: Runtime;
+  /** Names streams and subjects; letters, digits, `-`, `_`. Default `myelin`. */
+  readonly prefix?: string;
+  /** How long records are kept, in ms. Default 72 h. */
+  readonly retentionMs?: number;
+  /** Copies of each stream in a cluster. Default 1. */
+  readonly replicas?: number;
+  /** How long an append may wait for the server, in ms. Default 10 s. */
+  readonly appendTimeoutMs?: number;
+  /** Credentials, TLS and the like. */
+  readonly connection?: ConnectionOptions;
+}
+
+const RETENTION_MS = 72 * 3_600_000;
+const APPEND_TIMEOUT_MS = 10_000;
+/** A server that has just started may drop a request: better asked again soon. */
+const API_TIMEOUT_MS = 1000;
+const CLOSE_WAIT_MS = 2000;
+const CLOSE_STEP_MS = 5;
+
+/** Connects and makes the streams; rejects when no server can be reached. */
+export async function createNatsDriver(options: NatsDriverOptions): Promise<LogDriver> {
+  const { runtime, prefix = 'myelin' } = options;
+  const connection = await openConnection({ servers: options.servers, ...options.connection }, runtime);
+  const { nats } = connection;
+  const manager = await nats.jetstreamManager({ timeout: API_TIMEOUT_MS });
+  const jetStream = nats.jetstream({ timeout: API_TIMEOUT_MS });
+  const created = await ensureStreams(manager, { prefix, retentionMs: options.retentionMs ?? RETENTION_MS, replicas: options.replicas ?? 1 });
+  const sender = createSender({ connection, jetStream, prefix, runtime, timeoutMs: options.appendTimeoutMs ?? APPEND_TIMEOUT_MS });
+  const subscriptions = new Set<Subscription>();
+  const unreadable = new Set<string>();
+  let closed = false;
+
+  function setFailing(name: string, failing: boolean): void {
+    if (failing) unreadable.add(name);
+    else unreadable.delete(name);
+  }
+
+  // One token of the subject, whatever the channel is called.
+  const signalSubject = (channel: string): string => `${prefix}.signal.${Buffer.from(channel).toString('base64url')}`;
+
+  function track(subscription: Subscription): Subscription {
+    const tracked: Subscription = {
+      close: async () => {
+        subscriptions.delete(tracked);
+        await subscription.close();
+      },
+    };
+    subscriptions.add(tracked);
+    return tracked;
+  }
+
+  function checkPartition(partition: number): void {
+    if (closed) throw new LogUnavailable('the log is closed');
+    if (!(partition >= 0 && partition < options.partitions)) throw new RangeError(`no partition ${partition}`);
+  }
+
+  return {
+    name: 'nats',
+    transportId: `nats:${createHash('sha256').update([prefix, ...created].join(' ')).digest('hex').slice(0, 16)}`,
+    async append(log, partition, records) {
+      checkPartition(partition);
+      await sender.add(log, partition, records);
+    },
+    async subscribe(log, partition, from, deliver) {
+      checkPartition(partition);
+      return track(readPartition({ connection, jetStream, manager, prefix, runtime, setFailing }, { log, partition, from }, deliver));
+    },
+    async head(log, partition) {
+      checkPartition(partition);
+      try {
+        return (await manager.streams.info(streamName(prefix, log))).state.last_seq + 1;
+      } catch (cause) {
+        throw new LogUnavailable('NATS does not answer', { cause });
+      }
+    },
+    signal(channel, value) {
+      // While disconnected the client would hold signals back; they are lost instead.
+      if (connection.connected()) nats.publish(signalSubject(channel), value);
+    },
+    async listen(channel, receive) {
+      const subscription = nats.subscribe(signalSubject(channel), {
+        callback: (error, message) => { if (!error) call(receive, message.data, runtime, channel); },
+      });
+      if (connection.connected()) await connection.guard(nats.flush()).catch(() => undefined);
+      return track({ close: async () => subscription.unsubscribe() });
+    },
+    health() {
+      if (closed) return 'the log is closed';
+      if (!connection.connected()) return 'not connected to NATS';
+      if (unreadable.size > 0) return `${unreadable.size} partitions cannot be read from NATS`;
+      return sender.health();
+    },
+    async close() {
+      if (closed) return;
+      closed = true;
+      for (const subscription of [...subscriptions]) await subscription.close();
+      for (let waitedMs = 0; sender.pending() && connection.connected() && waitedMs < CLOSE_WAIT_MS; waitedMs += CLOSE_STEP_MS) {
+        await runtime.clock.sleep(CLOSE_STEP_MS);
+      }
+      sender.close('the log is closed');
+      await connection.close();
+    },
+  };
+}
