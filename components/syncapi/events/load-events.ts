@@ -1,0 +1,56 @@
+/** Gets the client forms of events: from the cache, else in one batched question to the owner's tables. */
+import type { Reader } from '../../../pkg/storage/database.ts';
+import type { RoomQuery, StoredEvent } from '../../../schemas/ports/room-query.ts';
+import { clientEventOf, parsePdu, type ClientEvent } from './client-event.ts';
+import type { EventCache } from './event-cache.ts';
+
+export interface EventLoader {
+  /** The events of these IDs, with the redactions of redacted ones; unknown IDs are left out. */
+  load(eventIds: Iterable<string>): Promise<ReadonlyMap<string, ClientEvent>>;
+  /** The PDUs as federation carries them (`event_format: federation`). */
+  loadRaw(eventIds: Iterable<string>): Promise<StoredEvent[]>;
+}
+
+export interface EventLoaderDeps {
+  readonly database: Reader;
+  readonly roomQuery: Pick<RoomQuery, 'eventsById'>;
+  readonly cache: EventCache;
+}
+
+export function createEventLoader(deps: EventLoaderDeps): EventLoader {
+  return {
+    load: async (eventIds) => {
+      const ids = [...new Set(eventIds)];
+      const redactions = await redactionsOf(deps.database, ids);
+      const found = await loadEach(deps, ids, redactions);
+      const because = [...found.values()].flatMap((event) => (event.redactedBy !== null && !found.has(event.redactedBy) ? [event.redactedBy] : []));
+      if (because.length > 0) for (const [eventId, event] of await loadEach(deps, because, new Map())) found.set(eventId, event);
+      return found;
+    },
+    loadRaw: (eventIds) => deps.roomQuery.eventsById([...new Set(eventIds)]),
+  };
+}
+
+async function loadEach(deps: EventLoaderDeps, eventIds: readonly string[], redactions: ReadonlyMap<string, string>): Promise<Map<string, ClientEvent>> {
+  const found = new Map<string, ClientEvent>();
+  const missing: string[] = [];
+  for (const eventId of eventIds) {
+    const cached = deps.cache.get(eventId);
+    // Another instance may have applied the redaction: then the text here is the one from before.
+    if (cached !== undefined && (cached.redactedBy !== null || !redactions.has(eventId))) found.set(eventId, cached);
+    else missing.push(eventId);
+  }
+  if (missing.length === 0) return found;
+  for (const stored of await deps.roomQuery.eventsById(missing)) {
+    const event = clientEventOf(stored.eventId, stored.roomId, parsePdu(stored.pdu), stored.redactedBy);
+    found.set(event.eventId, event);
+    deps.cache.put(event);
+  }
+  return found;
+}
+
+async function redactionsOf(database: Reader, eventIds: readonly string[]): Promise<Map<string, string>> {
+  if (eventIds.length === 0) return new Map();
+  const rows = await database.queryIn<{ event_id: string; redacted_by: string }>('SELECT event_id, redacted_by FROM redactions WHERE event_id IN (??)', [], eventIds);
+  return new Map(rows.map((row) => [row.event_id, row.redacted_by]));
+}

@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { limited, matchesType, parseEventFilter, parseSyncFilter, passes, passesRoom } from './filter.ts';
+
+const message = { type: 'm.room.message', sender: '@a:x', hasUrl: false };
+
+test('an absent filter lets everything through', () => {
+  const filter = parseSyncFilter({});
+  assert.ok(passes(filter.room.timeline, message, '!r:x'));
+  assert.ok(passesRoom(filter.room, '!r:x'));
+  assert.equal(filter.room.includeLeave, false);
+});
+
+test('exclusion wins over inclusion', () => {
+  assert.ok(!passes(parseEventFilter({ types: ['m.*'], not_types: ['m.room.message'] }), message));
+  assert.ok(!passes(parseEventFilter({ senders: ['@a:x'], not_senders: ['@a:x'] }), message));
+  assert.ok(!passes(parseEventFilter({ rooms: ['!r:x'], not_rooms: ['!r:x'] }), message, '!r:x'));
+});
+
+test('an empty list of what to include includes nothing', () => {
+  assert.ok(!passes(parseEventFilter({ types: [] }), message));
+  assert.ok(!passes(parseEventFilter({ senders: [] }), message));
+  assert.ok(!passes(parseEventFilter({ rooms: [] }), message, '!r:x'));
+});
+
+test('contains_url is three-valued', () => {
+  assert.ok(passes(parseEventFilter({}), { ...message, hasUrl: true }));
+  assert.ok(passes(parseEventFilter({ contains_url: true }), { ...message, hasUrl: true }));
+  assert.ok(!passes(parseEventFilter({ contains_url: true }), message));
+  assert.ok(!passes(parseEventFilter({ contains_url: false }), { ...message, hasUrl: true }));
+});
+
+test('wildcards match like the regular expression they stand for', () => {
+  const pattern = fc.string({ unit: fc.constantFrom('a', 'b', '*', '.'), maxLength: 8 });
+  const type = fc.string({ unit: fc.constantFrom('a', 'b', '.'), maxLength: 10 });
+  fc.assert(
+    fc.property(pattern, type, (p, t) => {
+      const oracle = new RegExp(`^${p.replaceAll('.', '\\.').replaceAll('*', '.*')}$`).test(t);
+      assert.equal(matchesType(p, t), oracle, `${p} on ${t}`);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('refuses wrong types', () => {
+  const wrong = [[], 'x', { room: 5 }, { room: { timeline: { limit: 'ten' } } }, { room: { rooms: '!r' } }, { room: { state: { types: [1] } } }, { room: { include_leave: 1 } }];
+  for (const definition of wrong) assert.throws(() => parseSyncFilter(definition), { status: 400, errcode: 'M_BAD_JSON' }, JSON.stringify(definition));
+});
+
+test('a limit cuts the list', () => {
+  assert.deepEqual(limited(parseEventFilter({ limit: 2 }), [1, 2, 3]), [1, 2]);
+  assert.deepEqual(limited(parseEventFilter({}), [1, 2, 3]), [1, 2, 3]);
+});

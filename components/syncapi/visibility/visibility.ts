@@ -1,0 +1,56 @@
+/** Who may see an event: history visibility at the event and the reader's membership at it (Client-Server API, "Room History Visibility"). */
+
+export interface MembershipInterval {
+  readonly membership: string;
+  readonly from_sequence: number;
+  readonly to_sequence: number;
+}
+
+export interface VisibilityFacts {
+  readonly type: string;
+  readonly state_key: string | null;
+  readonly order_key: number;
+  readonly sequence: number;
+  readonly history_visibility: string;
+  readonly visibility_before: string;
+}
+
+/** What the user was at `sequence`, undefined: never anything. `intervals` are in order. */
+export function membershipAt(intervals: readonly MembershipInterval[], sequence: number): string | undefined {
+  for (let index = intervals.length - 1; index >= 0; index--) {
+    const interval = intervals[index];
+    if (interval !== undefined && interval.from_sequence <= sequence) return sequence < interval.to_sequence ? interval.membership : undefined;
+  }
+  return undefined;
+}
+
+/** What the reader was in the room when the event was sent: before it, and for the reader's own member events after it. */
+export function membershipAtEvent(event: VisibilityFacts, userId: string, intervals: readonly MembershipInterval[]): string | undefined {
+  return membershipAt(intervals, isOwnMembership(event, userId) ? event.sequence : sequenceBefore(event));
+}
+
+/** Whether the user may see the event. `intervals`: all that the user ever was in the room, in order. */
+export function isVisible(event: VisibilityFacts, userId: string, intervals: readonly MembershipInterval[]): boolean {
+  // A user always learns what became of their own membership: also a ban of somebody who was not in the room.
+  if (isOwnMembership(event, userId)) return true;
+  const before = sequenceBefore(event);
+  const membership = membershipAt(intervals, before);
+  if (membership === 'join') return true;
+  const visibilities = event.visibility_before === '' ? [event.history_visibility] : [event.history_visibility, event.visibility_before];
+  return visibilities.some((visibility) => {
+    if (visibility === 'world_readable') return true;
+    if (visibility === 'joined') return false;
+    if (visibility === 'invited') return membership === 'invite';
+    // `shared`, and whatever is not understood.
+    return intervals.some((interval) => interval.membership === 'join' && interval.from_sequence > before);
+  });
+}
+
+function isOwnMembership(event: VisibilityFacts, userId: string): boolean {
+  return event.type === 'm.room.member' && event.state_key === userId;
+}
+
+/** History from before the server took part comes late in the log, but lies before all that the log tells of memberships. */
+function sequenceBefore(event: VisibilityFacts): number {
+  return event.order_key > 0 ? event.sequence - 1 : 0;
+}
