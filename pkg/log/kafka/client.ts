@@ -1,0 +1,59 @@
+/**
+ * kafkajs, set up for this driver: quick to say that something failed (who uses it tries again), its log lines at debug level, and a `Cluster` to
+ * fetch with. kafkajs has no manual assignment, but it hands its `Cluster` to partition assigners: a consumer that never joins a group gives us one,
+ * with documented types, and with it reads of any partition from any offset.
+ */
+import { Kafka, PartitionAssigners, logLevel, type Cluster, type KafkaConfig } from 'kafkajs';
+import type { Runtime } from '../../runtime/runtime.ts';
+import { repairRequestTimer } from './request-timer.ts';
+
+const CONNECT_TIMEOUT_MS = 2000;
+const REQUEST_TIMEOUT_MS = 5000;
+
+export function createClient(brokers: string[], runtime: Runtime, config: Partial<KafkaConfig> = {}): Kafka {
+  repairRequestTimer();
+  return new Kafka({
+    clientId: runtime.instanceId,
+    brokers,
+    connectionTimeout: CONNECT_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    retry: { retries: 1, initialRetryTime: 50, maxRetryTime: 200 },
+    logLevel: logLevel.WARN,
+    logCreator: () => ({ namespace, log: { message, ...fields } }) => runtime.logger.debug({ namespace, ...fields }, `kafkajs: ${message}`),
+    ...config,
+  });
+}
+
+export interface OpenCluster {
+  readonly cluster: Cluster;
+  /** Brings a lost connection and the metadata up to date; rejects while no broker answers. */
+  refresh(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** A connection of its own: a fetch that waits at the broker holds up everything behind it on the same connection. */
+export async function openCluster(kafka: Kafka, topics: readonly string[]): Promise<OpenCluster> {
+  let cluster: Cluster | undefined;
+  const consumer = kafka.consumer({
+    groupId: 'never-joined',
+    allowAutoTopicCreation: false,
+    partitionAssigners: [
+      (config) => {
+        cluster = config.cluster;
+        return PartitionAssigners.roundRobin(config);
+      },
+    ],
+  });
+  await consumer.connect();
+  if (!cluster) throw new Error('kafkajs made no cluster');
+  const opened = cluster;
+  await opened.addMultipleTargetTopics([...topics]);
+  return {
+    cluster: opened,
+    async refresh() {
+      if (!opened.isConnected()) await opened.connect();
+      await opened.refreshMetadata();
+    },
+    close: () => consumer.disconnect(),
+  };
+}
