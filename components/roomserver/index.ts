@@ -1,0 +1,50 @@
+/**
+ * The roomserver: the only writer of rooms. It takes commands from `room-input`, makes events of them on the heads of their rooms, and tells what happened on `room-output`.
+ * `input/` decides and writes, `typing/` is the soft state, `query/` answers others read-only.
+ */
+import { createInputRunner, type InputRunner } from '../../pkg/log/input-runner.ts';
+import type { LogDriver } from '../../pkg/log/log.ts';
+import type { PartitionMap } from '../../pkg/log/partition-map.ts';
+import type { SigningKey } from '../../pkg/matrix/signing/signing-key.ts';
+import type { Runtime } from '../../pkg/runtime/runtime.ts';
+import type { Database } from '../../pkg/storage/database.ts';
+import { createRoomProcessor } from './input/processor.ts';
+import { createTyping } from './typing/typing.ts';
+
+export { roomserverMigrations } from './storage/migrations.ts';
+export { createRoomProcessor } from './input/processor.ts';
+export { createTyping, TYPING_CHANNEL } from './typing/typing.ts';
+export { roomQuery } from './query/room-query.ts';
+export { roomSnapshot } from './query/snapshot.ts';
+
+/** Name of the roomserver in leases, positions and remembered inputs. */
+export const ROOMSERVER_CONSUMER = 'roomserver';
+
+export interface RoomserverDeps {
+  readonly runtime: Runtime;
+  /** With `logMigrations` and `roomserverMigrations` applied. */
+  readonly database: Database;
+  readonly driver: LogDriver;
+  readonly partitionMap: PartitionMap;
+  readonly serverName: string;
+  readonly signingKey: SigningKey;
+  /** This process is the only one on the database. */
+  readonly exclusive: boolean;
+  /** How far each registered reader of `room-output` is, by partition. */
+  readonly outputReaders?: readonly (() => Promise<readonly number[]>)[];
+  /** Budget of room heads in memory. */
+  readonly headBytesMax?: number;
+}
+
+export type Roomserver = InputRunner;
+
+/** The owner of this instance's share of room partitions; nothing runs before `start`. */
+export function createRoomserver(deps: RoomserverDeps): Roomserver {
+  const { runtime, database, driver, serverName, signingKey } = deps;
+  const typing = createTyping({ clock: runtime.clock, driver });
+  return createInputRunner({
+    consumer: ROOMSERVER_CONSUMER, inputLog: 'room-input', outputLog: 'room-output',
+    processor: createRoomProcessor({ database, serverName, signingKey, typing, headBytesMax: deps.headBytesMax }),
+    database, driver, runtime, partitions: deps.partitionMap.partitions, exclusive: deps.exclusive, outputReaders: deps.outputReaders,
+  });
+}

@@ -1,0 +1,92 @@
+import type { CreateRoom } from '../../../schemas/log/room-input.ts';
+import type { RejectedOutcome } from '../../../pkg/log/processor.ts';
+import { authorize } from '../../../pkg/matrix/auth/authorize.ts';
+import { canonicalJson, CanonicalJsonError } from '../../../pkg/matrix/canonical-json/canonical-json.ts';
+import { checkSize } from '../../../pkg/matrix/events/check-size.ts';
+import { eventIdOf } from '../../../pkg/matrix/events/event-id.ts';
+import { contentHashMatches } from '../../../pkg/matrix/events/hashes.ts';
+import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
+import { isLocalUser } from '../../../pkg/matrix/ids/user-id.ts';
+import { isRoomIdOf, roomIdOfCreateEvent } from '../../../pkg/matrix/ids/room-id.ts';
+import { roomVersion, type RoomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
+import { verifyEvent } from '../../../pkg/matrix/signing/sign-event.ts';
+import { headerOf, rejected, type Deciding, type RoomDecision } from './decide.ts';
+import type { NewEvent } from './effects.ts';
+import { DEFAULT_VISIBILITY } from './history-visibility.ts';
+import { makeEvent } from './make-event.ts';
+import { encodeEvent } from './outputs.ts';
+import { parseContent } from './parse-content.ts';
+import { refused } from './refused.ts';
+import { advance, headOf, rowOf, type RoomHead } from './room-head.ts';
+
+/** PURE. A room with all its first events, or none of them: the reason is then that of the first event that is refused. */
+export function decideCreateRoom(deciding: Deciding, create: CreateRoom, exists: boolean): RoomDecision {
+  const { input, place, picture, signer } = deciding;
+  const version = roomVersion(create.roomVersion);
+  if (version === undefined) return rejected(refused(400, 'M_UNSUPPORTED_ROOM_VERSION', `This server does not support room version ${create.roomVersion}`));
+  if (exists) return rejected(refused(400, 'M_ROOM_IN_USE', 'There is a room with this ID already'));
+  const first = readCreateEvent(deciding, create, version);
+  if ('why' in first) return rejected(first.why);
+
+  const head = headOf({
+    roomId: input.roomId, roomVersion: version.id, partition: place.partition, creator: create.sender, createEventId: first.event.eventId,
+    orderKey: 0, depth: 0, stateId: 0, stateDepth: 0, extremities: [],
+  }, version, true);
+  const events: NewEvent[] = [first.event];
+  advance(head, first.event);
+  for (const draft of create.events) {
+    const made = makeEvent({
+      picture, head, signer, sender: create.sender, draft, originServerTs: input.originServerTs, deviceId: '', txnId: '', sequence: place.nextSequence + events.length,
+    });
+    if (made.kind === 'refused') return rejected(made.why);
+    if (made.kind === 'same') continue;
+    events.push(made.event);
+    advance(head, made.event);
+  }
+  const header = headerOf(input, version.id);
+  return {
+    kind: 'accepted',
+    effects: { inputId: input.inputId, room: rowOf(head), events, redactions: [] },
+    outputs: events.map((event) => encodeEvent(header, event)),
+    result: { room_id: input.roomId },
+  };
+}
+
+/** The create event that clientapi built and signed, checked like one from outside: it must be what `buildEvent` makes of it. */
+function readCreateEvent({ input, place, signer }: Deciding, create: CreateRoom, version: RoomVersion): { event: NewEvent } | { why: RejectedOutcome } {
+  const pdu = parseContent(create.createEvent) as Pdu | undefined;
+  if (pdu === undefined || !hasCreateShape(pdu)) return { why: badCreate('is not a create event') };
+  if (pdu.sender !== create.sender || !isLocalUser(pdu.sender, signer.serverName)) return { why: badCreate('is not from its sender') };
+  if (pdu.content.room_version !== version.id) return { why: badCreate('names another room version') };
+  try {
+    const json = canonicalJson(pdu);
+    const eventId = eventIdOf(pdu, version);
+    const roomId = version.roomIdFormat === 'create-hash' ? roomIdOfCreateEvent(eventId) : pdu.room_id;
+    if (roomId !== input.roomId || !isRoomIdOf(version, input.roomId)) return { why: badCreate('is of another room') };
+    if (checkSize({ pdu, eventId, json }) === 'too_large') return { why: refused(413, 'M_TOO_LARGE', 'The create event is larger than an event may be') };
+    const { keyId, publicKey } = signer.signingKey;
+    if (!contentHashMatches(pdu) || !verifyEvent(pdu, version, { serverName: signer.serverName, keyId, publicKey })) return { why: badCreate('has a wrong hash or signature') };
+    const verdict = authorize({ event: pdu, version, state: () => undefined, roomId: input.roomId });
+    if (!verdict.allowed) return { why: refused(400, 'M_BAD_JSON', verdict.reason) };
+    return {
+      event: {
+        eventId, pdu, bytes: Buffer.from(json), orderKey: 1, sequence: place.nextSequence, stateId: 1,
+        step: { type: pdu.type, stateKey: '', replaces: undefined, prevStateId: 0, depth: 1 },
+        historyVisibility: DEFAULT_VISIBILITY, deviceId: '', txnId: '', redacts: undefined,
+      },
+    };
+  } catch (error) {
+    if (error instanceof CanonicalJsonError) return { why: refused(400, 'M_BAD_JSON', `The create event cannot be put into canonical JSON: ${error.message}`) };
+    throw error;
+  }
+}
+
+function hasCreateShape(pdu: Pdu): boolean {
+  const { type, state_key: stateKey, sender, content, depth, prev_events: prev, auth_events: auth, origin_server_ts: ts } = pdu;
+  return type === 'm.room.create' && stateKey === '' && typeof sender === 'string' && typeof content === 'object' && content !== null
+    && depth === 1 && Array.isArray(prev) && prev.length === 0 && Array.isArray(auth) && auth.length === 0 && Number.isSafeInteger(ts);
+}
+
+function badCreate(what: string): RejectedOutcome {
+  return refused(400, 'M_BAD_JSON', `The create event ${what}`);
+}

@@ -1,0 +1,61 @@
+/** PURE. The verdict on one input, from the picture that `load` took. Nothing is changed here: an accepted decision's effects are played into the picture by `evolve.ts`. */
+import type { RoomInput, SendEvent } from '../../../schemas/log/room-input.ts';
+import type { Decision, InputPlace, RejectedOutcome } from '../../../pkg/log/processor.ts';
+import { textProblem } from './check-input.ts';
+import { decideCreateRoom } from './decide-create-room.ts';
+import { decideReceipt } from './decide-receipt.ts';
+import { decideTyping } from './decide-typing.ts';
+import type { NewEvent, RoomEffects } from './effects.ts';
+import { makeEvent, type Signer } from './make-event.ts';
+import { encodeEvent } from './outputs.ts';
+import type { Picture } from './picture.ts';
+import { ROOM_NOT_FOUND } from './refused.ts';
+import { rowAfter, type RoomHead } from './room-head.ts';
+
+export interface Deciding {
+  readonly picture: Picture;
+  readonly signer: Signer;
+  readonly input: RoomInput;
+  readonly place: InputPlace;
+}
+
+export type RoomDecision = Decision<RoomEffects>;
+
+export function decide(deciding: Deciding): RoomDecision {
+  const { input, picture } = deciding;
+  const problem = textProblem(input);
+  if (problem !== undefined) return rejected(problem);
+  const head = picture.heads.get(input.roomId);
+  if (input.createRoom) return decideCreateRoom(deciding, input.createRoom, head !== undefined);
+  if (head === undefined) return rejected(ROOM_NOT_FOUND);
+  if (input.sendEvent) return decideSendEvent(deciding, head, input.sendEvent);
+  if (input.setReceipt) return decideReceipt(deciding, head, input.setReceipt);
+  return decideTyping(deciding, head, input.setTyping!);
+}
+
+function decideSendEvent({ picture, signer, input, place }: Deciding, head: RoomHead, send: SendEvent): RoomDecision {
+  const made = makeEvent({
+    picture, head, signer, sender: send.sender, draft: send.event, originServerTs: input.originServerTs,
+    deviceId: send.deviceId, txnId: send.txnId, sequence: place.nextSequence,
+  });
+  if (made.kind === 'refused') return rejected(made.why);
+  if (made.kind === 'same') return { kind: 'accepted', effects: NO_EFFECTS, outputs: [], result: { event_id: made.eventId } };
+  return {
+    kind: 'accepted',
+    effects: {
+      inputId: input.inputId, room: rowAfter(head, made.event), events: [made.event], redactions: made.redaction === undefined ? [] : [made.redaction],
+    },
+    outputs: [encodeEvent(headerOf(input, head.version.id), made.event)],
+    result: { event_id: made.event.eventId },
+  };
+}
+
+export const NO_EFFECTS: RoomEffects = { inputId: '', events: [] as NewEvent[], redactions: [] };
+
+export function rejected(outcome: RejectedOutcome): RoomDecision {
+  return { kind: 'rejected', outcome };
+}
+
+export function headerOf(input: RoomInput, roomVersion: string): { roomId: string; roomVersion: string; inputId: string; traceId: string } {
+  return { roomId: input.roomId, roomVersion, inputId: input.inputId, traceId: input.traceId };
+}

@@ -1,0 +1,43 @@
+/** Plays an accepted input's effects into the picture and the heads, so that the next inputs of the batch stand on them. */
+import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
+import { roomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
+import { receiptRef } from '../storage/refs.ts';
+import type { NewEvent, Redaction, RoomEffects, RoomRow } from './effects.ts';
+import type { Picture } from './picture.ts';
+import { advance, headOf, setState, stateEntry, stateKeyOf, type RoomHead } from './room-head.ts';
+
+/** `made`: called with the head of a room that these effects create. */
+export function evolve(picture: Picture, effects: RoomEffects, made: (head: RoomHead) => void): void {
+  if (effects.room !== undefined) evolveRoom(picture, effects, effects.room, made);
+  const { receipt } = effects;
+  if (receipt !== undefined) picture.receipts.set(receiptRef(receipt.roomId, receipt.userId, receipt.receiptType, receipt.threadId), receipt.orderKey);
+}
+
+function evolveRoom(picture: Picture, effects: RoomEffects, row: RoomRow, made: (head: RoomHead) => void): void {
+  let head = picture.heads.get(row.roomId);
+  if (head === undefined) {
+    head = headOf({ ...row, orderKey: 0, depth: 0, stateId: 0, stateDepth: 0, extremities: [] }, roomVersion(row.roomVersion)!, true);
+    picture.heads.set(row.roomId, head);
+    made(head);
+  }
+  for (const event of effects.events) {
+    advance(head, event);
+    if (picture.wanted.has(event.eventId)) noteEvent(picture, row.roomId, event);
+  }
+  for (const redaction of effects.redactions) applyRedaction(picture, head, redaction);
+}
+
+function noteEvent(picture: Picture, roomId: string, event: NewEvent): void {
+  picture.events.set(event.eventId, {
+    eventId: event.eventId, roomId, type: event.pdu.type, sender: event.pdu.sender, orderKey: event.orderKey, redacted: false, bytes: event.bytes,
+  });
+}
+
+/** A redacted state event stays in the state, with what is left of it. */
+function applyRedaction(picture: Picture, head: RoomHead, redaction: Redaction): void {
+  const target = picture.events.get(redaction.eventId)!;
+  picture.events.set(redaction.eventId, { ...target, redacted: true, bytes: redaction.bytes });
+  const pdu = JSON.parse(Buffer.from(redaction.bytes).toString()) as Pdu;
+  if (pdu.state_key === undefined || !head.state.has(stateKeyOf(pdu.type, pdu.state_key))) return;
+  if (stateEntry(head, pdu.type, pdu.state_key)?.eventId === redaction.eventId) setState(head, pdu.type, pdu.state_key, { eventId: redaction.eventId, pdu });
+}

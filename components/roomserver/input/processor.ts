@@ -1,0 +1,65 @@
+/** The roomserver as the input runner sees it: load, decide, commit (DESIGN rules 3 and 5). */
+import type { RoomInput } from '../../../schemas/log/room-input.ts';
+import type { Processor } from '../../../pkg/log/processor.ts';
+import type { SigningKey } from '../../../pkg/matrix/signing/signing-key.ts';
+import type { Database } from '../../../pkg/storage/database.ts';
+import type { Typing } from '../typing/typing.ts';
+import { decodeInput } from './check-input.ts';
+import { commitBatch } from './commit.ts';
+import { decide } from './decide.ts';
+import type { RoomEffects } from './effects.ts';
+import { evolve } from './evolve.ts';
+import { createHeadCache } from './head-cache.ts';
+import { loadPicture } from './load.ts';
+import { EMPTY_PICTURE, type Picture } from './picture.ts';
+
+export interface RoomProcessorDeps {
+  readonly database: Database;
+  readonly serverName: string;
+  readonly signingKey: SigningKey;
+  readonly typing: Typing;
+  /** Budget of the heads and their state in memory. */
+  readonly headBytesMax?: number;
+}
+
+const HEAD_BYTES_MAX = 64 * 1024 * 1024;
+
+/**
+ * Keeps the heads of recently used rooms in memory; they are the truth until `forget`. Batches must not overlap: `load`, every `decide` and `commit` (or
+ * `forget`) of one batch come before the next `load`.
+ */
+export function createRoomProcessor(deps: RoomProcessorDeps): Processor<RoomInput, RoomEffects> {
+  const { database, serverName, signingKey, typing } = deps;
+  const heads = createHeadCache(deps.headBytesMax ?? HEAD_BYTES_MAX);
+  let picture: Picture = EMPTY_PICTURE;
+  let batch = heads.batch();
+
+  return {
+    decode: decodeInput,
+    keyOf: (input) => input.roomId,
+    async load(inputs) {
+      heads.trim(picture.heads.keys());
+      batch = heads.batch();
+      picture = await loadPicture({ database, heads, serverName }, inputs);
+    },
+    decide(input, place) {
+      const decision = decide({ picture, signer: { serverName, signingKey }, input, place });
+      if (decision.kind === 'accepted') evolve(picture, decision.effects, batch.put);
+      return decision;
+    },
+    commit: commitBatch,
+    forget(partition) {
+      heads.forget(partition);
+      typing.forget(partition);
+    },
+    committed(accepted) {
+      for (const { place, effects } of accepted) {
+        if (effects.typing !== undefined) typing.set(place, effects.typing);
+        for (const { pdu } of effects.events) {
+          const hasLeft = pdu.type === 'm.room.member' && pdu.state_key !== undefined && pdu.content.membership !== 'join';
+          if (hasLeft) typing.set(place, { roomId: effects.room!.roomId, userId: pdu.state_key!, typing: false, timeoutMs: 0 });
+        }
+      }
+    },
+  };
+}

@@ -1,0 +1,117 @@
+/**
+ * The head of a room in the owner's memory: what the next event follows and stands on. Its state is loaded key by key, as inputs ask for it; a room that was made here
+ * is known completely.
+ */
+import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
+import type { RoomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
+import type { NewEvent, RoomRow } from './effects.ts';
+
+export interface StateEntry {
+  readonly eventId: string;
+  readonly pdu: Pdu;
+}
+
+export interface RoomHead {
+  readonly roomId: string;
+  readonly version: RoomVersion;
+  readonly partition: number;
+  readonly creator: string;
+  readonly createEventId: string;
+  orderKey: number;
+  depth: number;
+  stateId: number;
+  stateDepth: number;
+  extremities: readonly string[];
+  /** By `stateKeyOf`; null: known to be absent. */
+  readonly state: Map<string, StateEntry | null>;
+  /** Every key that has a value is in `state`. */
+  complete: boolean;
+  /** Rough size in memory. */
+  bytes: number;
+}
+
+const HEAD_BYTES = 1000;
+
+/** Types and state keys hold no NUL (`check-input.ts`), so that it may part them. */
+export function stateKeyOf(type: string, stateKey: string): string {
+  return `${type}\u0000${stateKey}`;
+}
+
+export function headOf(row: RoomRow, version: RoomVersion, complete: boolean): RoomHead {
+  return {
+    roomId: row.roomId, version, partition: row.partition, creator: row.creator, createEventId: row.createEventId,
+    orderKey: row.orderKey, depth: row.depth, stateId: row.stateId, stateDepth: row.stateDepth, extremities: row.extremities,
+    state: new Map(), complete, bytes: HEAD_BYTES,
+  };
+}
+
+export function rowOf(head: RoomHead): RoomRow {
+  return {
+    roomId: head.roomId, roomVersion: head.version.id, partition: head.partition, creator: head.creator, createEventId: head.createEventId,
+    orderKey: head.orderKey, depth: head.depth, stateId: head.stateId, stateDepth: head.stateDepth, extremities: head.extremities,
+  };
+}
+
+/** The row of the room once `event` follows its head. */
+export function rowAfter(head: RoomHead, event: NewEvent): RoomRow {
+  return {
+    ...rowOf(head), orderKey: event.orderKey, depth: event.pdu.depth, extremities: [event.eventId],
+    stateId: event.stateId, stateDepth: event.step?.depth ?? head.stateDepth,
+  };
+}
+
+/** Whether the value of the key, or its absence, is in memory. */
+export function knowsState(head: RoomHead, type: string, stateKey: string): boolean {
+  return head.complete || head.state.has(stateKeyOf(type, stateKey));
+}
+
+/** The current state event of the key. Throws when it was not loaded: `load` missed something that `decide` needs. */
+export function stateEntry(head: RoomHead, type: string, stateKey: string): StateEntry | undefined {
+  const entry = head.state.get(stateKeyOf(type, stateKey));
+  if (entry === undefined && !head.complete) throw new Error(`state of type ${type} was not loaded`);
+  return entry ?? undefined;
+}
+
+/** The membership of a user now; `leave` for who never was in the room. The key must be loaded. */
+export function membershipOf(head: RoomHead, userId: string): string {
+  const membership = stateEntry(head, 'm.room.member', userId)?.pdu.content.membership;
+  return typeof membership === 'string' ? membership : 'leave';
+}
+
+export function setState(head: RoomHead, type: string, stateKey: string, entry: StateEntry | null): void {
+  const key = stateKeyOf(type, stateKey);
+  head.bytes += sizeOf(key, entry) - sizeOf(key, head.state.get(key));
+  head.state.set(key, entry);
+}
+
+/** Forgets the loaded state; it is read again as it is needed. */
+export function dropState(head: RoomHead): void {
+  head.state.clear();
+  head.complete = false;
+  head.bytes = HEAD_BYTES;
+}
+
+/** Moves the head behind a new event, which must follow it directly. */
+export function advance(head: RoomHead, event: NewEvent): void {
+  head.orderKey = event.orderKey;
+  head.depth = event.pdu.depth;
+  head.extremities = [event.eventId];
+  if (event.step === undefined) return;
+  head.stateId = event.stateId;
+  head.stateDepth = event.step.depth;
+  setState(head, event.step.type, event.step.stateKey, { eventId: event.eventId, pdu: event.pdu });
+}
+
+/** An estimate: parsed JSON weighs a few times its text, and most state events are small. */
+function sizeOf(key: string, entry: StateEntry | null | undefined): number {
+  if (entry === undefined) return 0;
+  return 100 + key.length * 2 + (entry === null ? 0 : 1200 + contentBytes(entry.pdu.content));
+}
+
+function contentBytes(value: unknown): number {
+  if (typeof value === 'string') return 24 + value.length * 2;
+  if (typeof value !== 'object' || value === null) return 16;
+  let bytes = 64;
+  for (const [key, inner] of Object.entries(value)) bytes += key.length + contentBytes(inner);
+  return bytes;
+}

@@ -1,0 +1,64 @@
+/** What the inputs of a batch will ask for, told without any room's state. */
+import type { PlacedInput } from '../../../pkg/log/processor.ts';
+import type { DraftEvent, RoomInput } from '../../../schemas/log/room-input.ts';
+import { receiptRef } from '../storage/refs.ts';
+import { textProblem } from './check-input.ts';
+import { parseContent } from './parse-content.ts';
+
+/** A draft with as much of its content as the choice of state needs. */
+export interface SurveyedDraft {
+  readonly type: string;
+  readonly sender: string;
+  readonly state_key?: string;
+  readonly content: Record<string, unknown>;
+}
+
+export interface Survey {
+  readonly roomIds: Set<string>;
+  readonly drafts: { readonly roomId: string; readonly draft: SurveyedDraft }[];
+  /** Memberships asked for by themselves: of who types or reads. */
+  readonly members: { readonly roomId: string; readonly userId: string }[];
+  readonly eventIds: Set<string>;
+  readonly receiptRefs: Set<string>;
+}
+
+export function survey(inputs: readonly PlacedInput<RoomInput>[]): Survey {
+  const found: Survey = { roomIds: new Set(), drafts: [], members: [], eventIds: new Set(), receiptRefs: new Set() };
+  for (const { input } of inputs) {
+    if (textProblem(input) === undefined) surveyInput(found, input);
+  }
+  return found;
+}
+
+function surveyInput(found: Survey, input: RoomInput): void {
+  const { roomId, sendEvent, setReceipt, setTyping } = input;
+  found.roomIds.add(roomId);
+  if (sendEvent) surveyDraft(found, roomId, { sender: sendEvent.sender, event: sendEvent.event });
+  if (setTyping) found.members.push({ roomId, userId: setTyping.userId });
+  if (setReceipt) {
+    found.members.push({ roomId, userId: setReceipt.userId });
+    found.eventIds.add(setReceipt.eventId);
+    found.receiptRefs.add(receiptRef(roomId, setReceipt.userId, setReceipt.receiptType, setReceipt.threadId ?? ''));
+  }
+}
+
+function surveyDraft(found: Survey, roomId: string, { sender, event }: { sender: string; event: DraftEvent }): void {
+  const content = CONTENT_CHOOSES_STATE.has(event.type) ? parseContent(event.content) ?? {} : {};
+  const stateKey = event.stateKey ?? undefined;
+  const draft = { type: event.type, sender, content };
+  found.drafts.push({ roomId, draft: stateKey === undefined ? draft : { ...draft, state_key: stateKey } });
+  const redacts = redactsOfDraft(event, content);
+  if (redacts !== undefined) found.eventIds.add(redacts);
+}
+
+/** Types whose content says which state or which event is looked at; that of others is not read twice. */
+const CONTENT_CHOOSES_STATE = new Set(['m.room.member', 'm.room.join_rules', 'm.room.redaction']);
+
+/** The event that a draft wants to redact; in whichever of both places the client put it. */
+export function redactsOfDraft(event: DraftEvent, content: Readonly<Record<string, unknown>>): string | undefined {
+  if (event.type !== 'm.room.redaction') return undefined;
+  if (typeof event.redacts === 'string' && event.redacts !== '') return event.redacts;
+  const inContent = content.redacts;
+  // A lookup by an ID that no event can have is spared, and so are texts that a database refuses.
+  return typeof inContent === 'string' && inContent.startsWith('$') && !inContent.includes('\0') && inContent.isWellFormed() ? inContent : undefined;
+}

@@ -1,0 +1,43 @@
+/** The roomserver's tables. It is their sole writer; others read them through `query/`. */
+import type { Migration } from '../../../pkg/storage/database.ts';
+
+/**
+ * - `rooms`: a room and its head: the newest order key, the deepest event, the newest state, the forward extremities (JSON list of event IDs).
+ * - `events`: an event once, with the bytes that every reader is given (`json`; replaced by the redacted form when it is redacted). `order_key`: place
+ *   in the room's timeline, from 1 without holes for live events. `partition`, `sequence`: of the output record that announced it. `state_id`: state after it.
+ *   `redacts`: the event that this one redacted (only where it was applied). The rest of the columns is what a record must be re-made of.
+ * - `event_edges`: who follows an event; the way back stands in the event's own `prev_events`.
+ * - `state_deltas`: one row a change of state. State IDs count up within the room; `depth` is the number of steps to the empty state. The value of a key in state
+ *   N of an unforked room is its newest row up to N, so any state is one index range away.
+ * - `current_state`: the state now. `state_ref` is the JSON list [room, type, state key]: one text, so that keys of many rooms are read at once.
+ * - `receipts`: the newest of each (room, user, type, thread), under `receipt_ref`, their JSON list. `thread_id` is empty for unthreaded ones.
+ */
+export const roomserverMigrations: readonly Migration[] = [
+  {
+    number: 1,
+    name: 'rooms',
+    statements: [
+      `CREATE TABLE rooms (room_id TEXT PRIMARY KEY, room_version TEXT NOT NULL, partition BIGINT NOT NULL, creator TEXT NOT NULL,
+         create_event_id TEXT NOT NULL, order_key BIGINT NOT NULL, depth BIGINT NOT NULL, state_id BIGINT NOT NULL, state_depth BIGINT NOT NULL,
+         forward_extremities TEXT NOT NULL) WITHOUT ROWID`,
+      `CREATE TABLE events (event_id TEXT PRIMARY KEY, room_id TEXT NOT NULL, order_key BIGINT NOT NULL, partition BIGINT NOT NULL, sequence BIGINT NOT NULL,
+         type TEXT NOT NULL, state_key TEXT, sender TEXT NOT NULL, depth BIGINT NOT NULL, origin_server_ts BIGINT NOT NULL, state_id BIGINT NOT NULL,
+         history_visibility TEXT NOT NULL, redacts TEXT, redacted_by TEXT, rejected INTEGER NOT NULL DEFAULT 0, input_id TEXT NOT NULL,
+         device_id TEXT NOT NULL, txn_id TEXT NOT NULL, json BLOB NOT NULL)`,
+      'CREATE UNIQUE INDEX events_by_order ON events (room_id, order_key)',
+      'CREATE UNIQUE INDEX events_by_sequence ON events (partition, sequence)',
+      'CREATE TABLE event_edges (prev_event_id TEXT NOT NULL, event_id TEXT NOT NULL, PRIMARY KEY (prev_event_id, event_id)) WITHOUT ROWID',
+      `CREATE TABLE state_deltas (room_id TEXT NOT NULL, state_id BIGINT NOT NULL, type TEXT NOT NULL, state_key TEXT NOT NULL, prev_state_id BIGINT NOT NULL,
+         event_id TEXT NOT NULL, replaces TEXT, depth BIGINT NOT NULL, partition BIGINT NOT NULL, sequence BIGINT NOT NULL,
+         PRIMARY KEY (room_id, state_id, type, state_key)) WITHOUT ROWID`,
+      'CREATE INDEX state_deltas_by_key ON state_deltas (room_id, type, state_key, state_id)',
+      `CREATE TABLE current_state (state_ref TEXT PRIMARY KEY, room_id TEXT NOT NULL, type TEXT NOT NULL, state_key TEXT NOT NULL, event_id TEXT NOT NULL,
+         membership TEXT) WITHOUT ROWID`,
+      'CREATE INDEX current_state_by_room ON current_state (room_id, type, state_key)',
+      `CREATE TABLE receipts (receipt_ref TEXT PRIMARY KEY, room_id TEXT NOT NULL, user_id TEXT NOT NULL, receipt_type TEXT NOT NULL, thread_id TEXT NOT NULL,
+         event_id TEXT NOT NULL, order_key BIGINT NOT NULL, ts BIGINT NOT NULL, partition BIGINT NOT NULL, sequence BIGINT NOT NULL, input_id TEXT NOT NULL) WITHOUT ROWID`,
+      'CREATE UNIQUE INDEX receipts_by_sequence ON receipts (partition, sequence)',
+      'CREATE INDEX receipts_by_room ON receipts (room_id)',
+    ],
+  },
+];
