@@ -1,0 +1,107 @@
+/**
+ * One record of every kind as it was first written, in hexadecimal. Brokers, outboxes and backups hold such bytes: a line here never
+ * changes and is never removed; a new field or kind gets a new entry. `golden-records.test.ts` says what must hold for them.
+ */
+import type { Applied, Outcome, OutputEnvelope, TypingNow } from '../../schemas/log/envelope.ts';
+import type { InputHeader, RoomInput } from '../../schemas/log/room-input.ts';
+import type { RoomOutput } from '../../schemas/log/room-output.ts';
+import type { UserInput } from '../../schemas/log/user-input.ts';
+import type { UserOutput } from '../../schemas/log/user-output.ts';
+
+export interface GoldenRecord<T = object> {
+  readonly name: string;
+  /** `<file of schemas/log>/<message>` */
+  readonly message: string;
+  readonly value: T;
+  readonly hex: string;
+}
+
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+const HEADER: InputHeader = { inputId: 'in-1', replyTo: 'reply.a', deadlineMs: 1_790_000_030_000, traceId: 'trace-1' };
+const ROOM = { ...HEADER, originServerTs: 1_790_000_000_000, roomId: '!room:a.example' };
+const USER = { ...HEADER, ts: 1_790_000_000_000, userId: '@alice:a.example' };
+const ROOM_OUT = { roomId: '!room:a.example', roomVersion: '12', inputId: 'in-1', traceId: 'trace-1' };
+const USER_OUT = { userId: '@alice:a.example', inputId: 'in-1', traceId: 'trace-1' };
+const DEVICE = { deviceId: 'DEVICE', tokenHash: new Uint8Array([1, 2, 254, 255]), displayName: 'Phone' };
+
+const roomInput = (name: string, value: RoomInput, hex: string): GoldenRecord => ({ name, message: 'room-input/RoomInput', value, hex });
+const roomOutput = (name: string, value: RoomOutput, hex: string): GoldenRecord => ({ name, message: 'room-output/RoomOutput', value, hex });
+const userInput = (name: string, value: UserInput, hex: string): GoldenRecord => ({ name, message: 'user-input/UserInput', value, hex });
+const userOutput = (name: string, value: UserOutput, hex: string): GoldenRecord => ({ name, message: 'user-output/UserOutput', value, hex });
+const envelope = (message: string, value: OutputEnvelope | Outcome | Applied | TypingNow, hex: string): GoldenRecord =>
+  ({ name: message, message: `envelope/${message}`, value, hex });
+
+export const GOLDEN_RECORDS: readonly GoldenRecord[] = [
+  roomInput('create a room', { ...ROOM, createRoom: {
+    roomVersion: '12', sender: '@alice:a.example', createEvent: bytes('{"type":"m.room.create"}'),
+    events: [
+      { type: 'm.room.member', stateKey: '@alice:a.example', content: bytes('{"membership":"join"}') },
+      { type: 'm.room.name', stateKey: '', content: bytes('{"name":"Caf\u00e9"}') },
+    ],
+  } }, 
+    '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34320f21726f6f6d3a612e6578616d706c65528d010a023132121040616c6963653a612e6578616d706c651a187b2274797065223a226d2e726f6f6d2e637265617465227d22380a0d6d2e726f6f6d2e6d656d626572121040616c6963653a612e6578616d706c651a157b226d656d62657273686970223a226a6f696e227d22210a0b6d2e726f6f6d2e6e616d6512001a107b226e616d65223a22436166c3a9227d'),
+  roomInput('send an event', { ...ROOM, sendEvent: {
+    sender: '@alice:a.example', deviceId: 'DEVICE', txnId: 'm1', event: { type: 'm.room.message', content: bytes('{"body":"hi"}') },
+  } }, 
+    '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34320f21726f6f6d3a612e6578616d706c655a3f0a1040616c6963653a612e6578616d706c6512064445564943451a026d31221f0a0e6d2e726f6f6d2e6d6573736167651a0d7b22626f6479223a226869227d'),
+  roomInput('redact an event', { ...ROOM, sendEvent: {
+    sender: '@alice:a.example', deviceId: 'DEVICE', txnId: 'm2', event: { type: 'm.room.redaction', content: bytes('{}'), redacts: '$gone' },
+  } }, 
+    '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34320f21726f6f6d3a612e6578616d706c655a3d0a1040616c6963653a612e6578616d706c6512064445564943451a026d32221d0a106d2e726f6f6d2e726564616374696f6e1a027b7d220524676f6e65'),
+  roomInput('set a receipt', { ...ROOM, setReceipt: {
+    userId: '@alice:a.example', receiptType: 'm.read', eventId: '$event', threadId: 'main', ts: 1_790_000_000_001,
+  } }, 
+    '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34320f21726f6f6d3a612e6578616d706c65622f0a1040616c6963653a612e6578616d706c6512066d2e726561641a06246576656e7422046d61696e2881d8c1a28c34'),
+  roomInput('set typing', { ...ROOM, setTyping: { userId: '@alice:a.example', typing: true, timeoutMs: 30_000 } }, 
+    '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34320f21726f6f6d3a612e6578616d706c656a180a1040616c6963653a612e6578616d706c65100118b0ea01'),
+
+  roomOutput('an event', { ...ROOM_OUT, event: {
+    eventId: '$event', pdu: bytes('{"type":"m.room.name"}'), orderKey: 7,
+    stateDelta: [{ type: 'm.room.name', stateKey: '', eventId: '$event', replaces: '$before' }],
+    historyVisibility: 'shared', deviceId: 'DEVICE', txnId: 'm1', softFailedAccepted: true, stateBeforeDiffers: true, redacts: '$gone',
+  } }, 
+    '0a0f21726f6f6d3a612e6578616d706c65120231321a04696e2d31220774726163652d3152610a06246576656e7412167b2274797065223a226d2e726f6f6d2e6e616d65227d1807221e0a0b6d2e726f6f6d2e6e616d651a06246576656e742207246265666f72652a0673686172656432064445564943453a026d3140014801520524676f6e65'),
+  roomOutput('an event of older history', { ...ROOM_OUT, event: {
+    eventId: '$old', pdu: bytes('{}'), orderKey: -3, stateDelta: [], historyVisibility: 'world_readable', deviceId: '', txnId: '',
+    softFailedAccepted: false, stateBeforeDiffers: false, redacts: '',
+  } }, 
+    '0a0f21726f6f6d3a612e6578616d706c65120231321a04696e2d31220774726163652d3152250a04246f6c6412027b7d18fdffffffffffffffff012a0e776f726c645f7265616461626c65'),
+  roomOutput('a receipt', { ...ROOM_OUT, receipt: {
+    userId: '@alice:a.example', receiptType: 'm.read.private', eventId: '$event', threadId: '$thread', ts: 1_790_000_000_002,
+  } }, 
+    '0a0f21726f6f6d3a612e6578616d706c65120231321a04696e2d31220774726163652d315a3a0a1040616c6963653a612e6578616d706c65120e6d2e726561642e707269766174651a06246576656e742207247468726561642882d8c1a28c34'),
+
+  userInput('register', { ...USER, register: { passwordHash: '$scrypt$ln=15,r=8,p=1$c2FsdA$aGFzaA', kind: 'user', device: DEVICE } }, 
+    '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34321040616c6963653a612e6578616d706c6552420a2324736372797074246c6e3d31352c723d382c703d3124633246736441246147467a61411204757365721a150a0644455649434512040102feff1a0550686f6e65'),
+  userInput('log in', { ...USER, login: { device: DEVICE } }, 
+    '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34321040616c6963653a612e6578616d706c655a170a150a0644455649434512040102feff1a0550686f6e65'),
+  userInput('log out', { ...USER, logout: { deviceId: 'DEVICE' } }, 
+    '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34321040616c6963653a612e6578616d706c6562080a06444556494345'),
+  userInput('set a profile field', { ...USER, setProfileField: { key: 'displayname', value: bytes('"Alice"') } }, 
+    '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34321040616c6963653a612e6578616d706c656a160a0b646973706c61796e616d65120722416c69636522'),
+  userInput('set account data', { ...USER, setAccountData: { roomId: '!room:a.example', type: 'm.tag', content: bytes('{"tags":{}}') } }, 
+    '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34321040616c6963653a612e6578616d706c6572250a0f21726f6f6d3a612e6578616d706c6512056d2e7461671a0b7b2274616773223a7b7d7d'),
+  userInput('put a filter', { ...USER, putFilter: { filterId: 'f1', definition: bytes('{"room":{}}') } }, 
+    '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34321040616c6963653a612e6578616d706c657a110a026631120b7b22726f6f6d223a7b7d7d'),
+
+  userOutput('account data', { ...USER_OUT, accountData: { roomId: '', type: 'm.direct', content: bytes('{}') } }, 
+    '0a1040616c6963653a612e6578616d706c651204696e2d311a0774726163652d31520e12086d2e6469726563741a027b7d'),
+  userOutput('a profile field', { ...USER_OUT, profileField: { key: 'avatar_url', value: bytes('"mxc://a.example/x"') } }, 
+    '0a1040616c6963653a612e6578616d706c651204696e2d311a0774726163652d315a210a0a6176617461725f75726c1213226d78633a2f2f612e6578616d706c652f7822'),
+  userOutput('a device', { ...USER_OUT, device: { deviceId: 'DEVICE', removed: true } }, 
+    '0a1040616c6963653a612e6578616d706c651204696e2d311a0774726163652d31620a0a064445564943451001'),
+
+  envelope('OutputEnvelope', { sequence: 4_294_967_297, epoch: 3, record: new Uint8Array([0, 127, 128, 255]) }, 
+    '08818080801010031a04007f80ff'),
+  envelope('Outcome', {
+    inputId: 'in-1', partition: 31, sequence: 9_007_199_254_740_991, result: bytes('{"event_id":"$event"}'), errcode: 'M_LIMIT_EXCEEDED', error: 'slow down',
+    status: 429, errorFields: bytes('{"retry_after_ms":100}'),
+  }, 
+    '0a04696e2d31101f18ffffffffffffff0f22157b226576656e745f6964223a22246576656e74227d2a104d5f4c494d49545f45584345454445443209736c6f7720646f776e38ad0342167b2272657472795f61667465725f6d73223a3130307d'),
+  envelope('Applied', { log: 'room-output', partition: 5, sequence: 12, rooms: ['!room:a.example', '!b:a.example'], users: ['@alice:a.example'] }, 
+    '0a0b726f6f6d2d6f75747075741005180c220f21726f6f6d3a612e6578616d706c65220c21623a612e6578616d706c652a1040616c6963653a612e6578616d706c65'),
+  envelope('TypingNow', {
+    roomId: '!room:a.example', partition: 5, epoch: 3, counter: 8, userIds: ['@alice:a.example', '@bob:a.example'], expiresMs: 1_790_000_030_000,
+  }, 
+    '0a0f21726f6f6d3a612e6578616d706c651005180320082a1040616c6963653a612e6578616d706c652a0e40626f623a612e6578616d706c6530b0c2c3a28c34'),
+];
