@@ -1,5 +1,6 @@
 /** Authorisation of `m.room.member` events: rule 4 of room versions 10 and 11, rule 5 of version 12. Numbers in comments are those below that rule. */
 import { domainOf } from '../ids/domain-of.ts';
+import type { RoomVersion } from '../room-versions/room-versions.ts';
 import { membershipOf } from './auth-context.ts';
 import type { AuthContext, MemberContext } from './auth-context.ts';
 import { actionPower, userPower } from './power-levels.ts';
@@ -38,7 +39,7 @@ export function authorizeMember(context: AuthContext): AuthVerdict {
 }
 
 function authorizeJoin(member: MemberContext): AuthVerdict {
-  const { event, target, targetBefore, power } = member;
+  const { event, target, targetBefore } = member;
   // 3.1. The creator's first join; up to version 10 the create event names the creator, later its sender is it.
   const creator = member.version.creatorInContent ? member.create.content.creator : member.create.sender;
   if (event.prev_events.length === 1 && event.prev_events[0] === member.createEventId && target === creator) return ALLOWED;
@@ -46,21 +47,24 @@ function authorizeJoin(member: MemberContext): AuthVerdict {
   if (event.sender !== target) return refuse('Nobody can join another user to a room');
   // 3.3.
   if (targetBefore === 'ban') return refuse(`${target} is banned from the room`);
-  const rule = joinRule(member);
-  // 3.4, 3.5.1.
+  // 3.4 to 3.7.
   const wasInvited = targetBefore === 'invite' || targetBefore === 'join';
-  if (rule === 'invite' || (rule === 'knock' && member.version.knock)) return wasInvited ? ALLOWED : refuse(`${target} is not invited to the room`);
-  if ((rule === 'restricted' && member.version.restrictedJoin) || (rule === 'knock_restricted' && member.version.knockRestricted)) {
-    if (wasInvited) return ALLOWED;
-    // 3.5.2.
-    const authoriser = event.content.join_authorised_via_users_server;
-    if (typeof authoriser !== 'string') return refuse(`${target} is not invited to the room and no member authorised the join`);
-    const mayInvite = membershipOf(member.state, authoriser) === 'join' && userPower(power, authoriser) >= actionPower(power, 'invite');
-    // 3.5.3.
-    return mayInvite ? ALLOWED : refuse(`${authoriser} cannot authorise the join: not a member who may invite`);
-  }
-  // 3.6, 3.7.
-  return rule === 'public' ? ALLOWED : refuse(`The room's join rule lets nobody in`);
+  const rule = joinRule(member);
+  if (rule === 'invite' || (rule === 'knock' && member.version.knock)) return wasInvited ? ALLOWED : refuse(`${target} is not invited to the room`); // 3.4.
+  if (isRestricted(rule, member.version)) return wasInvited ? ALLOWED : authorizeRestrictedJoin(member); // 3.5.1.
+  return rule === 'public' ? ALLOWED : refuse("The room's join rule lets nobody in"); // 3.6, 3.7.
+}
+
+/** 3.5.2 and 3.5.3: somebody who may invite has authorised the join. */
+function authorizeRestrictedJoin({ event, target, state, power }: MemberContext): AuthVerdict {
+  const authoriser = event.content.join_authorised_via_users_server;
+  if (typeof authoriser !== 'string') return refuse(`${target} is not invited to the room and no member authorised the join`);
+  const mayInvite = membershipOf(state, authoriser) === 'join' && userPower(power, authoriser) >= actionPower(power, 'invite');
+  return mayInvite ? ALLOWED : refuse(`${authoriser} cannot authorise the join: not a member who may invite`);
+}
+
+function isRestricted(rule: unknown, version: RoomVersion): boolean {
+  return (rule === 'restricted' && version.restrictedJoin) || (rule === 'knock_restricted' && version.knockRestricted);
 }
 
 function authorizeInvite(member: MemberContext): AuthVerdict {

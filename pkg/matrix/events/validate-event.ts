@@ -24,9 +24,9 @@ function problemOf(event: Record<string, unknown>, version: RoomVersion): string
 
 function fieldProblem(event: Record<string, unknown>, version: RoomVersion): string | undefined {
   const { type, sender, state_key: stateKey, content, depth, origin_server_ts: ts, redacts, unsigned } = event;
-  if (typeof type !== 'string' || !fitsIdLimit(type)) return 'type is not a string of at most 255 bytes';
+  if (!isShortString(type)) return 'type is not a string of at most 255 bytes';
   if (!isUserId(sender)) return 'sender is not a user ID';
-  if (stateKey !== undefined && !(typeof stateKey === 'string' && fitsIdLimit(stateKey))) return 'state_key is not a string of at most 255 bytes';
+  if (stateKey !== undefined && !isShortString(stateKey)) return 'state_key is not a string of at most 255 bytes';
   if (!isObject(content)) return 'content is not an object';
   if (!Number.isSafeInteger(depth) || (depth as number) < 0) return 'depth is not an integer from 0 to 2^53-1';
   if (!Number.isSafeInteger(ts)) return 'origin_server_ts is not an integer';
@@ -67,6 +67,10 @@ function canonicalProblem(event: Record<string, unknown>, version: RoomVersion):
     if (error instanceof CanonicalJsonError) return error.message;
     throw error;
   }
+}
+
+function isShortString(value: unknown): boolean {
+  return typeof value === 'string' && fitsIdLimit(value);
 }
 
 function isMapOfStrings(value: unknown): boolean {
