@@ -1,0 +1,22 @@
+import { logMigrations } from '../../pkg/log/tables.ts';
+import type { Migration } from '../../pkg/storage/database.ts';
+import { migrate } from '../../pkg/storage/migrate.ts';
+import { roomserverMigrations } from '../roomserver/index.ts';
+import { syncapiMigrations } from '../syncapi/index.ts';
+import { userapiMigrations } from '../userapi/index.ts';
+import type { Databases } from './wire.ts';
+
+const MIGRATIONS: { readonly [component in keyof Databases]: readonly Migration[] } = {
+  roomserver: roomserverMigrations,
+  userapi: userapiMigrations,
+  syncapi: syncapiMigrations,
+};
+
+/** Brings every component's tables up to this version of the program; safe when several processes do it at once. */
+export async function migrateAll(databases: Databases, nowMs: number): Promise<void> {
+  for (const [component, migrations] of Object.entries(MIGRATIONS)) {
+    const database = databases[component as keyof Databases];
+    await migrate(database, 'log', logMigrations, nowMs);
+    await migrate(database, component, migrations, nowMs);
+  }
+}

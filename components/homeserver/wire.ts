@@ -1,0 +1,124 @@
+/**
+ * The composition root: which components run here, and how they meet. Reads like the architecture: writers append inputs, owners decide and produce outputs, readers
+ * apply them; cold-path reads go through ports that the owner's read-only query code fulfils over the shared database.
+ *
+ * What is opened outside (databases, log driver, runtime) comes in as arguments, so that the program, the tests and the simulator wire the same server.
+ */
+import type { Route } from '../../pkg/http/route.ts';
+import { createAppliedPositions } from '../../pkg/log/applied-positions.ts';
+import { createCommandClient } from '../../pkg/log/command-client.ts';
+import type { LogDriver } from '../../pkg/log/log.ts';
+import { outboxReader } from '../../pkg/log/outbox.ts';
+import { outputConsumerName } from '../../pkg/log/output-consumer.ts';
+import { readSequences } from '../../pkg/log/positions.ts';
+import { outcomeLookup } from '../../pkg/log/remembered-inputs.ts';
+import type { SigningKey } from '../../pkg/matrix/signing/signing-key.ts';
+import type { HealthCheck, Runtime } from '../../pkg/runtime/runtime.ts';
+import type { Database } from '../../pkg/storage/database.ts';
+import type { Role, Settings } from '../../schemas/config/settings.ts';
+import { createClientapi } from '../clientapi/index.ts';
+import { createRoomserver, ROOMSERVER_CONSUMER, roomQuery, roomSnapshot } from '../roomserver/index.ts';
+import { createSyncapi, SYNCAPI_CONSUMER, syncQuery } from '../syncapi/index.ts';
+import { createUserapi, USERAPI_CONSUMER, userQuery, userSnapshot } from '../userapi/index.ts';
+
+/** One database a component that has tables; every process opens all of them, because ports read over them. */
+export type Databases = { readonly [component in 'roomserver' | 'userapi' | 'syncapi']: Database };
+
+export interface WireOptions {
+  readonly settings: Pick<Settings, 'serverName' | 'roles' | 'partitions' | 'registration' | 'registrationToken' | 'rateLimits' | 'defaultRoomVersion' | 'publicBaseUrl'>;
+  readonly runtime: Runtime;
+  /** Migrated. */
+  readonly databases: Databases;
+  readonly driver: LogDriver;
+  readonly signingKey: SigningKey;
+  /** This process is the only one on these databases. */
+  readonly exclusive: boolean;
+}
+
+export interface Homeserver {
+  readonly routes: readonly Route[];
+  readonly checks: readonly HealthCheck[];
+  /** Owners first, then readers, then writers: nobody asks before somebody answers. */
+  start(): Promise<void>;
+  /** The other way round: writers stop first. */
+  stop(): Promise<void>;
+}
+
+interface Part {
+  readonly role: Role;
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  health(): string | undefined;
+}
+
+export async function wire(options: WireOptions): Promise<Homeserver> {
+  const { settings, runtime, databases, driver, signingKey, exclusive } = options;
+  const { serverName, roles } = settings;
+  const partitionMap = { version: 1, partitions: settings.partitions };
+  const ports = { roomQuery: roomQuery(databases.roomserver), userQuery: userQuery(databases.userapi), syncQuery: syncQuery(databases.syncapi) };
+  const appliedPositions = await createAppliedPositions({ consumer: SYNCAPI_CONSUMER, logs: ['room-output', 'user-output'], database: databases.syncapi, driver, runtime });
+  const commands = await createCommandClient({
+    driver, runtime, partitionMap,
+    lookup: outcomeLookup({
+      'room-input': { database: databases.roomserver, consumer: ROOMSERVER_CONSUMER },
+      'user-input': { database: databases.userapi, consumer: USERAPI_CONSUMER },
+    }),
+  });
+  const common = { runtime, driver, partitionMap, exclusive, serverName };
+  const applied = (log: 'room-output' | 'user-output') => () => readSequences(databases.syncapi, outputConsumerName(SYNCAPI_CONSUMER, log));
+
+  const parts: Part[] = [];
+  const routes: Route[] = [];
+  if (roles.includes('userapi')) {
+    parts.push({ role: 'userapi', ...bound(createUserapi({ ...common, database: databases.userapi, outputReaders: [applied('user-output')] })) });
+  }
+  if (roles.includes('roomserver')) {
+    parts.push({ role: 'roomserver', ...bound(createRoomserver({ ...common, database: databases.roomserver, signingKey, outputReaders: [applied('room-output')] })) });
+  }
+  if (roles.includes('syncapi')) {
+    const syncapi = createSyncapi({
+      ...common, ...ports, database: databases.syncapi, appliedPositions,
+      roomOutbox: outboxReader(databases.roomserver, 'room-output', ROOMSERVER_CONSUMER),
+      userOutbox: outboxReader(databases.userapi, 'user-output', USERAPI_CONSUMER),
+      roomSnapshot: (partition, after, limit) => roomSnapshot(databases.roomserver, partition, after, limit),
+      userSnapshot: (partition, after, limit) => userSnapshot(databases.userapi, partition, after, limit),
+      onApplied: (advance) => appliedPositions.advance(advance),
+    });
+    parts.push({ role: 'syncapi', ...bound(syncapi) });
+    routes.push(...syncapi.routes);
+  }
+  if (roles.includes('clientapi')) {
+    routes.push(...createClientapi({ runtime, serverName, signingKey, commands, appliedPositions, partitionMap, settings, ...ports }).routes);
+  }
+  return {
+    routes,
+    checks: healthChecks(options, parts),
+    async start() {
+      for (const part of parts) await part.start();
+    },
+    async stop() {
+      for (const part of [...parts].reverse()) await part.stop();
+      await commands.close();
+      await appliedPositions.close();
+    },
+  };
+}
+
+/** What makes this process unhealthy: a dead task, a component that does not advance, the log, a database. */
+function healthChecks(options: WireOptions, parts: readonly Part[]): HealthCheck[] {
+  const { runtime, driver, databases } = options;
+  return [
+    { name: 'tasks', check: async () => (runtime.tasks.dead().length > 0 ? `dead: ${runtime.tasks.dead().join(', ')}` : undefined) },
+    { name: 'log', check: async () => driver.health() },
+    ...parts.map((part): HealthCheck => ({ name: part.role, check: async () => part.health() })),
+    ...Object.entries(databases).map(([name, database]): HealthCheck => ({
+      name: `database ${name}`,
+      check: () => database.ping().then(() => undefined, (error: unknown) => `does not answer: ${error instanceof Error ? error.message : String(error)}`),
+    })),
+  ];
+}
+
+/** Methods of a component without its object. */
+function bound(part: Omit<Part, 'role'>): Omit<Part, 'role'> {
+  return { start: () => part.start(), stop: () => part.stop(), health: () => part.health() };
+}

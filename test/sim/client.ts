@@ -1,0 +1,124 @@
+/** A client of the simulated world: registers, chats, and syncs; tries again whatever got no answer, as real clients do. */
+import { SIM_SERVER_NAME, type SimResponse, type World } from './world.ts';
+
+interface TimelineEvent {
+  readonly event_id: string;
+  readonly type: string;
+  readonly sender: string;
+  readonly content: { readonly body?: string; readonly membership?: string };
+}
+
+interface SyncBody {
+  readonly next_batch: string;
+  readonly rooms?: {
+    readonly join?: Record<string, { timeline?: { events: TimelineEvent[]; limited?: boolean } }>;
+    readonly invite?: Record<string, unknown>;
+  };
+}
+
+const SYNC_FILTER = encodeURIComponent(JSON.stringify({ room: { timeline: { limit: 1000 } } }));
+
+export class SimClient {
+  readonly userId: string;
+  token = '';
+  /** Event IDs seen in timelines of joined rooms, in order, by room. */
+  readonly seen = new Map<string, TimelineEvent[]>();
+  readonly invites = new Set<string>();
+  /** Acknowledged sends: body -> event ID. */
+  readonly acked = new Map<string, string>();
+  readonly tokens: string[] = [];
+  #since = '';
+  #stopped = false;
+  #world: World;
+  #name: string;
+
+  constructor(world: World, name: string) {
+    this.#world = world;
+    this.#name = name;
+    this.userId = `@${name}:${SIM_SERVER_NAME}`;
+  }
+
+  /** Repeats a request until an answer that is final: not a lost one, nor a 5xx or 429. */
+  async persist(method: string, path: string, body?: unknown): Promise<SimResponse> {
+    for (;;) {
+      const response = await this.#world.request(method, path, { token: this.token, body });
+      if (response.status === 401) throw new Error(`${this.userId} is not known any more: ${JSON.stringify(response.body)}`);
+      if (response.status !== 0 && response.status < 500 && response.status !== 429) return response;
+      await this.#world.sleep(this.#world.random.between(50, 500));
+    }
+  }
+
+  async signUp(): Promise<void> {
+    const path = '/_matrix/client/v3/register';
+    const want = { username: this.#name, password: `secret of ${this.#name}`, device_id: 'DEVICE' };
+    for (;;) {
+      const first = await this.#world.request('POST', path, { body: want });
+      if (first.status === 400 && first.body.errcode === 'M_USER_IN_USE') return this.#logIn();
+      if (first.status === 401) {
+        const second = await this.#world.request('POST', path, { body: { ...want, auth: { type: 'm.login.dummy', session: first.body.session } } });
+        if (second.status === 200) return void (this.token = second.body.access_token as string);
+        if (second.status === 400 && second.body.errcode === 'M_USER_IN_USE') return this.#logIn();
+      }
+      await this.#world.sleep(this.#world.random.between(50, 500));
+    }
+  }
+
+  async #logIn(): Promise<void> {
+    for (;;) {
+      const response = await this.#world.request('POST', '/_matrix/client/v3/login', {
+        body: { type: 'm.login.password', identifier: { type: 'm.id.user', user: this.#name }, password: `secret of ${this.#name}`, device_id: 'DEVICE' },
+      });
+      if (response.status === 200) return void (this.token = response.body.access_token as string);
+      if (response.status === 403) this.#world.violations.push(`${this.userId} cannot log in: ${JSON.stringify(response.body)}`);
+      await this.#world.sleep(this.#world.random.between(50, 500));
+    }
+  }
+
+  async createRoom(): Promise<string> {
+    const response = await this.persist('POST', '/_matrix/client/v3/createRoom', { preset: 'private_chat', name: 'sim' });
+    if (response.status !== 200) this.#world.violations.push(`createRoom: ${JSON.stringify(response)}`);
+    return response.body.room_id as string;
+  }
+
+  async invite(roomId: string, userId: string): Promise<void> {
+    await this.persist('POST', `/_matrix/client/v3/rooms/${encodeURIComponent(roomId)}/invite`, { user_id: userId });
+  }
+
+  async join(roomId: string): Promise<void> {
+    const response = await this.persist('POST', `/_matrix/client/v3/rooms/${encodeURIComponent(roomId)}/join`, {});
+    if (response.status !== 200) this.#world.violations.push(`${this.userId} cannot join: ${JSON.stringify(response)}`);
+  }
+
+  async send(roomId: string, body: string): Promise<void> {
+    const path = `/_matrix/client/v3/rooms/${encodeURIComponent(roomId)}/send/m.room.message/${encodeURIComponent(`txn ${body}`)}`;
+    const response = await this.persist('PUT', path, { msgtype: 'm.text', body });
+    if (response.status === 200) this.acked.set(body, response.body.event_id as string);
+    else this.#world.violations.push(`${this.userId} cannot send: ${JSON.stringify(response)}`);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /** Syncs until `stop`, keeping what each answer says. */
+  async keepSyncing(): Promise<void> {
+    while (!this.#stopped) {
+      const since = this.#since === '' ? '' : `&since=${encodeURIComponent(this.#since)}&timeout=${this.#world.random.pick([0, 1000, 30000])}`;
+      const response = await this.#world.request('GET', `/_matrix/client/v3/sync?filter=${SYNC_FILTER}${since}`, { token: this.token });
+      if (response.status === 200) this.#take(response.body as unknown as SyncBody);
+      else if (response.status === 0 || response.status >= 500) await this.#world.sleep(100);
+      else return void this.#world.violations.push(`${this.userId} cannot sync: ${JSON.stringify(response)}`);
+    }
+  }
+
+  #take(body: SyncBody): void {
+    this.#since = body.next_batch;
+    this.tokens.push(body.next_batch);
+    for (const roomId of Object.keys(body.rooms?.invite ?? {})) this.invites.add(roomId);
+    for (const [roomId, room] of Object.entries(body.rooms?.join ?? {})) {
+      const events = this.seen.get(roomId) ?? [];
+      events.push(...(room.timeline?.events ?? []));
+      this.seen.set(roomId, events);
+    }
+  }
+}

@@ -1,0 +1,90 @@
+/** One seed: a world with faults, clients that chat in it, healing, and the laws checked at the end. */
+import { migrateAll } from '../../components/homeserver/migrate-all.ts';
+import { readSequences } from '../../pkg/log/positions.ts';
+import { openSqlite } from '../../pkg/storage/sqlite/open.ts';
+import { exactlyOnce, noDeadLetters, sameModel, sequencesAreDense, tokensNeverGoBack } from './checkers.ts';
+import { SimClient } from './client.ts';
+import { World } from './world.ts';
+
+export interface SeedResult {
+  readonly seed: number;
+  readonly violations: readonly string[];
+  readonly trace: string;
+  readonly steps: number;
+  readonly virtualSeconds: number;
+  readonly counts: World['counts'];
+}
+
+const FAULTY_MS_MAX = 600_000;
+const HEALING_MS_MAX = 300_000;
+
+export async function runSeed(seed: number, options: { print?: (line: string) => void } = {}): Promise<SeedResult> {
+  const world = new World(seed, options);
+  options.print?.(`seed ${seed} ${JSON.stringify(world.rates)}`);
+  const startedAt = world.scheduler.now;
+  try {
+    await world.open();
+    await live(world);
+  } finally {
+    await world.close();
+  }
+  const { violations, counts } = world;
+  return { seed, violations, counts, trace: world.traceHash(), steps: world.scheduler.steps, virtualSeconds: (world.scheduler.now - startedAt) / 1000 };
+}
+
+async function live(world: World): Promise<void> {
+  const clients = ['alice', 'bob', 'carol'].map((name) => new SimClient(world, name));
+  const sends = world.random.whole(3, 12);
+  let finished = false;
+  let roomId = '';
+  const story = async (): Promise<void> => {
+    await Promise.all(clients.map((client) => client.signUp()));
+    for (const client of clients) void client.keepSyncing().catch((error: unknown) => world.violations.push(`sync: ${String(error)}`));
+    roomId = await clients[0]!.createRoom();
+    await Promise.all(clients.slice(1).map(async (client) => {
+      await clients[0]!.invite(roomId, client.userId);
+      await client.join(roomId);
+    }));
+    await Promise.all(clients.map(async (client) => {
+      for (let number = 1; number <= sends; number += 1) await client.send(roomId, `${client.userId} ${number}`);
+    }));
+    finished = true;
+  };
+  story().catch((error: unknown) => world.violations.push(`story: ${error instanceof Error ? error.stack : String(error)}`));
+  const broken = (): boolean => world.violations.length > 0;
+  await world.scheduler.run(() => finished || broken(), FAULTY_MS_MAX);
+  world.heal();
+  await world.scheduler.run(() => finished || broken(), HEALING_MS_MAX);
+  if (!finished && !broken()) world.violations.push('the clients never got through, although everything was healed');
+  if (broken()) return;
+  const all = clients.reduce((total, client) => total + client.acked.size, 0);
+  const seen = (client: SimClient): number => (client.seen.get(roomId) ?? []).filter((event) => event.type === 'm.room.message').length;
+  const converged = await world.scheduler.run(() => clients.every((client) => seen(client) >= all), HEALING_MS_MAX);
+  if (!converged) world.violations.push(`not everybody has seen all ${all} messages: ${clients.map(seen).join(', ')}`);
+  for (const client of clients) client.stop();
+  world.violations.push(...exactlyOnce(clients, roomId), ...tokensNeverGoBack(clients));
+  await checkTables(world);
+}
+
+async function checkTables(world: World): Promise<void> {
+  const { databases } = world;
+  const rebuilt = { ...databases, syncapi: await openSqlite({ path: ':memory:' }) };
+  await migrateAll(rebuilt, world.scheduler.now);
+  world.startProcess('rebuild', ['syncapi'], rebuilt);
+  let reached = false;
+  const look = async (): Promise<void> => {
+    while (!reached) {
+      await world.sleep(200);
+      const at = async (database: typeof databases.syncapi, consumer: string) => (await readSequences(database, consumer)).join();
+      const [rooms, users] = [await at(databases.roomserver, 'roomserver'), await at(databases.userapi, 'userapi')];
+      const same = await Promise.all([databases.syncapi, rebuilt.syncapi].map(async (database) =>
+        (await at(database, 'syncapi.room-output')) === rooms && (await at(database, 'syncapi.user-output')) === users));
+      reached = same.every(Boolean);
+    }
+  };
+  void look();
+  if (!(await world.scheduler.run(() => reached, HEALING_MS_MAX))) world.violations.push('the read model never reached the end of the logs');
+  else world.violations.push(...(await sequencesAreDense(world)), ...(await noDeadLetters(world)), ...(await sameModel(databases.syncapi, rebuilt.syncapi)));
+  reached = true;
+  await rebuilt.syncapi.close();
+}
