@@ -8,9 +8,18 @@ export interface UserSnapshotRecord {
   readonly output: UserOutput;
 }
 
-type DeviceRow = { sequence: number; user_id: string; device_id: string; removed: number };
-type ProfileRow = { sequence: number; user_id: string; field: string; value: Uint8Array };
-type AccountDataRow = { sequence: number; user_id: string; room_id: string; type: string; content: Uint8Array };
+type SnapshotRow = { kind: string; sequence: number; user_id: string; room_id: string; name: string; value: Uint8Array | null; removed: number };
+
+// One statement, so that all three tables are seen at one moment: a page never holds a record and misses an older one.
+const SNAPSHOT = `
+  SELECT kind, sequence, user_id, room_id, name, value, removed FROM (
+    SELECT * FROM (SELECT 'account-data' AS kind, sequence, user_id, room_id, type AS name, content AS value, 0 AS removed
+      FROM account_data WHERE partition = ? AND sequence > ? ORDER BY sequence LIMIT ?) AS a
+    UNION ALL SELECT * FROM (SELECT 'profile' AS kind, sequence, user_id, '' AS room_id, field AS name, value, 0 AS removed
+      FROM profiles WHERE partition = ? AND sequence > ? ORDER BY sequence LIMIT ?) AS p
+    UNION ALL SELECT * FROM (SELECT 'device' AS kind, sequence, user_id, '' AS room_id, device_id AS name, NULL AS value, removed
+      FROM devices WHERE partition = ? AND sequence > ? ORDER BY sequence LIMIT ?) AS d
+  ) AS records ORDER BY sequence LIMIT ?`;
 
 /**
  * Up to `limit` records of the partition with a sequence number > `afterSequence`, in order: the newest record about each device, profile field and piece of
@@ -19,20 +28,13 @@ type AccountDataRow = { sequence: number; user_id: string; room_id: string; type
  */
 export async function userSnapshot(database: Reader, partition: number, afterSequence: number, limit: number): Promise<UserSnapshotRecord[]> {
   const range = [partition, afterSequence, limit];
-  const tail = 'WHERE partition = ? AND sequence > ? ORDER BY sequence LIMIT ?';
-  const [devices, profiles, accountData] = await Promise.all([
-    database.query<DeviceRow>(`SELECT sequence, user_id, device_id, removed FROM devices ${tail}`, range),
-    database.query<ProfileRow>(`SELECT sequence, user_id, field, value FROM profiles ${tail}`, range),
-    database.query<AccountDataRow>(`SELECT sequence, user_id, room_id, type, content FROM account_data ${tail}`, range),
-  ]);
-  const records = [
-    ...devices.map((row) => record(row, { device: { deviceId: row.device_id, removed: row.removed !== 0 } })),
-    ...profiles.map((row) => record(row, { profileField: { key: row.field, value: row.value } })),
-    ...accountData.map((row) => record(row, { accountData: { roomId: row.room_id, type: row.type, content: row.content } })),
-  ];
-  return records.sort((a, b) => a.sequence - b.sequence).slice(0, limit);
+  const rows = await database.query<SnapshotRow>(SNAPSHOT, [...range, ...range, ...range, limit]);
+  return rows.map((row) => ({ sequence: row.sequence, output: { userId: row.user_id, inputId: '', traceId: '', ...changeOf(row) } }));
 }
 
-function record(row: { sequence: number; user_id: string }, change: Partial<UserOutput>): UserSnapshotRecord {
-  return { sequence: row.sequence, output: { userId: row.user_id, inputId: '', traceId: '', ...change } };
+function changeOf(row: SnapshotRow): Pick<UserOutput, 'accountData' | 'profileField' | 'device'> {
+  if (row.kind === 'device') return { device: { deviceId: row.name, removed: row.removed !== 0 } };
+  const value = row.value ?? new Uint8Array(0);
+  if (row.kind === 'profile') return { profileField: { key: row.name, value } };
+  return { accountData: { roomId: row.room_id, type: row.name, content: value } };
 }

@@ -1,0 +1,27 @@
+/** The clientapi: the Client-Server API's writing side. It owns no tables: every change is an input to the owner of the room or user. */
+import type { Route } from '../../pkg/http/route.ts';
+import { createPasswords } from './auth/password.ts';
+import { createUia } from './auth/uia.ts';
+import { createRequestLimits } from './checks/request-limits.ts';
+import type { ClientapiDeps, Context } from './context.ts';
+import { createProfilePropagation } from './profile/propagate.ts';
+import { CLIENTAPI_ROUTES } from './routes/all-routes.ts';
+import { clientRoute } from './routes/client-route.ts';
+
+export type { ClientapiDeps, ClientapiSettings } from './context.ts';
+
+export interface Clientapi {
+  readonly routes: readonly Route[];
+}
+
+export function createClientapi(deps: ClientapiDeps): Clientapi {
+  const { runtime, signingKey, settings } = deps;
+  const context: Context = {
+    ...deps,
+    passwords: createPasswords(runtime),
+    uia: createUia(runtime, signingKey),
+    limits: createRequestLimits(runtime.clock, settings.rateLimits),
+    propagation: createProfilePropagation(deps),
+  };
+  return { routes: CLIENTAPI_ROUTES.map((spec) => clientRoute(context, spec)) };
+}

@@ -1,0 +1,57 @@
+/** Every route of the clientapi, by the spec's files. */
+import type { RouteSpec } from './client-route.ts';
+import { accountDataRoutes } from './account-data.ts';
+import { banningRoutes } from './banning.ts';
+import { capabilitiesRoutes } from './capabilities.ts';
+import { createRoomRoutes } from './create-room.ts';
+import { filterRoutes } from './filter.ts';
+import { invitingRoutes } from './inviting.ts';
+import { joiningRoutes } from './joining.ts';
+import { kickingRoutes } from './kicking.ts';
+import { leavingRoutes } from './leaving.ts';
+import { loginRoutes } from './login.ts';
+import { logoutRoutes } from './logout.ts';
+import { profileRoutes } from './profile.ts';
+import { pushrulesRoutes } from './pushrules.ts';
+import { readMarkersRoutes } from './read-markers.ts';
+import { receiptsRoutes } from './receipts.ts';
+import { redactionRoutes } from './redaction.ts';
+import { registrationTokensRoutes } from './registration-tokens.ts';
+import { registrationRoutes } from './registration.ts';
+import { roomSendRoutes } from './room-send.ts';
+import { roomStateRoutes } from './room-state.ts';
+import { thirdPartyLookupRoutes } from './third-party-lookup.ts';
+import { typingRoutes } from './typing.ts';
+import { versionsRoutes } from './versions.ts';
+import { voipRoutes } from './voip.ts';
+import { wellknownRoutes } from './wellknown.ts';
+import { whoamiRoutes } from './whoami.ts';
+
+export const CLIENTAPI_ROUTES: readonly RouteSpec[] = [
+  ...accountDataRoutes,
+  ...banningRoutes,
+  ...capabilitiesRoutes,
+  ...createRoomRoutes,
+  ...filterRoutes,
+  ...invitingRoutes,
+  ...joiningRoutes,
+  ...kickingRoutes,
+  ...leavingRoutes,
+  ...loginRoutes,
+  ...logoutRoutes,
+  ...profileRoutes,
+  ...pushrulesRoutes,
+  ...readMarkersRoutes,
+  ...receiptsRoutes,
+  ...redactionRoutes,
+  ...registrationTokensRoutes,
+  ...registrationRoutes,
+  ...roomSendRoutes,
+  ...roomStateRoutes,
+  ...thirdPartyLookupRoutes,
+  ...typingRoutes,
+  ...versionsRoutes,
+  ...voipRoutes,
+  ...wellknownRoutes,
+  ...whoamiRoutes,
+];

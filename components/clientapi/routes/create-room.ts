@@ -1,0 +1,98 @@
+import { z } from 'zod';
+import { MatrixError } from '../../../pkg/http/matrix-error.ts';
+import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
+import { roomVersion, type RoomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
+import type { DraftEvent } from '../../../schemas/log/room-input.ts';
+import { jsonObject, parseBody, text } from '../checks/body.ts';
+import { contentBytes } from '../checks/event-content.ts';
+import { requireInvitable, requireShort } from '../checks/identifiers.ts';
+import type { Context } from '../context.ts';
+import { submitRoomCommand } from '../outcome/submit.ts';
+import { memberProfile, type MemberProfile } from '../profile/member-profile.ts';
+import { buildCreateEvent } from '../rooms/create-event.ts';
+import { planRoom, type Preset, type StateWanted } from '../rooms/plan-room.ts';
+import { CLIENT_V3, limitedRequester, ok, type RouteSpec } from './client-route.ts';
+
+/** Each invitation is an event of the same transaction. */
+const INVITES_MAX = 200;
+const INITIAL_STATE_MAX = 200;
+
+const createRoomBody = z.object({
+  visibility: z.enum(['public', 'private']).default('private'),
+  room_alias_name: z.string().optional(),
+  name: text.optional(),
+  topic: text.optional(),
+  invite: z.array(z.string()).max(INVITES_MAX).default([]),
+  invite_3pid: z.array(z.unknown()).default([]),
+  room_version: z.string().optional(),
+  creation_content: jsonObject.and(z.object({ 'm.federate': z.boolean().optional(), type: z.string().optional() })).default({}),
+  initial_state: z.array(z.object({ type: text, state_key: text.default(''), content: jsonObject })).max(INITIAL_STATE_MAX).default([]),
+  preset: z.enum(['private_chat', 'public_chat', 'trusted_private_chat']).optional(),
+  is_direct: z.boolean().default(false),
+  power_level_content_override: jsonObject.default({}),
+});
+
+type CreateRoomBody = z.infer<typeof createRoomBody>;
+
+/** POST /_matrix/client/v3/createRoom — r0, changed in v1.16 (room version 12) */
+export async function createRoom(context: Context, request: ApiRequest): Promise<ApiResponse> {
+  const requester = await limitedRequester(context, request, 'room-creation');
+  const body = parseBody(createRoomBody, request.body);
+  refuseWhatIsNotThere(body);
+  const version = requireVersion(body.room_version ?? context.settings.defaultRoomVersion);
+  const creator = requester.userId;
+  const invite = [...new Set(body.invite.map((userId) => requireInvitable(userId, context.serverName)))].filter((userId) => userId !== creator);
+  const plan = planRoom({
+    creator,
+    version,
+    preset: presetOf(body),
+    creationContent: body.creation_content,
+    powerLevelOverride: body.power_level_content_override,
+    initialState: body.initial_state.map(stateWanted),
+    name: body.name,
+    topic: body.topic,
+    invite,
+    isDirect: body.is_direct,
+    profiles: await profilesOf(context, [creator, ...invite]),
+  });
+  contentBytes(plan.createContent);
+  const { roomId, createEvent, originServerTs } = buildCreateEvent(context, version, creator, plan.createContent);
+  const events = plan.events.map(draftOf);
+  await submitRoomCommand(context, request, { roomId, originServerTs, createRoom: { roomVersion: version.id, sender: creator, createEvent, events } }).catch(explainRefusal);
+  return ok({ room_id: roomId });
+}
+
+function refuseWhatIsNotThere(body: CreateRoomBody): void {
+  if (body.room_alias_name !== undefined) throw new MatrixError(400, 'M_UNKNOWN', 'This server has no room aliases yet: leave out room_alias_name');
+  if (body.invite_3pid.length > 0) throw new MatrixError(403, 'M_THREEPID_DENIED', 'This server cannot invite by e-mail address or telephone number');
+}
+
+function requireVersion(id: string): RoomVersion {
+  const version = roomVersion(id);
+  if (version === undefined) throw new MatrixError(400, 'M_UNSUPPORTED_ROOM_VERSION', `Room version ${JSON.stringify(id.slice(0, 100))} is not supported`);
+  return version;
+}
+
+function presetOf({ preset, visibility }: CreateRoomBody): Preset {
+  return preset ?? (visibility === 'public' ? 'public_chat' : 'private_chat');
+}
+
+function stateWanted(event: CreateRoomBody['initial_state'][number]): StateWanted {
+  return { type: requireShort(event.type, 'an event type'), stateKey: requireShort(event.state_key, 'a state key'), content: event.content };
+}
+
+async function profilesOf(context: Context, userIds: readonly string[]): Promise<Map<string, MemberProfile>> {
+  return new Map(await Promise.all(userIds.map(async (userId) => [userId, await memberProfile(context, userId)] as const)));
+}
+
+function draftOf({ type, stateKey, content }: StateWanted): DraftEvent {
+  return { type, stateKey, content: contentBytes(content) };
+}
+
+/** What the authorisation rules refuse here was asked for by the request's own parameters. */
+function explainRefusal(error: unknown): never {
+  if (error instanceof MatrixError && error.errcode === 'M_FORBIDDEN') throw new MatrixError(400, 'M_INVALID_ROOM_STATE', `The room cannot be made as asked: ${error.message}`);
+  throw error;
+}
+
+export const createRoomRoutes: readonly RouteSpec[] = [{ handler: createRoom, method: 'POST', path: `${CLIENT_V3}/createRoom`, idempotent: false }];

@@ -1,0 +1,26 @@
+import { z } from 'zod';
+import { MatrixError } from '../../../pkg/http/matrix-error.ts';
+import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
+import { parseBody } from '../checks/body.ts';
+import { requireInvitable, requireRoomId } from '../checks/identifiers.ts';
+import type { Context } from '../context.ts';
+import { memberProfile } from '../profile/member-profile.ts';
+import { sendMembership } from '../rooms/send-membership.ts';
+import { CLIENT_V3, EMPTY, limitedRequester, type RouteSpec } from './client-route.ts';
+
+const inviteBody = z.object({ user_id: z.string(), reason: z.string().optional() });
+const thirdPartyInvite = z.object({ medium: z.string(), address: z.string() });
+
+/** POST /_matrix/client/v3/rooms/{roomId}/invite — r0, changed in v1.1 (reason). The form by third-party identifier (`inviteBy3PID`) is refused. */
+export async function inviteUser(context: Context, request: ApiRequest): Promise<ApiResponse> {
+  const requester = await limitedRequester(context, request, 'membership');
+  const roomId = requireRoomId(request.params['roomId']);
+  if (thirdPartyInvite.safeParse(request.body).success) throw new MatrixError(403, 'M_THREEPID_DENIED', 'This server cannot invite by e-mail address or telephone number');
+  const body = parseBody(inviteBody, request.body);
+  const userId = requireInvitable(body.user_id, context.serverName);
+  const profile = await memberProfile(context, userId);
+  await sendMembership(context, request, requester, { roomId, userId, content: { membership: 'invite', reason: body.reason, ...profile } });
+  return EMPTY;
+}
+
+export const invitingRoutes: readonly RouteSpec[] = [{ handler: inviteUser, method: 'POST', path: `${CLIENT_V3}/rooms/{roomId}/invite`, idempotent: false }];

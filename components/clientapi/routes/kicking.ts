@@ -1,0 +1,27 @@
+import { z } from 'zod';
+import { MatrixError } from '../../../pkg/http/matrix-error.ts';
+import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
+import { parseBody } from '../checks/body.ts';
+import { requireRoomId, requireUserId } from '../checks/identifiers.ts';
+import type { Context } from '../context.ts';
+import { currentMember } from '../rooms/current-member.ts';
+import { sendMembership } from '../rooms/send-membership.ts';
+import { CLIENT_V3, EMPTY, limitedRequester, type RouteSpec } from './client-route.ts';
+
+const kickBody = z.object({ user_id: z.string(), reason: z.string().optional() });
+const IN_THE_ROOM = new Set(['join', 'invite', 'knock']);
+
+/** POST /_matrix/client/v3/rooms/{roomId}/kick — r0 */
+export async function kick(context: Context, request: ApiRequest): Promise<ApiResponse> {
+  const requester = await limitedRequester(context, request, 'membership');
+  const roomId = requireRoomId(request.params['roomId']);
+  const body = parseBody(kickBody, request.body);
+  const userId = requireUserId(body.user_id);
+  // The same event would lift the ban of somebody who is banned.
+  const target = await currentMember(context.roomQuery, roomId, userId);
+  if (!IN_THE_ROOM.has(target?.membership ?? '')) throw new MatrixError(403, 'M_FORBIDDEN', 'This user is not in the room');
+  await sendMembership(context, request, requester, { roomId, userId, content: { membership: 'leave', reason: body.reason } });
+  return EMPTY;
+}
+
+export const kickingRoutes: readonly RouteSpec[] = [{ handler: kick, method: 'POST', path: `${CLIENT_V3}/rooms/{roomId}/kick`, idempotent: false }];

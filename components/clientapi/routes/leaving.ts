@@ -1,0 +1,22 @@
+import { z } from 'zod';
+import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
+import { parseBody } from '../checks/body.ts';
+import { requireRoomId } from '../checks/identifiers.ts';
+import type { Context } from '../context.ts';
+import { sendMembership } from '../rooms/send-membership.ts';
+import { CLIENT_V3, EMPTY, limitedRequester, type RouteSpec } from './client-route.ts';
+
+const leaveBody = z.object({ reason: z.string().optional() });
+
+/** POST /_matrix/client/v3/rooms/{roomId}/leave — r0, changed in v1.1 (reason). The room is not forgotten by it (v1.18 would allow that). */
+export async function leaveRoom(context: Context, request: ApiRequest): Promise<ApiResponse> {
+  const requester = await limitedRequester(context, request, 'membership');
+  const { reason } = parseBody(leaveBody, request.body);
+  const roomId = requireRoomId(request.params['roomId']);
+  await sendMembership(context, request, requester, { roomId, userId: requester.userId, content: { membership: 'leave', reason } });
+  return EMPTY;
+}
+
+export const leavingRoutes: readonly RouteSpec[] = [
+  { handler: leaveRoom, method: 'POST', path: `${CLIENT_V3}/rooms/{roomId}/leave`, body: 'optional-json-object', idempotent: false },
+];

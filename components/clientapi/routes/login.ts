@@ -1,0 +1,63 @@
+import { z } from 'zod';
+import { MatrixError } from '../../../pkg/http/matrix-error.ts';
+import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
+import { userIdFromLogin } from '../../../pkg/matrix/ids/user-id.ts';
+import { newDeviceLogin } from '../auth/new-device.ts';
+import { PASSWORD_LENGTH_MAX } from '../auth/password.ts';
+import { parseBody, text, textUpTo } from '../checks/body.ts';
+import type { Context } from '../context.ts';
+import { submitUserCommand } from '../outcome/submit.ts';
+import { CLIENT_V3, ok, type RouteSpec } from './client-route.ts';
+import { wellKnown } from './wellknown.ts';
+
+const loginType = z.object({ type: z.string() });
+
+const passwordLoginBody = z.object({
+  identifier: z.object({ type: z.string(), user: text.optional() }).optional(),
+  user: text.optional(),
+  password: z.string(),
+  device_id: textUpTo(255).min(1).optional(),
+  initial_device_display_name: textUpTo(255).optional(),
+});
+
+/** GET /_matrix/client/v3/login — r0 */
+export async function getLoginFlows(_context: Context): Promise<ApiResponse> {
+  return ok({ flows: [{ type: 'm.login.password' }] });
+}
+
+/** POST /_matrix/client/v3/login — r0 */
+export async function login(context: Context, request: ApiRequest): Promise<ApiResponse> {
+  const { type } = parseBody(loginType, request.body);
+  if (type !== 'm.login.password') throw new MatrixError(400, 'M_UNKNOWN', 'Only m.login.password is supported');
+  const body = parseBody(passwordLoginBody, request.body);
+  const userId = userIdFromLogin(userNameOf(body), context.serverName);
+  context.limits.take('login', request.remoteAddress);
+  if (userId !== undefined) context.limits.take('login-account', userId);
+
+  const checked = await checkPassword(context, userId, body.password);
+  const { accessToken, device } = newDeviceLogin(context.runtime, { deviceId: body.device_id, displayName: body.initial_device_display_name });
+  await submitUserCommand(context, request, { userId: checked, login: { device } });
+  const announced = wellKnown(context);
+  return ok({ user_id: checked, access_token: accessToken, home_server: context.serverName, device_id: device.deviceId, ...(announced && { well_known: announced }) });
+}
+
+function userNameOf(body: z.infer<typeof passwordLoginBody>): string {
+  if (body.identifier !== undefined && body.identifier.type !== 'm.id.user') throw new MatrixError(400, 'M_UNKNOWN', 'Only identifiers of type m.id.user are supported');
+  const name = body.identifier?.user ?? body.user;
+  if (name === undefined) throw new MatrixError(400, 'M_MISSING_PARAM', 'identifier.user is missing');
+  return name;
+}
+
+/** The user ID when the password fits. Says and takes the same whether the user does not exist or the password is wrong. */
+async function checkPassword(context: Context, userId: string | undefined, password: string): Promise<string> {
+  const secret = userId === undefined ? undefined : await context.userQuery.loginSecret(userId);
+  const fits = await context.passwords.verify(password.slice(0, PASSWORD_LENGTH_MAX + 1), secret?.passwordHash);
+  if (secret?.deactivated === true) throw new MatrixError(403, 'M_USER_DEACTIVATED', 'This account is deactivated');
+  if (secret === undefined || !fits) throw new MatrixError(403, 'M_FORBIDDEN', 'Wrong user name or password');
+  return secret.userId;
+}
+
+export const loginRoutes: readonly RouteSpec[] = [
+  { handler: getLoginFlows, method: 'GET', path: `${CLIENT_V3}/login`, idempotent: true },
+  { handler: login, method: 'POST', path: `${CLIENT_V3}/login`, idempotent: false },
+];

@@ -1,0 +1,94 @@
+import { MatrixError } from '../../../pkg/http/matrix-error.ts';
+import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
+import { byteLength } from '../../../pkg/matrix/ids/byte-length.ts';
+import { requireUserId } from '../checks/identifiers.ts';
+import type { Context } from '../context.ts';
+import { submitUserCommand } from '../outcome/submit.ts';
+import { CLIENT_V3, EMPTY, limitedRequester, ok, requireSelf, type RouteSpec } from './client-route.ts';
+
+const KEY_BYTES_MAX = 255;
+const DISPLAYNAME_LENGTH_MAX = 256;
+const AVATAR_URL_LENGTH_MAX = 1000;
+/** Common Namespaced Identifier Grammar, and the fields that the spec names. */
+const KEY = /^(avatar_url|displayname|m\.tz|[a-z][a-z0-9_-]*(\.[a-z][a-z0-9_-]*)+)$/;
+/** Fields that stand in member events. */
+const IN_ROOMS = new Set(['displayname', 'avatar_url']);
+const REMOVED = new Uint8Array(0);
+
+/** GET /_matrix/client/v3/profile/{userId} — r0 */
+export async function getUserProfile(context: Context, request: ApiRequest): Promise<ApiResponse> {
+  return ok(await requireProfile(context, request));
+}
+
+/** GET /_matrix/client/v3/profile/{userId}/{keyName} — r0, changed in v1.16 (any key) */
+export async function getProfileField(context: Context, request: ApiRequest): Promise<ApiResponse> {
+  const profile = await requireProfile(context, request);
+  const key = request.params['keyName']!;
+  if (!Object.hasOwn(profile, key)) throw new MatrixError(404, 'M_NOT_FOUND', 'The user has no such profile field');
+  return ok({ [key]: profile[key] });
+}
+
+/** PUT /_matrix/client/v3/profile/{userId}/{keyName} — r0, changed in v1.16 (any key) */
+export async function setProfileField(context: Context, request: ApiRequest): Promise<ApiResponse> {
+  const key = requireKey(request.params['keyName']!);
+  const value = requireValue(key, request.body as Record<string, unknown>);
+  const requester = await limitedRequester(context, request, 'settings');
+  requireSelf(requester, request.params['userId']);
+  // Clients clear a name or picture by setting it to nothing.
+  const cleared = IN_ROOMS.has(key) && value === '';
+  await submitField(context, request, key, cleared ? REMOVED : Buffer.from(JSON.stringify(value)));
+  return EMPTY;
+}
+
+/** DELETE /_matrix/client/v3/profile/{userId}/{keyName} — v1.16 */
+export async function deleteProfileField(context: Context, request: ApiRequest): Promise<ApiResponse> {
+  const key = requireKey(request.params['keyName']!);
+  const requester = await limitedRequester(context, request, 'settings');
+  requireSelf(requester, request.params['userId']);
+  await submitField(context, request, key, REMOVED);
+  return EMPTY;
+}
+
+async function submitField(context: Context, request: ApiRequest, key: string, value: Uint8Array): Promise<void> {
+  const userId = request.params['userId']!;
+  await submitUserCommand(context, request, { userId, setProfileField: { key, value } });
+  if (IN_ROOMS.has(key)) context.propagation.request(userId, request.traceId);
+}
+
+async function requireProfile(context: Context, request: ApiRequest): Promise<Record<string, unknown>> {
+  const profile = await context.userQuery.profile(requireUserId(request.params['userId']));
+  if (profile === undefined) throw new MatrixError(404, 'M_NOT_FOUND', 'There is no such user here');
+  return profile;
+}
+
+function requireKey(key: string): string {
+  if (byteLength(key) > KEY_BYTES_MAX) throw new MatrixError(400, 'M_KEY_TOO_LARGE', `A profile key has at most ${KEY_BYTES_MAX} bytes`);
+  if (!KEY.test(key)) throw new MatrixError(400, 'M_INVALID_PARAM', 'This is not the name of a profile field');
+  return key;
+}
+
+function requireValue(key: string, body: Record<string, unknown>): unknown {
+  if (!Object.hasOwn(body, key)) throw new MatrixError(400, 'M_MISSING_PARAM', `${key} is missing`);
+  const value = body[key];
+  if (key === 'displayname') return requireText(key, value, DISPLAYNAME_LENGTH_MAX);
+  if (key === 'm.tz') return requireText(key, value, KEY_BYTES_MAX);
+  if (key !== 'avatar_url') return value;
+  const url = requireText(key, value, AVATAR_URL_LENGTH_MAX);
+  if (url !== '' && !url.startsWith('mxc://')) throw new MatrixError(400, 'M_INVALID_PARAM', 'avatar_url must be an mxc:// URI');
+  return url;
+}
+
+function requireText(key: string, value: unknown, lengthMax: number): string {
+  if (typeof value !== 'string') throw new MatrixError(400, 'M_BAD_JSON', `${key} must be a string`);
+  if (value.length > lengthMax) throw new MatrixError(400, 'M_INVALID_PARAM', `${key} has at most ${lengthMax} characters`);
+  return value;
+}
+
+const FIELD = `${CLIENT_V3}/profile/{userId}/{keyName}`;
+
+export const profileRoutes: readonly RouteSpec[] = [
+  { handler: getUserProfile, method: 'GET', path: `${CLIENT_V3}/profile/{userId}`, idempotent: true },
+  { handler: getProfileField, method: 'GET', path: FIELD, idempotent: true },
+  { handler: setProfileField, method: 'PUT', path: FIELD, idempotent: true },
+  { handler: deleteProfileField, method: 'DELETE', path: FIELD, idempotent: true },
+];

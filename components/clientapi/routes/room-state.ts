@@ -1,0 +1,48 @@
+import { MatrixError } from '../../../pkg/http/matrix-error.ts';
+import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
+import { isRoomAlias } from '../../../pkg/matrix/ids/room-id.ts';
+import { contentBytes } from '../checks/event-content.ts';
+import { requireInvitable, requireRoomId, requireShort, requireUserId } from '../checks/identifiers.ts';
+import type { Context } from '../context.ts';
+import { submitRoomCommand } from '../outcome/submit.ts';
+import { CLIENT_V3, limitedRequester, ok, type RouteSpec } from './client-route.ts';
+
+type Content = Readonly<Record<string, unknown>>;
+
+const MEMBERSHIPS = new Set(['join', 'invite', 'leave', 'ban', 'knock']);
+
+/** PUT /_matrix/client/v3/rooms/{roomId}/state/{eventType}/{stateKey} — r0. Without state key, with or without the last slash, it is empty. */
+export async function setRoomStateWithKey(context: Context, request: ApiRequest): Promise<ApiResponse> {
+  const content = request.body as Record<string, unknown>;
+  const type = requireShort(request.params['eventType'], 'an event type');
+  const requester = await limitedRequester(context, request, type === 'm.room.member' ? 'membership' : 'message');
+  const roomId = requireRoomId(request.params['roomId']);
+  const stateKey = requireShort(request.params['stateKey'] ?? '', 'a state key');
+  if (type === 'm.room.member') requireMembership(content, stateKey, context.serverName);
+  if (type === 'm.room.canonical_alias') requireAliases(content);
+  const event = { type, stateKey, content: contentBytes(content) };
+  return ok(await submitRoomCommand(context, request, { roomId, sendEvent: { sender: requester.userId, deviceId: requester.deviceId, txnId: '', event } }));
+}
+
+/** What `/invite` and the like check, for member events that come this way. */
+function requireMembership(content: Content, stateKey: string, serverName: string): void {
+  requireUserId(stateKey);
+  const membership = content['membership'];
+  if (membership === undefined) throw new MatrixError(400, 'M_MISSING_PARAM', 'membership is missing');
+  if (typeof membership !== 'string' || !MEMBERSHIPS.has(membership)) throw new MatrixError(400, 'M_BAD_JSON', 'membership must be join, invite, leave, ban or knock');
+  if (membership === 'invite') requireInvitable(stateKey, serverName);
+}
+
+/** 400 M_INVALID_PARAM for what is no alias, M_BAD_ALIAS for one that does not point to the room: as there are none yet, any. */
+function requireAliases(content: Content): void {
+  const { alias, alt_aliases: others = [] } = content;
+  if (!Array.isArray(others)) throw new MatrixError(400, 'M_BAD_JSON', 'alt_aliases must be a list');
+  const aliases: unknown[] = alias === undefined || alias === null || alias === '' ? others : [alias, ...others];
+  const malformed = aliases.find((one) => !isRoomAlias(one));
+  if (malformed !== undefined) throw new MatrixError(400, 'M_INVALID_PARAM', `${JSON.stringify(malformed)} is not a room alias`);
+  if (aliases.length > 0) throw new MatrixError(400, 'M_BAD_ALIAS', `${String(aliases[0])} does not point to this room`);
+}
+
+export const roomStateRoutes: readonly RouteSpec[] = [
+  { handler: setRoomStateWithKey, method: 'PUT', path: `${CLIENT_V3}/rooms/{roomId}/state/{eventType}/{stateKey}`, trailing: true, idempotent: false },
+];
