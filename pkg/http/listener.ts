@@ -49,12 +49,14 @@ const WAKE_AT_ONCE = 200;
 export async function startListener(options: ListenerOptions): Promise<Listener> {
   const { runtime } = options;
   const state: State = { options, active: new Set(), stopping: false, idle: undefined };
-  const server = createServer(
-    { maxHeaderSize: options.headerBytesMax ?? 32 * 1024, connectionsCheckingInterval: 5000, noDelay: true },
-    createApp(state),
-  );
-  server.requestTimeout = options.requestTimeoutMs ?? 60_000;
-  server.headersTimeout = Math.min(20_000, server.requestTimeout);
+  const requestTimeout = options.requestTimeoutMs ?? 60_000;
+  const server = createServer({
+    maxHeaderSize: options.headerBytesMax ?? 32 * 1024,
+    requestTimeout,
+    headersTimeout: Math.min(20_000, requestTimeout),
+    connectionsCheckingInterval: Math.min(5000, requestTimeout),
+    noDelay: true,
+  }, createApp(state));
   server.keepAliveTimeout = options.keepAliveMs ?? 75_000;
   server.timeout = 0;
   server.maxConnections = options.connectionsMax ?? 30_000;
