@@ -1,0 +1,67 @@
+/**
+ * Configuration of a front (nginx) that spreads requests over the processes of each role, generated from the route table: so a route that moves to another role
+ * moves in the front too.
+ */
+import type { HttpRole, Route } from '../../pkg/http/route.ts';
+
+export interface FrontOptions {
+  readonly routes: readonly Route[];
+  /** Where the front listens, for example `8008` or `127.0.0.1:8008`. */
+  readonly listen: string;
+  /** Addresses (host:port) of the processes that serve a role. The first role of the list takes what no route names. */
+  readonly upstreams: readonly { readonly role: HttpRole; readonly addresses: readonly string[] }[];
+}
+
+/** The `http` block's content: upstreams, the map from method and path to role, and one server. */
+export function nginxFront(options: FrontOptions): string {
+  const [first] = options.upstreams;
+  if (first === undefined) throw new Error('a front needs the addresses of at least one role');
+  const known = new Set(options.upstreams.map((upstream) => upstream.role));
+  const mapped = options.routes.filter((route) => known.has(route.role as HttpRole) && route.role !== first.role);
+  return [
+    ...options.upstreams.map(({ role, addresses }) => upstreamBlock(role, addresses)),
+    '# The raw request line: escaped slashes in IDs stay escaped.',
+    'map "$request_method $request_uri" $myelin_role {',
+    `  default myelin_${first.role};`,
+    ...mapped.map((route) => `  "~${requestPattern(route)}" myelin_${route.role};`),
+    '}',
+    serverBlock(options.listen),
+    '',
+  ].join('\n');
+}
+
+function upstreamBlock(role: HttpRole, addresses: readonly string[]): string {
+  return [`upstream myelin_${role} {`, ...addresses.map((address) => `  server ${address};`), '  keepalive 64;', '}'].join('\n');
+}
+
+function serverBlock(listen: string): string {
+  return `server {
+  listen ${listen};
+  client_max_body_size 50m;
+  location / {
+    proxy_pass http://$myelin_role;
+    proxy_http_version 1.1;
+    proxy_set_header Connection "";
+    proxy_set_header Host $http_host;
+    proxy_set_header X-Forwarded-For $remote_addr;
+    proxy_set_header X-Forwarded-Proto $scheme;
+    # Longer than the longest long poll.
+    proxy_read_timeout 120s;
+    proxy_buffering off;
+    # What is idempotent by its method (also PUT with a transaction ID) goes to another process when one fails.
+    proxy_next_upstream error timeout http_502 http_503;
+    proxy_next_upstream_tries 3;
+  }
+}`;
+}
+
+/** A regular expression over `METHOD /path?query` for one route: parameters take no slash, `/r0/` stands for `/v3/`, a trailing parameter takes the rest. */
+function requestPattern(route: Route): string {
+  const methods = route.method === 'GET' ? '(GET|HEAD|OPTIONS)' : route.method;
+  const path = route.path
+    .split('/')
+    .map((segment) => (/^\{.*\}$/.test(segment) ? '[^/?]+' : segment === 'v3' ? '(v3|r0)' : segment.replace(/[.*+?^$()|[\]\\]/g, '\\$&')))
+    .join('/');
+  const whole = route.trailing === true ? path.replace(/\/\[\^\/\?\]\+$/, '(/[^?]*)?') : path;
+  return `^${methods} ${whole}/?([?]|$)`;
+}

@@ -1,0 +1,170 @@
+/**
+ * Two real clients (matrix-js-sdk) that register, meet in a room and chat through long-polling /sync. By hand, against any server with open registration:
+ *
+ *     node test/e2e/chat.ts http://127.0.0.1:8008 [messages]
+ *
+ * It throws on the first thing that is not as it should be, and answers with what it saw.
+ */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ClientEvent, createClient, EventStatus, KnownMembership, Method, RoomEvent, type MatrixClient, type MatrixEvent } from 'matrix-js-sdk';
+import type { Logger } from 'matrix-js-sdk/lib/logger.js';
+import { recordSyncs, type SyncRecord } from './sync-record.ts';
+
+export interface ChatOptions {
+  readonly baseUrl: string;
+  /** In all, half of them each way. */
+  readonly messages: number;
+  /** Called once, when half of the messages have been sent: kill something. */
+  readonly inTheMiddle?: () => Promise<void>;
+  readonly roomVersion?: string;
+}
+
+export interface ChatReport {
+  readonly messages: number;
+  readonly seconds: number;
+  readonly retriedSends: number;
+}
+
+interface Person {
+  readonly client: MatrixClient;
+  readonly userId: string;
+  readonly record: SyncRecord;
+}
+
+const STEP_MS_MAX = 60_000;
+const quiet = (): void => undefined;
+const SILENT: Logger = { trace: quiet, debug: quiet, info: quiet, warn: quiet, error: quiet, getChild: () => SILENT };
+
+export async function chat(options: ChatOptions): Promise<ChatReport> {
+  const people: Person[] = [];
+  try {
+    for (const name of ['alice', 'bob']) people.push(await enter(options.baseUrl, `${name}-${randomBytes(5).toString('hex')}`));
+    return await talk(options, people[0]!, people[1]!);
+  } finally {
+    for (const { client } of people) client.stopClient();
+  }
+}
+
+async function enter(baseUrl: string, username: string): Promise<Person> {
+  const password = randomBytes(12).toString('hex');
+  const guest = createClient({ baseUrl, logger: SILENT });
+  const session = await guest.registerRequest({ username, password }).then(() => assert.fail('registration without authentication'), (error: { data?: { session?: string } }) => error.data?.session);
+  const registered = await guest.registerRequest({ username, password, auth: { type: 'm.login.dummy', session }, inhibit_login: true } as never);
+  const record = recordSyncs();
+  const loggedIn = await guest.loginRequest({ type: 'm.login.password', identifier: { type: 'm.id.user', user: username }, password });
+  assert.equal(loggedIn.user_id, registered.user_id);
+  const client = createClient({ baseUrl, logger: SILENT, accessToken: loggedIn.access_token, userId: loggedIn.user_id, deviceId: loggedIn.device_id, fetchFn: record.fetch });
+  assert.equal((await client.whoami()).user_id, loggedIn.user_id);
+  const prepared = new Promise<void>((resolve) => client.on(ClientEvent.Sync, (state) => state === 'PREPARED' && resolve()));
+  // A timeline limit that no burst exceeds: then every message comes in some /sync, and a gap would be the server's fault.
+  await client.startClient({ initialSyncLimit: 1000, pollTimeout: 10_000 });
+  await within('PREPARED', prepared);
+  return { client, userId: loggedIn.user_id, record };
+}
+
+async function talk(options: ChatOptions, alice: Person, bob: Person): Promise<ChatReport> {
+  const invited = new Promise<string>((resolve) => bob.client.on(RoomEvent.MyMembership, (room, membership) => membership === KnownMembership.Invite && resolve(room.roomId)));
+  const { room_id: roomId } = await alice.client.createRoom({ name: 'Chat', preset: 'private_chat' as never, ...(options.roomVersion === undefined ? {} : { room_version: options.roomVersion }) });
+  await alice.client.invite(roomId, bob.userId);
+  assert.equal(await within('the invite', invited), roomId);
+  await bob.client.joinRoom(roomId);
+  const startedAt = Date.now();
+  const half = Math.floor(options.messages / 2);
+  let sent = 0;
+  let middle: Promise<void> | undefined;
+  const counted = { retried: 0 };
+  const onSent = (): void => {
+    sent += 1;
+    if (sent >= half && middle === undefined) middle = options.inTheMiddle?.() ?? Promise.resolve();
+  };
+  await Promise.all([alice, bob].map((person) => speak(person, roomId, { count: half, onSent, counted })));
+  await middle;
+  const expected = [alice, bob].map((person) => bodies(person, half));
+  for (const person of [alice, bob]) await until(`${person.userId} has all messages`, () => person.record.messages(roomId).length >= 2 * half);
+  const seconds = (Date.now() - startedAt) / 1000;
+  await sleep(300);
+  for (const person of [alice, bob]) checkSeen(person, roomId, { people: [alice, bob], expected });
+  await checkRest(roomId, alice, bob);
+  return { messages: 2 * half, seconds, retriedSends: counted.retried };
+}
+
+function bodies(person: Person, count: number): string[] {
+  return Array.from({ length: count }, (_, index) => `${person.userId} says ${index + 1}`);
+}
+
+/** Sends one message after another; a send that got no answer is sent again with its transaction ID. */
+async function speak(person: Person, roomId: string, how: { count: number; onSent: () => void; counted: { retried: number } }): Promise<void> {
+  const { client } = person;
+  for (const [index, body] of bodies(person, how.count).entries()) {
+    const txnId = `m${index}`;
+    const path = `/rooms/${encodeURIComponent(roomId)}/send/m.room.message/${txnId}`;
+    for (let tries = 1; ; tries += 1) {
+      try {
+        // Through the SDK's local echo at first; what failed is repeated as the same request.
+        if (tries === 1) await client.sendEvent(roomId, 'm.room.message' as never, { msgtype: 'm.text', body } as never, txnId);
+        else await client.http.authedRequest(Method.Put, path, undefined, { msgtype: 'm.text', body });
+        break;
+      } catch (error) {
+        if (tries > 200) throw error;
+        how.counted.retried += 1;
+        await sleep(200);
+        client.retryImmediately();
+      }
+    }
+    how.onSent();
+  }
+}
+
+/** On the wire: every message once, the sends of each in order, no gap, and no second initial sync. */
+function checkSeen(person: Person, roomId: string, all: { people: readonly Person[]; expected: readonly string[][] }): void {
+  const seen = person.record.messages(roomId);
+  assert.equal(new Set(seen.map((event) => event.event_id)).size, seen.length, `${person.userId} got an event twice`);
+  for (const [index, sender] of all.people.entries()) {
+    const theirs = seen.filter((event) => event.sender === sender.userId).map((event) => event.content.body);
+    assert.deepEqual(theirs, all.expected[index], `${person.userId} got the messages of ${sender.userId} once and in order`);
+  }
+  assert.equal(person.record.initialSyncs, 1, `${person.userId} went on with its old token`);
+  assert.equal(person.record.limited(roomId), 0, `${person.userId} got no gap`);
+}
+
+/** Redaction, receipts, typing, profile and history, seen by the other one. */
+async function checkRest(roomId: string, alice: Person, bob: Person): Promise<void> {
+  const target = alice.record.messages(roomId)[0]!;
+  const redacted = new Promise<MatrixEvent>((resolve) => bob.client.getRoom(roomId)!.on(RoomEvent.Redaction, (event) => resolve(event)));
+  const author = [alice, bob].find((person) => person.userId === target.sender)!;
+  await author.client.redactEvent(roomId, target.event_id);
+  await within('the redaction', redacted);
+  const after = await bob.client.fetchRoomEvent(roomId, target.event_id);
+  assert.deepEqual(after.content, {}, 'a redacted event has lost its content');
+  const typing = until('typing', () => alice.record.typing(roomId).includes(bob.userId));
+  await bob.client.sendTyping(roomId, true, 20_000);
+  await typing;
+  const last = bob.client.getRoom(roomId)!.getLiveTimeline().getEvents().findLast((event) => event.getType() === 'm.room.message' && event.status !== EventStatus.NOT_SENT)!;
+  await bob.client.sendReadReceipt(last);
+  await until('the receipt', () => alice.record.receipts(roomId).some((one) => one.eventId === last.getId() && one.userId === bob.userId));
+  await alice.client.setDisplayName('Alice A.');
+  assert.equal((await bob.client.getProfileInfo(alice.userId)).displayname, 'Alice A.');
+  const page = await bob.client.createMessagesRequest(roomId, null, 30, 'b' as never);
+  assert.equal(page.chunk.length, 30);
+  assert.deepEqual((await bob.client.getJoinedRooms()).joined_rooms, [roomId]);
+  await bob.client.leave(roomId);
+  await assert.rejects(bob.client.sendTextMessage(roomId, 'from outside'), { errcode: 'M_FORBIDDEN' });
+}
+
+async function until(what: string, holds: () => boolean): Promise<void> {
+  for (const endsAt = Date.now() + STEP_MS_MAX; !holds(); await sleep(20)) assert.ok(Date.now() < endsAt, `waited ${STEP_MS_MAX / 1000} s for: ${what}`);
+}
+
+function within<T>(what: string, promise: Promise<T>): Promise<T> {
+  const late = sleep(STEP_MS_MAX, undefined, { ref: false }).then(() => assert.fail(`waited ${STEP_MS_MAX / 1000} s for: ${what}`));
+  return Promise.race([promise, late]);
+}
+
+if (import.meta.main) {
+  const [baseUrl = 'http://127.0.0.1:8008', messages = '1000'] = process.argv.slice(2);
+  const report = await chat({ baseUrl, messages: Number(messages) });
+  console.log(`${report.messages} messages in ${report.seconds.toFixed(1)} s, each received once and in order by both`);
+  process.exit(0);
+}

@@ -1,0 +1,135 @@
+/** The ways in which Myelin runs, each started for real: one process on every log and database, and one process a role behind a front. */
+import { execFileSync, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ROLES } from '../../schemas/config/settings.ts';
+import { freePort, startProgram, type Program } from './program.ts';
+
+export interface RunningMode {
+  readonly baseUrl: string;
+  readonly programs: readonly Program[];
+  /** kill -9 of every process, one after the other, each started again. */
+  killEverything(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface Mode {
+  readonly name: string;
+  /** Why it cannot run here; undefined when it can. */
+  readonly missing: string | undefined;
+  start(settings?: Readonly<Record<string, string>>): Promise<RunningMode>;
+}
+
+const { MYELIN_TEST_POSTGRES_URL: postgres, MYELIN_TEST_NATS_URL: nats, MYELIN_TEST_KAFKA_BROKERS: kafka } = process.env;
+
+/** All modes; those whose servers are not there say so in `missing`. */
+export function modes(): Mode[] {
+  const natsLog = nats === undefined ? undefined : nats.startsWith('nats://') ? nats : `nats://${nats}`;
+  const kafkaLog = kafka === undefined ? undefined : `kafka://${kafka}`;
+  return [
+    oneProcess('embedded+SQLite', { log: 'embedded', postgres: false }),
+    oneProcess('embedded+PostgreSQL', { log: 'embedded', postgres: true }),
+    oneProcess('NATS+PostgreSQL', { log: natsLog, postgres: true }),
+    oneProcess('Kafka+PostgreSQL', { log: kafkaLog, postgres: true }),
+    processPerRole('NATS+PostgreSQL, one process a role', natsLog),
+    processPerRole('Kafka+PostgreSQL, one process a role', kafkaLog),
+  ];
+}
+
+function oneProcess(name: string, on: { log: string | undefined; postgres: boolean }): Mode {
+  return {
+    name,
+    missing: on.postgres && postgres === undefined ? 'PostgreSQL' : on.log === undefined ? 'its broker' : undefined,
+    async start(settings = {}) {
+      const place = await makePlace(on.postgres);
+      const program = await startProgram({ port: await freePort(), env: { ...place.env, MYELIN_LOG: on.log!, ...settings } });
+      return {
+        baseUrl: program.baseUrl, programs: [program],
+        killEverything: () => program.killAndRestart(),
+        stop: async () => {
+          await program.stop();
+          await place.remove();
+        },
+      };
+    },
+  };
+}
+
+function processPerRole(name: string, log: string | undefined): Mode {
+  return {
+    name,
+    missing: postgres === undefined ? 'PostgreSQL' : log === undefined ? 'its broker' : frontMissing(),
+    async start(settings = {}) {
+      const place = await makePlace(true);
+      const programs: Program[] = [];
+      for (const role of ROLES) programs.push(await startProgram({ port: await freePort(), env: { ...place.env, MYELIN_LOG: log!, ...settings }, args: ['--roles', role] }));
+      const at = (role: string): string => new URL(programs[ROLES.findIndex((known) => known === role)]!.baseUrl).host;
+      const front = await startFront(place.folder, { clientapi: at('clientapi'), syncapi: at('syncapi') });
+      return {
+        baseUrl: front.baseUrl, programs,
+        killEverything: async () => {
+          for (const program of programs) await program.killAndRestart();
+        },
+        stop: async () => {
+          front.stop();
+          await Promise.all(programs.map((program) => program.stop()));
+          await place.remove();
+        },
+      };
+    },
+  };
+}
+
+/** A data folder of its own and, on PostgreSQL, a database of its own. */
+async function makePlace(onPostgres: boolean) {
+  const folder = mkdtempSync(join(tmpdir(), 'myelin-e2e-'));
+  const env: Record<string, string> = { MYELIN_DATA_DIR: folder, MYELIN_SERVER_NAME: 'e2e.test', MYELIN_REGISTRATION: 'open', MYELIN_RATE_LIMITS: 'off' };
+  if (!onPostgres) return { folder, env, remove: async () => rmSync(folder, { recursive: true, force: true }) };
+  const { Client } = (await import('pg')).default;
+  const name = `e2e_${randomBytes(6).toString('hex')}`;
+  const admin = async (sql: string): Promise<void> => {
+    const client = new Client({ connectionString: postgres });
+    await client.connect();
+    await client.query(sql);
+    await client.end();
+  };
+  await admin(`CREATE DATABASE ${name}`);
+  const url = new URL(postgres!);
+  url.pathname = `/${name}`;
+  return {
+    folder,
+    env: { ...env, MYELIN_DATABASE: url.href },
+    remove: async () => {
+      rmSync(folder, { recursive: true, force: true });
+      await admin(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+    },
+  };
+}
+
+function frontMissing(): string | undefined {
+  try {
+    execFileSync('nginx', ['-v'], { stdio: 'ignore' });
+    return undefined;
+  } catch {
+    return 'nginx';
+  }
+}
+
+/** A real nginx with the configuration that the program itself writes. */
+async function startFront(folder: string, upstreams: Readonly<Record<string, string>>) {
+  const { nginxFrontOfRoutes } = await import('./front-config.ts');
+  const port = await freePort();
+  const file = join(folder, 'nginx.conf');
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `  ${name}_temp_path ${join(folder, name)};`).join('\n');
+  writeFileSync(file, `daemon off;\nworker_processes 1;\npid ${join(folder, 'nginx.pid')};\nerror_log stderr;\n${process.getuid?.() === 0 ? 'user root;\n' : ''}events { worker_connections 4096; }\nhttp {\naccess_log off;\n${temporary}\n${await nginxFrontOfRoutes(`127.0.0.1:${port}`, upstreams)}}\n`);
+  const child = spawn('nginx', ['-c', file, '-p', folder], { stdio: ['ignore', 'ignore', 'inherit'] });
+  process.once('exit', () => child.kill('SIGKILL'));
+  const baseUrl = `http://127.0.0.1:${port}`;
+  for (let tries = 0; tries < 200; tries += 1) {
+    if ((await fetch(`${baseUrl}/_matrix/client/versions`).catch(() => undefined))?.ok === true) break;
+    await new Promise((resolve) => setTimeout(resolve, 30));
+  }
+  return { baseUrl, stop: () => void child.kill('SIGTERM') };
+}

@@ -1,0 +1,83 @@
+/** Starts the built program as a user would, as processes of their own, and kills them the hard way. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const START = fileURLToPath(new URL('../../bin/start.mjs', import.meta.url));
+const READY_MS_MAX = 30_000;
+
+export interface ProgramOptions {
+  readonly port: number;
+  /** On top of the environment, minus what a developer may have set. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly args?: readonly string[];
+}
+
+export interface Program {
+  readonly baseUrl: string;
+  readonly pid: number;
+  /** Everything that it has printed. */
+  output(): string;
+  /** kill -9, then a new start with the same settings. */
+  killAndRestart(): Promise<void>;
+  signal(name: NodeJS.Signals): void;
+  /** SIGTERM; resolves with the exit code. */
+  stop(): Promise<number | null>;
+}
+
+/** Resolves when the process answers on /ready. */
+export async function startProgram(options: ProgramOptions): Promise<Program> {
+  const baseUrl = `http://127.0.0.1:${options.port}`;
+  let output = '';
+  const start = async (): Promise<ChildProcess> => {
+    const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('MYELIN_')));
+    const child = spawn(process.execPath, [START, ...(options.args ?? [])], { env: { ...inherited, MYELIN_LISTEN: `127.0.0.1:${options.port}`, ...options.env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => void (output = (output + chunk.toString()).slice(-200_000)));
+    await ready(baseUrl, child, () => output);
+    return child;
+  };
+  let child = await start();
+  return {
+    baseUrl,
+    get pid() {
+      return child.pid!;
+    },
+    output: () => output,
+    async killAndRestart() {
+      const gone = once(child, 'exit');
+      child.kill('SIGKILL');
+      await gone;
+      child = await start();
+    },
+    signal: (name) => void child.kill(name),
+    async stop() {
+      if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
+      const gone = once(child, 'exit');
+      child.kill('SIGTERM');
+      const killer = setTimeout(() => child.kill('SIGKILL'), 15_000);
+      await gone;
+      clearTimeout(killer);
+      return child.exitCode;
+    },
+  };
+}
+
+async function ready(baseUrl: string, child: ChildProcess, output: () => string): Promise<void> {
+  for (const endsAt = Date.now() + READY_MS_MAX; ; await sleep(30)) {
+    if (child.exitCode !== null) throw new Error(`the program ended with ${child.exitCode}:\n${output()}`);
+    if (Date.now() > endsAt) throw new Error(`not ready after ${READY_MS_MAX / 1000} s:\n${output()}`);
+    const response = await fetch(`${baseUrl}/ready`).catch(() => undefined);
+    if (response?.status === 200) return;
+  }
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, 'close');
+  return port;
+}
