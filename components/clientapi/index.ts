@@ -3,12 +3,13 @@ import type { Route } from '../../pkg/http/route.ts';
 import { createPasswords } from './auth/password.ts';
 import { createUia } from './auth/uia.ts';
 import { createRequestLimits } from './checks/request-limits.ts';
-import type { ClientapiDeps, Context } from './context.ts';
+import type { Context } from './context.ts';
+import type { ClientapiDeps } from './deps.ts';
 import { createProfilePropagation } from './profile/propagate.ts';
 import { CLIENTAPI_ROUTES } from './routes/all-routes.ts';
 import { clientRoute } from './routes/client-route.ts';
 
-export type { ClientapiDeps, ClientapiSettings } from './context.ts';
+export type { ClientapiDeps, ClientapiSettings } from './deps.ts';
 
 export interface Clientapi {
   readonly routes: readonly Route[];

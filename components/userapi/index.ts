@@ -8,7 +8,7 @@ import { createUserProcessor } from './input/processor.ts';
 
 export { userapiMigrations } from './storage/migrations.ts';
 export { userQuery } from './query/user-query.ts';
-export { userSnapshot, type UserSnapshotRecord } from './query/snapshot.ts';
+export { userSnapshot } from './query/snapshot.ts';
 export { createUserProcessor } from './input/processor.ts';
 
 /** Name in leases, positions and remembered inputs. */

@@ -1,6 +1,6 @@
 /** How somebody who wants an account proves that they may have one. */
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { ClientapiSettings } from '../context.ts';
+import type { ClientapiSettings } from '../deps.ts';
 import type { StageCheck, UiaQuestion } from './uia.ts';
 
 export const TOKEN_STAGE = 'm.login.registration_token';

@@ -1,7 +1,7 @@
 /** After a change of displayname or avatar, the user's member events in all joined rooms are sent again (Client-Server API, "Events on change of profile information"). */
 import type { Task } from '../../../pkg/runtime/runtime.ts';
 import { contentBytes } from '../checks/event-content.ts';
-import type { ClientapiDeps } from '../context.ts';
+import type { ClientapiDeps } from '../deps.ts';
 import { RANDOM_INPUT_ID } from '../outcome/input-id.ts';
 import { currentMember } from '../rooms/current-member.ts';
 import { memberProfile } from './member-profile.ts';

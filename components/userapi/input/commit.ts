@@ -1,5 +1,5 @@
 /** Writes the effects of a batch: what follows on each other is folded first, so that every row is written once. */
-import type { SqlValue, Transaction } from '../../../pkg/storage/database.ts';
+import type { InsertMany, SqlValue, Transaction } from '../../../pkg/storage/database.ts';
 import type { InputPlace } from '../../../pkg/log/processor.ts';
 import type { UserEffects, UserWrite } from './effects.ts';
 
@@ -64,23 +64,39 @@ function key(...parts: string[]): string {
 }
 
 async function writeFold(tx: Transaction, fold: Fold): Promise<void> {
-  await insert(tx, 'accounts', ['user_id', 'password_hash', 'kind', 'deactivated', 'created_at'], fold.accounts.values());
-  await insert(tx, 'devices', ['user_id', 'device_id', 'display_name', 'removed', 'created_at', 'partition', 'sequence'], fold.devices.values(),
-    `ON CONFLICT (user_id, device_id) DO UPDATE SET display_name = excluded.display_name, removed = excluded.removed,
-       created_at = CASE WHEN devices.removed = 1 THEN excluded.created_at ELSE devices.created_at END,
-       partition = excluded.partition, sequence = excluded.sequence`);
-  // The old token goes first: a device has one at most, and a token's hash is the key.
-  for (const { userId, deviceId } of fold.tokens.values()) await tx.run('DELETE FROM access_tokens WHERE user_id = ? AND device_id = ?', [userId, deviceId]);
-  await insert(tx, 'access_tokens', ['token_hash', 'user_id', 'device_id', 'created_at'], [...fold.tokens.values()].flatMap(({ row }) => (row ? [row] : [])));
-  await insert(tx, 'profiles', ['user_id', 'field', 'value', 'partition', 'sequence'], fold.profiles.values(),
-    'ON CONFLICT (user_id, field) DO UPDATE SET value = excluded.value, partition = excluded.partition, sequence = excluded.sequence');
-  await insert(tx, 'account_data', ['user_id', 'room_id', 'type', 'content', 'partition', 'sequence'], fold.accountData.values(),
-    'ON CONFLICT (user_id, room_id, type) DO UPDATE SET content = excluded.content, partition = excluded.partition, sequence = excluded.sequence');
-  await insert(tx, 'filters', ['user_id', 'filter_id', 'definition', 'created_at'], fold.filters.values(), 'ON CONFLICT (user_id, filter_id) DO NOTHING');
+  await insert(tx, fold.accounts, { into: 'accounts', columns: ['user_id', 'password_hash', 'kind', 'deactivated', 'created_at'] });
+  await insert(tx, fold.devices, {
+    into: 'devices',
+    columns: ['user_id', 'device_id', 'display_name', 'removed', 'created_at', 'partition', 'sequence'],
+    onConflict: `ON CONFLICT (user_id, device_id) DO UPDATE SET display_name = excluded.display_name, removed = excluded.removed,
+      created_at = CASE WHEN devices.removed = 1 THEN excluded.created_at ELSE devices.created_at END,
+      partition = excluded.partition, sequence = excluded.sequence`,
+  });
+  await writeTokens(tx, fold.tokens);
+  await insert(tx, fold.profiles, {
+    into: 'profiles',
+    columns: ['user_id', 'field', 'value', 'partition', 'sequence'],
+    onConflict: 'ON CONFLICT (user_id, field) DO UPDATE SET value = excluded.value, partition = excluded.partition, sequence = excluded.sequence',
+  });
+  await insert(tx, fold.accountData, {
+    into: 'account_data',
+    columns: ['user_id', 'room_id', 'type', 'content', 'partition', 'sequence'],
+    onConflict: 'ON CONFLICT (user_id, room_id, type) DO UPDATE SET content = excluded.content, partition = excluded.partition, sequence = excluded.sequence',
+  });
+  await insert(tx, fold.filters, {
+    into: 'filters',
+    columns: ['user_id', 'filter_id', 'definition', 'created_at'],
+    onConflict: 'ON CONFLICT (user_id, filter_id) DO NOTHING',
+  });
 }
 
-async function insert(tx: Transaction, into: string, columns: readonly string[], from: Iterable<Row>, onConflict?: string): Promise<void> {
-  const rows = [...from];
-  if (rows.length === 0) return;
-  await tx.insertMany(onConflict === undefined ? { into, columns, rows } : { into, columns, rows, onConflict });
+/** The old token goes first: a device has one at most. */
+async function writeTokens(tx: Transaction, tokens: Fold['tokens']): Promise<void> {
+  for (const { userId, deviceId } of tokens.values()) await tx.run('DELETE FROM access_tokens WHERE user_id = ? AND device_id = ?', [userId, deviceId]);
+  const fresh = new Map([...tokens].flatMap(([name, { row }]) => (row === null ? [] : [[name, row] as const])));
+  await insert(tx, fresh, { into: 'access_tokens', columns: ['token_hash', 'user_id', 'device_id', 'created_at'] });
+}
+
+async function insert(tx: Transaction, rows: ReadonlyMap<string, Row>, where: Omit<InsertMany, 'rows'>): Promise<void> {
+  if (rows.size > 0) await tx.insertMany({ ...where, rows: [...rows.values()] });
 }

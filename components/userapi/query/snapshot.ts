@@ -1,12 +1,7 @@
 /** The userapi's output records remade from its tables, for read models that are rebuilt. */
+import type { SequencedRecord } from '../../../pkg/log/applier.ts';
 import type { Reader } from '../../../pkg/storage/database.ts';
 import type { UserOutput } from '../../../schemas/log/user-output.ts';
-
-export interface UserSnapshotRecord {
-  /** Sequence number of the record that last said so. */
-  readonly sequence: number;
-  readonly output: UserOutput;
-}
 
 type SnapshotRow = { kind: string; sequence: number; user_id: string; room_id: string; name: string; value: Uint8Array | null; removed: number };
 
@@ -26,10 +21,10 @@ const SNAPSHOT = `
  * account data; what was overwritten since is left out. Fewer than `limit`: there are no more. Applied in order from 0 on, and then followed by the log from the last
  * sequence number on, they leave a read model equal to one that saw every record. Input and trace IDs are not kept: they are empty.
  */
-export async function userSnapshot(database: Reader, partition: number, afterSequence: number, limit: number): Promise<UserSnapshotRecord[]> {
+export async function userSnapshot(database: Reader, partition: number, afterSequence: number, limit: number): Promise<SequencedRecord<UserOutput>[]> {
   const range = [partition, afterSequence, limit];
   const rows = await database.query<SnapshotRow>(SNAPSHOT, [...range, ...range, ...range, limit]);
-  return rows.map((row) => ({ sequence: row.sequence, output: { userId: row.user_id, inputId: '', traceId: '', ...changeOf(row) } }));
+  return rows.map((row) => ({ partition, sequence: row.sequence, output: { userId: row.user_id, inputId: '', traceId: '', ...changeOf(row) } }));
 }
 
 function changeOf(row: SnapshotRow): Pick<UserOutput, 'accountData' | 'profileField' | 'device'> {

@@ -1,0 +1,124 @@
+/** The clientapi's routes over the real owners (userapi and roomserver) in memory. For component tests: requests in, answers out. */
+import { createClientapi, type ClientapiSettings } from '../../components/clientapi/index.ts';
+import { createRoomProcessor, roomQuery, roomserverMigrations } from '../../components/roomserver/index.ts';
+import { createUserProcessor, userapiMigrations, userQuery } from '../../components/userapi/index.ts';
+import { createRouter, type Router } from '../../pkg/http/router.ts';
+import { roomInputCodec, userInputCodec, userOutputCodec } from '../../pkg/log/codec.ts';
+import { signingKeyFromSeed } from '../../pkg/matrix/signing/signing-key.ts';
+import { migrate } from '../../pkg/storage/migrate.ts';
+import { openSqlite } from '../../pkg/storage/sqlite/open.ts';
+import type { Database } from '../../pkg/storage/database.ts';
+import type { RoomInput } from '../../schemas/log/room-input.ts';
+import type { UserInput } from '../../schemas/log/user-input.ts';
+import type { UserOutput } from '../../schemas/log/user-output.ts';
+import type { StoredEvent } from '../../schemas/ports/room-query.ts';
+import { createDirectOwner, type DirectOwner } from './direct-owner.ts';
+import { createManualRuntime, type ManualRuntime } from './manual-runtime.ts';
+
+export const WORLD_SERVER = 'test.example';
+export const PASSWORD = 'correct horse battery';
+
+export interface Answer {
+  readonly status: number;
+  // Bodies of answers are looked into freely by tests.
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  readonly body: any;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+export interface Session {
+  readonly userId: string;
+  readonly deviceId: string;
+  readonly token: string;
+}
+
+export interface ClientWorld {
+  readonly runtime: ManualRuntime;
+  readonly users: DirectOwner<UserInput>;
+  readonly rooms: DirectOwner<RoomInput>;
+  readonly userDatabase: Database;
+  readonly router: Router;
+  /** `body` as a value is sent as JSON, as a string unchanged. */
+  call(method: string, path: string, options?: { token?: string; body?: unknown; address?: string }): Promise<Answer>;
+  register(name: string): Promise<Session>;
+  state(roomId: string, type: string, stateKey?: string): Promise<Record<string, unknown> | undefined>;
+  events(roomId: string): Promise<StoredEvent[]>;
+  userOutputs(): UserOutput[];
+  /** Positions that an answer waited for, as `log partition sequence`. */
+  readonly waited: readonly string[];
+  close(): Promise<void>;
+}
+
+const SETTINGS: ClientapiSettings = { registration: 'open', registrationToken: '', defaultRoomVersion: '12', publicBaseUrl: 'https://matrix.test.example', rateLimits: false };
+
+export async function createClientWorld(options: Partial<ClientapiSettings> = {}): Promise<ClientWorld> {
+  const runtime = createManualRuntime();
+  const { clock } = runtime;
+  const signingKey = signingKeyFromSeed('1', new Uint8Array(32).fill(7));
+  const partitionMap = { version: 1, partitions: 4 };
+  const userDatabase = await openSqlite({ path: ':memory:' });
+  const roomDatabase = await openSqlite({ path: ':memory:' });
+  await migrate(userDatabase, 'userapi', userapiMigrations, clock.now());
+  await migrate(roomDatabase, 'roomserver', roomserverMigrations, clock.now());
+  const users = createDirectOwner({ processor: createUserProcessor({ database: userDatabase }), database: userDatabase, partitionMap, encode: userInputCodec.encode, now: clock.now });
+  const typing = { set() {}, forget() {} };
+  const roomProcessor = createRoomProcessor({ database: roomDatabase, serverName: WORLD_SERVER, signingKey, typing });
+  const rooms = createDirectOwner({ processor: roomProcessor, database: roomDatabase, partitionMap, encode: roomInputCodec.encode, now: clock.now });
+  const waited: string[] = [];
+  const query = roomQuery(roomDatabase);
+  const membership = async (roomId: string, userId: string) => (await state(roomId, 'm.room.member', userId))?.['membership'] as string | undefined;
+
+  async function state(roomId: string, type: string, stateKey = ''): Promise<Record<string, unknown> | undefined> {
+    const [event] = await query.currentState(roomId, [[type, stateKey]]);
+    return event && (JSON.parse(Buffer.from(event.pdu).toString()) as { content: Record<string, unknown> }).content;
+  }
+
+  const { routes } = createClientapi({
+    runtime, serverName: WORLD_SERVER, signingKey, partitionMap,
+    commands: { submitRoomInput: rooms.submit, submitUserInput: users.submit, close: async () => undefined },
+    userQuery: userQuery(userDatabase),
+    roomQuery: query,
+    syncQuery: {
+      membership,
+      async joinedRooms(userId) {
+        const ids = [...new Set(rooms.inputs.map((input) => input.roomId))];
+        const memberships = await Promise.all(ids.map((roomId) => membership(roomId, userId)));
+        return ids.filter((_, index) => memberships[index] === 'join');
+      },
+    },
+    appliedPositions: {
+      waitFor: async (log, partition, sequence) => (waited.push(`${log} ${partition} ${sequence}`), true),
+      vector: () => [],
+      onApplied: () => () => undefined,
+      close: async () => undefined,
+    },
+    settings: { ...SETTINGS, ...options },
+  });
+  const router = createRouter(routes, { runtime });
+
+  async function call(method: string, path: string, { token, body, address = '127.0.0.1' }: { token?: string; body?: unknown; address?: string } = {}): Promise<Answer> {
+    const [pathOnly = '', queryString = ''] = path.split('?');
+    const response = await router.dispatch({
+      method, path: pathOnly, queryString, remoteAddress: address, signal: new AbortController().signal,
+      headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
+      ...(body !== undefined && { body: Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)) }),
+    });
+    const text = response.json === undefined ? undefined : Buffer.from(response.json).toString();
+    return { status: response.status, body: text === undefined ? response.body : JSON.parse(text), headers: response.headers ?? {} };
+  }
+
+  return {
+    runtime, users, rooms, userDatabase, router, call, state, waited,
+    async register(name) {
+      const { status, body } = await call('POST', '/_matrix/client/v3/register', { body: { username: name, password: PASSWORD, auth: { type: 'm.login.dummy' } } });
+      if (status !== 200) throw new Error(`${name} cannot register: ${JSON.stringify(body)}`);
+      return { userId: body.user_id, deviceId: body.device_id, token: body.access_token };
+    },
+    events: async (roomId) => (await query.currentState(roomId)).sort((a, b) => a.orderKey - b.orderKey),
+    userOutputs: () => users.outputs.map(({ record }) => userOutputCodec.decode(record)),
+    async close() {
+      await userDatabase.close();
+      await roomDatabase.close();
+    },
+  };
+}
