@@ -28,8 +28,8 @@ export interface RoomserverDeps {
   readonly partitionMap: PartitionMap;
   readonly serverName: string;
   readonly signingKey: SigningKey;
-  /** This process is the only one on the database. */
-  readonly exclusive: boolean;
+  /** This process is the only one on the database; default: on SQLite. */
+  readonly exclusive?: boolean;
   /** How far each registered reader of `room-output` is, by partition. */
   readonly outputReaders?: readonly (() => Promise<readonly number[]>)[];
   /** Budget of room heads in memory. */
@@ -45,6 +45,6 @@ export function createRoomserver(deps: RoomserverDeps): Roomserver {
   return createInputRunner({
     consumer: ROOMSERVER_CONSUMER, inputLog: 'room-input', outputLog: 'room-output',
     processor: createRoomProcessor({ database, serverName, signingKey, typing, headBytesMax: deps.headBytesMax }),
-    database, driver, runtime, partitions: deps.partitionMap.partitions, exclusive: deps.exclusive, outputReaders: deps.outputReaders,
+    database, driver, runtime, partitions: deps.partitionMap.partitions, exclusive: deps.exclusive ?? database.dialect === 'sqlite', outputReaders: deps.outputReaders,
   });
 }
