@@ -60,9 +60,9 @@ export function createDelivery(options: DeliveryOptions): Delivery {
 
   async function pump(): Promise<void> {
     while (queue.length > 0 && !closed) {
-      const wasFull = full();
       const batch = takeBatch(queue);
       await deliverOnce(batch.map(({ pack }) => pack));
+      const wasFull = full();
       queue = queue.slice(batch.length);
       for (const waiting of batch) bytes -= waiting.bytes;
       if (wasFull && !full()) {

@@ -92,20 +92,23 @@ export function createLane(options: LaneOptions): Lane {
     return batch;
   }
 
-  async function nextBatch(reader: Reader): Promise<readonly Pack[]> {
-    if (reader.cursor >= floor) return takeReady(reader.cursor);
+  /** Undefined: the reader has caught up with the window. */
+  async function readBelow(reader: Reader): Promise<readonly Pack[] | undefined> {
     const below = floor;
     const packs = options.readBelow ? await options.readBelow(reader.cursor, below) : [];
-    if (packs.length === 0) reader.cursor = Math.max(reader.cursor, below);
-    return packs.length === 0 ? nextBatch(reader) : packs;
+    if (packs.length > 0) return packs;
+    reader.cursor = Math.max(reader.cursor, below);
+    return undefined;
   }
 
   async function serve(reader: Reader, deliver: (packs: readonly Pack[]) => Promise<void>): Promise<void> {
     let retryMs = RETRY_MS_MIN;
     while (!reader.closed) {
       try {
-        const batch = await nextBatch(reader);
+        // Nothing is awaited between looking into the window and waiting for a change of it.
+        const batch = reader.cursor < floor ? await readBelow(reader) : takeReady(reader.cursor);
         if (reader.closed) return;
+        if (!batch) continue;
         if (batch.length === 0) {
           await changed.wait();
           continue;
@@ -148,7 +151,7 @@ export function createLane(options: LaneOptions): Lane {
       const reader: Reader = { cursor: from > next ? 0 : from, closed: false };
       readers.add(reader);
       prune();
-      void serve(reader, deliver);
+      runtime.tasks.spawn(`deliver ${options.name}`, () => serve(reader, deliver));
       return {
         close: async () => {
           reader.closed = true;

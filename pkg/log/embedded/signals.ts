@@ -1,8 +1,7 @@
 /** Signals within one process. Listeners are called in a later microtask, never within `send`. */
 import type { Runtime } from '../../runtime/runtime.ts';
+import { callListener, type Receive } from '../call-listener.ts';
 import type { Subscription } from '../log.ts';
-
-type Receive = (value: Uint8Array) => void;
 
 export interface Signals {
   send(channel: string, value: Uint8Array): void;
@@ -15,7 +14,7 @@ export function createSignals(runtime: Runtime): Signals {
     send(channel, value) {
       if (!channels.has(channel)) return;
       void Promise.resolve().then(() => {
-        for (const listener of channels.get(channel) ?? []) call(listener.receive, value, runtime, channel);
+        for (const listener of channels.get(channel) ?? []) callListener(listener.receive, value, { runtime, channel });
       });
     },
     listen(channel, receive) {
@@ -30,13 +29,4 @@ export function createSignals(runtime: Runtime): Signals {
       };
     },
   };
-}
-
-/** A listener that throws harms nobody else. */
-export function call(receive: Receive, value: Uint8Array, runtime: Runtime, channel: string): void {
-  try {
-    receive(value);
-  } catch (err) {
-    runtime.logger.error({ err, channel }, 'a signal listener failed');
-  }
 }

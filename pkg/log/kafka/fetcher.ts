@@ -66,7 +66,7 @@ export function createFetcher(open: OpenCluster, runtime: Runtime): Fetcher {
   function startLoops(): void {
     for (const read of reads.values()) {
       const nodeId = nodeOf(read) ?? 'unknown';
-      if (!closed && !loops.has(nodeId)) loops.set(nodeId, loop(nodeId).finally(() => loops.delete(nodeId)));
+      if (!closed && !loops.has(nodeId)) loops.set(nodeId, runtime.tasks.spawn(`kafka fetch ${nodeId}`, () => loop(nodeId).finally(() => loops.delete(nodeId))).done);
     }
     wakened.open();
   }

@@ -4,7 +4,7 @@
 import { createHash } from 'node:crypto';
 import { Partitioners, type Kafka, type Message } from 'kafkajs';
 import type { Runtime } from '../../runtime/runtime.ts';
-import { call } from '../embedded/signals.ts';
+import { callListener, type Receive } from '../call-listener.ts';
 import type { Subscription } from '../log.ts';
 import type { FetchedMessage } from './fetcher.ts';
 import type { FetcherPool } from './fetcher-pool.ts';
@@ -16,7 +16,7 @@ const ACKS_LEADER = 1;
 
 export interface KafkaSignals {
   send(channel: string, value: Uint8Array): void;
-  listen(channel: string, receive: (value: Uint8Array) => void): Promise<Subscription>;
+  listen(channel: string, receive: Receive): Promise<Subscription>;
   close(): Promise<void>;
 }
 
@@ -32,7 +32,7 @@ export async function createKafkaSignals(options: KafkaSignalsOptions): Promise<
   const { topic, runtime } = options;
   const producer = options.kafka.producer({ allowAutoTopicCreation: false, createPartitioner: Partitioners.DefaultPartitioner });
   await producer.connect();
-  const channels = new Map<string, Set<{ receive: (value: Uint8Array) => void }>>();
+  const channels = new Map<string, Set<{ receive: Receive }>>();
   let waiting: Message[] = [];
   let sending = false;
   let closed = false;
@@ -53,7 +53,7 @@ export async function createKafkaSignals(options: KafkaSignalsOptions): Promise<
 
   function receive({ key, value }: FetchedMessage): void {
     const channel = key?.toString() ?? '';
-    for (const listener of channels.get(channel) ?? []) call(listener.receive, value ?? new Uint8Array(), runtime, channel);
+    for (const listener of channels.get(channel) ?? []) callListener(listener.receive, value ?? new Uint8Array(), { runtime, channel });
   }
 
   async function readAll(): Promise<void> {

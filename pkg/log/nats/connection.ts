@@ -46,7 +46,7 @@ export async function openConnection(options: ConnectionOptions, runtime: Runtim
       }
     }
   }
-  void watch();
+  runtime.tasks.spawn('nats connection', watch);
 
   return {
     nats,

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import type { ConnectionOptions } from 'nats';
 import type { Runtime } from '../../runtime/runtime.ts';
-import { call } from '../embedded/signals.ts';
+import { callListener } from '../call-listener.ts';
 import { LogUnavailable, type LogDriver, type Subscription } from '../log.ts';
 import { openConnection } from './connection.ts';
 import { readPartition } from './reader.ts';
@@ -98,7 +98,7 @@ export async function createNatsDriver(options: NatsDriverOptions): Promise<LogD
     },
     async listen(channel, receive) {
       const subscription = nats.subscribe(signalSubject(channel), {
-        callback: (error, message) => { if (!error) call(receive, message.data, runtime, channel); },
+        callback: (error, message) => { if (!error) callListener(receive, message.data, { runtime, channel }); },
       });
       if (connection.connected()) await connection.guard(nats.flush()).catch(() => undefined);
       return track({ close: async () => subscription.unsubscribe() });

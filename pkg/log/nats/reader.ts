@@ -87,7 +87,7 @@ export function readPartition(options: ReaderOptions, place: Place, deliver: (pa
     const off = connection.onBreak(() => messages.stop());
     options.setFailing(name, false);
     try {
-      void watch(messages);
+      watch(messages).catch(() => messages.stop());
       if (!delivery.closed()) await readOn(messages);
     } finally {
       off();
@@ -113,7 +113,7 @@ export function readPartition(options: ReaderOptions, place: Place, deliver: (pa
     options.setFailing(name, false);
   }
 
-  void run();
+  runtime.tasks.spawn(`nats ${name}`, run);
   return {
     close: async () => {
       delivery.close();

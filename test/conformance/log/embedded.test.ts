@@ -1,0 +1,3 @@
+import { logConformance } from './suite.ts';
+
+logConformance('embedded');
