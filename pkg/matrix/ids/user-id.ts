@@ -46,6 +46,6 @@ export function localpartProblem(localpart: string, serverName: string): string 
  * could exist here.
  */
 export function userIdFromLogin(name: string, serverName: string): string | undefined {
-  const id = name.startsWith('@') ? name : userId(name.toLowerCase(), serverName);
+  const id = name.startsWith('@') ? name : userId(name.replace(/[A-Z]/g, (letter) => letter.toLowerCase()), serverName);
   return isDomainId(id, '@') && isLocalUser(id, serverName) ? id : undefined;
 }

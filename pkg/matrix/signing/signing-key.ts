@@ -55,7 +55,7 @@ export function parseSigningKeyFile(text: string): SigningKey {
   const parts = (lines[0] as string).split(/\s+/);
   if (parts.length !== 3) throw new SigningKeyFileError('the line of a signing key file is "ed25519 <key version> <base64 seed>"');
   const [algorithm, keyVersion, encodedSeed] = parts as [string, string, string];
-  if (algorithm !== 'ed25519') throw new SigningKeyFileError(`the signing key's algorithm must be ed25519, not ${JSON.stringify(algorithm.slice(0, 20))}`);
+  if (algorithm !== 'ed25519') throw new SigningKeyFileError("the signing key's algorithm must be ed25519");
   if (!KEY_VERSION.test(keyVersion)) throw new SigningKeyFileError('the key version may hold only letters, digits and underscores');
   const seed = decodeBase64(encodedSeed);
   if (seed?.length !== SEED_BYTES) throw new SigningKeyFileError(`the seed must be ${SEED_BYTES} bytes in base64`);
