@@ -212,6 +212,23 @@ test('restricted joins: a local member answers for who is in an allowed room', a
   await driver.close();
 });
 
+test('given a rule that becomes restricted in the batch of the join, and a head out of the tables, then the join is decided as after it', async () => {
+  const driver = await createRoomDriver();
+  const space = newRoom({ name: 'space', joinRule: 'public' });
+  const room = newRoom({ levels: { invite: 50 } });
+  await driver.batch([space.input, room.input, member(space.roomId, BOB, BOB, 'join')]);
+  for (let partition = 0; partition < 4; partition += 1) driver.processor.forget(partition);
+  const rules = { join_rule: 'restricted', allow: [{ type: 'm.room_membership', room_id: space.roomId }] };
+  const answers = await driver.batch([
+    member(room.roomId, BOB, BOB, 'join'), state(room.roomId, ALICE, ['m.room.join_rules', ''], rules), member(room.roomId, CAROL, CAROL, 'join'), member(room.roomId, BOB, BOB, 'join'),
+  ]);
+  assertRefused(answers[0], 403, 'M_FORBIDDEN');
+  assertRefused(answers[2], 403, 'M_FORBIDDEN');
+  eventIdIn(answers[3]);
+  assert.equal(last(driver).pdu.content['join_authorised_via_users_server'], ALICE);
+  await driver.close();
+});
+
 test('given unknown keys of a known type, when they are sent, then they are kept as they are', () => withRoom({}, async (driver, roomId) => {
   const content = { errcode: 'M_FOO', ['__proto__x']: 1, name: 'Tea' };
   eventIdIn(await driver.send(state(roomId, ALICE, ['m.room.name', ''], content)));
