@@ -3,12 +3,24 @@
  * fetch with. kafkajs has no manual assignment, but it hands its `Cluster` to partition assigners: a consumer that never joins a group gives us one,
  * with documented types, and with it reads of any partition from any offset.
  */
-import { Kafka, PartitionAssigners, logLevel, type Cluster, type KafkaConfig } from 'kafkajs';
+import { connect, isIP } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import { Kafka, PartitionAssigners, logLevel, type Cluster, type ISocketFactory, type KafkaConfig } from 'kafkajs';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { repairRequestTimer } from './request-timer.ts';
 
 const CONNECT_TIMEOUT_MS = 2000;
 const REQUEST_TIMEOUT_MS = 5000;
+const KEEP_ALIVE_MS = 60_000;
+
+/** kafkajs hangs a listener on a socket for each time it gives up on it; a broker that is away would give a warning about a leak. */
+const socketFactory: ISocketFactory = ({ host, port, ssl, onConnect }) => {
+  const socket = (ssl as typeof ssl | undefined)
+    ? connectTls({ host, port, ...(isIP(host) ? {} : { servername: host }), ...ssl }, onConnect)
+    : connect({ host, port }, onConnect);
+  socket.setKeepAlive(true, KEEP_ALIVE_MS);
+  return socket.setMaxListeners(0);
+};
 
 export function createClient(brokers: string[], runtime: Runtime, config: Partial<KafkaConfig> = {}): Kafka {
   repairRequestTimer();
@@ -17,6 +29,7 @@ export function createClient(brokers: string[], runtime: Runtime, config: Partia
     brokers,
     connectionTimeout: CONNECT_TIMEOUT_MS,
     requestTimeout: REQUEST_TIMEOUT_MS,
+    socketFactory,
     retry: { retries: 1, initialRetryTime: 50, maxRetryTime: 200 },
     logLevel: logLevel.WARN,
     logCreator: () => ({ namespace, log: { message, ...fields } }) => runtime.logger.debug({ namespace, ...fields }, `kafkajs: ${message}`),

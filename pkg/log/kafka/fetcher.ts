@@ -60,7 +60,14 @@ export function createFetcher(open: OpenCluster, runtime: Runtime): Fetcher {
   const failing = new Set<string>();
   let closed = false;
 
-  const nodeOf = (read: Read): string | undefined => Object.keys(cluster.findLeaderForPartitions(read.topic, [read.partition]))[0];
+  function nodeOf(read: Read): string | undefined {
+    try {
+      return Object.keys(cluster.findLeaderForPartitions(read.topic, [read.partition]))[0];
+    } catch {
+      // The metadata are not loaded, or the partition has no leader at the moment.
+      return undefined;
+    }
+  }
   const ledBy = (nodeId: string): Read[] => [...reads.values()].filter((read) => nodeOf(read) === nodeId);
 
   function startLoops(): void {
