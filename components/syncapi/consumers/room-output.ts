@@ -1,10 +1,13 @@
 /** Applies room-output: timelines, state and membership intervals, redactions, receipts. */
 import { roomOutputCodec } from '../../../pkg/log/codec.ts';
 import type { Applier, SequencedRecord } from '../../../pkg/log/applier.ts';
+import { PoisonRecord } from '../../../pkg/log/log.ts';
+import { roomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
+import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
 import type { SqlValue, Transaction } from '../../../pkg/storage/database.ts';
 import type { RoomOutput } from '../../../schemas/log/room-output.ts';
 import type { RoomQuery } from '../../../schemas/ports/room-query.ts';
-import { clientEventOf, hasUrl, parsePdu, type ParsedPdu } from '../events/client-event.ts';
+import { clientEventOf, hasUrl, parsePdu } from '../events/client-event.ts';
 import type { EventCache } from '../events/event-cache.ts';
 import { currentMemberships } from '../storage/memberships.ts';
 import { OPEN, storable } from '../storage/rows.ts';
@@ -13,7 +16,7 @@ import { memberChanges, membershipOf, planMemberships, planState, type Membershi
 export interface DecodedRoomOutput {
   readonly record: RoomOutput;
   /** Of an event's record. */
-  readonly pdu: ParsedPdu | undefined;
+  readonly pdu: Pdu | undefined;
 }
 
 type Records = readonly SequencedRecord<DecodedRoomOutput>[];
@@ -24,6 +27,7 @@ export function roomOutputApplier(deps: { roomQuery: Pick<RoomQuery, 'eventsById
   return {
     decode: (bytes) => {
       const record = roomOutputCodec.decode(bytes);
+      if (roomVersion(record.roomVersion) === undefined) throw new PoisonRecord(`room version ${record.roomVersion} is not known`);
       return { record, pdu: record.event ? parsePdu(record.event.pdu) : undefined };
     },
     load: async (records) => {
@@ -48,9 +52,9 @@ function foreignMembers(records: Records): string[] {
 }
 
 function remember(cache: EventCache, output: DecodedRoomOutput): void {
-  const { event, roomId } = output.record;
+  const { event, roomId, roomVersion } = output.record;
   if (!event || output.pdu === undefined) return;
-  cache.put(clientEventOf(event.eventId, roomId, output.pdu, null));
+  cache.put(clientEventOf({ eventId: event.eventId, roomId, roomVersion, pdu: output.pdu, redactedBy: null }));
   // The owner's tables hold the redacted form by now: the next reader gets it from there.
   if (event.redacts !== '') cache.delete(event.redacts);
 }
@@ -69,15 +73,13 @@ async function apply(tx: Transaction, records: Records, foreign: ReadonlyMap<str
   return whomToWake(records, memberships);
 }
 
+/** Too many keys are not named: empty lists wake everybody. */
+const WAKE_KEYS_MAX = 200;
+
 function whomToWake(records: Records, memberships: MembershipPlan): { rooms: string[]; users: string[] } {
-  const rooms = new Set<string>();
-  const users = new Set(memberships.users);
-  for (const { output } of records) {
-    const receipt = output.record.receipt;
-    if (receipt?.receiptType === 'm.read.private') users.add(receipt.userId);
-    else rooms.add(output.record.roomId);
-  }
-  return { rooms: [...rooms], users: [...users] };
+  const rooms = new Set(records.map(({ output }) => output.record.roomId));
+  if (rooms.size > WAKE_KEYS_MAX || memberships.users.size > WAKE_KEYS_MAX) return { rooms: [], users: [] };
+  return { rooms: [...rooms], users: [...memberships.users] };
 }
 
 async function writeRooms(tx: Transaction, records: Records, memberships: MembershipPlan): Promise<void> {

@@ -1,7 +1,7 @@
 /** What a batch of room-output records changes, as rows. Pure. */
 import type { StateChange } from '../../../schemas/log/room-output.ts';
 import type { SequencedRecord } from '../../../pkg/log/applier.ts';
-import type { ParsedPdu } from '../events/client-event.ts';
+import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
 import { OPEN, slotOf, type MembershipRow } from '../storage/rows.ts';
 import type { DecodedRoomOutput } from './room-output.ts';
 
@@ -120,7 +120,7 @@ function membershipSetBy(change: StateChange, output: DecodedRoomOutput, members
 }
 
 /** `content.membership`, empty when it is none. */
-export function membershipOf(pdu: ParsedPdu): string {
+export function membershipOf(pdu: Pdu): string {
   const membership = pdu.content['membership'];
   return typeof membership === 'string' ? membership : '';
 }

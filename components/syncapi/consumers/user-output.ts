@@ -12,9 +12,9 @@ export function userOutputApplier(): Applier<UserOutput> {
       const rows = new Map<string, SqlValue[]>();
       const users = new Set<string>();
       for (const { sequence, output } of records) {
+        users.add(output.userId);
         if (!output.accountData) continue;
         const { roomId, type, content } = output.accountData;
-        users.add(output.userId);
         const row = [output.userId, storable(roomId), storable(type), Buffer.from(content).toString('utf8'), sequence];
         rows.set(JSON.stringify([output.userId, roomId, type]), row);
       }

@@ -3,16 +3,9 @@
  * what differs from reader to reader (`unsigned`, `room_id`).
  */
 import { PoisonRecord } from '../../../pkg/log/log.ts';
-
-/** What this component reads of a PDU. */
-export interface ParsedPdu {
-  readonly type: string;
-  readonly sender: string;
-  readonly state_key?: string;
-  readonly content: Readonly<Record<string, unknown>>;
-  readonly origin_server_ts: number;
-  readonly redacts?: string;
-}
+import { clientEventFragment, closeClientEvent } from '../../../pkg/matrix/client-format/client-event.ts';
+import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
+import { roomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
 
 export interface ClientEvent {
   readonly eventId: string;
@@ -35,20 +28,21 @@ export interface ClientEvent {
 const CONTENT_AT = '{"content":'.length;
 
 /** Parses a stored PDU. Throws `PoisonRecord` when it is not one. */
-export function parsePdu(bytes: Uint8Array): ParsedPdu {
+export function parsePdu(bytes: Uint8Array): Pdu {
   let pdu: unknown;
   try {
     pdu = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'));
   } catch (cause) {
     throw new PoisonRecord('the event is not JSON', { cause });
   }
-  if (!isParsedPdu(pdu)) throw new PoisonRecord('the event lacks what every event has');
+  if (!isPdu(pdu)) throw new PoisonRecord('the event lacks what every event has');
   return pdu;
 }
 
-function isParsedPdu(value: unknown): value is ParsedPdu {
+/** Whether it has the fields that are read here. */
+function isPdu(value: unknown): value is Pdu {
   if (typeof value !== 'object' || value === null) return false;
-  const pdu = value as Partial<ParsedPdu>;
+  const pdu = value as Partial<Pdu>;
   return (
     typeof pdu.type === 'string' &&
     typeof pdu.sender === 'string' &&
@@ -60,23 +54,24 @@ function isParsedPdu(value: unknown): value is ParsedPdu {
 }
 
 /** Whether the content has the key `url` (the filters' `contains_url`). */
-export function hasUrl(pdu: ParsedPdu): boolean {
+export function hasUrl(pdu: Pdu): boolean {
   return typeof pdu.content['url'] === 'string';
 }
 
-/** The client's form of a PDU: the fields of a federated event that clients have no use for are left out. */
-export function clientEventOf(eventId: string, roomId: string, pdu: ParsedPdu, redactedBy: string | null): ClientEvent {
-  const redacts = pdu.redacts ?? (pdu.type === 'm.room.redaction' ? pdu.content['redacts'] : undefined);
-  // From room version 11 on `redacts` is in the content, before beside it; readers of either kind are served in both places.
-  const content = JSON.stringify(typeof redacts === 'string' && pdu.content['redacts'] === undefined ? { ...pdu.content, redacts } : pdu.content);
-  const rest = {
-    event_id: eventId,
-    origin_server_ts: pdu.origin_server_ts,
-    redacts: typeof redacts === 'string' ? redacts : undefined,
-    sender: pdu.sender,
-    state_key: pdu.state_key,
-    type: pdu.type,
-  };
+/** What `clientEventOf` makes an event of. */
+export interface EventSource {
+  readonly eventId: string;
+  readonly roomId: string;
+  readonly roomVersion: string;
+  readonly pdu: Pdu;
+  readonly redactedBy: string | null;
+}
+
+/** The client's form of a PDU. Throws `PoisonRecord` for an unknown room version. */
+export function clientEventOf({ eventId, roomId, roomVersion: versionId, pdu, redactedBy }: EventSource): ClientEvent {
+  const version = roomVersion(versionId);
+  if (version === undefined) throw new PoisonRecord(`room version ${versionId} is not known`);
+  const head = clientEventFragment(pdu, eventId, version);
   return {
     eventId,
     roomId,
@@ -87,8 +82,9 @@ export function clientEventOf(eventId: string, roomId: string, pdu: ParsedPdu, r
     membership: pdu.type === 'm.room.member' && typeof pdu.content['membership'] === 'string' ? pdu.content['membership'] : '',
     hasUrl: hasUrl(pdu),
     redactedBy,
-    head: `{"content":${content},${JSON.stringify(rest).slice(1, -1)}`,
-    contentLength: content.length,
+    head,
+    // What follows the content has its quotes escaped, so the last such place is the content's end.
+    contentLength: head.lastIndexOf(',"event_id":"') - CONTENT_AT,
   };
 }
 
@@ -127,6 +123,5 @@ export function renderEvent(event: ClientEvent, unsigned: Unsigned, withRoomId: 
     parts.push(`"redacted_because":${because}`);
   }
   if (unsigned.transactionId !== undefined) parts.push(`"transaction_id":${JSON.stringify(unsigned.transactionId)}`);
-  const roomId = withRoomId ? `,"room_id":${JSON.stringify(event.roomId)}` : '';
-  return `${event.head}${roomId},"unsigned":{${parts.join(',')}}}`;
+  return closeClientEvent(event.head, { roomId: withRoomId ? event.roomId : undefined, unsignedJson: `{${parts.join(',')}}` });
 }

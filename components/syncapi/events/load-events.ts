@@ -42,7 +42,7 @@ async function loadEach(deps: EventLoaderDeps, eventIds: readonly string[], reda
   }
   if (missing.length === 0) return found;
   for (const stored of await deps.roomQuery.eventsById(missing)) {
-    const event = clientEventOf(stored.eventId, stored.roomId, parsePdu(stored.pdu), stored.redactedBy);
+    const event = clientEventOf({ ...stored, pdu: parsePdu(stored.pdu) });
     found.set(event.eventId, event);
     deps.cache.put(event);
   }

@@ -1,4 +1,5 @@
-/** Who may see an event: history visibility at the event and the reader's membership at it (Client-Server API, "Room History Visibility"). */
+/** Who may see an event, asked of rows (Client-Server API, "Room History Visibility"; the rules are in pkg/matrix/visibility). */
+import { mayRead } from '../../../pkg/matrix/visibility/may-read.ts';
 
 export interface MembershipInterval {
   readonly membership: string;
@@ -34,15 +35,11 @@ export function isVisible(event: VisibilityFacts, userId: string, intervals: rea
   // A user always learns what became of their own membership: also a ban of somebody who was not in the room.
   if (isOwnMembership(event, userId)) return true;
   const before = sequenceBefore(event);
-  const membership = membershipAt(intervals, before);
-  if (membership === 'join') return true;
-  const visibilities = event.visibility_before === '' ? [event.history_visibility] : [event.history_visibility, event.visibility_before];
-  return visibilities.some((visibility) => {
-    if (visibility === 'world_readable') return true;
-    if (visibility === 'joined') return false;
-    if (visibility === 'invited') return membership === 'invite';
-    // `shared`, and whatever is not understood.
-    return intervals.some((interval) => interval.membership === 'join' && interval.from_sequence > before);
+  return mayRead({
+    historyVisibility: event.history_visibility,
+    membershipAtEvent: membershipAt(intervals, before),
+    joinedSince: intervals.some((interval) => interval.membership === 'join' && interval.from_sequence > before),
+    ...(event.visibility_before === '' ? {} : { historyVisibilityAfter: event.visibility_before }),
   });
 }
 

@@ -1,0 +1,97 @@
+/**
+ * syncapi: the read side. Applies room-output and user-output to its read model and serves what clients read of rooms: /sync, /messages, events, state, members.
+ */
+import type { Route } from '../../pkg/http/route.ts';
+import type { AppliedPositions } from '../../pkg/log/applied.ts';
+import { typingCodec } from '../../pkg/log/codec.ts';
+import type { LogDriver, Subscription } from '../../pkg/log/log.ts';
+import type { OutboxReader } from '../../pkg/log/outbox-reader.ts';
+import { createOutputConsumer, type OutputConsumer } from '../../pkg/log/output-consumer.ts';
+import type { PartitionMap } from '../../pkg/log/partition-map.ts';
+import type { Runtime } from '../../pkg/runtime/runtime.ts';
+import type { Database } from '../../pkg/storage/database.ts';
+import type { Applied, OutputEnvelope } from '../../schemas/log/envelope.ts';
+import type { RoomQuery } from '../../schemas/ports/room-query.ts';
+import type { UserQuery } from '../../schemas/ports/user-query.ts';
+import { roomOutputApplier } from './consumers/room-output.ts';
+import { userOutputApplier } from './consumers/user-output.ts';
+import { createEventCache } from './events/event-cache.ts';
+import { createEventLoader } from './events/load-events.ts';
+import { createNotifier } from './notifier/notifier.ts';
+import { createTypingBoard } from './notifier/typing-now.ts';
+import { syncapiRoutes } from './routes/routes.ts';
+
+export { syncQuery } from './query/sync-query.ts';
+export { syncapiMigrations } from './storage/migrations.ts';
+
+/** Names this component's leases, positions and signals. */
+export const SYNCAPI_CONSUMER = 'syncapi';
+
+const EVENT_CACHE_BYTES = 32 * 1024 * 1024;
+
+type Snapshot = (partition: number, after: number, limit: number) => Promise<OutputEnvelope[]>;
+
+export interface SyncapiDeps {
+  readonly runtime: Runtime;
+  /** Migrated. */
+  readonly database: Database;
+  readonly driver: LogDriver;
+  readonly partitionMap: PartitionMap;
+  /** This process is the only one on these databases. */
+  readonly exclusive: boolean;
+  readonly roomQuery: Pick<RoomQuery, 'eventsById'>;
+  readonly userQuery: Pick<UserQuery, 'requesterByToken' | 'filter' | 'accountData'>;
+  readonly roomOutbox: OutboxReader;
+  readonly userOutbox: OutboxReader;
+  /** Records that an outbox no longer keeps, made again from the producer's tables. */
+  readonly roomSnapshot?: Snapshot;
+  readonly userSnapshot?: Snapshot;
+  readonly appliedPositions: Pick<AppliedPositions, 'vector' | 'onApplied'>;
+  /** Told of every advance that this process makes. */
+  readonly onApplied?: (applied: Applied) => void;
+  readonly eventCacheBytes?: number;
+}
+
+export interface Syncapi {
+  readonly routes: readonly Route[];
+  start(): Promise<void>;
+  /** Ends waiting syncs' wake-ups and the consumers; requests under way go on reading. */
+  stop(): Promise<void>;
+  /** One sentence when something is wrong. */
+  health(): string | undefined;
+}
+
+export function createSyncapi(deps: SyncapiDeps): Syncapi {
+  const { runtime, database, driver, appliedPositions } = deps;
+  const cache = createEventCache(deps.eventCacheBytes ?? EVENT_CACHE_BYTES);
+  const notifier = createNotifier({ clock: runtime.clock });
+  const typing = createTypingBoard({ clock: runtime.clock, wake: (roomId) => notifier.wakeRoom(roomId) });
+  const events = createEventLoader({ database, roomQuery: deps.roomQuery, cache });
+  const consumers = createConsumers(deps, cache);
+  let listening: { typing: Subscription; unsubscribe: () => void } | undefined;
+  return {
+    routes: syncapiRoutes({ ...deps, events, typing, notifier }),
+    start: async () => {
+      const unsubscribe = appliedPositions.onApplied((applied) => notifier.applied(applied));
+      listening = { unsubscribe, typing: await driver.listen('typing', (value) => typing.receive(typingCodec.decode(value))) };
+      for (const consumer of consumers) await consumer.start();
+    },
+    stop: async () => {
+      for (const consumer of consumers) await consumer.stop();
+      listening?.unsubscribe();
+      await listening?.typing.close();
+      typing.close();
+    },
+    health: () => consumers.map((consumer) => consumer.health()).find((sentence) => sentence !== undefined),
+  };
+}
+
+function createConsumers(deps: SyncapiDeps, cache: ReturnType<typeof createEventCache>): OutputConsumer[] {
+  const { database, driver, runtime, exclusive, onApplied } = deps;
+  const common = { consumer: SYNCAPI_CONSUMER, database, driver, runtime, exclusive, partitions: deps.partitionMap.partitions, onApplied };
+  const roomApplier = roomOutputApplier({ roomQuery: deps.roomQuery, cache });
+  return [
+    createOutputConsumer({ ...common, log: 'room-output', applier: roomApplier, outbox: deps.roomOutbox, snapshot: deps.roomSnapshot }),
+    createOutputConsumer({ ...common, log: 'user-output', applier: userOutputApplier(), outbox: deps.userOutbox, snapshot: deps.userSnapshot }),
+  ];
+}

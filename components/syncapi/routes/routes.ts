@@ -1,0 +1,13 @@
+import type { Route } from '../../../pkg/http/route.ts';
+import type { ReadDeps } from '../sync/deps.ts';
+import { eventRoute } from './events.ts';
+import { joinedRoomsRoute } from './joined-rooms.ts';
+import { memberRoutes } from './members.ts';
+import { messagesRoute } from './messages.ts';
+import { stateRoutes } from './state.ts';
+import { syncRoute } from './sync.ts';
+
+/** All routes that this component serves. */
+export function syncapiRoutes(deps: ReadDeps): Route[] {
+  return [syncRoute(deps), messagesRoute(deps), eventRoute(deps), ...stateRoutes(deps), ...memberRoutes(deps), joinedRoomsRoute(deps)];
+}

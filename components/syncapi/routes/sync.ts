@@ -1,0 +1,88 @@
+/** GET /sync: what happened since the client's token, or all that it must know; waits when nothing did. */
+import { MatrixError } from '../../../pkg/http/matrix-error.ts';
+import type { ApiRequest, ApiResponse, Route } from '../../../pkg/http/route.ts';
+import type { Requester } from '../../../schemas/ports/user-query.ts';
+import { parseSyncFilter, type SyncFilter } from '../filters/filter.ts';
+import { answerSync, type SyncAnswer } from '../sync/answer.ts';
+import type { ReadDeps } from '../sync/deps.ts';
+import { placeUnder, positionNow } from '../sync/positions.ts';
+import { decodeSyncToken, type SyncPosition } from '../token/sync-token.ts';
+import { booleanParam, jsonParam, numberParam, requesterOf } from './route-parts.ts';
+
+/** Longest wait, whatever the client asks for. */
+const TIMEOUT_MS_MAX = 60_000;
+
+interface SyncQuestion {
+  readonly requester: Requester;
+  readonly filter: SyncFilter;
+  readonly since: SyncPosition | undefined;
+  readonly fullState: boolean;
+  readonly useStateAfter: boolean;
+  /** Wall-clock of `runtime.clock.monotonic()` at which the answer is due at the latest. */
+  readonly dueAt: number;
+}
+
+export function syncRoute(deps: ReadDeps): Route {
+  return {
+    operationId: 'sync',
+    method: 'GET',
+    path: '/_matrix/client/v3/sync',
+    role: 'syncapi',
+    idempotent: true,
+    handle: (request) => handleSync(deps, request),
+  };
+}
+
+async function handleSync(deps: ReadDeps, request: ApiRequest): Promise<ApiResponse> {
+  const { query } = request;
+  const requester = await requesterOf(deps, request);
+  const since = query.get('since');
+  const timeoutMs = Math.min(numberParam(query, 'timeout') ?? 0, TIMEOUT_MS_MAX);
+  const question: SyncQuestion = {
+    requester,
+    filter: await filterOf(deps, requester.userId, query.get('filter')),
+    since: since === null || since === '' ? undefined : placeUnder(deps, decodeSyncToken(since)),
+    fullState: booleanParam(query, 'full_state'),
+    useStateAfter: booleanParam(query, 'use_state_after') || booleanParam(query, 'org.matrix.msc4222.use_state_after'),
+    dueAt: deps.runtime.clock.monotonic() + timeoutMs,
+  };
+  const answer = await answerInTime(deps, question, request.signal);
+  return { status: 200, json: answer.json };
+}
+
+async function answerInTime(deps: ReadDeps, question: SyncQuestion, signal: AbortSignal): Promise<SyncAnswer> {
+  const { clock } = deps.runtime;
+  const isPatient = question.since !== undefined && !question.fullState && question.dueAt > clock.monotonic();
+  if (!isPatient) return look(deps, question);
+  const waiter = deps.notifier.waiter(question.requester.userId);
+  try {
+    for (;;) {
+      // Registered before the look: what commits from here on wakes the wait below.
+      waiter.clear();
+      const answer = await look(deps, question);
+      if (!answer.empty || signal.aborted) return answer;
+      if (waiter.watch(answer.watched)) continue;
+      const ended = await waiter.wait(question.dueAt - clock.monotonic(), signal);
+      if (ended === 'aborted') return answer;
+      // A last look, in case that a signal was lost.
+      if (ended === 'timeout') return await look(deps, question);
+    }
+  } finally {
+    waiter.close();
+  }
+}
+
+function look(deps: ReadDeps, question: SyncQuestion): Promise<SyncAnswer> {
+  const { requester, filter, since, fullState, useStateAfter } = question;
+  const now = positionNow(deps, since);
+  const nowMs = deps.runtime.clock.now();
+  return answerSync(deps, { userId: requester.userId, deviceId: requester.deviceId, filter, since, now, fullState, useStateAfter, nowMs });
+}
+
+async function filterOf(deps: ReadDeps, userId: string, text: string | null): Promise<SyncFilter> {
+  if (text === null || text === '') return parseSyncFilter({});
+  if (text.startsWith('{')) return parseSyncFilter(jsonParam(text, 'filter'));
+  const stored = await deps.userQuery.filter(userId, text);
+  if (stored === undefined) throw new MatrixError(400, 'M_INVALID_PARAM', 'There is no such filter');
+  return parseSyncFilter(JSON.parse(Buffer.from(stored.definition).toString('utf8')));
+}

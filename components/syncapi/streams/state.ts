@@ -1,0 +1,98 @@
+/**
+ * The state of an answer: what a client must know before (or, with `use_state_after`, beside) the timeline so that both together give the room's current state.
+ */
+import type { Reader } from '../../../pkg/storage/database.ts';
+import { slotOf, stateKeyOfSlot, type StateRow } from '../storage/rows.ts';
+
+export interface StateWanted {
+  readonly roomId: string;
+  /** An event of the room that is not after the start of the timeline, or the newest one. */
+  readonly anchorEventId: string;
+  /** The timeline starts at this sequence; behind `upper` when it is empty. */
+  readonly startSequence: number;
+  readonly upper: number;
+  /** Only what began after this sequence; 0: all state. undefined: nothing but `members`. */
+  readonly after: number | undefined;
+  /** Events of the timeline, which need not be in the state too. */
+  readonly shownIds: ReadonlySet<string>;
+  /** Members to be included whether they changed or not. */
+  readonly members: ReadonlySet<string>;
+  /** Leave out other members where all state is asked for. */
+  readonly lazyMembers: boolean;
+  readonly useStateAfter: boolean;
+}
+
+const COLUMNS = 's.slot, s.from_sequence, s.to_sequence, s.room_id, s.type, s.event_id';
+
+/** Event IDs of the state, by room. */
+export async function loadState(reader: Reader, wanted: readonly StateWanted[]): Promise<Map<string, string[]>> {
+  const rows = [...(await readAll(reader, wanted)), ...(await readChanged(reader, wanted)), ...(await readMembers(reader, wanted))];
+  const byRoom = new Map<string, Map<string, Map<number, StateRow>>>();
+  for (const row of rows) {
+    const slots = byRoom.get(row.room_id) ?? new Map<string, Map<number, StateRow>>();
+    byRoom.set(row.room_id, slots);
+    slots.set(row.slot, (slots.get(row.slot) ?? new Map<number, StateRow>()).set(row.from_sequence, row));
+  }
+  return new Map(wanted.map((room) => [room.roomId, chooseRows(room, byRoom.get(room.roomId) ?? new Map())]));
+}
+
+function readAll(reader: Reader, wanted: readonly StateWanted[]): Promise<StateRow[]> {
+  const read = (sql: string, rooms: readonly StateWanted[]): Promise<StateRow[]> =>
+    rooms.length === 0 ? Promise.resolve([]) : reader.queryIn<StateRow>(sql, [], rooms.map((room) => room.anchorEventId));
+  const all = wanted.filter((room) => room.after === 0);
+  const overlap = `SELECT ${COLUMNS} FROM timeline a JOIN state_intervals s ON s.room_id = a.room_id AND s.to_sequence >= a.sequence`;
+  return Promise.all([
+    read(`${overlap} WHERE a.event_id IN (??)`, all.filter((room) => !room.lazyMembers)),
+    read(`${overlap} AND s.type <> 'm.room.member' WHERE a.event_id IN (??)`, all.filter((room) => room.lazyMembers)),
+  ]).then((parts) => parts.flat());
+}
+
+/** One query per different bound: rooms of one partition share theirs. */
+async function readChanged(reader: Reader, wanted: readonly StateWanted[]): Promise<StateRow[]> {
+  const byBound = Map.groupBy(
+    wanted.filter((room) => room.after !== undefined && room.after > 0),
+    (room) => room.after ?? 0,
+  );
+  const parts: StateRow[][] = [];
+  for (const [after, rooms] of byBound) {
+    parts.push(
+      await reader.queryIn<StateRow>(
+        `SELECT ${COLUMNS} FROM timeline a JOIN state_intervals s ON s.room_id = a.room_id AND s.from_sequence > ? WHERE a.event_id IN (??)`,
+        [after],
+        rooms.map((room) => room.anchorEventId),
+      ),
+    );
+  }
+  return parts.flat();
+}
+
+async function readMembers(reader: Reader, wanted: readonly StateWanted[]): Promise<StateRow[]> {
+  const slots = wanted.flatMap((room) => [...room.members].map((userId) => slotOf(room.roomId, 'm.room.member', userId)));
+  return slots.length === 0 ? [] : reader.queryIn<StateRow>(`SELECT ${COLUMNS} FROM state_intervals s WHERE s.slot IN (??)`, [], slots);
+}
+
+function chooseRows(room: StateWanted, slots: ReadonlyMap<string, ReadonlyMap<number, StateRow>>): string[] {
+  const chosen: string[] = [];
+  for (const intervals of slots.values()) {
+    const row = chooseRow(room, [...intervals.values()]);
+    if (row !== undefined) chosen.push(row.event_id);
+  }
+  return chosen;
+}
+
+/** What stood under one key at the start of the timeline, or at its end where the timeline does not show the change (a filter dropped it). */
+function chooseRow(room: StateWanted, intervals: readonly StateRow[]): StateRow | undefined {
+  const at = (sequence: number): StateRow | undefined => intervals.find((row) => row.from_sequence <= sequence && sequence < row.to_sequence);
+  const end = at(room.upper);
+  const endIsHidden = end !== undefined && end.from_sequence >= room.startSequence && !room.shownIds.has(end.event_id);
+  const row = room.useStateAfter || endIsHidden ? end : at(room.startSequence - 1);
+  if (row === undefined || isDue(room, row)) return row;
+  return undefined;
+}
+
+function isDue(room: StateWanted, row: StateRow): boolean {
+  const isMember = row.type === 'm.room.member';
+  if (isMember && room.members.has(stateKeyOfSlot(row.slot))) return true;
+  if (room.after === undefined || row.from_sequence <= room.after) return false;
+  return !(isMember && room.lazyMembers && room.after === 0);
+}

@@ -1,0 +1,155 @@
+/**
+ * The timelines of an answer: for each room the newest events that the client does not have, that it may see, and that its filter lets through. All rooms are read
+ * together, in a few rounds that reach further back only for rooms that still lack events.
+ */
+import type { Reader } from '../../../pkg/storage/database.ts';
+import { passes, passesRoom, type EventFilter } from '../filters/filter.ts';
+import { TIMELINE_COLUMNS, type TimelineRow } from '../storage/rows.ts';
+import type { RoomView } from '../sync/scope.ts';
+import { isVisible } from '../visibility/visibility.ts';
+
+export interface RoomTimeline {
+  /** Oldest first. */
+  readonly shown: readonly TimelineRow[];
+  /** There is more between what the client has and `shown`. */
+  readonly limited: boolean;
+  /** Page boundary from which going back leads to what is not shown. */
+  readonly prevBatch: number;
+  /** The state at the start is the state just before this sequence. */
+  readonly startSequence: number;
+  /** An event at or before the start, or the newest one: where to look for state from. undefined: the room has no event yet at this position. */
+  readonly anchor: TimelineRow | undefined;
+  /** Everything that happened is shown, so no state change is missing. */
+  readonly complete: boolean;
+  /** Some membership changed, or it is not known whether. */
+  readonly membersChanged: boolean;
+}
+
+export const TIMELINE_LIMIT_DEFAULT = 10;
+export const TIMELINE_LIMIT_MAX = 250;
+/** Rows that one answer looks at, at most, when filters let little through. */
+const SCANNED_ROWS_MAX = 20_000;
+const ROUND_GROWTH = 4;
+
+interface Scan {
+  readonly view: RoomView;
+  /** Newest first. */
+  readonly matched: TimelineRow[];
+  newest: TimelineRow | undefined;
+  oldest: TimelineRow | undefined;
+  lowestKey: number;
+  exhausted: boolean;
+  more: boolean;
+  skipped: boolean;
+  membersChanged: boolean;
+}
+
+/** Timelines of `views`, by room. */
+export async function loadTimelines(reader: Reader, views: readonly RoomView[], request: { filter: EventFilter; userId: string }): Promise<Map<string, RoomTimeline>> {
+  const limit = Math.min(Math.max(0, request.filter.limit ?? TIMELINE_LIMIT_DEFAULT), TIMELINE_LIMIT_MAX);
+  const scans = new Map<string, Scan>(
+    views.map((view) => [
+      view.roomId,
+      { view, matched: [], newest: undefined, oldest: undefined, lowestKey: Infinity, exhausted: false, more: false, skipped: false, membersChanged: false },
+    ]),
+  );
+  let [from, count, scanned] = [0, Math.min(limit + 1, newRowsMax(views)) + 1, 0];
+  let hungry = [...scans.values()];
+  while (hungry.length > 0 && scanned < SCANNED_ROWS_MAX) {
+    const rows = await readBack(reader, hungry, { from, count });
+    scanned += rows.length;
+    const seen = scanRows(scans, rows, { ...request, limit });
+    for (const scan of hungry) if (!seen.has(scan.view.roomId)) scan.exhausted = true;
+    hungry = hungry.filter((scan) => !scan.exhausted && !scan.more);
+    from += count;
+    count *= ROUND_GROWTH;
+  }
+  return new Map([...scans].map(([roomId, scan]) => [roomId, timelineOf(scan)]));
+}
+
+/** No room can have more new events than its partition has new records. */
+function newRowsMax(views: readonly RoomView[]): number {
+  return views.reduce((most, view) => Math.max(most, view.upper - view.lower), 0);
+}
+
+/**
+ * The `count` rows of each room that lie `from` places before its end. Live order keys are dense, so a place is a difference of keys. Rooms that were left
+ * are counted from the event by which they were left.
+ */
+async function readBack(reader: Reader, scans: readonly Scan[], range: { from: number; count: number }): Promise<TimelineRow[]> {
+  const { from, count } = range;
+  const left = scans.filter((scan) => scan.view.section === 'leave').map((scan) => scan.view.current.event_id);
+  const live = scans.filter((scan) => scan.view.section !== 'leave').map((scan) => scan.view.roomId);
+  const rows =
+    live.length === 0
+      ? []
+      : await reader.queryIn<TimelineRow>(
+          `SELECT ${TIMELINE_COLUMNS} FROM rooms r JOIN timeline t ON t.room_id = r.room_id AND t.order_key <= r.last_order_key - ?
+             AND t.order_key > r.last_order_key - ? AND t.order_key > 0
+           WHERE r.room_id IN (??)`,
+          [from, from + count],
+          live,
+        );
+  if (left.length === 0) return rows;
+  const leftRows = await reader.queryIn<TimelineRow>(
+    `SELECT ${TIMELINE_COLUMNS} FROM timeline a JOIN timeline t ON t.room_id = a.room_id AND t.order_key <= a.order_key - ?
+       AND t.order_key > a.order_key - ? AND t.order_key > 0
+     WHERE a.event_id IN (??)`,
+    [from, from + count],
+    left,
+  );
+  return [...rows, ...leftRows];
+}
+
+/** Takes rows into their rooms' scans; says which rooms had any. */
+function scanRows(scans: ReadonlyMap<string, Scan>, rows: TimelineRow[], request: { filter: EventFilter; userId: string; limit: number }): Set<string> {
+  const seen = new Set<string>();
+  rows.sort((a, b) => b.order_key - a.order_key);
+  for (const row of rows) {
+    const scan = scans.get(row.room_id);
+    if (scan === undefined) continue;
+    seen.add(row.room_id);
+    // New events may have come since the last round: then the rounds overlap.
+    if (row.order_key < scan.lowestKey) scanRow(scan, row, request);
+  }
+  return seen;
+}
+
+function scanRow(scan: Scan, row: TimelineRow, request: { filter: EventFilter; userId: string; limit: number }): void {
+  if (scan.exhausted || scan.more) return;
+  scan.lowestKey = row.order_key;
+  if (row.sequence > scan.view.upper) return;
+  scan.newest ??= row;
+  if (row.sequence <= scan.view.lower) {
+    scan.exhausted = true;
+    return;
+  }
+  scan.membersChanged ||= row.type === 'm.room.member';
+  const wanted = passesRoom(request.filter, row.room_id) && passes(request.filter, { type: row.type, sender: row.sender, hasUrl: row.has_url === 1 });
+  if (!wanted || !isVisible(row, request.userId, scan.view.intervals)) {
+    scan.skipped = true;
+  } else if (scan.matched.length === request.limit) {
+    scan.more = true;
+    return;
+  } else {
+    scan.matched.push(row);
+  }
+  scan.oldest = row;
+  if (row.order_key <= 1) scan.exhausted = true;
+}
+
+function timelineOf(scan: Scan): RoomTimeline {
+  const shown = scan.matched.toReversed();
+  const limited = scan.more || !scan.exhausted;
+  const first = shown[0];
+  const edge = limited ? first : (scan.oldest ?? first);
+  return {
+    shown,
+    limited,
+    prevBatch: edge === undefined ? (scan.newest?.order_key ?? 0) : edge.order_key - 1,
+    startSequence: first?.sequence ?? scan.view.upper + 1,
+    anchor: first ?? scan.newest,
+    complete: !limited && !scan.skipped,
+    membersChanged: scan.membersChanged || limited,
+  };
+}

@@ -1,0 +1,122 @@
+/** Makes one answer of /sync: reads all rooms together in a bounded number of queries, then assembles the text from stored fragments. */
+import { currentMembershipsOf } from './watched.ts';
+import type { EventLoader } from '../events/load-events.ts';
+import { loadAccountData } from '../streams/account-data.ts';
+import { loadReceipts } from '../streams/receipts.ts';
+import { loadState, type StateWanted } from '../streams/state.ts';
+import { loadStrippedState } from '../streams/stripped-state.ts';
+import { loadSummaries, type RoomSummary } from '../streams/summary.ts';
+import { loadTimelines, type RoomTimeline } from '../streams/timeline.ts';
+import { membershipsOfUser } from '../storage/memberships.ts';
+import type { AccountDataRow } from '../storage/rows.ts';
+import { encodeSyncToken, type SyncPosition } from '../token/sync-token.ts';
+import type { ReadDeps } from './deps.ts';
+import { renderAnswer } from './render.ts';
+import { userPartition, viewRooms, type RoomView, type SyncScope } from './scope.ts';
+
+export interface SyncAnswer {
+  readonly nextBatch: string;
+  readonly json: string;
+  /** There is nothing in it but the token: worth waiting for more. */
+  readonly empty: boolean;
+  /** Rooms whose changes concern the client. */
+  readonly watched: readonly string[];
+}
+
+/** What was read for an answer, by room where it belongs to one. */
+export interface Material {
+  readonly views: readonly RoomView[];
+  readonly timelines: ReadonlyMap<string, RoomTimeline>;
+  readonly state: ReadonlyMap<string, readonly string[]>;
+  readonly stripped: ReadonlyMap<string, readonly string[]>;
+  readonly receipts: ReadonlyMap<string, Record<string, unknown>>;
+  readonly typing: ReadonlyMap<string, readonly string[]>;
+  readonly summaries: ReadonlyMap<string, RoomSummary>;
+  readonly accountData: ReadonlyMap<string, readonly AccountDataRow[]>;
+  readonly events: Awaited<ReturnType<EventLoader['load']>>;
+}
+
+/** The answer for `scope`. */
+export async function answerSync(deps: ReadDeps, scope: SyncScope): Promise<SyncAnswer> {
+  const memberships = await membershipsOfUser(deps.database, scope.userId);
+  const views = viewRooms(scope, memberships);
+  const joined = views.filter((view) => view.section === 'join');
+  // The place in typing is taken before its changes are read, with no await between.
+  const typing = deps.typing.changes(joined, scope.since);
+  const position: SyncPosition = { ...scope.now, ...deps.typing.advance(scope.since, joined) };
+  const material = await readMaterial(deps, scope, { views, typing });
+  const { json, empty } = await renderAnswer(deps, scope, { material, nextBatch: encodeSyncToken(position) });
+  return { nextBatch: encodeSyncToken(position), json, empty, watched: currentMembershipsOf(memberships) };
+}
+
+async function readMaterial(deps: ReadDeps, scope: SyncScope, known: { views: RoomView[]; typing: Map<string, readonly string[]> }): Promise<Material> {
+  const { database, events } = deps;
+  const { userId } = scope;
+  const joined = known.views.filter((view) => view.section === 'join');
+  const gone = known.views.filter((view) => view.section === 'leave');
+  const invited = known.views.filter((view) => view.section === 'invite' || view.section === 'knock');
+  const moved = await movedRooms(deps, scope, joined);
+  const timelines = await loadTimelines(database, [...moved, ...gone], { filter: scope.filter.room.timeline, userId });
+  const summaries = await loadSummaries(deps, moved.filter((view) => view.stateAfter === 0 || timelines.get(view.roomId)?.membersChanged === true).map((view) => view.roomId), userId);
+  const state = await loadState(database, wantedState(scope, [...moved, ...gone], { timelines, summaries }));
+  const stripped = await loadStrippedState(database, invited, userId);
+  const partition = userPartition(deps.partitionMap, userId);
+  const eventIds = [...state.values(), ...stripped.values()].flat();
+  for (const timeline of timelines.values()) for (const row of timeline.shown) eventIds.push(...(row.replaces === '' ? [row.event_id] : [row.event_id, row.replaces]));
+  return {
+    ...{ views: known.views, typing: known.typing, timelines, summaries, state, stripped },
+    receipts: await loadReceipts(database, moved, userId),
+    accountData: await loadAccountData(database, userId, {
+      after: scope.since?.user[partition] ?? 0,
+      upTo: scope.now.user[partition] ?? 0,
+      rooms: [...joined.filter((view) => view.entered), ...gone].map((view) => view.roomId),
+    }),
+    events: eventIds.length === 0 ? new Map() : await events.load(eventIds),
+  };
+}
+
+/** Rooms with something new in them: an event or a receipt, or all of it. */
+async function movedRooms(deps: ReadDeps, scope: SyncScope, joined: readonly RoomView[]): Promise<RoomView[]> {
+  const candidates = joined.filter((view) => !view.entered && view.stateAfter !== 0 && view.upper > view.lower);
+  const rows =
+    candidates.length === 0
+      ? []
+      : await deps.database.queryIn<{ room_id: string; last_sequence: number }>(
+          'SELECT room_id, last_sequence FROM rooms WHERE room_id IN (??)',
+          [],
+          candidates.map((view) => view.roomId),
+        );
+  const newest = new Map(rows.map((row) => [row.room_id, row.last_sequence]));
+  return joined.filter((view) => view.entered || view.stateAfter === 0 || (newest.get(view.roomId) ?? 0) > view.lower);
+}
+
+type KnownTimelines = Pick<Material, 'timelines' | 'summaries'>;
+
+function wantedState(scope: SyncScope, views: readonly RoomView[], known: KnownTimelines): StateWanted[] {
+  return views.flatMap((view) => wantedStateOf(scope, view, known) ?? []);
+}
+
+function wantedStateOf(scope: SyncScope, view: RoomView, { timelines, summaries }: KnownTimelines): StateWanted | undefined {
+  const timeline = timelines.get(view.roomId);
+  if (timeline?.anchor === undefined || view.stateAfter === undefined) return undefined;
+  const filter = scope.filter.room.state;
+  const lazyMembers = filter.lazyLoadMembers;
+  const members = new Set<string>();
+  if (lazyMembers) {
+    for (const row of timeline.shown) members.add(row.sender);
+    if (view.stateAfter === 0) for (const userId of [scope.userId, ...(summaries.get(view.roomId)?.heroes ?? [])]) members.add(userId);
+  }
+  const nothingMissing = view.stateAfter > 0 && timeline.complete && !scope.useStateAfter;
+  if (nothingMissing && members.size === 0) return undefined;
+  return {
+    roomId: view.roomId,
+    anchorEventId: timeline.anchor.event_id,
+    startSequence: timeline.startSequence,
+    upper: view.upper,
+    after: nothingMissing ? undefined : view.stateAfter,
+    shownIds: new Set(timeline.shown.map((row) => row.event_id)),
+    members,
+    lazyMembers,
+    useStateAfter: scope.useStateAfter,
+  };
+}

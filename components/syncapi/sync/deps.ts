@@ -1,0 +1,20 @@
+/** What answering needs. */
+import type { AppliedPositions } from '../../../pkg/log/applied.ts';
+import type { PartitionMap } from '../../../pkg/log/partition-map.ts';
+import type { Runtime } from '../../../pkg/runtime/runtime.ts';
+import type { Reader } from '../../../pkg/storage/database.ts';
+import type { UserQuery } from '../../../schemas/ports/user-query.ts';
+import type { EventLoader } from '../events/load-events.ts';
+import type { Notifier } from '../notifier/notifier.ts';
+import type { TypingBoard } from '../notifier/typing-now.ts';
+
+export interface ReadDeps {
+  readonly runtime: Runtime;
+  readonly database: Reader;
+  readonly partitionMap: PartitionMap;
+  readonly userQuery: Pick<UserQuery, 'requesterByToken' | 'filter' | 'accountData'>;
+  readonly appliedPositions: Pick<AppliedPositions, 'vector'>;
+  readonly events: EventLoader;
+  readonly typing: TypingBoard;
+  readonly notifier: Notifier;
+}

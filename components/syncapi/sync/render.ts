@@ -1,0 +1,129 @@
+/** Assembles the text of an answer from the stored texts of its events. */
+import { defaultPushRules } from '../../../pkg/matrix/push-rules/default-rules.ts';
+import { renderEvent, strippedText, type ClientEvent } from '../events/client-event.ts';
+import { limited, passes, passesRoom, type EventFilter } from '../filters/filter.ts';
+import { accountDataText } from '../streams/account-data.ts';
+import { summaryText } from '../streams/summary.ts';
+import type { AccountDataRow, TimelineRow } from '../storage/rows.ts';
+import { encodePageToken } from '../token/page-token.ts';
+import { membershipAtEvent } from '../visibility/visibility.ts';
+import type { Material } from './answer.ts';
+import type { ReadDeps } from './deps.ts';
+import type { RoomView, Section, SyncScope } from './scope.ts';
+
+interface Rendering {
+  readonly scope: SyncScope;
+  readonly material: Material;
+}
+
+/** The answer's JSON text; `empty` when it says nothing but the token. */
+export async function renderAnswer(
+  deps: Pick<ReadDeps, 'userQuery'>,
+  scope: SyncScope,
+  known: { material: Material; nextBatch: string },
+): Promise<{ json: string; empty: boolean }> {
+  const { material } = known;
+  const parts = [`"next_batch":${JSON.stringify(known.nextBatch)}`];
+  const accountData = await globalAccountData(deps, scope, material);
+  if (accountData.length > 0) parts.push(`"account_data":{"events":[${accountData.join(',')}]}`);
+  const sections = new Map<Section, string[]>();
+  for (const view of material.views) {
+    const text = renderRoom({ scope, material }, view);
+    if (text === undefined) continue;
+    const rooms = sections.get(view.section) ?? [];
+    sections.set(view.section, rooms);
+    rooms.push(`${JSON.stringify(view.roomId)}:${text}`);
+  }
+  if (sections.size > 0) parts.push(`"rooms":{${[...sections].map(([section, rooms]) => `"${section}":{${rooms.join(',')}}`).join(',')}}`);
+  return { json: `{${parts.join(',')}}`, empty: parts.length === 1 };
+}
+
+/** Global account data; an initial sync always has push rules, the default ones where the user has changed nothing. */
+async function globalAccountData(deps: Pick<ReadDeps, 'userQuery'>, scope: SyncScope, material: Material): Promise<string[]> {
+  const rows = [...(material.accountData.get('') ?? [])];
+  if (scope.since === undefined && !rows.some((row) => row.type === 'm.push_rules')) {
+    const stored = await deps.userQuery.accountData(scope.userId, '', 'm.push_rules');
+    const content = stored ?? JSON.stringify({ global: defaultPushRules(scope.userId) });
+    rows.unshift({ room_id: '', type: 'm.push_rules', content, sequence: 0 });
+  }
+  return filteredAccountData(scope.filter.accountData, rows);
+}
+
+function filteredAccountData(filter: EventFilter, rows: readonly AccountDataRow[], roomId?: string): string[] {
+  return accountDataText(limited(filter, rows.filter((row) => passes(filter, { type: row.type }, roomId))));
+}
+
+function renderRoom(rendering: Rendering, view: RoomView): string | undefined {
+  if (view.section === 'invite' || view.section === 'knock') return renderStripped(rendering, view);
+  const { material, scope } = rendering;
+  const timeline = renderTimeline(rendering, view);
+  const state = renderState(rendering, view);
+  const accountData = filteredAccountData(scope.filter.room.accountData, material.accountData.get(view.roomId) ?? [], view.roomId);
+  const ephemeral = view.section === 'join' ? renderEphemeral(rendering, view) : [];
+  const summary = view.section === 'join' ? material.summaries.get(view.roomId) : undefined;
+  const isQuiet = !timeline.news && state.length === 0 && accountData.length === 0 && ephemeral.length === 0 && summary === undefined;
+  if (isQuiet && !view.entered) return undefined;
+  const parts = [
+    `"timeline":${timeline.text}`,
+    `"${scope.useStateAfter ? 'state_after' : 'state'}":{"events":[${state.join(',')}]}`,
+    `"account_data":{"events":[${accountData.join(',')}]}`,
+  ];
+  if (view.section === 'join') parts.push(`"ephemeral":{"events":[${ephemeral.join(',')}]}`);
+  if (summary !== undefined) parts.push(`"summary":${summaryText(summary)}`);
+  return `{${parts.join(',')}}`;
+}
+
+function renderStripped({ material }: Rendering, view: RoomView): string {
+  const texts = (material.stripped.get(view.roomId) ?? []).flatMap((eventId) => {
+    const event = material.events.get(eventId);
+    return event === undefined ? [] : [strippedText(event)];
+  });
+  return `{"${view.section}_state":{"events":[${texts.join(',')}]}}`;
+}
+
+function renderTimeline(rendering: Rendering, view: RoomView): { text: string; news: boolean } {
+  const timeline = rendering.material.timelines.get(view.roomId);
+  if (timeline === undefined) return { text: '{"events":[],"limited":false}', news: false };
+  const texts = timeline.shown.flatMap((row) => renderRow(rendering, view, row) ?? []);
+  const prevBatch = JSON.stringify(encodePageToken(timeline.prevBatch));
+  return {
+    text: `{"events":[${texts.join(',')}],"limited":${timeline.limited},"prev_batch":${prevBatch}}`,
+    news: texts.length > 0 || timeline.limited,
+  };
+}
+
+function renderRow({ scope, material }: Rendering, view: RoomView, row: TimelineRow): string | undefined {
+  const event = material.events.get(row.event_id);
+  if (event === undefined) return undefined;
+  const isOwnSend = row.txn_id !== '' && row.sender === scope.userId && row.device_id === scope.deviceId;
+  const unsigned = {
+    nowMs: scope.nowMs,
+    transactionId: isOwnSend ? row.txn_id : undefined,
+    membership: membershipAtEvent(row, scope.userId, view.intervals) ?? 'leave',
+    replaced: row.replaces === '' ? undefined : material.events.get(row.replaces),
+    redactedBecause: redactionOf(event, material),
+  };
+  return renderEvent(event, unsigned, false);
+}
+
+function redactionOf(event: ClientEvent, material: Material): ClientEvent | undefined {
+  return event.redactedBy === null ? undefined : material.events.get(event.redactedBy);
+}
+
+function renderState({ scope, material }: Rendering, view: RoomView): string[] {
+  const filter = scope.filter.room.state;
+  const events = (material.state.get(view.roomId) ?? []).flatMap((eventId) => material.events.get(eventId) ?? []);
+  const wanted = limited(filter, events.filter((event) => passes(filter, event, view.roomId)));
+  return wanted.map((event) => renderEvent(event, { nowMs: scope.nowMs, redactedBecause: redactionOf(event, material) }, false));
+}
+
+function renderEphemeral({ scope, material }: Rendering, view: RoomView): string[] {
+  const filter = scope.filter.room.ephemeral;
+  if (!passesRoom(filter, view.roomId)) return [];
+  const events: { type: string; text: string }[] = [];
+  const receipts = material.receipts.get(view.roomId);
+  if (receipts !== undefined) events.push({ type: 'm.receipt', text: `{"content":${JSON.stringify(receipts)},"type":"m.receipt"}` });
+  const typing = material.typing.get(view.roomId);
+  if (typing !== undefined) events.push({ type: 'm.typing', text: `{"content":{"user_ids":${JSON.stringify(typing)}},"type":"m.typing"}` });
+  return limited(filter, events.filter((event) => passes(filter, event))).map((event) => event.text);
+}

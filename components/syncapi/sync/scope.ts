@@ -1,0 +1,96 @@
+/** What one answer of /sync is about: for whom, from where to where, and which rooms in which of their sections. */
+import { partitionOf, type PartitionMap } from '../../../pkg/log/partition-map.ts';
+import { passesRoom, type SyncFilter } from '../filters/filter.ts';
+import type { MembershipRow } from '../storage/rows.ts';
+import type { SyncPosition } from '../token/sync-token.ts';
+import { membershipAt } from '../visibility/visibility.ts';
+
+export interface SyncScope {
+  readonly userId: string;
+  readonly deviceId: string;
+  readonly filter: SyncFilter;
+  /** What the client has; undefined: nothing (an initial sync). */
+  readonly since: SyncPosition | undefined;
+  /** What the answer leads to. Nothing newer is in it, whatever commits meanwhile. */
+  readonly now: SyncPosition;
+  /** The parameter `full_state`. */
+  readonly fullState: boolean;
+  readonly useStateAfter: boolean;
+  readonly nowMs: number;
+}
+
+export type Section = 'join' | 'invite' | 'knock' | 'leave';
+
+/** A room as this answer sees it. */
+export interface RoomView {
+  readonly roomId: string;
+  readonly partition: number;
+  readonly section: Section;
+  /** All that the user ever was in the room, in order. */
+  readonly intervals: readonly MembershipRow[];
+  /** The interval that holds at `upper`. */
+  readonly current: MembershipRow;
+  /** Sequence up to which the client has the timeline; 0: it has nothing. */
+  readonly lower: number;
+  /** Sequence that the answer goes up to. */
+  readonly upper: number;
+  /** The client has the state up to this sequence; 0: none of it. undefined: it may not have any (an invite that came to nothing). */
+  readonly stateAfter: number | undefined;
+  /** Something to say even if nothing else happened: the room is new to its section. */
+  readonly entered: boolean;
+}
+
+const SECTIONS: Readonly<Record<string, Section>> = { join: 'join', invite: 'invite', knock: 'knock', leave: 'leave', ban: 'leave' };
+
+/** The rooms that may appear, by the user's membership at the answer's position. */
+export function viewRooms(scope: SyncScope, memberships: ReadonlyMap<string, readonly MembershipRow[]>): RoomView[] {
+  const views: RoomView[] = [];
+  for (const [roomId, intervals] of memberships) {
+    if (!passesRoom(scope.filter.room, roomId)) continue;
+    const partition = intervals[0]?.partition_number ?? 0;
+    const now = scope.now.room[partition] ?? 0;
+    const current = intervals.findLast((interval) => interval.from_sequence <= now);
+    if (current === undefined || current.to_sequence <= now) continue;
+    const section = SECTIONS[current.membership];
+    const view = section && viewRoom(scope, { roomId, partition, section, intervals, current });
+    if (view) views.push(view);
+  }
+  return views;
+}
+
+type KnownRoom = Pick<RoomView, 'roomId' | 'partition' | 'section' | 'intervals' | 'current'>;
+
+function viewRoom(scope: SyncScope, room: KnownRoom): RoomView | undefined {
+  const since = scope.since?.room[room.partition] ?? 0;
+  const changed = room.current.from_sequence > since;
+  if (room.section === 'join') {
+    const entered = scope.since === undefined || changed;
+    const lower = scope.since === undefined ? 0 : entered ? seenBefore(room.intervals, since) : since;
+    return { ...room, lower, upper: scope.now.room[room.partition] ?? 0, stateAfter: entered || scope.fullState ? 0 : since, entered };
+  }
+  if (room.section === 'leave') {
+    // An initial sync shows left rooms on demand; later ones show every leave once.
+    if (scope.since === undefined ? !scope.filter.room.includeLeave : !changed) return undefined;
+    const upper = room.current.from_sequence;
+    const wasJoined = scope.since !== undefined && membershipAt(room.intervals, since) === 'join';
+    const joinedMeanwhile = room.intervals.some((interval) => interval.membership === 'join' && interval.to_sequence > since && interval.from_sequence <= upper);
+    const lower = scope.since === undefined ? 0 : seenBefore(room.intervals, since, joinedMeanwhile ? 0 : since);
+    return { ...room, lower, upper, stateAfter: wasJoined ? since : joinedMeanwhile ? 0 : undefined, entered: true };
+  }
+  if (scope.since !== undefined && !changed && !scope.fullState) return undefined;
+  return { ...room, lower: since, upper: scope.now.room[room.partition] ?? 0, stateAfter: undefined, entered: true };
+}
+
+/**
+ * Up to where a client with `since` has the timeline of a room that it enters again: up to where it last left. A room that it was never joined to is all new
+ * (`otherwise`).
+ */
+function seenBefore(intervals: readonly MembershipRow[], since: number, otherwise = 0): number {
+  const joined = intervals.findLast((interval) => interval.membership === 'join' && interval.from_sequence <= since);
+  return joined === undefined ? otherwise : Math.min(since, joined.to_sequence);
+}
+
+/** Partition of the user's own records. */
+export function userPartition(map: PartitionMap, userId: string): number {
+  return partitionOf(map, userId);
+}
