@@ -8,6 +8,7 @@
  * - `WITHOUT ROWID` may follow CREATE TABLE (...); PostgreSQL does not see it.
  * - Nulls sort first on SQLite and last on PostgreSQL: write NULLS FIRST or NULLS LAST where a null can be.
  * - LIKE ignores the case of ASCII letters on SQLite only: compare ranges, or lower-cased columns.
+ * - What SQL computes stays within the safe integers: beyond them PostgreSQL's result is refused, SQLite's is rounded.
  * - A parameter that stands alone (`SELECT ? AS x`) has no type on PostgreSQL: write CAST(? AS BIGINT).
  */
 import { createHash } from 'node:crypto';

@@ -11,13 +11,14 @@ import { connect, type Connection } from './connection.ts';
 export function takeLock(file: string): Connection {
   const lockFile = `${file}.lock`;
   createPrivate(lockFile);
-  // Kept in memory, the journal leaves no second file behind.
-  const lock = connect(lockFile, { busyTimeoutMs: 0, pragmas: ['journal_mode = MEMORY'] });
+  let lock: Connection | undefined;
   try {
+    // Kept in memory, the journal leaves no second file behind.
+    lock = connect(lockFile, { busyTimeoutMs: 0, pragmas: ['journal_mode = MEMORY'] });
     lock.control('BEGIN EXCLUSIVE');
     return lock;
   } catch (error) {
-    lock.close();
+    lock?.close();
     if (!(error instanceof StorageError) || error.kind !== 'conflict') throw error;
     throw new StorageError('unavailable', `the database ${file} is in use by another process: is the server already running?`, { cause: error });
   }

@@ -60,8 +60,11 @@ onEachBackend('transactions', (backend) => {
     const failed = assert.rejects(running, /undo/);
     await written.opened;
     const outside = readN(database);
-    if (backend.name !== 'sqlite memory') assert.equal(await outside, 0);
-    goOn.open();
+    try {
+      if (backend.name !== 'sqlite memory') assert.equal(await outside, 0);
+    } finally {
+      goOn.open();
+    }
     assert.equal(await outside, 0);
     await failed;
   });
