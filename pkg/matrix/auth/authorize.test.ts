@@ -152,6 +152,11 @@ for (const joinRule of ['restricted', 'knock_restricted']) {
 const IDENTITY_KEY = signingKeyFromSeed('0', new Uint8Array(32).fill(9));
 const OTHER_KEY = signingKeyFromSeed('0', new Uint8Array(32).fill(10));
 const signed = signJson({ mxid: BOB, token: 'tok' }, 'id.test', IDENTITY_KEY);
+/** The one valid signature comes after so many that nobody's key made. */
+const afterBad = (count: number): object => {
+  const bad = Object.fromEntries(Array.from({ length: count }, (_, index) => [`ed25519:${index}`, encodeBase64(new Uint8Array(64).fill(1))]));
+  return { ...signed, signatures: { 'a.test': bad, ...signed.signatures } };
+};
 const thirdParty = (content: unknown, sender = MOD): EventDraft => member(sender, BOB, 'invite', { third_party_invite: content });
 const pending = (content: Record<string, unknown>) => (made: RoomState) => made.set('m.room.third_party_invite', 'tok', content, MOD);
 const withKey = pending({ public_key: encodeBase64(IDENTITY_KEY.publicKey) });
@@ -170,6 +175,8 @@ runCases('4.4.1/5.4.1 third-party invite', [
   { rule: '4.4.1.8 signed with another key', given: pending({ public_key: encodeBase64(OTHER_KEY.publicKey), public_keys: [null, { public_key: 'short' }] }), when: thirdParty({ signed }), refused: /not signed with one of its keys/ },
   { rule: '4.4.1.8 signed for another token', given: (made) => made.set('m.room.third_party_invite', 'tok2', { public_key: encodeBase64(IDENTITY_KEY.publicKey) }, MOD),
     when: thirdParty({ signed: { ...signed, token: 'tok2' } }), refused: /not signed with one of its keys/ },
+  { rule: '4.4.1.7 the last of 256 signatures is tried', given: withKey, when: thirdParty({ signed: afterBad(255) }), versions: ['12'] },
+  { rule: '4.4.1.8 the 257th is not', given: withKey, when: thirdParty({ signed: afterBad(256) }), versions: ['12'], refused: /not signed with one of its keys/ },
   { rule: '4.4.1.8 no signatures', given: withKey, when: thirdParty({ signed: { mxid: BOB, token: 'tok' } }), refused: /not signed with one of its keys/ },
 ]);
 
@@ -275,6 +282,7 @@ runCases('9.5 to 9.10/10.6 to 10.10 power levels: changes', [
   { rule: '9.6.1 taking away an entry above the own power', given: before({ events: { 'm.room.name': 60 } }), when: change(MOD, {}), refused: /m.room.name is above/ },
   { rule: '9.6.1 a notification above the own power', given: before({ notifications: { room: 60 } }), when: change(MOD, { notifications: { room: 50 } }), refused: /room is above/ },
   { rule: '9.7.1 an entry to above the own power', when: change(MOD, { events: { 'm.room.name': 51 } }), refused: /m.room.name cannot be set above/ },
+  { rule: '9.7 an entry and a notification up to the own power', when: change(MOD, { events: { 'm.room.name': 50 }, notifications: { room: 50 } }) },
   { rule: '9.7.1 a notification to above the own power', when: change(MOD, { notifications: { room: 51 } }), refused: /room cannot be set above/ },
   { rule: '9.6 an entry above the own power, left alone', given: before({ events: { 'm.room.name': 60 } }), when: change(MOD, { events: { 'm.room.name': 60 }, ban: 50 }) },
   { rule: '9.8 a lesser user', given: before({}, { [ALICE]: 49 }), when: change(MOD, {}, { [ALICE]: 10 }) },
