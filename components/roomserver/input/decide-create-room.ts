@@ -10,14 +10,14 @@ import { isLocalUser } from '../../../pkg/matrix/ids/user-id.ts';
 import { isRoomIdOf, roomIdOfCreateEvent } from '../../../pkg/matrix/ids/room-id.ts';
 import { roomVersion, type RoomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import { verifyEvent } from '../../../pkg/matrix/signing/sign-event.ts';
-import { headerOf, rejected, type Deciding, type RoomDecision } from './decide.ts';
+import { headerOf, rejected, type Deciding, type RoomDecision } from './decision.ts';
 import type { NewEvent } from './effects.ts';
 import { DEFAULT_VISIBILITY } from './history-visibility.ts';
 import { makeEvent } from './make-event.ts';
 import { encodeEvent } from './outputs.ts';
 import { parseContent } from './parse-content.ts';
 import { refused } from './refused.ts';
-import { advance, headOf, rowOf, type RoomHead } from './room-head.ts';
+import { advance, headOf, rowOf } from './room-head.ts';
 
 /** PURE. A room with all its first events, or none of them: the reason is then that of the first event that is refused. */
 export function decideCreateRoom(deciding: Deciding, create: CreateRoom, exists: boolean): RoomDecision {

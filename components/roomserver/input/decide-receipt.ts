@@ -1,6 +1,6 @@
 import type { SetReceipt } from '../../../schemas/log/room-input.ts';
 import { receiptRef } from '../storage/refs.ts';
-import { headerOf, NO_EFFECTS, rejected, type Deciding, type RoomDecision } from './decide.ts';
+import { headerOf, NO_EFFECTS, rejected, type Deciding, type RoomDecision } from './decision.ts';
 import type { ReceiptRow } from './effects.ts';
 import { encodeReceipt } from './outputs.ts';
 import { forbidden, refused } from './refused.ts';

@@ -1,5 +1,5 @@
 import type { SetTyping } from '../../../schemas/log/room-input.ts';
-import { rejected, type Deciding, type RoomDecision } from './decide.ts';
+import { rejected, type Deciding, type RoomDecision } from './decision.ts';
 import { forbidden } from './refused.ts';
 import { membershipOf, type RoomHead } from './room-head.ts';
 

@@ -1,25 +1,14 @@
 /** PURE. The verdict on one input, from the picture that `load` took. Nothing is changed here: an accepted decision's effects are played into the picture by `evolve.ts`. */
-import type { RoomInput, SendEvent } from '../../../schemas/log/room-input.ts';
-import type { Decision, InputPlace, RejectedOutcome } from '../../../pkg/log/processor.ts';
+import type { SendEvent } from '../../../schemas/log/room-input.ts';
 import { textProblem } from './check-input.ts';
 import { decideCreateRoom } from './decide-create-room.ts';
 import { decideReceipt } from './decide-receipt.ts';
 import { decideTyping } from './decide-typing.ts';
-import type { NewEvent, RoomEffects } from './effects.ts';
-import { makeEvent, type Signer } from './make-event.ts';
+import { headerOf, NO_EFFECTS, rejected, type Deciding, type RoomDecision } from './decision.ts';
+import { makeEvent } from './make-event.ts';
 import { encodeEvent } from './outputs.ts';
-import type { Picture } from './picture.ts';
 import { ROOM_NOT_FOUND } from './refused.ts';
 import { rowAfter, type RoomHead } from './room-head.ts';
-
-export interface Deciding {
-  readonly picture: Picture;
-  readonly signer: Signer;
-  readonly input: RoomInput;
-  readonly place: InputPlace;
-}
-
-export type RoomDecision = Decision<RoomEffects>;
 
 export function decide(deciding: Deciding): RoomDecision {
   const { input, picture } = deciding;
@@ -48,14 +37,4 @@ function decideSendEvent({ picture, signer, input, place }: Deciding, head: Room
     outputs: [encodeEvent(headerOf(input, head.version.id), made.event)],
     result: { event_id: made.event.eventId },
   };
-}
-
-export const NO_EFFECTS: RoomEffects = { inputId: '', events: [] as NewEvent[], redactions: [] };
-
-export function rejected(outcome: RejectedOutcome): RoomDecision {
-  return { kind: 'rejected', outcome };
-}
-
-export function headerOf(input: RoomInput, roomVersion: string): { roomId: string; roomVersion: string; inputId: string; traceId: string } {
-  return { roomId: input.roomId, roomVersion, inputId: input.inputId, traceId: input.traceId };
 }

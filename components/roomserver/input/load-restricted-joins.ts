@@ -1,7 +1,7 @@
 /** What a restricted join needs beyond its own room's state: memberships in the rooms that let users in, and members who may authorise. */
 import { readJoined, readSomeJoined } from '../storage/read-events.ts';
 import { stateRef } from '../storage/refs.ts';
-import { loadState, type LoadDeps, type StateWant } from './load.ts';
+import { loadState, type LoadDeps, type StateWant } from './load-state.ts';
 import type { Picture } from './picture.ts';
 import { allowedRooms, isRestricted, membersMayInvite, powerfulUsers } from './restricted-join.ts';
 import { membershipOf, stateEntry, type RoomHead } from './room-head.ts';

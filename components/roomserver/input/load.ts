@@ -2,32 +2,16 @@
  * The one batched read before a batch is decided: heads that are not in memory, the state that event authorisation will look at, and the events and
  * receipts that inputs refer to. A batch of messages into rooms that are in memory reads nothing.
  */
-import type { Database } from '../../../pkg/storage/database.ts';
 import type { PlacedInput } from '../../../pkg/log/processor.ts';
-import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
 import { authTypesFor } from '../../../pkg/matrix/auth/auth-types.ts';
 import { roomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import type { RoomInput } from '../../../schemas/log/room-input.ts';
-import { readEvents, readReceiptOrders, readRooms, readState } from '../storage/read-events.ts';
-import { stateRef } from '../storage/refs.ts';
-import type { HeadCache } from './head-cache.ts';
+import { readEvents, readReceiptOrders, readRooms } from '../storage/read-events.ts';
 import { loadRestrictedJoins } from './load-restricted-joins.ts';
+import { loadState, type LoadDeps, type StateWant } from './load-state.ts';
 import type { KnownEvent, Picture } from './picture.ts';
-import { headOf, knowsState, setState, type RoomHead } from './room-head.ts';
+import { headOf, type RoomHead } from './room-head.ts';
 import { survey, type Survey } from './survey.ts';
-
-export interface LoadDeps {
-  readonly database: Database;
-  readonly heads: HeadCache;
-  readonly serverName: string;
-}
-
-/** A key of the state of a room that is to be in memory. */
-export interface StateWant {
-  readonly head: RoomHead;
-  readonly type: string;
-  readonly stateKey: string;
-}
 
 /** What every decision about an event may look at. */
 const CORE_STATE: readonly (readonly [type: string, stateKey: string])[] = [
@@ -89,26 +73,4 @@ function wantedState(found: Survey, heads: ReadonlyMap<string, RoomHead>): State
     if (head !== undefined) wants.push({ head, type: 'm.room.member', stateKey: userId });
   }
   return wants;
-}
-
-/** Reads those of the wanted keys that are not in memory; what has no value is noted as absent. */
-export async function loadState(database: Database, wants: readonly StateWant[]): Promise<void> {
-  const missing = new Map<string, StateWant>();
-  for (const want of wants) {
-    if (knowsState(want.head, want.type, want.stateKey)) continue;
-    if (!isStorable(want.stateKey)) setState(want.head, want.type, want.stateKey, null);
-    else missing.set(stateRef(want.head.roomId, want.type, want.stateKey), want);
-  }
-  if (missing.size === 0) return;
-  const rows = await readState(database, [...missing.keys()]);
-  for (const { head, type, stateKey } of missing.values()) setState(head, type, stateKey, null);
-  for (const row of rows) {
-    const { head, type, stateKey } = missing.get(row.state_ref)!;
-    setState(head, type, stateKey, { eventId: row.event_id, pdu: JSON.parse(Buffer.from(row.json).toString()) as Pdu });
-  }
-}
-
-/** State keys out of an event's content (a third party invite's token) may hold what no row has. */
-function isStorable(stateKey: string): boolean {
-  return !stateKey.includes('\0') && stateKey.isWellFormed();
 }
