@@ -66,14 +66,11 @@ function isWellFormed(root: unknown): boolean {
   const waiting: unknown[] = [root];
   while (waiting.length > 0) {
     const value = waiting.pop();
-    if (typeof value === 'string') {
-      if (!value.isWellFormed()) return false;
-    } else if (typeof value === 'object' && value !== null) {
-      for (const [key, member] of Object.entries(value)) {
-        if (!key.isWellFormed()) return false;
-        waiting.push(member);
-      }
-    }
+    if (typeof value === 'string' && !value.isWellFormed()) return false;
+    if (typeof value !== 'object' || value === null) continue;
+    const keys = Object.keys(value);
+    if (!keys.every((key) => key.isWellFormed())) return false;
+    for (const key of keys) waiting.push((value as Record<string, unknown>)[key]);
   }
   return true;
 }

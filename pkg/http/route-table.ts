@@ -97,13 +97,13 @@ function find<T>(root: Node<T>, method: string, path: string): Found<T> {
   if (!path.startsWith('/') || segments.length > SEGMENTS_MAX) return { kind: 'nothing' };
   // Old clients ask for /_matrix/client/r0/…; what they mean is served under v3.
   if (segments[2] === 'r0' && segments[0] === '_matrix') segments[2] = 'v3';
-  const search: Search<T> = { method, segments, rawParams: [], methods: new Set() };
+  const search: Search = { method, segments, rawParams: [], methods: new Set() };
   const entry = descend(search, root, 0);
   if (entry !== undefined) return { kind: 'route', entry, rawParams: search.rawParams };
   return search.methods.size > 0 ? { kind: 'other-method', methods: [...search.methods].sort() } : { kind: 'nothing' };
 }
 
-interface Search<T> {
+interface Search {
   readonly method: string;
   readonly segments: readonly string[];
   readonly rawParams: string[];
@@ -112,7 +112,7 @@ interface Search<T> {
 }
 
 /** Tries the literal child, then the parameter, then the rest; goes back one step when a branch leads nowhere. */
-function descend<T>(search: Search<T>, node: Node<T>, depth: number): T | undefined {
+function descend<T>(search: Search, node: Node<T>, depth: number): T | undefined {
   const segment = search.segments[depth];
   if (segment === undefined) {
     const here = pick(search, node.here);
@@ -133,7 +133,7 @@ function descend<T>(search: Search<T>, node: Node<T>, depth: number): T | undefi
   return rest;
 }
 
-function pick<T>(search: Search<T>, methods: ReadonlyMap<string, T>): T | undefined {
+function pick<T>(search: Search, methods: ReadonlyMap<string, T>): T | undefined {
   const entry = methods.get(search.method);
   if (entry === undefined) for (const method of methods.keys()) search.methods.add(method);
   return entry;

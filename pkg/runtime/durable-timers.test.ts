@@ -160,13 +160,12 @@ test('a database that is away is tried again', async () => {
 });
 
 test('a timer may set itself again, and cancel another of its batch', async () => {
-  let again: ((tx: Transaction, timer: DurableTimer) => Promise<void>) | undefined;
-  const { runtime, timers, set, fired, timer } = await setUp({ fire: async (tx, due) => again?.(tx, due) });
-  again = async (tx, due) => {
+  const world = await setUp({ fire: async (tx, due) => {
     if (due.key !== 'a') return;
-    await timers.cancel(tx, timer('b', 0));
-    await timers.set(tx, { ...due, dueAt: due.dueAt + 1000 });
-  };
+    await world.timers.cancel(tx, world.timer('b', 0));
+    await world.timers.set(tx, { ...due, dueAt: due.dueAt + 1000 });
+  } });
+  const { runtime, timers, set, fired } = world;
   await set('a', 0);
   await set('b', 1);
   await runtime.advance(5);

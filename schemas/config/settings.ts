@@ -15,6 +15,8 @@ export interface Settings {
   readonly registration: 'open' | 'token' | 'closed';
   readonly registrationToken: string;
   readonly rateLimits: boolean;
+  /** Addresses, networks or names (`loopback`) of proxies whose X-Forwarded-For is believed. */
+  readonly trustedProxies: readonly string[];
   readonly defaultRoomVersion: string;
   readonly logging: { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly format: 'pretty' | 'json' };
 }

@@ -1,0 +1,23 @@
+/** Step 3: settings that are each allowed but do not go together. */
+import { ROLES } from '../../../schemas/config/settings.ts';
+import { argumentOf, envNameOf, type SettingKey, type SettingValues } from './setting-table.ts';
+
+/** One sentence for each contradiction. `origins`: where the settings that were given stand. */
+export function checkTogether(values: SettingValues, origins: ReadonlyMap<SettingKey, string>): string[] {
+  const where = (key: SettingKey) => `${key} (${origins.get(key) ?? 'default'})`;
+  const problems: string[] = [];
+  const some = values.roles.length < ROLES.length;
+  if (some && values.log.kind === 'embedded') {
+    problems.push(`${where('log')} is embedded, which needs all roles in one process, but ${where('roles')} is only ${values.roles.join(', ')}; `
+      + 'use nats:// or kafka://, or run all roles');
+  }
+  if (some && values.database.kind === 'sqlite') {
+    problems.push(`${where('database')} is sqlite, which one process alone can use, but ${where('roles')} is only ${values.roles.join(', ')}; `
+      + 'use a postgres:// URL, or run all roles');
+  }
+  if (values.registration === 'token' && values.registration_token === '') {
+    problems.push(`${where('registration')} is token, but there is no registration_token; set it with ${envNameOf('registration_token')}, `
+      + `${argumentOf('registration_token')} or in the config file`);
+  }
+  return problems;
+}

@@ -1,0 +1,105 @@
+/**
+ * From environment, arguments and one file to `Settings`, in three pure steps: find the texts (`sources.ts`), make values of them (here), see that
+ * they go together (`check-together.ts`). Arguments win over the environment, that over the file, that over the defaults.
+ */
+import type { Settings } from '../../../schemas/config/settings.ts';
+import { checkTogether } from './check-together.ts';
+import { SETTING_KEYS, SETTINGS, type Setting, type SettingKey, type SettingValues } from './setting-table.ts';
+import { SettingsError } from './settings-error.ts';
+import { CONFIG_ARGUMENT, CONFIG_ENV, readArguments, readEnvironment, readFileText, type Found, type Source } from './sources.ts';
+import { didYouMean } from './suggest.ts';
+
+export interface SettingsInput {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Without the program's own name. */
+  readonly args: readonly string[];
+}
+
+export interface ConfigPath {
+  readonly path: string;
+  /** The operator has named it, so it must be there. */
+  readonly named: boolean;
+}
+
+/** Where the config file is: what --config or MYELIN_CONFIG says, else `myelin.yaml` in the data folder. */
+export function configPathOf(input: SettingsInput): ConfigPath {
+  const [args, env] = [readArguments(input.args), readEnvironment(input.env)];
+  const named = args.config ?? env.config;
+  if (named !== undefined) return { path: named, named: true };
+  const dataDir = args.found.get('data_dir') ?? env.found.get('data_dir');
+  return { path: `${(dataDir?.text ?? SETTINGS.data_dir.default).replace(/\/+$/, '')}/myelin.yaml`, named: false };
+}
+
+/**
+ * The settings. `readFile` gives the text of a file, undefined when there is none. Throws `SettingsError` with one sentence for each thing that is
+ * wrong: it names the setting, where it stands, what was found and what is allowed.
+ */
+export function loadSettings(input: SettingsInput & { readonly readFile: (path: string) => string | undefined }): Settings {
+  const [args, env] = [readArguments(input.args), readEnvironment(input.env)];
+  const file = readConfigFile(configPathOf(input), input);
+  const problems = [...args.problems, ...env.problems, ...file.problems];
+  const found = new Map([...file.found, ...env.found, ...args.found]);
+  const values = valuesOf(found, problems);
+  if (values !== undefined && problems.length === 0) {
+    problems.push(...checkTogether(values, new Map([...found].map(([key, { origin }]) => [key, origin]))));
+  }
+  if (values === undefined || problems.length > 0) throw new SettingsError(problems);
+  return settingsOf(values);
+}
+
+/** Which settings are given anywhere, for the first config file. */
+export function givenSettings(input: SettingsInput): ReadonlyMap<SettingKey, Found> {
+  return new Map([...readEnvironment(input.env).found, ...readArguments(input.args).found]);
+}
+
+function readConfigFile({ path, named }: ConfigPath, input: SettingsInput & { readonly readFile: (path: string) => string | undefined }): Source {
+  const text = input.readFile(path);
+  if (text !== undefined) return readFileText(text, path);
+  const by = readArguments(input.args).config !== undefined ? `argument ${CONFIG_ARGUMENT}` : `environment variable ${CONFIG_ENV}`;
+  return { found: new Map(), problems: named ? [`there is no config file ${path} (${by})`] : [] };
+}
+
+/** undefined when a value is not allowed; the sentences are added to `problems`. */
+function valuesOf(found: ReadonlyMap<SettingKey, Found>, problems: string[]): SettingValues | undefined {
+  const values: Partial<Record<SettingKey, unknown>> = {};
+  for (const key of SETTING_KEYS) {
+    const setting: Setting<unknown> = SETTINGS[key];
+    const given = found.get(key);
+    const value = setting.type.parse(given?.text ?? setting.default);
+    if (value === undefined) problems.push(notAllowed(key, setting, given as Found));
+    values[key] = value;
+  }
+  return SETTING_KEYS.every((key) => values[key] !== undefined) ? (values as SettingValues) : undefined;
+}
+
+function notAllowed(key: SettingKey, setting: Setting<unknown>, given: Found): string {
+  const is = setting.secret === true ? 'has a value (not shown) that is not allowed' : `is ${JSON.stringify(given.text.slice(0, 200))}`;
+  const words = setting.secret === true ? [] : (setting.type.words ?? []);
+  return `${key} (${given.origin}) ${is}, but must be ${setting.type.allowed}${didYouMean(given.text, words)}`;
+}
+
+function settingsOf(values: SettingValues): Settings {
+  return {
+    serverName: values.server_name,
+    dataDir: values.data_dir,
+    listen: values.listen,
+    publicBaseUrl: values.public_base_url === '' ? baseUrlOf(values.listen) : values.public_base_url,
+    trustedProxies: values.trusted_proxies,
+    roles: values.roles,
+    database: values.database,
+    log: values.log,
+    partitions: values.partitions,
+    registration: values.registration,
+    registrationToken: values.registration_token,
+    rateLimits: values.rate_limits,
+    defaultRoomVersion: values.default_room_version,
+    logging: { level: values.log_level, format: values.log_format },
+  };
+}
+
+/** Empty when the port is not known yet. An address that means "all of this machine's" is no address to connect to. */
+function baseUrlOf(listen: Settings['listen']): string {
+  if (listen.port === 0) return '';
+  const host = ['0.0.0.0', '::'].includes(listen.host) ? 'localhost' : listen.host;
+  return `http://${host.includes(':') ? `[${host}]` : host}:${listen.port}`;
+}

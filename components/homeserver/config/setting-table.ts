@@ -1,0 +1,123 @@
+/**
+ * Every setting: its type, its default and what it is for. The file, the environment, the arguments, the reference page and the first config file are
+ * all made from this table.
+ */
+import { DEFAULT_PARTITIONS } from '../../../pkg/log/partition-map.ts';
+import { DEFAULT_ROOM_VERSION, ROOM_VERSIONS } from '../../../pkg/matrix/room-versions/room-versions.ts';
+import { ROLES, type Role } from '../../../schemas/config/settings.ts';
+import {
+  choice, databaseKind, folder, hostAndPort, integer, listOf, logKind, onOff, proxies, registrationToken, serverName, webUrl, type SettingType,
+} from './setting-types.ts';
+
+export interface Setting<T> {
+  readonly type: SettingType<T>;
+  /** As text, as one would write it in the file. */
+  readonly default: string;
+  /** What it does and when one changes it. Whole sentences, plain Markdown. */
+  readonly help: string;
+  /** Its value is never shown. */
+  readonly secret?: boolean;
+}
+
+/** Checks that `setting` is one and keeps the type of its value. */
+function setting<T>(definition: Setting<T>): Setting<T> {
+  return definition;
+}
+
+export const SETTINGS = {
+  server_name: setting({
+    type: serverName,
+    default: 'localhost',
+    help: 'The name of this server: the part after the colon of its users\' IDs, as in @alice:example.org. It is in every event ever sent, so it cannot be changed after the first start.',
+  }),
+  data_dir: setting({
+    type: folder,
+    default: 'data',
+    help: 'The folder with the signing key, the SQLite databases and, unless another one is named, the config file. It is made when it is not there. Back it up: without the signing key the server cannot prove who it is.',
+  }),
+  listen: setting({
+    type: hostAndPort,
+    default: '127.0.0.1:8008',
+    help: 'Where HTTP is served. The default can be reached from this machine only; put a TLS proxy before it, or use 0.0.0.0:8008 to be reached from outside. Port 0 takes any free port. /health, /ready and /metrics are served there too: do not let the proxy pass them on to the world.',
+  }),
+  public_base_url: setting({
+    type: webUrl,
+    default: '',
+    help: 'The URL at which clients reach this server, announced in /.well-known/matrix/client. Empty: http:// and what `listen` says.',
+  }),
+  trusted_proxies: setting({
+    type: proxies,
+    default: '',
+    help: 'Proxies whose X-Forwarded-For header is believed when it says where a client comes from (used for rate limits). Empty: none.',
+  }),
+  roles: setting<readonly Role[]>({
+    type: listOf(...ROLES as readonly [Role, ...Role[]]),
+    default: 'all',
+    help: 'Which components this process runs. One process that runs all is the usual thing; several processes with some roles each need `database` on PostgreSQL and `log` on NATS or Kafka.',
+  }),
+  database: setting({
+    type: databaseKind,
+    default: 'sqlite',
+    help: 'Where the tables are: `sqlite` keeps a file for each component in the data folder; a PostgreSQL URL keeps a schema for each component in that database.',
+    secret: true,
+  }),
+  log: setting({
+    type: logKind,
+    default: 'embedded',
+    help: 'What carries the records from one component to the next: `embedded` needs nothing else but all roles in one process; NATS (JetStream) and Kafka connect several processes. How much is logged for people to read is `log_level`.',
+  }),
+  partitions: setting({
+    type: integer(1, 1024),
+    default: String(DEFAULT_PARTITIONS),
+    help: 'Into how many partitions rooms and users are divided: as many processes can share the work of a component at most. It cannot be changed after the first start.',
+  }),
+  registration: setting({
+    type: choice('open', 'token', 'closed'),
+    default: 'closed',
+    help: 'Who may make an account: `open`: everybody who reaches the server; `token`: who knows `registration_token`; `closed`: nobody.',
+  }),
+  registration_token: setting({
+    type: registrationToken,
+    default: '',
+    help: 'What one has to know to make an account when `registration` is `token`.',
+    secret: true,
+  }),
+  rate_limits: setting({
+    type: onOff,
+    default: 'on',
+    help: 'Whether clients that ask too often are told to wait. Off is for tests and benchmarks.',
+  }),
+  default_room_version: setting({
+    type: choice(...ROOM_VERSIONS.map((version) => version.id)),
+    default: DEFAULT_ROOM_VERSION,
+    help: 'The version of new rooms whose creator asks for none.',
+  }),
+  log_level: setting({
+    type: choice('debug', 'info', 'warn', 'error'),
+    default: 'info',
+    help: 'The least important lines that are written to standard output.',
+  }),
+  log_format: setting({
+    type: choice('pretty', 'json'),
+    default: 'pretty',
+    help: 'How lines are written: `pretty` for people at a terminal, `json` (one object a line) for programs that collect them.',
+  }),
+} as const;
+
+export type SettingKey = keyof typeof SETTINGS;
+export type SettingValues = { readonly [Key in SettingKey]: (typeof SETTINGS)[Key] extends Setting<infer T> ? T : never };
+export const SETTING_KEYS = Object.keys(SETTINGS) as readonly SettingKey[];
+
+export function isSettingKey(name: string): name is SettingKey {
+  return Object.hasOwn(SETTINGS, name);
+}
+
+/** MYELIN_SERVER_NAME of server_name. */
+export function envNameOf(key: SettingKey): string {
+  return `MYELIN_${key.toUpperCase()}`;
+}
+
+/** --server-name of server_name. */
+export function argumentOf(key: SettingKey): string {
+  return `--${key.replaceAll('_', '-')}`;
+}
