@@ -25,6 +25,7 @@ protobuf.configure();
 function codecOf<T>(file: string, typeName: string): Codec<T> {
   const root = protobuf.parse(readSchema(`log/${file}.proto`)).root;
   const type = root.lookupType(`myelin.log.${typeName}`);
+  giveEmptyBytes(root.lookup('myelin.log') as protobuf.Namespace);
   return {
     encode: (value) => type.encode(value as protobuf.Message).finish(),
     decode: (bytes) => {
@@ -35,6 +36,17 @@ function codecOf<T>(file: string, typeName: string): Codec<T> {
       }
     },
   };
+}
+
+const NO_BYTES = Buffer.alloc(0);
+
+/** Absent `bytes` fields: protobufjs gives an empty array, which is no Uint8Array and which no database takes. */
+function giveEmptyBytes(namespace: protobuf.Namespace): void {
+  for (const type of namespace.nestedArray.filter((nested) => nested instanceof protobuf.Type)) {
+    for (const field of type.fieldsArray) {
+      if (field.type === 'bytes' && !field.repeated) type.ctor.prototype[field.name] = NO_BYTES;
+    }
+  }
 }
 
 export const roomInputCodec = codecOf<RoomInput>('room-input', 'RoomInput');
