@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Reader } from '../../../pkg/storage/database.ts';
 import { ALICE, BOB, createRoomDriver, eventIdIn, member, message, newRoom, receipt, redaction, SERVER, state } from '../../../test/kit/room-driver.ts';
 import { roomQuery } from './room-query.ts';
 import { roomSnapshot } from './snapshot.ts';
@@ -41,6 +42,27 @@ test('the snapshot tells two interleaved rooms in the order of their partition, 
   const redacted = records.find(({ output }) => output.event?.eventId === sent[0])!.output.event!;
   assert.deepEqual((JSON.parse(Buffer.from(redacted.pdu).toString()) as { content: unknown }).content, {});
   assert.equal(records.at(-1)!.output.event!.redacts, sent[0]);
+});
+
+test('what is committed between the statements of a page is left to the next page', async () => {
+  const { driver, partition, a } = await twoRoomsInOnePartition();
+  const sent = eventIdIn(await driver.send(message(a, ALICE, 'first')));
+  const before = driver.outputs.length;
+  let statements = 0;
+  // After each statement of the page, the owner commits an event and a receipt.
+  const reader: Reader = {
+    queryIn: (...args) => driver.database.queryIn(...args),
+    async query(sql, params) {
+      const rows = await driver.database.query(sql, params);
+      statements += 1;
+      await driver.batch([message(a, ALICE, `beside ${statements}`), receipt(a, ALICE, sent, { threadId: `t${statements}` })]);
+      return rows as never[];
+    },
+  };
+  const page = await roomSnapshot(reader, partition, 0, 1000);
+  assert.ok(statements > 1);
+  const upTo = driver.outputs.slice(0, before).filter((record) => record.partition === partition);
+  assert.deepEqual(page.map(({ sequence }) => sequence), upTo.map(({ sequence }) => sequence));
 });
 
 test('the query finds events, state by keys and whole, and versions; what does not exist is not there', async () => {

@@ -20,20 +20,30 @@ interface ReceiptSql extends SqlRow {
 /**
  * Up to `limit` records of the partition with sequence > `afterSequence`, in order; none: the end. They are as they were sent, with three differences that make no difference to
  * a read model in the end: a receipt that was replaced is not sent (so sequence numbers have gaps), a redacted event has lost its content already, trace IDs
- * are empty. Read it in one snapshot with the position that it is applied up to, or repeat it until it ends at the head.
+ * are empty. Safe beside a writing owner: what is committed while the page is read is left to the next page, never half of it.
  */
 export async function roomSnapshot(reader: Reader, partition: number, afterSequence: number, limit: number): Promise<SequencedRecord<RoomOutput>[]> {
+  const head = await newestSequence(reader, partition);
+  const range = [partition, afterSequence, head, limit];
   const events = await reader.query<EventSql>(
     `SELECT e.sequence, e.room_id, r.room_version, e.event_id, e.json, e.order_key, e.history_visibility, e.redacts, e.input_id, e.device_id, e.txn_id
-     FROM events e JOIN rooms r ON r.room_id = e.room_id WHERE e.partition = ? AND e.sequence > ? AND e.rejected = 0 ORDER BY e.sequence LIMIT ?`,
-    [partition, afterSequence, limit]);
+     FROM events e JOIN rooms r ON r.room_id = e.room_id WHERE e.partition = ? AND e.sequence > ? AND e.sequence <= ? AND e.rejected = 0 ORDER BY e.sequence LIMIT ?`,
+    range);
   const receipts = await reader.query<ReceiptSql>(
     `SELECT p.sequence, p.room_id, r.room_version, p.user_id, p.receipt_type, p.thread_id, p.event_id, p.ts, p.input_id
-     FROM receipts p JOIN rooms r ON r.room_id = p.room_id WHERE p.partition = ? AND p.sequence > ? ORDER BY p.sequence LIMIT ?`,
-    [partition, afterSequence, limit]);
+     FROM receipts p JOIN rooms r ON r.room_id = p.room_id WHERE p.partition = ? AND p.sequence > ? AND p.sequence <= ? ORDER BY p.sequence LIMIT ?`,
+    range);
   const deltas = events.length === 0 ? new Map<number, StateChange[]>() : await readDeltas(reader, partition, afterSequence, events.at(-1)!.sequence);
   const records = [...events.map((row) => eventRecord(partition, row, deltas.get(row.sequence) ?? [])), ...receipts.map((row) => receiptRecord(partition, row))];
   return records.sort((left, right) => left.sequence - right.sequence).slice(0, limit);
+}
+
+/** One statement, so that it sees both tables at one moment: every record up to it is then there for the statements that follow. */
+async function newestSequence(reader: Reader, partition: number): Promise<number> {
+  const rows = await reader.query<{ sequence: number | null }>(
+    `SELECT MAX(sequence) AS sequence FROM (SELECT MAX(sequence) AS sequence FROM events WHERE partition = ?
+       UNION ALL SELECT MAX(sequence) AS sequence FROM receipts WHERE partition = ?) AS newest`, [partition, partition]);
+  return rows[0]?.sequence ?? 0;
 }
 
 async function readDeltas(reader: Reader, partition: number, after: number, last: number): Promise<Map<number, StateChange[]>> {
