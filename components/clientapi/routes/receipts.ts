@@ -10,7 +10,7 @@ import { CLIENT_V3, EMPTY, limitedRequester, type RouteSpec } from './client-rou
 const RECEIPT_TYPES = new Set(['m.read', 'm.read.private', FULLY_READ]);
 const MAIN_THREAD = 'main';
 
-const receiptBody = z.object({ thread_id: z.unknown() });
+const receiptBody = z.object({ thread_id: z.unknown().optional() });
 const threadId = textUpTo(255);
 
 /** POST /_matrix/client/v3/rooms/{roomId}/receipt/{receiptType}/{eventId} — r0, changed in v1.4 (private receipts, threads) */
