@@ -11,7 +11,7 @@ const COMMANDS = {
   check: { script: 'test/run-check.ts' },
   sim: { script: 'test/sim/run.ts' },
   bench: { script: 'bench/run.ts', built: true },
-  docs: { script: 'docs/generate.ts' },
+  docs: { script: 'bin/docs.mjs' },
 };
 
 await runCommand(async () => {

@@ -1,6 +1,6 @@
 /** Runs test files, each in a process of its own, a few at a time, and reports them as they end. */
-import { readFileSync, writeFileSync } from 'node:fs';
-import { basename, join, resolve } from 'node:path';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import { run } from 'node:test';
 import type { EventData } from 'node:test';
 import { inspect } from 'node:util';
@@ -18,6 +18,8 @@ export interface SuiteOptions {
   /** Milliseconds that one file may take. */
   readonly timeoutMs: number;
   readonly print: (text: string) => void;
+  /** Keep how long each file took, for the order of the next run; default true. */
+  readonly remember?: boolean;
 }
 
 interface FileResult extends Totals {
@@ -27,6 +29,8 @@ interface FileResult extends Totals {
   readonly output: string;
 }
 
+/** How long after its last test may run a file's process may stay. */
+const STAYING_MS = 5_000;
 const TIMES = join(REPOSITORY, '.cache/test-times.json');
 
 /** Runs the files (paths from the repository's root) and gives the sum of their tests. Files that took long the last time go first. */
@@ -45,7 +49,7 @@ export async function runSuites(files: readonly string[], options: SuiteOptions)
     }
   };
   await Promise.all(Array.from({ length: options.concurrency }, work));
-  writeFileSync(TIMES, JSON.stringify(times));
+  if (options.remember !== false) rememberTimes(times);
   return totals;
 }
 
@@ -57,7 +61,10 @@ async function runFile(file: string, timeoutMs: number): Promise<FileResult> {
   let output = '';
   // node:test speaks up for a file as a whole too: that it ended badly counts, that it ended well is not a test.
   const isFileItself = (data: EventData.TestPass | EventData.TestFail): boolean => data.nesting === 0 && (data.name === path || data.name === file);
-  const events = run({ files: [path], concurrency: 1, timeout: timeoutMs });
+  // `timeout` ends a test that hangs and lets the others of its file go on; the signal ends a process that stays although its tests are done.
+  const ended = new AbortController();
+  const timer = setTimeout(() => { ended.abort(); }, timeoutMs + STAYING_MS);
+  const events = run({ files: [path], concurrency: 1, timeout: timeoutMs, signal: ended.signal });
   for await (const { type, data } of events) {
     if (type === 'test:stdout' || type === 'test:stderr') output += data.message;
     if (type !== 'test:pass' && type !== 'test:fail') continue;
@@ -72,6 +79,11 @@ async function runFile(file: string, timeoutMs: number): Promise<FileResult> {
     if (subtestsOnly && (data.details.type === 'suite' || isFileItself(data))) continue;
     totals.failed += 1;
     if (!subtestsOnly) failures.push(`${isFileItself(data) ? 'the file' : data.name}\n${inspectError(error)}`);
+  }
+  clearTimeout(timer);
+  if (ended.signal.aborted) {
+    totals.failed += 1;
+    failures.push('the process did not end: something that the tests started is still running');
   }
   if (totals.passed + totals.failed + totals.skipped === 0) {
     totals.failed = 1;
@@ -97,6 +109,11 @@ function describe(result: FileResult): string {
 
 function indent(text: string): string {
   return text.split('\n').map((line) => `    ${line}`).join('\n');
+}
+
+function rememberTimes(times: Record<string, number>): void {
+  mkdirSync(dirname(TIMES), { recursive: true });
+  writeFileSync(TIMES, JSON.stringify(times));
 }
 
 function readTimes(): Record<string, number> {
