@@ -6,7 +6,7 @@
  * BEGIN travels with the first statement if that one reads. Before a first statement that writes, BEGIN is awaited: if
  * it failed alone (an administrator cancelled just then), the statement would commit by itself.
  */
-import type { PoolClient, QueryResult } from 'pg';
+import type { PoolClient, QueryConfig, QueryResult } from 'pg';
 import {
   breaksConnection,
   checkValues,
@@ -25,13 +25,20 @@ const LONG_ANSWER_TIMEOUT_MS = 24 * 60 * 60 * 1_000;
 const NOW = 'SELECT CAST(FLOOR(EXTRACT(EPOCH FROM clock_timestamp()) * 1000) AS BIGINT) AS now';
 const COUNTING = new Set(['INSERT', 'UPDATE', 'DELETE']);
 
+/** What `pg` takes and its types leave out. */
+interface PatientQuery extends QueryConfig<SqlValue[]> {
+  readonly query_timeout: number;
+  readonly queryMode: 'extended';
+}
+
 /** Sends one statement and waits for its answer. Throws `StorageError`. */
 export async function send(client: PoolClient, sql: string, params: readonly SqlValue[], timeoutMs = ANSWER_TIMEOUT_MS): Promise<QueryResult> {
   checkValues(sql, params);
   const { text, name } = postgresStatement(sql);
-  const values = params as SqlValue[];
+  // The extended protocol refuses several statements in one text, as SQLite does.
+  const config: PatientQuery = { text, name, values: params as SqlValue[], query_timeout: timeoutMs, queryMode: 'extended' };
   try {
-    return await client.query({ text, name, values, query_timeout: timeoutMs, queryMode: 'extended' } as Parameters<typeof client.query>[0] & object);
+    return await client.query(config);
   } catch (cause) {
     throw postgresError(cause, sql);
   }

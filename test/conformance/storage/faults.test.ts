@@ -197,11 +197,10 @@ describe('faults of the server: postgres', { skip: available() ?? false }, () =>
 
   test('a full disk is a clear error that loses nothing, and is over when there is room', { skip: whyNoSmallDisk() ?? false }, async () => {
     const disk = makeSmallDisk(4);
-    const folder = join(disk.folder, 'space');
-    mkdirSync(folder);
-    chownSync(folder, Number(execFileSync('id', ['-u', 'postgres'])), Number(execFileSync('id', ['-g', 'postgres'])));
-    const setUp = await openPostgres({ url: server.url, schema: 'full' });
     try {
+      const folder = join(disk.folder, 'space');
+      mkdirSync(folder);
+      chownSync(folder, Number(execFileSync('id', ['-u', 'postgres'])), Number(execFileSync('id', ['-g', 'postgres'])));
       // A table space cannot be made inside a transaction block, so not through the port: psql's way is a plain connection.
       await plainly(server.url, `CREATE TABLESPACE small LOCATION '${folder}'`);
       const database = await open('full', `${server.url}?options=${encodeURIComponent('-c default_tablespace=small')}`);
@@ -214,7 +213,6 @@ describe('faults of the server: postgres', { skip: available() ?? false }, () =>
       await database.transaction((tx) => tx.run('DROP TABLE kept'));
       await plainly(server.url, 'DROP TABLESPACE small');
     } finally {
-      await setUp.close();
       disk.remove();
     }
   });
