@@ -128,3 +128,8 @@ test('the reference page and the help name every setting', () => {
     assert.ok(help.includes(`--${key.replaceAll('_', '-')} `));
   }
 });
+
+test('docs/settings.md is what the table says now (npm run docs)', async () => {
+  const page = await readFile(new URL('../../../docs/settings.md', import.meta.url), 'utf8');
+  assert.equal(page, settingsReference());
+});
