@@ -26,6 +26,8 @@ export interface EmbeddedDriverOptions {
 const LANE_BYTES_MAX = 16 * 1024 * 1024;
 const LANE_PACKS_MAX = 10_000;
 const GROUP_PACKS_MAX = 500;
+/** Without another attempt, a failure says nothing any more after this time. */
+const FAILURE_MS = 30_000;
 /** Offsets that must be left before the next block is reserved in the background. */
 const RESERVE_AHEAD = 2 ** 18;
 
@@ -78,7 +80,7 @@ export async function createEmbeddedDriver(options: EmbeddedDriverOptions): Prom
       const store = stores.get(log);
       await store?.room(lane, packs.length);
       if (store && durable) await store.append(lane, partition, packs);
-      else for (const pack of packs) lane.put(pack, true);
+      else for (const pack of packs) lane.put(pack, { ready: true, volatile: store !== undefined });
     },
     async subscribe(log, partition, from, deliver) {
       return laneOf(log, partition).subscribe(from, deliver);
@@ -117,7 +119,7 @@ function createInputStore(log: InputLogName, database: Database, runtime: Runtim
   let reserving: Promise<void> | undefined;
   let waiting: DurableAppend[] = [];
   let writing: Promise<void> | undefined;
-  let failure: string | undefined;
+  let failure: { sentence: string; at: number } | undefined;
 
   function reserve(): Promise<void> {
     reserving ??= reserveOffsets(database, log)
@@ -132,10 +134,11 @@ function createInputStore(log: InputLogName, database: Database, runtime: Runtim
       await database.transaction((tx) => tx.insertMany({ into: 'log_records', columns: ['log', 'partition', 'place', 'pack'], rows }));
       failure = undefined;
     } catch (cause) {
-      failure = `${log} cannot be written: ${cause instanceof Error ? cause.message : String(cause)}`;
+      const sentence = `${log} cannot be written: ${cause instanceof Error ? cause.message : String(cause)}`;
+      failure = { sentence, at: runtime.clock.monotonic() };
       for (const { lane, slots, reject } of group) {
         for (const slot of slots) lane.settle(slot, false);
-        reject(new LogUnavailable(failure, { cause }));
+        reject(new LogUnavailable(sentence, { cause }));
       }
       return;
     }
@@ -169,7 +172,7 @@ function createInputStore(log: InputLogName, database: Database, runtime: Runtim
     append: (lane, partition, packs) => new Promise((resolve, reject) => {
       const slots: Slot[] = [];
       try {
-        for (const pack of packs) slots.push(lane.put(pack, false));
+        for (const pack of packs) slots.push(lane.put(pack, { ready: false, volatile: false }));
       } catch (error) {
         for (const slot of slots) lane.settle(slot, false);
         throw error;
@@ -177,7 +180,7 @@ function createInputStore(log: InputLogName, database: Database, runtime: Runtim
       waiting.push({ lane, partition, slots, resolve, reject });
       writing ??= write();
     }),
-    health: () => failure,
+    health: () => (failure && runtime.clock.monotonic() - failure.at < FAILURE_MS ? failure.sentence : undefined),
     idle: async () => {
       while (writing) await writing;
       await reserving?.catch(() => undefined);

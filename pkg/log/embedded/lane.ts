@@ -35,7 +35,7 @@ export interface LaneOptions {
 
 export interface Lane {
   /** Gives the records the next offset. Throws `LogUnavailable` when the window is full. */
-  put(records: readonly Uint8Array[], ready: boolean): Slot;
+  put(records: readonly Uint8Array[], how: { ready: boolean; volatile: boolean }): Slot;
   /** The slot's transaction has ended. */
   settle(slot: Slot, stored: boolean): void;
   subscribe(from: number, deliver: (packs: readonly Pack[]) => Promise<void>): Subscription;
@@ -126,10 +126,10 @@ export function createLane(options: LaneOptions): Lane {
   }
 
   return {
-    put(records, ready) {
+    put(records, { ready, volatile }) {
       const size = sizeOf(records);
       makeRoom(size);
-      const slot: Slot = { offset: next, records, bytes: size, ready };
+      const slot: Slot = { offset: next, records, bytes: size, ready, volatile };
       next += 1;
       slots.push(slot);
       bytes += size;

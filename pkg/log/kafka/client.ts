@@ -57,10 +57,15 @@ export async function openCluster(kafka: Kafka, topics: readonly string[]): Prom
       },
     ],
   });
-  await consumer.connect();
   if (!cluster) throw new Error('kafkajs made no cluster');
-  const opened = cluster;
-  await opened.addMultipleTargetTopics([...topics]);
+  const opened: Cluster = cluster;
+  try {
+    await consumer.connect();
+    await opened.addMultipleTargetTopics([...topics]);
+  } catch (error) {
+    await consumer.disconnect().catch(() => undefined);
+    throw error;
+  }
   return {
     cluster: opened,
     async refresh() {

@@ -75,11 +75,11 @@ export async function createKafkaDriver(options: KafkaDriverOptions): Promise<Lo
     async subscribe(log, partition, from, deliver) {
       checkPartition(partition);
       const delivery = createDelivery({ name: `${log}/${partition}`, runtime, deliver, onRoom: pool.wake });
-      const remove = await pool.add({
+      const remove = pool.add({
         topic: topicOf(prefix, log), partition, next: from, outOfRange: 'oldest',
         hasRoom: () => !delivery.full(),
         receive: ({ offset, value }) => delivery.push(offset, unpackOrPass(value ?? new Uint8Array())),
-      }).catch((cause: unknown) => { throw new LogUnavailable('Kafka does not answer', { cause }); });
+      });
       const subscription: Subscription = {
         close: async () => {
           subscriptions.delete(subscription);

@@ -7,8 +7,8 @@ import type { OpenCluster } from './client.ts';
 import { createFetcher, type Fetcher, type Read } from './fetcher.ts';
 
 export interface FetcherPool {
-  /** Starts reading; the result stops it. Rejects when a connection is needed and cannot be had. */
-  add(read: Read): Promise<() => void>;
+  /** Starts reading, as soon as Kafka answers; the result stops it. */
+  add(read: Read): () => void;
   /** A partition has room again. */
   wake(): void;
   health(): string | undefined;
@@ -17,40 +17,70 @@ export interface FetcherPool {
 
 interface Member {
   readonly taken: Set<string>;
-  readonly opened: Promise<{ fetcher: Fetcher; cluster: OpenCluster }>;
+  readonly opened: Promise<Opened | undefined>;
   fetcher?: Fetcher;
 }
 
-export function createFetcherPool(openCluster: () => Promise<OpenCluster>, runtime: Runtime): FetcherPool {
-  let members: Member[] = [];
+interface Opened {
+  readonly fetcher: Fetcher;
+  readonly cluster: OpenCluster;
+}
 
-  function open(): Member {
-    const opened = openCluster().then((cluster) => ({ cluster, fetcher: createFetcher(cluster, runtime) }));
-    const member: Member = { taken: new Set(), opened };
-    opened.then(({ fetcher }) => { member.fetcher = fetcher; }, () => { members = members.filter((other) => other !== member); });
+const RETRY_MS_MIN = 50;
+const RETRY_MS_MAX = 1000;
+
+export function createFetcherPool(openCluster: () => Promise<OpenCluster>, runtime: Runtime): FetcherPool {
+  const members: Member[] = [];
+  const stop = new AbortController();
+
+  /** Undefined when the pool was closed first. */
+  async function openFetcher(): Promise<Opened | undefined> {
+    for (let retryMs = RETRY_MS_MIN; !stop.signal.aborted; retryMs = Math.min(retryMs * 2, RETRY_MS_MAX)) {
+      try {
+        const cluster = await openCluster();
+        return { cluster, fetcher: createFetcher(cluster, runtime) };
+      } catch (err) {
+        runtime.logger.warn({ err }, 'cannot connect to Kafka, will try again');
+        await runtime.clock.sleep(retryMs, stop.signal);
+      }
+    }
+    return undefined;
+  }
+
+  function addMember(): Member {
+    const member: Member = { taken: new Set(), opened: openFetcher() };
     members.push(member);
     return member;
   }
 
   return {
-    async add(read) {
+    add(read) {
       const key = `${read.topic}/${read.partition}`;
-      const member = members.find(({ taken }) => !taken.has(key)) ?? open();
+      const member = members.find(({ taken }) => !taken.has(key)) ?? addMember();
       member.taken.add(key);
-      const { fetcher } = await member.opened;
-      fetcher.add(read);
+      let removed = false;
+      void member.opened.then((opened) => {
+        if (!opened || removed) return;
+        member.fetcher = opened.fetcher;
+        opened.fetcher.add(read);
+      });
       return () => {
-        fetcher.remove(read);
+        removed = true;
         member.taken.delete(key);
+        member.fetcher?.remove(read);
       };
     },
     wake: () => members.forEach(({ fetcher }) => fetcher?.wake()),
-    health: () => members.map(({ fetcher }) => fetcher?.health()).find((sentence) => sentence !== undefined),
+    health() {
+      if (members.some(({ fetcher, taken }) => taken.size > 0 && !fetcher)) return 'not connected to Kafka yet';
+      return members.map(({ fetcher }) => fetcher?.health()).find((sentence) => sentence !== undefined);
+    },
     async close() {
+      stop.abort();
       await Promise.all(members.map(async ({ opened }) => {
-        const { fetcher, cluster } = await opened.catch(() => ({ fetcher: undefined, cluster: undefined }));
-        await fetcher?.close();
-        await cluster?.close().catch(() => undefined);
+        const member = await opened;
+        await member?.fetcher.close();
+        await member?.cluster.close().catch(() => undefined);
       }));
     },
   };

@@ -59,7 +59,7 @@ export async function createKafkaSignals(options: KafkaSignalsOptions): Promise<
   async function readAll(): Promise<void> {
     for (let partition = 0; partition < SIGNAL_PARTITIONS; partition += 1) {
       const next = await options.newest(partition);
-      await options.pool.add({ topic, partition, next, outOfRange: 'newest', hasRoom: () => true, receive });
+      options.pool.add({ topic, partition, next, outOfRange: 'newest', hasRoom: () => true, receive });
     }
   }
 

@@ -1,0 +1,3 @@
+import { ownerConformance } from './owners.ts';
+
+ownerConformance('embedded');
