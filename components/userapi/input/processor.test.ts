@@ -1,62 +1,11 @@
 /** The processor over a real database: what a batch leaves behind, and what the queries say of it. */
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import { test } from 'node:test';
-import { userInputCodec, userOutputCodec } from '../../../pkg/log/codec.ts';
+import { userInputCodec } from '../../../pkg/log/codec.ts';
 import { PoisonRecord } from '../../../pkg/log/log.ts';
-import type { Decision, InputPlace } from '../../../pkg/log/processor.ts';
-import { migrate } from '../../../pkg/storage/migrate.ts';
-import { openSqlite } from '../../../pkg/storage/sqlite/open.ts';
-import type { UserInput } from '../../../schemas/log/user-input.ts';
 import type { UserOutput } from '../../../schemas/log/user-output.ts';
+import { ALICE, BOB, deviceWith, hashOf, json, openUserapi, PARTITION, registration } from '../../../test/kit/user-driver.ts';
 import { userSnapshot } from '../query/snapshot.ts';
-import { userQuery } from '../query/user-query.ts';
-import { userapiMigrations } from '../storage/migrations.ts';
-import type { UserEffects } from './effects.ts';
-import { createUserProcessor } from './processor.ts';
-
-const ALICE = '@alice:test.example';
-const BOB = '@bob:test.example';
-const PARTITION = 3;
-
-const hashOf = (token: string): Uint8Array => createHash('sha256').update(token).digest();
-const json = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value));
-const deviceWith = (deviceId: string, token: string) => ({ deviceId, tokenHash: hashOf(token), displayName: deviceId.toLowerCase() });
-const registration = (deviceId: string, token: string) => ({ register: { passwordHash: 'phc', kind: 'user', device: deviceWith(deviceId, token) } });
-
-async function openUserapi() {
-  const database = await openSqlite({ path: ':memory:' });
-  await migrate(database, 'userapi', userapiMigrations, 0);
-  const processor = createUserProcessor({ database });
-  const log: { sequence: number; output: UserOutput }[] = [];
-  let numbers = 0;
-
-  async function decide(batch: readonly (Partial<UserInput> & { userId: string })[]) {
-    const inputs = batch.map((one) => processor.decode(userInputCodec.encode({ inputId: `i${(numbers += 1)}`, replyTo: '', deadlineMs: 0, traceId: '', ts: 1000 + numbers, ...one })));
-    await processor.load(inputs.map((input) => ({ input, partition: PARTITION })));
-    const accepted: { place: InputPlace; effects: UserEffects }[] = [];
-    const decisions: Decision<UserEffects>[] = [];
-    const made: typeof log = [];
-    for (const input of inputs) {
-      const place = { partition: PARTITION, epoch: 1, nextSequence: log.length + made.length + 1, nowMs: 0 };
-      const decision = processor.decide(input, place);
-      decisions.push(decision);
-      if (decision.kind !== 'accepted') continue;
-      accepted.push({ place, effects: decision.effects });
-      for (const record of decision.outputs) made.push({ sequence: log.length + made.length + 1, output: userOutputCodec.decode(record) });
-    }
-    return { accepted, decisions, made };
-  }
-
-  async function batch(...inputs: readonly (Partial<UserInput> & { userId: string })[]): Promise<string[]> {
-    const { accepted, decisions, made } = await decide(inputs);
-    await database.transaction((tx) => processor.commit(tx, accepted));
-    processor.committed?.(accepted);
-    log.push(...made);
-    return decisions.map((decision) => (decision.kind === 'rejected' ? decision.outcome.errcode : decision.kind));
-  }
-  return { database, processor, query: userQuery(database), log, decide, batch };
-}
 
 test('of two registrations of one name in one batch, the first wins', async () => {
   const { query, batch, database } = await openUserapi();

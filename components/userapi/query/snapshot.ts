@@ -12,7 +12,7 @@ const SNAPSHOT = `
       FROM account_data WHERE partition = ? AND sequence > ? ORDER BY sequence LIMIT ?) AS a
     UNION ALL SELECT * FROM (SELECT 'profile' AS kind, sequence, user_id, '' AS room_id, field AS name, value, 0 AS removed
       FROM profiles WHERE partition = ? AND sequence > ? ORDER BY sequence LIMIT ?) AS p
-    UNION ALL SELECT * FROM (SELECT 'device' AS kind, sequence, user_id, '' AS room_id, device_id AS name, NULL AS value, removed
+    UNION ALL SELECT * FROM (SELECT 'device' AS kind, sequence, user_id, '' AS room_id, device_id AS name, CAST(NULL AS BLOB) AS value, removed
       FROM devices WHERE partition = ? AND sequence > ? ORDER BY sequence LIMIT ?) AS d
   ) AS records ORDER BY sequence LIMIT ?`;
 
