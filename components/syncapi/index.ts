@@ -29,6 +29,7 @@ export const SYNCAPI_CONSUMER = 'syncapi';
 
 const EVENT_CACHE_BYTES = 32 * 1024 * 1024;
 
+/** Records that an outbox no longer keeps, made again from the producer's tables. */
 type Snapshot = (partition: number, after: number, limit: number) => Promise<OutputEnvelope[]>;
 
 export interface SyncapiDeps {
@@ -43,7 +44,6 @@ export interface SyncapiDeps {
   readonly userQuery: Pick<UserQuery, 'requesterByToken' | 'filter' | 'accountData'>;
   readonly roomOutbox: OutboxReader;
   readonly userOutbox: OutboxReader;
-  /** Records that an outbox no longer keeps, made again from the producer's tables. */
   readonly roomSnapshot?: Snapshot;
   readonly userSnapshot?: Snapshot;
   readonly appliedPositions: Pick<AppliedPositions, 'vector' | 'onApplied'>;

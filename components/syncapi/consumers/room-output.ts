@@ -166,6 +166,8 @@ async function writeRedactions(tx: Transaction, records: Records): Promise<void>
     const { event, roomId } = output.record;
     if (event && event.redacts !== '' && !rows.has(event.redacts)) rows.set(event.redacts, [event.redacts, event.eventId, roomId]);
   }
+  // A redacted event has no url any more; so a read model made of redacted events equals this one.
+  for (const eventId of rows.keys()) await tx.run('UPDATE timeline SET has_url = 0 WHERE event_id = ?', [eventId]);
   await insert(tx, { into: 'redactions', columns: ['event_id', 'redacted_by', 'room_id'], rows: [...rows.values()], onConflict: 'ON CONFLICT (event_id) DO NOTHING' });
 }
 

@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { HistoryLog, RoomHistory } from '../../../test/kit/room-history.ts';
+import { createSyncWorld } from '../../../test/kit/sync-world.ts';
+
+const alice = '@alice:history.test';
+const bob = '@bob:history.test';
+
+async function prepare() {
+  const log = new HistoryLog();
+  const room = new RoomHistory(log, { name: 'one', creator: alice });
+  const world = await createSyncWorld(log);
+  await world.apply();
+  const { next_batch: since } = await world.sync(alice);
+  return { log, room, world, since };
+}
+
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+const bodies = (answer: any, roomId: string): string[] => answer.rooms.join[roomId].timeline.events.map((event: any) => event.content.body);
+
+test('a long poll ends with the event that it waited for, on every device', async () => {
+  const { room, world, since } = await prepare();
+  const polls = ['PHONE', 'LAPTOP'].map((device) => world.sync(`${alice}/${device}`, { since, timeout: '30000' }));
+  await world.runtime.advance(10_000);
+  assert.equal(world.notifier.size(), 2);
+  room.say(alice, 'hello');
+  await world.apply();
+  for (const answer of await Promise.all(polls)) assert.deepEqual(bodies(answer, room.roomId), ['hello']);
+  assert.equal(world.notifier.size(), 0);
+});
+
+test('without news it ends after the time-out, with a token to go on from', async () => {
+  const { room, world, since } = await prepare();
+  let ended = false;
+  const poll = world.sync(alice, { since, timeout: '30000' }).finally(() => (ended = true));
+  await world.runtime.advance(29_999);
+  assert.equal(ended, false);
+  await world.runtime.advance(1);
+  const answer = await poll;
+  assert.deepEqual(Object.keys(answer), ['next_batch']);
+  room.say(alice, 'later');
+  await world.apply();
+  assert.deepEqual(bodies(await world.sync(alice, { since: answer.next_batch }), room.roomId), ['later']);
+});
+
+test('it ends early with a valid token when the client goes or the server stops', async () => {
+  const { world, since } = await prepare();
+  const stop = new AbortController();
+  const poll = world.sync(alice, { since, timeout: '30000' }, { signal: stop.signal });
+  await world.runtime.advance(1000);
+  stop.abort();
+  const answer = await poll;
+  assert.equal((await world.sync(alice, { since: answer.next_batch })).status, undefined);
+  assert.equal(world.notifier.size(), 0);
+});
+
+test('an invite wakes its user, and a room that is joined while waiting is heard of from then on', async () => {
+  const { room, world } = await prepare();
+  let { next_batch: since } = await world.sync(bob);
+  const invited = world.sync(bob, { since, timeout: '30000' });
+  await world.runtime.settle();
+  room.member(bob, 'invite', { sender: alice });
+  await world.apply();
+  const answer = await invited;
+  assert.ok(answer.rooms.invite[room.roomId]);
+  since = answer.next_batch;
+  const joined = world.sync(bob, { since, timeout: '30000' });
+  await world.runtime.settle();
+  room.member(bob, 'join');
+  await world.apply();
+  since = (await joined).next_batch;
+  const talk = world.sync(bob, { since, timeout: '30000' });
+  await world.runtime.settle();
+  room.say(alice, 'hi');
+  await world.apply();
+  assert.deepEqual(bodies(await talk, room.roomId), ['hi']);
+});
+
+test('what commits at any moment of the look is not missed', async () => {
+  // The first poll of a user does not know its rooms yet: the commit is placed after every possible number of steps.
+  for (let steps = 0; steps < 40; steps++) {
+    const { room, world, since } = await prepare();
+    const poll = world.sync(alice, { since, timeout: '30000' });
+    for (let step = 0; step < steps; step++) await Promise.resolve();
+    room.say(alice, 'now');
+    await world.apply();
+    await world.runtime.settle();
+    assert.equal(world.notifier.size(), 0, `after ${steps} steps`);
+    assert.deepEqual(bodies(await poll, room.roomId), ['now']);
+    await world.close();
+  }
+});
+
+test('a lost wake-up delays to the time-out at most', async () => {
+  const { room, world, since } = await prepare();
+  const poll = world.sync(alice, { since, timeout: '30000' });
+  await world.runtime.settle();
+  room.say(alice, 'unheard');
+  await world.applyQuietly();
+  const deaf = world.notifier.applied;
+  world.notifier.applied = () => undefined;
+  world.announce();
+  world.notifier.applied = deaf;
+  await world.runtime.advance(30_000);
+  assert.deepEqual(bodies(await poll, room.roomId), ['unheard']);
+});
+
+test('what the filter hides does not end the wait', async () => {
+  const { room, world, since } = await prepare();
+  let ended = false;
+  const filter = JSON.stringify({ room: { timeline: { not_types: ['org.example.noise'] } } });
+  const poll = world.sync(alice, { since, filter, timeout: '30000' }).finally(() => (ended = true));
+  await world.runtime.settle();
+  room.send('org.example.noise', alice, {});
+  await world.apply();
+  await world.runtime.settle();
+  assert.equal(ended, false);
+  room.say(alice, 'signal');
+  await world.apply();
+  assert.deepEqual(bodies(await poll, room.roomId), ['signal']);
+});

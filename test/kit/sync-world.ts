@@ -1,0 +1,156 @@
+/** syncapi's routes over an in-memory read model and a clock that the test moves. Records are applied when the test says so. */
+import { roomOutputApplier } from '../../components/syncapi/consumers/room-output.ts';
+import { userOutputApplier } from '../../components/syncapi/consumers/user-output.ts';
+import { createEventCache } from '../../components/syncapi/events/event-cache.ts';
+import { createEventLoader } from '../../components/syncapi/events/load-events.ts';
+import { createNotifier, type Notifier } from '../../components/syncapi/notifier/notifier.ts';
+import { createTypingBoard, type TypingBoard } from '../../components/syncapi/notifier/typing-now.ts';
+import { syncapiRoutes } from '../../components/syncapi/routes/routes.ts';
+import { syncapiMigrations } from '../../components/syncapi/storage/migrations.ts';
+import { accessTokenHash } from '../../pkg/http/requester.ts';
+import { createRouter, type Router } from '../../pkg/http/router.ts';
+import type { Applier, SequencedRecord } from '../../pkg/log/applier.ts';
+import { userOutputCodec } from '../../pkg/log/codec.ts';
+import type { OutputLogName } from '../../pkg/log/log.ts';
+import { partitionOf } from '../../pkg/log/partition-map.ts';
+import type { Database, Reader } from '../../pkg/storage/database.ts';
+import { migrate } from '../../pkg/storage/migrate.ts';
+import { openSqlite } from '../../pkg/storage/sqlite/open.ts';
+import type { UserOutput } from '../../schemas/log/user-output.ts';
+import { createManualRuntime, type ManualRuntime } from './manual-runtime.ts';
+import type { HistoryLog } from './room-history.ts';
+
+export interface CallOptions {
+  readonly signal?: AbortSignal;
+  readonly method?: string;
+}
+
+export interface SyncWorld {
+  readonly runtime: ManualRuntime;
+  readonly database: Database;
+  readonly notifier: Notifier;
+  readonly typing: TypingBoard;
+  /** Queries that the routes have made. */
+  queries: number;
+  /** Applies all records of the history so far that are not applied yet, `batch` at a time; wakes who waits. */
+  apply(batch?: number): Promise<void>;
+  /** The same, but nobody hears of it until `announce`: the tables are ahead of what the process knows. */
+  applyQuietly(): Promise<void>;
+  announce(): void;
+  /** Applies one user record. */
+  applyUser(output: Omit<UserOutput, 'inputId' | 'traceId'>): Promise<void>;
+  /** GET with the token of `who` (`@user:server` or `@user:server/DEVICE`); the parsed body, or `{ status, … }` of an error. */
+  // Bodies of answers are looked into freely by tests.
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  get(who: string, path: string, query?: Record<string, string>, options?: CallOptions): Promise<any>;
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  sync(who: string, query?: Record<string, string>, options?: CallOptions): Promise<any>;
+  readonly filters: Map<string, object>;
+  close(): Promise<void>;
+}
+
+export async function createSyncWorld(log: HistoryLog, options: { cacheBytes?: number } = {}): Promise<SyncWorld> {
+  const runtime = createManualRuntime();
+  const database = await openSqlite({ path: ':memory:' });
+  await migrate(database, 'syncapi', syncapiMigrations, runtime.clock.now());
+  const cache = createEventCache(options.cacheBytes ?? 1_000_000);
+  const notifier = createNotifier({ clock: runtime.clock });
+  const typing = createTypingBoard({ clock: runtime.clock, wake: (roomId) => notifier.wakeRoom(roomId) });
+  const filters = new Map<string, object>();
+  const vectors = { 'room-output': [] as number[], 'user-output': [] as number[] };
+  const sessions = new Map<string, string>();
+  const counted = countQueries(database, () => void (world.queries += 1));
+  const routes = syncapiRoutes({
+    ...{ runtime, database: counted, partitionMap: log.partitionMap, notifier, typing },
+    events: createEventLoader({ database: counted, roomQuery: log.roomQuery, cache }),
+    appliedPositions: { vector: (name: OutputLogName) => [...vectors[name]] },
+    userQuery: {
+      requesterByToken: (hash) => {
+        const who = sessions.get(Buffer.from(hash).toString('hex'));
+        const [userId, deviceId] = who?.split('/') ?? [];
+        return Promise.resolve(userId === undefined ? undefined : { userId, deviceId: deviceId ?? 'DEVICE', isGuest: false });
+      },
+      filter: (_, filterId) => {
+        const definition = filters.get(filterId);
+        return Promise.resolve(definition && { filterId, definition: Buffer.from(JSON.stringify(definition)) });
+      },
+      accountData: () => Promise.resolve(undefined),
+    },
+  });
+  const router = createRouter(routes, { runtime });
+  const roomApplier = roomOutputApplier({ roomQuery: log.roomQuery, cache });
+  const userApplier = userOutputApplier();
+  const advance = (name: OutputLogName, records: readonly SequencedRecord<unknown>[], woken: { rooms: string[]; users: string[] }): void => {
+    for (const { partition, sequence } of records) vectors[name][partition] = sequence;
+    notifier.applied(woken);
+  };
+  let [applied, userSequence] = [0, 0];
+  const unannounced: (() => void)[] = [];
+  const applyNext = async (batch = Infinity): Promise<void> => {
+    const next = log.records.slice(applied, applied + batch);
+    const records = next.map(({ partition, sequence, bytes }) => ({ partition, sequence, output: roomApplier.decode(bytes) }));
+    const woken = await applyBatch(database, roomApplier, records);
+    applied += next.length;
+    unannounced.push(() => advance('room-output', records, woken));
+  };
+  const world: SyncWorld = {
+    ...{ runtime, database, notifier, typing, filters, queries: 0 },
+    apply: async (batch) => {
+      while (applied < log.records.length) {
+        await applyNext(batch);
+        world.announce();
+      }
+    },
+    applyQuietly: () => applyNext(),
+    announce: () => {
+      for (const announcement of unannounced.splice(0)) announcement();
+    },
+    applyUser: async (output) => {
+      const partition = partitionOf(log.partitionMap, output.userId);
+      userSequence += 1;
+      const bytes = userOutputCodec.encode({ ...output, inputId: '', traceId: '' });
+      const records = [{ partition, sequence: userSequence, output: userApplier.decode(bytes) }];
+      advance('user-output', records, await applyBatch(database, userApplier, records));
+    },
+    get: async (who, path, query = {}, call = {}) => {
+      sessions.set(Buffer.from(accessTokenHash(who)).toString('hex'), who);
+      return ask(router, { who, path, query, call });
+    },
+    sync: (who, query, call) => world.get(who, '/sync', query, call),
+    close: () => database.close(),
+  };
+  return world;
+}
+
+async function applyBatch<Output>(database: Database, applier: Applier<Output>, records: readonly SequencedRecord<Output>[]): Promise<{ rooms: string[]; users: string[] }> {
+  await applier.load?.(records);
+  const woken = await database.transaction((tx) => applier.apply(tx, records));
+  applier.committed?.(records);
+  return woken;
+}
+
+async function ask(router: Router, request: { who: string; path: string; query: Record<string, string>; call: CallOptions }): Promise<unknown> {
+  const response = await router.dispatch({
+    method: request.call.method ?? 'GET',
+    path: `/_matrix/client/v3${request.path}`,
+    queryString: new URLSearchParams(request.query).toString(),
+    headers: { authorization: `Bearer ${request.who}` },
+    remoteAddress: '127.0.0.1',
+    signal: request.call.signal ?? new AbortController().signal,
+  });
+  const body: unknown = response.json === undefined ? response.body : JSON.parse(Buffer.from(response.json).toString('utf8'));
+  return response.status === 200 ? body : { ...(body as object), status: response.status };
+}
+
+function countQueries(database: Reader, count: () => void): Reader {
+  return {
+    query: (sql, params) => {
+      count();
+      return database.query(sql, params);
+    },
+    queryIn: (sql, params, values) => {
+      count();
+      return database.queryIn(sql, params, values);
+    },
+  };
+}
