@@ -6,6 +6,7 @@
  */
 import type { Route } from '../../pkg/http/route.ts';
 import { createAppliedPositions } from '../../pkg/log/applied-positions.ts';
+import { roomOutputCodec, userOutputCodec, type Codec } from '../../pkg/log/codec.ts';
 import { createCommandClient } from '../../pkg/log/command-client.ts';
 import type { LogDriver } from '../../pkg/log/log.ts';
 import { outboxReader } from '../../pkg/log/outbox.ts';
@@ -13,9 +14,11 @@ import { outputConsumerName } from '../../pkg/log/output-consumer.ts';
 import { readSequences } from '../../pkg/log/positions.ts';
 import { outcomeLookup } from '../../pkg/log/remembered-inputs.ts';
 import type { SigningKey } from '../../pkg/matrix/signing/signing-key.ts';
+import { tasksCheck } from '../../pkg/runtime/health.ts';
 import type { HealthCheck, Runtime } from '../../pkg/runtime/runtime.ts';
 import type { Database } from '../../pkg/storage/database.ts';
 import type { Role, Settings } from '../../schemas/config/settings.ts';
+import type { OutputEnvelope } from '../../schemas/log/envelope.ts';
 import { createClientapi } from '../clientapi/index.ts';
 import { createRoomserver, ROOMSERVER_CONSUMER, roomQuery, roomSnapshot } from '../roomserver/index.ts';
 import { createSyncapi, SYNCAPI_CONSUMER, syncQuery } from '../syncapi/index.ts';
@@ -80,8 +83,8 @@ export async function wire(options: WireOptions): Promise<Homeserver> {
       ...common, ...ports, database: databases.syncapi, appliedPositions,
       roomOutbox: outboxReader(databases.roomserver, 'room-output', ROOMSERVER_CONSUMER),
       userOutbox: outboxReader(databases.userapi, 'user-output', USERAPI_CONSUMER),
-      roomSnapshot: (partition, after, limit) => roomSnapshot(databases.roomserver, partition, after, limit),
-      userSnapshot: (partition, after, limit) => userSnapshot(databases.userapi, partition, after, limit),
+      roomSnapshot: async (partition, after, limit) => enveloped(roomOutputCodec, await roomSnapshot(databases.roomserver, partition, after, limit)),
+      userSnapshot: async (partition, after, limit) => enveloped(userOutputCodec, await userSnapshot(databases.userapi, partition, after, limit)),
       onApplied: (advance) => appliedPositions.advance(advance),
     });
     parts.push({ role: 'syncapi', ...bound(syncapi) });
@@ -108,7 +111,7 @@ export async function wire(options: WireOptions): Promise<Homeserver> {
 function healthChecks(options: WireOptions, parts: readonly Part[]): HealthCheck[] {
   const { runtime, driver, databases } = options;
   return [
-    { name: 'tasks', check: async () => (runtime.tasks.dead().length > 0 ? `dead: ${runtime.tasks.dead().join(', ')}` : undefined) },
+    tasksCheck(runtime.tasks),
     { name: 'log', check: async () => driver.health() },
     ...parts.map((part): HealthCheck => ({ name: part.role, check: async () => part.health() })),
     ...Object.entries(databases).map(([name, database]): HealthCheck => ({
@@ -116,6 +119,11 @@ function healthChecks(options: WireOptions, parts: readonly Part[]): HealthCheck
       check: () => database.ping().then(() => undefined, (error: unknown) => `does not answer: ${error instanceof Error ? error.message : String(error)}`),
     })),
   ];
+}
+
+/** Records made again from an owner's tables, as its outbox would give them. */
+function enveloped<Output>(codec: Codec<Output>, records: readonly { sequence: number; output: Output }[]): OutputEnvelope[] {
+  return records.map(({ sequence, output }) => ({ sequence, epoch: 0, record: codec.encode(output) }));
 }
 
 /** Methods of a component without its object. */

@@ -2,8 +2,8 @@
 import type { OutputEnvelope } from '../../schemas/log/envelope.ts';
 
 export interface OutboxReader {
-  /** Up to `limit` envelopes of the partition with sequence > `after`, in order. `trimmed`: some of them are no longer kept (rebuild from a snapshot). */
-  read(partition: number, after: number, limit: number): Promise<{ envelopes: OutputEnvelope[]; trimmed: boolean }>;
+  /** Up to `limit` envelopes of the partition with sequence > `after`, in order. `trimmedTo`: newest sequence that is no longer kept; if it is above `after`, go by a snapshot. */
+  read(partition: number, after: number, limit: number): Promise<{ envelopes: OutputEnvelope[]; trimmedTo: number }>;
   /** Newest committed sequence number of every partition, by partition. */
   heads(): Promise<number[]>;
 }

@@ -21,7 +21,7 @@ export function outboxReader(database: Database, log: OutputLogName, producer: s
       const trimmed = await database.query<{ sequence: number }>('SELECT sequence FROM outbox_trimmed WHERE log = ? AND partition = ?', [log, partition]);
       const rows = await database.query<{ sequence: number; epoch: number; record: Uint8Array }>(
         'SELECT sequence, epoch, record FROM outbox WHERE log = ? AND partition = ? AND sequence > ? ORDER BY sequence LIMIT ?', [log, partition, after, limit]);
-      return { envelopes: rows, trimmed: (trimmed[0]?.sequence ?? 0) > after };
+      return { envelopes: rows, trimmedTo: trimmed[0]?.sequence ?? 0 };
     },
     async heads() {
       const rows = await database.query<{ partition: number; sequence: number }>('SELECT partition, sequence FROM positions WHERE consumer = ?', [producer]);

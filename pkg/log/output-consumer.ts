@@ -23,7 +23,10 @@ export interface OutputConsumerOptions<Output> {
   readonly database: Database;
   readonly driver: LogDriver;
   readonly outbox: OutboxReader;
-  /** Output records made again from the producer's tables, in order, with sequence > `after`: for what the outbox no longer keeps. */
+  /**
+   * Output records made again from the producer's tables, in order, with sequence > `after`: for what the outbox no longer keeps. What was overwritten
+   * since (a receipt, account data) is left out, so there are gaps in their sequence numbers.
+   */
   readonly snapshot?: (partition: number, after: number, limit: number) => Promise<OutputEnvelope[]>;
   readonly runtime: Runtime;
   readonly partitions: number;
@@ -188,24 +191,26 @@ class Consumer<Output> implements OutputConsumer {
     let sequence = state.sequence;
     let { position } = state;
     const take = (envelope: OutputEnvelope): void => {
-      if (envelope.sequence !== sequence + 1) return;
-      sequence += 1;
+      sequence = envelope.sequence;
       this.#decode(batch, partition, envelope);
     };
-    if (state.behind) {
-      const missed = await this.#missing(partition, sequence);
-      missed.forEach(take);
-      // A full answer may not be all: the next round asks again.
-      state.behind = missed.length >= this.#batchRecordsMax;
-    }
-    for (const { pack } of waiting) {
-      const envelopes = pack.records.map((record) => envelopeCodec.decode(record));
-      while ((envelopes[0]?.sequence ?? 0) > sequence + 1) {
-        const missed = await this.#missing(partition, sequence);
-        if (missed.length === 0) throw new Error(`records ${sequence + 1} to ${envelopes[0]!.sequence - 1} of partition ${partition} are missing`);
-        missed.forEach(take);
-      }
+    const catchUp = async (): Promise<number> => {
+      const { envelopes, reaches } = await this.#missed(partition, sequence);
       envelopes.forEach(take);
+      sequence = Math.max(sequence, reaches);
+      return envelopes.length;
+    };
+    // A full answer may not be all: the next round asks again.
+    if (state.behind) state.behind = (await catchUp()) >= this.#batchRecordsMax;
+    for (const { pack } of waiting) {
+      for (const envelope of pack.records.map((record) => envelopeCodec.decode(record))) {
+        while (envelope.sequence > sequence + 1) {
+          const before = sequence;
+          await catchUp();
+          if (sequence === before) throw new Error(`records ${sequence + 1} to ${envelope.sequence - 1} of partition ${partition} are missing`);
+        }
+        if (envelope.sequence === sequence + 1) take(envelope);
+      }
       position = Math.max(position, pack.offset + 1);
     }
     if (sequence === state.sequence && position === state.position) return;
@@ -222,11 +227,14 @@ class Consumer<Output> implements OutputConsumer {
     }
   }
 
-  async #missing(partition: number, after: number): Promise<OutputEnvelope[]> {
-    const { envelopes, trimmed } = await this.#options.outbox.read(partition, after, this.#batchRecordsMax);
-    if (!trimmed) return envelopes;
+  /** What comes after `after`, from the outbox or, where it was trimmed, from a snapshot. `reaches`: up to here nothing else is to come. */
+  async #missed(partition: number, after: number): Promise<{ envelopes: OutputEnvelope[]; reaches: number }> {
+    const limit = this.#batchRecordsMax;
+    const { envelopes, trimmedTo } = await this.#options.outbox.read(partition, after, limit);
+    if (trimmedTo <= after) return { envelopes, reaches: after };
     if (this.#options.snapshot === undefined) throw new Error(`records after ${after} of partition ${partition} are no longer kept: the read model must be rebuilt`);
-    return this.#options.snapshot(partition, after, this.#batchRecordsMax);
+    const remade = (await this.#options.snapshot(partition, after, limit)).filter((envelope) => envelope.sequence <= trimmedTo);
+    return { envelopes: remade, reaches: remade.length < limit ? trimmedTo : after };
   }
 
   async #apply(batch: Batch<Output>): Promise<void> {

@@ -11,6 +11,8 @@ export interface Settings {
     | { readonly kind: 'embedded' }
     | { readonly kind: 'nats'; readonly servers: string }
     | { readonly kind: 'kafka'; readonly brokers: string };
+  /** Names streams and topics at the broker: servers that share a broker need different ones. */
+  readonly logPrefix: string;
   readonly partitions: number;
   readonly registration: 'open' | 'token' | 'closed';
   readonly registrationToken: string;

@@ -85,7 +85,7 @@ function processPerRole(name: string, log: string | undefined): Mode {
 /** A data folder of its own and, on PostgreSQL, a database of its own. */
 async function makePlace(onPostgres: boolean) {
   const folder = mkdtempSync(join(tmpdir(), 'myelin-e2e-'));
-  const env: Record<string, string> = { MYELIN_DATA_DIR: folder, MYELIN_SERVER_NAME: 'e2e.test', MYELIN_REGISTRATION: 'open', MYELIN_RATE_LIMITS: 'off' };
+  const env: Record<string, string> = { MYELIN_DATA_DIR: folder, MYELIN_LOG_PREFIX: `e2e_${randomBytes(6).toString('hex')}`, MYELIN_SERVER_NAME: 'e2e.test', MYELIN_REGISTRATION: 'open', MYELIN_RATE_LIMITS: 'off' };
   if (!onPostgres) return { folder, env, remove: async () => rmSync(folder, { recursive: true, force: true }) };
   const { Client } = (await import('pg')).default;
   const name = `e2e_${randomBytes(6).toString('hex')}`;

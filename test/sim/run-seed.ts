@@ -69,7 +69,7 @@ async function live(world: World): Promise<void> {
 async function checkTables(world: World): Promise<void> {
   const { databases } = world;
   const rebuilt = { ...databases, syncapi: await openSqlite({ path: ':memory:' }) };
-  await migrateAll(rebuilt, world.scheduler.now);
+  await migrateAll(rebuilt, Math.floor(world.scheduler.now));
   world.startProcess('rebuild', ['syncapi'], rebuilt);
   let reached = false;
   const look = async (): Promise<void> => {

@@ -28,7 +28,7 @@ function problemsOf(sources: Sources): readonly string[] {
 
 const DEFAULTS: Settings = {
   serverName: 'localhost', dataDir: 'data', listen: { host: '127.0.0.1', port: 8008 }, publicBaseUrl: 'http://127.0.0.1:8008', trustedProxies: [],
-  roles: ['roomserver', 'userapi', 'clientapi', 'syncapi'], database: { kind: 'sqlite' }, log: { kind: 'embedded' }, partitions: 32,
+  roles: ['roomserver', 'userapi', 'clientapi', 'syncapi'], database: { kind: 'sqlite' }, log: { kind: 'embedded' }, logPrefix: 'myelin', partitions: 32,
   registration: 'closed', registrationToken: '', rateLimits: true, defaultRoomVersion: '12', logging: { level: 'info', format: 'pretty' },
 };
 
@@ -48,6 +48,7 @@ const SAMPLES: Record<SettingKey, { text: string; get: (settings: Settings) => u
   roles: { text: 'syncapi,clientapi', get: (s) => s.roles, value: ['clientapi', 'syncapi'], also: { MYELIN_LOG: 'nats://n:4222', MYELIN_DATABASE: 'postgres://h/d' } },
   database: { text: 'postgres://u:p@h:5432/d', get: (s) => s.database, value: { kind: 'postgres', url: 'postgres://u:p@h:5432/d' } },
   log: { text: 'kafka://a:9092,b:9093', get: (s) => s.log, value: { kind: 'kafka', brokers: 'a:9092,b:9093' } },
+  log_prefix: { text: 'mine', get: (s) => s.logPrefix, value: 'mine' },
   partitions: { text: '8', get: (s) => s.partitions, value: 8 },
   registration: { text: 'open', get: (s) => s.registration, value: 'open' },
   registration_token: { text: 'let-me-in', get: (s) => s.registrationToken, value: 'let-me-in' },

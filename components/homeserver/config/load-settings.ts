@@ -88,6 +88,7 @@ function settingsOf(values: SettingValues): Settings {
     roles: values.roles,
     database: values.database,
     log: values.log,
+    logPrefix: values.log_prefix,
     partitions: values.partitions,
     registration: values.registration,
     registrationToken: values.registration_token,

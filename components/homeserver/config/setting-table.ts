@@ -6,7 +6,7 @@ import { DEFAULT_PARTITIONS } from '../../../pkg/log/partition-map.ts';
 import { DEFAULT_ROOM_VERSION, ROOM_VERSIONS } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import { ROLES, type Role } from '../../../schemas/config/settings.ts';
 import {
-  choice, databaseKind, folder, hostAndPort, integer, listOf, logKind, onOff, proxies, registrationToken, serverName, webUrl, type SettingType,
+  choice, databaseKind, folder, hostAndPort, integer, listOf, logKind, logPrefix, onOff, proxies, registrationToken, serverName, webUrl, type SettingType,
 } from './setting-types.ts';
 
 export interface Setting<T> {
@@ -65,6 +65,11 @@ export const SETTINGS = {
     type: logKind,
     default: 'embedded',
     help: 'What carries the records from one component to the next: `embedded` needs nothing else but all roles in one process; NATS (JetStream) and Kafka connect several processes. How much is logged for people to read is `log_level`.',
+  }),
+  log_prefix: setting({
+    type: logPrefix,
+    default: 'myelin',
+    help: 'What the names of streams (NATS) and topics (Kafka) begin with. Servers that share a broker need different ones.',
   }),
   partitions: setting({
     type: integer(1, 1024),

@@ -103,6 +103,11 @@ export const logKind: SettingType<Settings['log']> = {
   words: ['embedded'],
 };
 
+export const logPrefix: SettingType<string> = {
+  allowed: '1 to 64 letters, digits and the signs _ -',
+  parse: (text) => (/^[A-Za-z0-9_-]{1,64}$/.test(text) ? text : undefined),
+};
+
 export const registrationToken: SettingType<string> = {
   allowed: 'empty, or up to 64 letters, digits and the signs . _ ~ -',
   parse: (text) => (/^[A-Za-z0-9._~-]{0,64}$/.test(text) ? text : undefined),

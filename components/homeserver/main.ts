@@ -1,0 +1,33 @@
+/** The program: `myelin` serves, `myelin front` writes a front's configuration. `--help` says the rest. */
+import { writeFront } from './front-command.ts';
+import { settingsHelp } from './config/reference.ts';
+import { SettingsError } from './config/settings-error.ts';
+import { serve } from './serve.ts';
+
+const USAGE = `myelin [settings]          serves; \`--roles roomserver,userapi\` and so on runs a part of it
+myelin front [options]     writes the configuration of an nginx front for several processes; see \`myelin front --help\`
+myelin --help | --version
+`;
+
+const VERSION = '0.1.0';
+
+async function main(args: readonly string[]): Promise<void> {
+  if (args.includes('--version')) return void process.stdout.write(`myelin ${VERSION}\n`);
+  if (args[0] === 'front') return writeFront(args.slice(1));
+  if (args.includes('--help') || args.includes('-h')) return void process.stdout.write(`${USAGE}\n${settingsHelp()}`);
+  await serve(args);
+}
+
+/** What an operator can mend gets one sentence; a bug gets its stack. */
+function explain(error: unknown): string {
+  if (error instanceof SettingsError) return error.problems.map((problem) => `myelin: ${problem}`).join('\n');
+  const known = error instanceof Error && ['StorageError', 'LogUnavailable', 'MigrationError', 'ListenError'].includes(error.name);
+  return known ? `myelin: ${(error as Error).message}` : `myelin could not start: ${error instanceof Error ? error.stack : String(error)}`;
+}
+
+try {
+  await main(process.argv.slice(2));
+} catch (error) {
+  process.stderr.write(`${explain(error)}\n`);
+  process.exit(error instanceof SettingsError ? 2 : 1);
+}

@@ -1,0 +1,111 @@
+/** Starts this process's share of the server and ends it in order: intake first, then what is under way, then connections and files. */
+import { operationalRoutes } from '../../pkg/http/operational-routes.ts';
+import { createRouter } from '../../pkg/http/router.ts';
+import { startListener, type Listener } from '../../pkg/http/listener.ts';
+import { encodeBase64 } from '../../pkg/matrix/canonical-json/base64.ts';
+import { parseSigningKeyFile, type SigningKey } from '../../pkg/matrix/signing/signing-key.ts';
+import { createHealth } from '../../pkg/runtime/health.ts';
+import { createRandom } from '../../pkg/runtime/real/random.ts';
+import { createRuntime } from '../../pkg/runtime/real/runtime.ts';
+import type { Runtime } from '../../pkg/runtime/runtime.ts';
+import { createShutdown, type Shutdown } from '../../pkg/runtime/shutdown.ts';
+import { createMetrics } from '../../pkg/telemetry/metrics.ts';
+import { createLogger } from '../../pkg/telemetry/pino-logger.ts';
+import { migrate } from '../../pkg/storage/migrate.ts';
+import type { Settings } from '../../schemas/config/settings.ts';
+import { checkFixedSettings, fixedSettingsMigrations } from './config/fixed-settings.ts';
+import { openSettings, type OpenedSettings } from './config/first-start.ts';
+import { newSigningKeyText } from './config/new-signing-key.ts';
+import { migrateAll } from './migrate-all.ts';
+import { openDatabases, openDriver } from './open.ts';
+import { welcome } from './welcome.ts';
+import { wire, type Databases, type Homeserver } from './wire.ts';
+
+const SHUTDOWN_MS_MAX = 20_000;
+
+/** Resolves when the server is up; it then runs until SIGTERM or SIGINT. Rejects with what is wrong before that. */
+export async function serve(args: readonly string[]): Promise<void> {
+  const random = createRandom();
+  const opened = await openSettings({ env: process.env, args, random, newSigningKey: () => newSigningKeyText(random) });
+  const { settings } = opened;
+  const runtime = createRuntime({ logger: createLogger(settings.logging) });
+  const signingKey = parseSigningKeyFile(opened.signingKeyText);
+  const shutdown = createShutdown({ runtime, deadlineMs: SHUTDOWN_MS_MAX });
+  endOnSignals(shutdown, runtime);
+  try {
+    const { homeserver, databases } = await assemble({ settings, runtime, signingKey, shutdown });
+    const listener = await listen({ settings, runtime, homeserver, databases, shutdown });
+    await homeserver.start();
+    shutdown.add({ name: 'components', phase: 'drain', run: () => homeserver.stop() });
+    started = true;
+    announce(opened, listener, runtime);
+  } catch (error) {
+    await shutdown.run();
+    throw error;
+  }
+}
+
+/** Whether everything that this process runs has been started: `/ready` says no before. */
+let started = false;
+
+interface Assembly {
+  readonly settings: Settings;
+  readonly runtime: Runtime;
+  readonly signingKey: SigningKey;
+  readonly shutdown: Shutdown;
+}
+
+async function assemble({ settings, runtime, signingKey, shutdown }: Assembly): Promise<{ homeserver: Homeserver; databases: Databases }> {
+  const databases = await openDatabases(settings);
+  shutdown.add({ name: 'databases', phase: 'close', run: async () => void (await Promise.all(Object.values(databases).map((database) => database.close()))) });
+  const nowMs = runtime.clock.now();
+  await migrateAll(databases, nowMs);
+  await migrate(databases.roomserver, 'homeserver', fixedSettingsMigrations, nowMs);
+  const publicKey = `${signingKey.keyId} ${encodeBase64(signingKey.publicKey)}`;
+  await checkFixedSettings(databases.roomserver, { serverName: settings.serverName, partitions: settings.partitions, signingKey: publicKey });
+  const driver = await openDriver(settings, databases, runtime);
+  shutdown.add({ name: 'log', phase: 'close', run: () => driver.close() });
+  // The embedded log exists in one process only, which therefore owns every partition at once.
+  const homeserver = await wire({ settings, runtime, databases, driver, signingKey, exclusive: settings.log.kind === 'embedded' });
+  return { homeserver, databases };
+}
+
+interface Listening {
+  readonly settings: Settings;
+  readonly runtime: Runtime;
+  readonly homeserver: Homeserver;
+  readonly databases: Databases;
+  readonly shutdown: Shutdown;
+}
+
+async function listen({ settings, runtime, homeserver, shutdown }: Listening): Promise<Listener> {
+  const health = createHealth({ clock: runtime.clock });
+  for (const check of homeserver.checks) health.add(check);
+  const readiness = createHealth({ clock: runtime.clock });
+  for (const check of homeserver.checks) readiness.add(check);
+  readiness.add({ name: 'process', check: async () => (shutdown.stopping() ? 'stopping' : started ? undefined : 'starting') });
+  const metrics = createMetrics({ processMetrics: true });
+  const operational = operationalRoutes({ health: () => health.report(), ready: () => readiness.report(), metrics: () => metrics.expose() });
+  const router = createRouter([...homeserver.routes, ...operational], { runtime, metrics });
+  const listener = await startListener({ router, runtime, ...settings.listen, trustedProxies: settings.trustedProxies });
+  shutdown.add({ name: 'listener', phase: 'intake', run: (remainingMs) => listener.stop(Math.min(remainingMs, SHUTDOWN_MS_MAX / 2)) });
+  return listener;
+}
+
+function announce(opened: OpenedSettings, listener: Listener, runtime: Runtime): void {
+  const { settings } = opened;
+  runtime.logger.info({ serverName: settings.serverName, roles: settings.roles, log: settings.log.kind, database: settings.database.kind, host: listener.host, port: listener.port }, 'myelin is up');
+  if (settings.logging.format === 'pretty') process.stdout.write(welcome(opened, listener));
+}
+
+function endOnSignals(shutdown: Shutdown, runtime: Runtime): void {
+  let asked = 0;
+  const end = (signal: NodeJS.Signals): void => {
+    asked += 1;
+    if (asked > 1) process.exit(1);
+    runtime.logger.info({ signal }, 'stopping: no new requests, then what is under way, then the rest');
+    void shutdown.run().then((failed) => process.exit(failed.length > 0 ? 1 : 0));
+  };
+  process.on('SIGTERM', end);
+  process.on('SIGINT', end);
+}
