@@ -128,7 +128,8 @@ class Keeper implements LeaseKeeper {
     const share = Math.ceil(partitions / Math.max(1, seen.alive));
     for (const partition of this.held().slice(share)) await this.#giveBack(partition);
     const wanted = [...seen.rows]
-      .filter(([partition, row]) => !this.#held.has(partition) && (exclusive || row.owner === NOBODY || row.expiresAt < seen.now))
+      // Ours and not held: a take-over that was committed although its answer was lost.
+      .filter(([partition, row]) => !this.#held.has(partition) && (exclusive || [NOBODY, runtime.instanceId].includes(row.owner) || row.expiresAt < seen.now))
       .map(([partition]) => partition)
       .slice(0, Math.max(0, share - this.#held.size));
     if (wanted.length > 0) await this.#takeOver(wanted);
@@ -169,8 +170,8 @@ class Keeper implements LeaseKeeper {
     const taken: number[] = [];
     for (const partition of wanted) {
       const { changes } = await tx.run(
-        `UPDATE leases SET owner = ?, epoch = epoch + 1, expires_at = ? WHERE consumer = ? AND partition = ? AND (owner = '' OR expires_at < ?)`,
-        [runtime.instanceId, exclusive ? NEVER_MS : now + this.#ttlMs, consumer, partition, exclusive ? NEVER_MS + 1 : now]);
+        `UPDATE leases SET owner = ?, epoch = epoch + 1, expires_at = ? WHERE consumer = ? AND partition = ? AND (owner = '' OR owner = ? OR expires_at < ?)`,
+        [runtime.instanceId, exclusive ? NEVER_MS : now + this.#ttlMs, consumer, partition, runtime.instanceId, exclusive ? NEVER_MS + 1 : now]);
       if (changes === 1) taken.push(partition);
     }
     // Waits for a commit of the old owner that is under way; what it commits later is fenced off.
