@@ -18,6 +18,14 @@ const CODE = [...SOURCES, ...SCRIPTS, ...PROTOS];
 const PRODUCT_ENTRIES = ['components/homeserver/main.ts', 'components/homeserver/config/reference.ts'];
 const COMMAND_ENTRIES = /^(test\/(run[^/]*|sim\/run)\.ts|bench\/run\.ts|bench\/micro\/[^/]+\.ts|test\/e2e\/program\.ts)$/;
 
+/** Whole and tested, but not reached yet: each with what will reach it. */
+const BUILT_AHEAD: Record<string, string> = {
+  'pkg/matrix/events/validate-event.ts': 'events from other servers (federation)',
+  'pkg/matrix/auth/check-auth-events.ts': 'events from other servers (federation)',
+  'pkg/runtime/durable-timers.ts': 'delayed events, retries, retention',
+  'pkg/runtime/fire-timers.ts': 'delayed events, retries, retention',
+};
+
 const read = (path: string): string => readFileSync(join(REPOSITORY, path), 'utf8');
 const linesOf = (path: string): number => read(path).split('\n').length - 1;
 
@@ -34,7 +42,7 @@ test('index.ts is the front door of a component and nothing else', () => {
 });
 
 test('files are named in kebab-case, after what they do', () => {
-  const kebab = /^[a-z0-9]+(-[a-z0-9]+)*(\.(test|config|d))?\.(ts|mjs|mts|proto)$/;
+  const kebab = /^[a-z0-9]+(-[a-z0-9]+)*(\.(property|test|config|d))*\.(ts|mjs|mts|proto)$/;
   const vague = /^(utils?|helpers?|common|misc|manager|service)s?\./;
   assert.deepEqual(CODE.filter((path) => !kebab.test(basename(path)) || vague.test(basename(path))), []);
 });
@@ -52,7 +60,8 @@ test('no test is switched off or alone', () => {
 
 test('the program reaches every file of the product', () => {
   const reached = reachableFrom(PRODUCT_ENTRIES.filter((path) => existsSync(join(REPOSITORY, path))));
-  assert.deepEqual(PRODUCT.filter((path) => !reached.has(path)), []);
+  assert.deepEqual(PRODUCT.filter((path) => !reached.has(path) && !(path in BUILT_AHEAD)), []);
+  assert.deepEqual(Object.keys(BUILT_AHEAD).filter((path) => reached.has(path) || !PRODUCT.includes(path)), [], 'no longer built ahead');
 });
 
 test('a test or a command reaches every file below test and bench', () => {
