@@ -7,12 +7,12 @@ import type { Runtime } from '../../runtime/runtime.ts';
 import { createDelivery } from '../delivery.ts';
 import { LogUnavailable, type LogDriver, type Subscription } from '../log.ts';
 import { unpackOrPass } from '../pack.ts';
-import { createClient, openCluster } from './client.ts';
+import { createClient, openCluster, type OpenCluster } from './client.ts';
 import { findOffset } from './fetcher.ts';
 import { createFetcherPool } from './fetcher-pool.ts';
 import { createSender } from './sender.ts';
 import { createKafkaSignals } from './signals.ts';
-import { ensureTopics, signalTopic, topicOf, topicsOf } from './topics.ts';
+import { ensureTopics, LOG_NAMES, SIGNAL_PARTITIONS, signalTopic, topicOf, topicsOf } from './topics.ts';
 
 export interface KafkaDriverOptions {
   /** `host:port`, one or several. */
@@ -33,30 +33,35 @@ export interface KafkaDriverOptions {
 
 const RETENTION_MS = 72 * 3_600_000;
 const APPEND_TIMEOUT_MS = 10_000;
+const LEADERS_WAIT_MS = 30_000;
+const RETRY_MS_MIN = 50;
 const CLOSE_WAIT_MS = 2000;
 const CLOSE_STEP_MS = 5;
 
 /** Connects and makes the topics; rejects when no broker answers. */
 export async function createKafkaDriver(options: KafkaDriverOptions): Promise<LogDriver> {
-  const { runtime, prefix = 'myelin' } = options;
+  const { runtime, prefix = 'myelin', appendTimeoutMs = APPEND_TIMEOUT_MS } = options;
   const kafka = createClient(options.brokers, runtime, options.client);
   const clusterId = await prepareTopics(options, prefix);
   const open = () => openCluster(kafka, topicsOf(prefix));
   const control = await open();
+  await waitForLeaders(control, options, prefix);
   const pool = createFetcherPool(open, runtime);
-  const sender = await createSender({ kafka, prefix, runtime, timeoutMs: options.appendTimeoutMs ?? APPEND_TIMEOUT_MS });
+  const sender = await createSender({ kafka, prefix, runtime, timeoutMs: appendTimeoutMs });
   const signals = await createKafkaSignals({ kafka, topic: signalTopic(prefix), pool, runtime, newest: (partition) => head(signalTopic(prefix), partition) });
   const subscriptions = new Set<Subscription>();
   let closed = false;
 
   async function head(topic: string, partition: number): Promise<number> {
-    try {
-      return await findOffset(control, topic, partition, 'newest').catch(async () => {
-        await control.refresh();
-        return findOffset(control, topic, partition, 'newest');
-      });
-    } catch (cause) {
-      throw new LogUnavailable('Kafka does not answer', { cause });
+    const end = runtime.clock.monotonic() + appendTimeoutMs;
+    for (let retryMs = RETRY_MS_MIN; ; retryMs *= 2) {
+      try {
+        return await findOffset(control, topic, partition, 'newest');
+      } catch (cause) {
+        if (closed || runtime.clock.monotonic() + retryMs > end) throw new LogUnavailable('Kafka does not answer', { cause });
+        await runtime.clock.sleep(retryMs);
+        await control.refresh().catch(() => undefined);
+      }
     }
   }
 
@@ -125,5 +130,23 @@ async function prepareTopics(options: KafkaDriverOptions, prefix: string): Promi
     return (await admin.describeCluster()).clusterId;
   } finally {
     await admin.disconnect();
+  }
+}
+
+/** New topics are known before their partitions can be used: waits until every partition's leader answers. */
+async function waitForLeaders(control: OpenCluster, { partitions, runtime }: KafkaDriverOptions, prefix: string): Promise<void> {
+  const end = runtime.clock.monotonic() + LEADERS_WAIT_MS;
+  for (;;) {
+    try {
+      await control.cluster.fetchTopicsOffset([
+        ...LOG_NAMES.map((log) => ({ topic: topicOf(prefix, log), partitions: Array.from({ length: partitions }, (_, partition) => ({ partition })), fromBeginning: false })),
+        { topic: signalTopic(prefix), partitions: Array.from({ length: SIGNAL_PARTITIONS }, (_, partition) => ({ partition })), fromBeginning: false },
+      ]);
+      return;
+    } catch (error) {
+      if (runtime.clock.monotonic() > end) throw error;
+      await runtime.clock.sleep(RETRY_MS_MIN);
+      await control.refresh().catch(() => undefined);
+    }
   }
 }
