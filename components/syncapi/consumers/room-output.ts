@@ -122,7 +122,7 @@ async function writeTimeline(tx: Transaction, records: Records, before: Map<stri
     rows.push([
       ...[roomId, event.orderKey, event.eventId, partition, sequence, storable(pdu.type), pdu.sender],
       pdu.state_key === undefined ? null : storable(pdu.state_key),
-      ...[own?.replaces ?? '', event.deviceId, event.txnId, after, isVisibility ? (before.get(roomId) ?? '') : '', hasUrl(pdu) ? 1 : 0],
+      ...[own?.replaces ?? '', event.deviceId, event.txnId, after, isVisibility ? before.get(roomId) || 'shared' : '', hasUrl(pdu) ? 1 : 0],
     ]);
     if (isVisibility) before.set(roomId, after);
   }

@@ -140,7 +140,9 @@ function scanRow(scan: Scan, row: TimelineRow, request: { filter: EventFilter; u
 
 function timelineOf(scan: Scan): RoomTimeline {
   const shown = scan.matched.toReversed();
-  const limited = scan.more || !scan.exhausted;
+  // Who enters a room again may have begun to sync while outside: nobody knows whether the client has what was before.
+  const isReturn = scan.view.section === 'join' && scan.view.entered && scan.view.lower > 0;
+  const limited = scan.more || !scan.exhausted || isReturn;
   const first = shown[0];
   const edge = limited ? first : (scan.oldest ?? first);
   return {

@@ -74,7 +74,7 @@ function viewRoom(scope: SyncScope, room: KnownRoom): RoomView | undefined {
     const upper = room.current.from_sequence;
     const wasJoined = scope.since !== undefined && membershipAt(room.intervals, since) === 'join';
     const joinedMeanwhile = room.intervals.some((interval) => interval.membership === 'join' && interval.to_sequence > since && interval.from_sequence <= upper);
-    const lower = scope.since === undefined ? 0 : seenBefore(room.intervals, since, joinedMeanwhile ? 0 : since);
+    const lower = scope.since === undefined ? 0 : joinedMeanwhile ? seenBefore(room.intervals, since) : since;
     return { ...room, lower, upper, stateAfter: wasJoined ? since : joinedMeanwhile ? 0 : undefined, entered: true };
   }
   if (scope.since !== undefined && !changed && !scope.fullState) return undefined;
@@ -82,12 +82,12 @@ function viewRoom(scope: SyncScope, room: KnownRoom): RoomView | undefined {
 }
 
 /**
- * Up to where a client with `since` has the timeline of a room that it enters again: up to where it last left. A room that it was never joined to is all new
- * (`otherwise`).
+ * Up to where a client with `since` has the timeline of a room that it enters again: up to where it last left (of what came then it may have seen member events of its user: better
+ * twice than never). A room that it was never joined to is all new.
  */
-function seenBefore(intervals: readonly MembershipRow[], since: number, otherwise = 0): number {
+function seenBefore(intervals: readonly MembershipRow[], since: number): number {
   const joined = intervals.findLast((interval) => interval.membership === 'join' && interval.from_sequence <= since);
-  return joined === undefined ? otherwise : Math.min(since, joined.to_sequence);
+  return joined === undefined ? 0 : Math.min(since, joined.to_sequence);
 }
 
 /** Partition of the user's own records. */
