@@ -133,6 +133,10 @@ class Keeper implements LeaseKeeper {
       .map(([partition]) => partition)
       .slice(0, Math.max(0, share - this.#held.size));
     if (wanted.length > 0) await this.#takeOver(wanted);
+    // Given back here, but the table was not told: it would be renewed for ever and be nobody's.
+    for (const [partition, row] of seen.rows) {
+      if (row.owner === runtime.instanceId && !this.#held.has(partition) && !wanted.includes(partition)) await this.#release(partition, row.epoch);
+    }
   }
 
   async #announce(tx: Transaction): Promise<Seen> {
@@ -156,11 +160,17 @@ class Keeper implements LeaseKeeper {
   }
 
   async #takeOver(wanted: readonly number[]): Promise<void> {
-    const { database, acquired } = this.#options;
+    const { consumer, database, runtime, acquired } = this.#options;
     const leases = await database.transaction((tx) => this.#raiseEpochs(tx, wanted));
     for (const lease of leases) {
       this.#held.set(lease.partition, lease.epoch);
-      await acquired(lease);
+      try {
+        await acquired(lease);
+      } catch (error) {
+        // The next look takes it again.
+        runtime.logger.warn({ consumer, partition: lease.partition, error }, 'a partition could not be taken up; trying again');
+        await this.#lose(lease.partition);
+      }
     }
   }
 
@@ -187,10 +197,14 @@ class Keeper implements LeaseKeeper {
   }
 
   async #giveBack(partition: number): Promise<void> {
-    const { consumer, database, runtime } = this.#options;
     const epoch = this.#held.get(partition);
     if (epoch === undefined) return;
     await this.#lose(partition);
+    await this.#release(partition, epoch);
+  }
+
+  async #release(partition: number, epoch: number): Promise<void> {
+    const { consumer, database, runtime } = this.#options;
     await database.transaction((tx) =>
       tx.run('UPDATE leases SET owner = ?, expires_at = 0 WHERE consumer = ? AND partition = ? AND epoch = ? AND owner = ?',
         [NOBODY, consumer, partition, epoch, runtime.instanceId]));
