@@ -4,19 +4,20 @@ import { constants } from 'node:os';
 
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'];
 /** Tells the started program which process it must not outlive. */
-const PARENT = 'MYELIN_LAUNCHED_BY';
-const PARENT_CHECK_MS = 1_000;
+const LAUNCHER = 'MYELIN_LAUNCHED_BY';
+const PARENT_CHECK_MS = 500;
 
 /** Starts `command` and never returns: this process ends as the command ends. */
 export function become(command, args, env = {}) {
-  const child = spawn(command, args, { stdio: 'inherit', env: { ...process.env, ...env, [PARENT]: String(process.pid) } });
+  const child = spawn(command, args, { stdio: 'inherit', env: { ...process.env, ...env, [LAUNCHER]: String(process.pid) } });
   for (const signal of FORWARDED) {
     process.on(signal, () => {
       // Ctrl-C reaches the whole foreground group: the child has had it from the terminal already.
-      if (signal === 'SIGINT' && process.stdin.isTTY) return;
+      if (signal === 'SIGINT' && isAtTerminal()) return;
       child.kill(signal);
     });
   }
+  endWithParent();
   child.once('error', (error) => {
     process.stderr.write(`myelin: ${command} could not be started: ${error.message}\n`);
     process.exit(1);
@@ -25,14 +26,14 @@ export function become(command, args, env = {}) {
 }
 
 /**
- * Ends this process in its orderly way (SIGTERM to itself) when the process that launched it is gone. Only where there is such a
- * process: the launcher above, or npm. It runs in the background and keeps nothing alive.
+ * Ends this process in its orderly way (SIGTERM to itself) when the process that launched it is gone, even by kill -9. Only where there is such a
+ * process: `become` above, or npm. It runs in the background and keeps nothing alive.
  */
 export function endWithParent() {
-  const launcher = Number(process.env[PARENT] ?? 0);
-  const launched = launcher === process.ppid || (launcher === 0 && process.env['npm_lifecycle_event'] === 'start');
-  delete process.env[PARENT];
-  if (!launched) return;
+  const launcher = Number(process.env[LAUNCHER] ?? 0);
+  const isLaunched = launcher === process.ppid || (launcher === 0 && process.env['npm_lifecycle_event'] !== undefined);
+  delete process.env[LAUNCHER];
+  if (!isLaunched) return;
   const parent = process.ppid;
   const timer = setInterval(() => {
     if (process.ppid === parent) return;
@@ -40,4 +41,8 @@ export function endWithParent() {
     process.kill(process.pid, 'SIGTERM');
   }, PARENT_CHECK_MS);
   timer.unref();
+}
+
+function isAtTerminal() {
+  return [process.stdin, process.stdout, process.stderr].some((stream) => stream.isTTY);
 }

@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { endWithParent } from '../bin/launch.mjs';
 import { findFiles, REPOSITORY, selectFiles } from './run-files.ts';
 import { startSharedServers } from './run-servers.ts';
 import { runSuites } from './run-suites.ts';
@@ -20,6 +21,7 @@ if (files.length === 0) {
   process.exit(1);
 }
 
+endWithParent();
 const servers = await startSharedServers((word) => patterns.length === 0 || files.some((file) => mentionsServer(file, word)));
 process.once('SIGINT', () => process.exit(130));
 process.once('SIGTERM', () => process.exit(143));

@@ -59,6 +59,6 @@ test('docker-compose.yml refers to services and volumes that it has', () => {
 
 test('the npm scripts and the programs that they start exist', () => {
   const { scripts, bin } = JSON.parse(read('package.json')) as { scripts: Record<string, string>; bin: Record<string, string> };
-  const files = [...Object.values(scripts).map((script) => script.split(' ')[1] ?? ''), ...Object.values(bin)];
+  const files = [...Object.values(scripts).map((script) => /\bnode (\S+)/.exec(script)?.[1] ?? ''), ...Object.values(bin)];
   assert.deepEqual(files.filter((path) => !existsSync(join(REPOSITORY, path))), []);
 });

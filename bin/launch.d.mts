@@ -1,0 +1,2 @@
+/** Type of `launch.mjs`. */
+export declare function endWithParent(): void;

@@ -1,0 +1,2 @@
+/** Type of `prepare.mjs`. */
+export declare function isGoodNode(version?: string): boolean;
