@@ -3,21 +3,14 @@ import { roomOutputCodec } from '../../../pkg/log/codec.ts';
 import type { Applier, SequencedRecord } from '../../../pkg/log/applier.ts';
 import { PoisonRecord } from '../../../pkg/log/log.ts';
 import { roomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
-import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
 import type { SqlValue, Transaction } from '../../../pkg/storage/database.ts';
-import type { RoomOutput } from '../../../schemas/log/room-output.ts';
 import type { RoomQuery } from '../../../schemas/ports/room-query.ts';
 import { clientEventOf, hasUrl, parsePdu } from '../events/client-event.ts';
 import type { EventCache } from '../events/event-cache.ts';
 import { currentMemberships } from '../storage/memberships.ts';
 import { OPEN, storable } from '../storage/rows.ts';
+import type { DecodedRoomOutput } from './decoded.ts';
 import { memberChanges, membershipOf, planMemberships, planState, type MembershipPlan, type StatePlan } from './room-rows.ts';
-
-export interface DecodedRoomOutput {
-  readonly record: RoomOutput;
-  /** Of an event's record. */
-  readonly pdu: Pdu | undefined;
-}
 
 type Records = readonly SequencedRecord<DecodedRoomOutput>[];
 

@@ -3,7 +3,7 @@ import type { StateChange } from '../../../schemas/log/room-output.ts';
 import type { SequencedRecord } from '../../../pkg/log/applier.ts';
 import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
 import { OPEN, slotOf, type MembershipRow } from '../storage/rows.ts';
-import type { DecodedRoomOutput } from './room-output.ts';
+import type { DecodedRoomOutput } from './decoded.ts';
 
 export interface NewState {
   readonly slot: string;

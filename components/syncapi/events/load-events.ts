@@ -7,8 +7,8 @@ import type { EventCache } from './event-cache.ts';
 export interface EventLoader {
   /** The events of these IDs, with the redactions of redacted ones; unknown IDs are left out. */
   load(eventIds: Iterable<string>): Promise<ReadonlyMap<string, ClientEvent>>;
-  /** The PDUs as federation carries them (`event_format: federation`). */
-  loadRaw(eventIds: Iterable<string>): Promise<StoredEvent[]>;
+  /** JSON texts of the PDUs as federation carries them, with their event IDs added (`event_format: federation`). */
+  loadRaw(eventIds: Iterable<string>): Promise<ReadonlyMap<string, string>>;
 }
 
 export interface EventLoaderDeps {
@@ -27,8 +27,15 @@ export function createEventLoader(deps: EventLoaderDeps): EventLoader {
       if (because.length > 0) for (const [eventId, event] of await loadEach(deps, because, new Map())) found.set(eventId, event);
       return found;
     },
-    loadRaw: (eventIds) => deps.roomQuery.eventsById([...new Set(eventIds)]),
+    loadRaw: async (eventIds) => {
+      const stored = await deps.roomQuery.eventsById([...new Set(eventIds)]);
+      return new Map(stored.map((event) => [event.eventId, rawText(event)]));
+    },
   };
+}
+
+function rawText(event: StoredEvent): string {
+  return `${Buffer.from(event.pdu).toString('utf8').slice(0, -1)},"event_id":${JSON.stringify(event.eventId)}}`;
 }
 
 async function loadEach(deps: EventLoaderDeps, eventIds: readonly string[], redactions: ReadonlyMap<string, string>): Promise<Map<string, ClientEvent>> {

@@ -1,11 +1,11 @@
 /** GET /rooms/{roomId}/event/{eventId}: one event, if the user may see it. */
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import type { ApiRequest, ApiResponse, Route } from '../../../pkg/http/route.ts';
+import { renderTimelineRow } from '../events/render-row.ts';
 import { membershipsInRoom } from '../storage/memberships.ts';
 import { TIMELINE_COLUMNS, type TimelineRow } from '../storage/rows.ts';
 import type { ReadDeps } from '../sync/deps.ts';
 import { isVisible } from '../visibility/visibility.ts';
-import { renderTimelineRow } from './messages.ts';
 import { param, requesterOf } from './route-parts.ts';
 
 export function eventRoute(deps: ReadDeps): Route {
@@ -29,7 +29,7 @@ async function getEvent(deps: ReadDeps, request: ApiRequest): Promise<ApiRespons
   const events = await deps.events.load(row.replaces === '' ? [row.event_id] : [row.event_id, row.replaces]);
   const event = events.get(row.event_id);
   if (event === undefined) throw notFound();
-  return { status: 200, json: renderTimelineRow(row, event, { events, userId, deviceId, intervals, nowMs: deps.runtime.clock.now() }) };
+  return { status: 200, json: renderTimelineRow(row, event, { events, userId, deviceId, intervals, nowMs: deps.runtime.clock.now(), withRoomId: true }) };
 }
 
 function notFound(): MatrixError {

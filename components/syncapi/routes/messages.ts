@@ -1,13 +1,14 @@
 /** GET /rooms/{roomId}/messages: a page of a room's timeline, forwards or backwards, of what the user may see. */
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import type { ApiRequest, ApiResponse, Route } from '../../../pkg/http/route.ts';
-import { renderEvent, type ClientEvent } from '../events/client-event.ts';
+import { renderEvent } from '../events/client-event.ts';
+import { renderTimelineRow } from '../events/render-row.ts';
 import { parseEventFilter, passes, passesRoom, type EventFilter } from '../filters/filter.ts';
 import { slotOf, TIMELINE_COLUMNS, type TimelineRow } from '../storage/rows.ts';
 import type { ReadDeps } from '../sync/deps.ts';
 import { boundaryAt, boundaryOfToken } from '../sync/page-place.ts';
 import { encodePageToken } from '../token/page-token.ts';
-import { isVisible, membershipAtEvent } from '../visibility/visibility.ts';
+import { isVisible } from '../visibility/visibility.ts';
 import { notInRoom, readingRights, type ReadingRights } from '../visibility/reading-rights.ts';
 import { jsonParam, numberParam, param, requesterOf } from './route-parts.ts';
 
@@ -119,29 +120,8 @@ async function renderRows(deps: ReadDeps, question: PageQuestion, rows: readonly
   const events = await deps.events.load(rows.flatMap((row) => (row.replaces === '' ? [row.event_id] : [row.event_id, row.replaces])));
   return rows.flatMap((row) => {
     const event = events.get(row.event_id);
-    return event === undefined ? [] : [renderTimelineRow(row, event, { events, ...question, intervals: question.rights.intervals, nowMs: deps.runtime.clock.now() })];
+    return event === undefined ? [] : [renderTimelineRow(row, event, { events, ...question, intervals: question.rights.intervals, nowMs: deps.runtime.clock.now(), withRoomId: true })];
   });
-}
-
-interface RowReader {
-  readonly events: ReadonlyMap<string, ClientEvent>;
-  readonly userId: string;
-  readonly deviceId: string;
-  readonly intervals: ReadingRights['intervals'];
-  readonly nowMs: number;
-}
-
-/** A timeline event for one reader, with the room ID. */
-export function renderTimelineRow(row: TimelineRow, event: ClientEvent, reader: RowReader): string {
-  const isOwnSend = row.txn_id !== '' && row.sender === reader.userId && row.device_id === reader.deviceId;
-  const unsigned = {
-    nowMs: reader.nowMs,
-    transactionId: isOwnSend ? row.txn_id : undefined,
-    membership: membershipAtEvent(row, reader.userId, reader.intervals) ?? 'leave',
-    replaced: row.replaces === '' ? undefined : reader.events.get(row.replaces),
-    redactedBecause: event.redactedBy === null ? undefined : reader.events.get(event.redactedBy),
-  };
-  return renderEvent(event, unsigned, true);
 }
 
 /** Member events of the page's senders, as they were at its first event. */

@@ -244,6 +244,15 @@ test('filters: rooms, types, limit, lazy members, stored filters, account data',
   assert.equal((await world.sync(alice, { filter: '{' })).errcode, 'M_NOT_JSON');
 });
 
+test('event_format: federation gives the PDUs', async () => {
+  const { log, room, world } = await prepare();
+  const sent = room.say(alice, 'raw');
+  await world.apply();
+  const joined = (await world.sync(alice, { filter: '{"event_format":"federation","room":{"timeline":{"limit":1}}}' })).rooms.join[room.roomId];
+  assert.deepEqual(joined.timeline.events, [{ ...log.events.get(sent.eventId)?.pdu, event_id: sent.eventId }]);
+  assert.ok(joined.state.events.every((event: object) => 'auth_events' in event));
+});
+
 test('use_state_after gives the state at the end of the timeline', async () => {
   const { room, world } = await prepare();
   await world.apply();

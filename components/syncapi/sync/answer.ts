@@ -1,16 +1,15 @@
 /** Makes one answer of /sync: reads all rooms together in a bounded number of queries, then assembles the text from stored fragments. */
 import { currentMembershipsOf } from './watched.ts';
-import type { EventLoader } from '../events/load-events.ts';
 import { loadAccountData } from '../streams/account-data.ts';
 import { loadReceipts } from '../streams/receipts.ts';
 import { loadState, type StateWanted } from '../streams/state.ts';
 import { loadStrippedState } from '../streams/stripped-state.ts';
-import { loadSummaries, type RoomSummary } from '../streams/summary.ts';
-import { loadTimelines, type RoomTimeline } from '../streams/timeline.ts';
+import { loadSummaries } from '../streams/summary.ts';
+import { loadTimelines } from '../streams/timeline.ts';
 import { membershipsOfUser } from '../storage/memberships.ts';
-import type { AccountDataRow } from '../storage/rows.ts';
 import { encodeSyncToken, type SyncPosition } from '../token/sync-token.ts';
 import type { ReadDeps } from './deps.ts';
+import type { Material } from './material.ts';
 import { renderAnswer } from './render.ts';
 import { userPartition, viewRooms, type RoomView, type SyncScope } from './scope.ts';
 
@@ -21,19 +20,6 @@ export interface SyncAnswer {
   readonly empty: boolean;
   /** Rooms whose changes concern the client. */
   readonly watched: readonly string[];
-}
-
-/** What was read for an answer, by room where it belongs to one. */
-export interface Material {
-  readonly views: readonly RoomView[];
-  readonly timelines: ReadonlyMap<string, RoomTimeline>;
-  readonly state: ReadonlyMap<string, readonly string[]>;
-  readonly stripped: ReadonlyMap<string, readonly string[]>;
-  readonly receipts: ReadonlyMap<string, Record<string, unknown>>;
-  readonly typing: ReadonlyMap<string, readonly string[]>;
-  readonly summaries: ReadonlyMap<string, RoomSummary>;
-  readonly accountData: ReadonlyMap<string, readonly AccountDataRow[]>;
-  readonly events: Awaited<ReturnType<EventLoader['load']>>;
 }
 
 /** The answer for `scope`. */
@@ -72,6 +58,7 @@ async function readMaterial(deps: ReadDeps, scope: SyncScope, known: { views: Ro
       rooms: [...joined.filter((view) => view.entered), ...gone].map((view) => view.roomId),
     }),
     events: eventIds.length === 0 ? new Map() : await events.load(eventIds),
+    raw: scope.filter.federationFormat ? await events.loadRaw(eventIds) : undefined,
   };
 }
 

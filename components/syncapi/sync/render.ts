@@ -1,14 +1,14 @@
 /** Assembles the text of an answer from the stored texts of its events. */
 import { defaultPushRules } from '../../../pkg/matrix/push-rules/default-rules.ts';
 import { renderEvent, strippedText, type ClientEvent } from '../events/client-event.ts';
+import { renderTimelineRow } from '../events/render-row.ts';
 import { limited, passes, passesRoom, type EventFilter } from '../filters/filter.ts';
 import { accountDataText } from '../streams/account-data.ts';
 import { summaryText } from '../streams/summary.ts';
 import type { AccountDataRow, TimelineRow } from '../storage/rows.ts';
 import { encodePageToken } from '../token/page-token.ts';
-import { membershipAtEvent } from '../visibility/visibility.ts';
-import type { Material } from './answer.ts';
 import type { ReadDeps } from './deps.ts';
+import type { Material } from './material.ts';
 import type { RoomView, Section, SyncScope } from './scope.ts';
 
 interface Rendering {
@@ -93,17 +93,10 @@ function renderTimeline(rendering: Rendering, view: RoomView): { text: string; n
 }
 
 function renderRow({ scope, material }: Rendering, view: RoomView, row: TimelineRow): string | undefined {
+  if (material.raw !== undefined) return material.raw.get(row.event_id);
   const event = material.events.get(row.event_id);
-  if (event === undefined) return undefined;
-  const isOwnSend = row.txn_id !== '' && row.sender === scope.userId && row.device_id === scope.deviceId;
-  const unsigned = {
-    nowMs: scope.nowMs,
-    transactionId: isOwnSend ? row.txn_id : undefined,
-    membership: membershipAtEvent(row, scope.userId, view.intervals) ?? 'leave',
-    replaced: row.replaces === '' ? undefined : material.events.get(row.replaces),
-    redactedBecause: redactionOf(event, material),
-  };
-  return renderEvent(event, unsigned, false);
+  const { events } = material;
+  return event && renderTimelineRow(row, event, { ...scope, events, intervals: view.intervals, withRoomId: false });
 }
 
 function redactionOf(event: ClientEvent, material: Material): ClientEvent | undefined {
@@ -114,7 +107,7 @@ function renderState({ scope, material }: Rendering, view: RoomView): string[] {
   const filter = scope.filter.room.state;
   const events = (material.state.get(view.roomId) ?? []).flatMap((eventId) => material.events.get(eventId) ?? []);
   const wanted = limited(filter, events.filter((event) => passes(filter, event, view.roomId)));
-  return wanted.map((event) => renderEvent(event, { nowMs: scope.nowMs, redactedBecause: redactionOf(event, material) }, false));
+  return wanted.map((event) => material.raw?.get(event.eventId) ?? renderEvent(event, { nowMs: scope.nowMs, redactedBecause: redactionOf(event, material) }, false));
 }
 
 function renderEphemeral({ scope, material }: Rendering, view: RoomView): string[] {

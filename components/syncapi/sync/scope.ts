@@ -63,22 +63,34 @@ type KnownRoom = Pick<RoomView, 'roomId' | 'partition' | 'section' | 'intervals'
 function viewRoom(scope: SyncScope, room: KnownRoom): RoomView | undefined {
   const since = scope.since?.room[room.partition] ?? 0;
   const changed = room.current.from_sequence > since;
-  if (room.section === 'join') {
-    const entered = scope.since === undefined || changed;
-    const lower = scope.since === undefined ? 0 : entered ? seenBefore(room.intervals, since) : since;
-    return { ...room, lower, upper: scope.now.room[room.partition] ?? 0, stateAfter: entered || scope.fullState ? 0 : since, entered };
-  }
+  if (room.section === 'join') return viewJoined(scope, room, since);
   if (room.section === 'leave') {
     // An initial sync shows left rooms on demand; later ones show every leave once.
-    if (scope.since === undefined ? !scope.filter.room.includeLeave : !changed) return undefined;
-    const upper = room.current.from_sequence;
-    const wasJoined = scope.since !== undefined && membershipAt(room.intervals, since) === 'join';
-    const joinedMeanwhile = room.intervals.some((interval) => interval.membership === 'join' && interval.to_sequence > since && interval.from_sequence <= upper);
-    const lower = scope.since === undefined ? 0 : joinedMeanwhile ? seenBefore(room.intervals, since) : since;
-    return { ...room, lower, upper, stateAfter: wasJoined ? since : joinedMeanwhile ? 0 : undefined, entered: true };
+    const isDue = scope.since === undefined ? scope.filter.room.includeLeave : changed;
+    return isDue ? viewLeft(scope, room, since) : undefined;
   }
-  if (scope.since !== undefined && !changed && !scope.fullState) return undefined;
-  return { ...room, lower: since, upper: scope.now.room[room.partition] ?? 0, stateAfter: undefined, entered: true };
+  const isDue = scope.since === undefined || changed || scope.fullState;
+  return isDue ? { ...room, lower: since, upper: upperOf(scope, room), stateAfter: undefined, entered: true } : undefined;
+}
+
+function viewJoined(scope: SyncScope, room: KnownRoom, since: number): RoomView {
+  const isInitial = scope.since === undefined;
+  const entered = isInitial || room.current.from_sequence > since;
+  const returnedAfter = isInitial ? 0 : seenBefore(room.intervals, since);
+  return { ...room, lower: entered ? returnedAfter : since, upper: upperOf(scope, room), stateAfter: entered || scope.fullState ? 0 : since, entered };
+}
+
+function viewLeft(scope: SyncScope, room: KnownRoom, since: number): RoomView {
+  const upper = room.current.from_sequence;
+  const common = { ...room, upper, entered: true };
+  if (scope.since !== undefined && membershipAt(room.intervals, since) === 'join') return { ...common, lower: since, stateAfter: since };
+  const wasIn = room.intervals.some((interval) => interval.membership === 'join' && interval.to_sequence > since && interval.from_sequence <= upper);
+  if (!wasIn) return { ...common, lower: since, stateAfter: undefined };
+  return { ...common, lower: scope.since === undefined ? 0 : seenBefore(room.intervals, since), stateAfter: 0 };
+}
+
+function upperOf(scope: SyncScope, room: KnownRoom): number {
+  return scope.now.room[room.partition] ?? 0;
 }
 
 /**

@@ -1,0 +1,27 @@
+/** Timeline events as their readers see them. */
+import type { TimelineRow } from '../storage/rows.ts';
+import { membershipAtEvent, type MembershipInterval } from '../visibility/visibility.ts';
+import { renderEvent, type ClientEvent } from './client-event.ts';
+
+export interface RowReader {
+  readonly events: ReadonlyMap<string, ClientEvent>;
+  readonly userId: string;
+  readonly deviceId: string;
+  readonly intervals: readonly MembershipInterval[];
+  readonly nowMs: number;
+  /** /sync leaves it out. */
+  readonly withRoomId: boolean;
+}
+
+/** JSON text of a timeline event for one reader. `events` holds what it replaced and what redacted it. */
+export function renderTimelineRow(row: TimelineRow, event: ClientEvent, reader: RowReader): string {
+  const isOwnSend = row.txn_id !== '' && row.sender === reader.userId && row.device_id === reader.deviceId;
+  const unsigned = {
+    nowMs: reader.nowMs,
+    transactionId: isOwnSend ? row.txn_id : undefined,
+    membership: membershipAtEvent(row, reader.userId, reader.intervals) ?? 'leave',
+    replaced: row.replaces === '' ? undefined : reader.events.get(row.replaces),
+    redactedBecause: event.redactedBy === null ? undefined : reader.events.get(event.redactedBy),
+  };
+  return renderEvent(event, unsigned, reader.withRoomId);
+}

@@ -1,0 +1,20 @@
+import type { EventLoader } from '../events/load-events.ts';
+import type { AccountDataRow } from '../storage/rows.ts';
+import type { RoomSummary } from '../streams/summary.ts';
+import type { RoomTimeline } from '../streams/timeline.ts';
+import type { RoomView } from './scope.ts';
+
+/** What was read for an answer, by room where it belongs to one. */
+export interface Material {
+  readonly views: readonly RoomView[];
+  readonly timelines: ReadonlyMap<string, RoomTimeline>;
+  readonly state: ReadonlyMap<string, readonly string[]>;
+  readonly stripped: ReadonlyMap<string, readonly string[]>;
+  readonly receipts: ReadonlyMap<string, Record<string, unknown>>;
+  readonly typing: ReadonlyMap<string, readonly string[]>;
+  readonly summaries: ReadonlyMap<string, RoomSummary>;
+  readonly accountData: ReadonlyMap<string, readonly AccountDataRow[]>;
+  readonly events: Awaited<ReturnType<EventLoader['load']>>;
+  /** PDUs as JSON text, where the filter asks for the federation's format. */
+  readonly raw: ReadonlyMap<string, string> | undefined;
+}
