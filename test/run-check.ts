@@ -16,7 +16,7 @@ const tool = (path: string): string => join(REPOSITORY, 'node_modules', path);
 const UNIT_TIMEOUT_MS = 60_000;
 
 const started = performance.now();
-// Two lanes for two cores: the compilers' one after the other in the first, the tests in the second.
+// The tools one after the other, beside them the tests.
 const [tools, unit] = await Promise.all([runTools(), runUnitTests()]);
 const verdicts = [...tools, unit];
 
@@ -49,6 +49,6 @@ async function runUnitTests(): Promise<Verdict> {
   const began = performance.now();
   const files = [...findFiles('.test.ts', ['components', 'pkg', 'schemas']), 'test/lint/tidy.test.ts', 'test/lint/docs.test.ts'];
   let text = '';
-  const totals = await runSuites(files, { concurrency: 1, timeoutMs: UNIT_TIMEOUT_MS, print: (line) => { if (line.startsWith('FAIL')) text += `${line}\n`; } });
+  const totals = await runSuites(files, { concurrency: 2, timeoutMs: UNIT_TIMEOUT_MS, print: (line) => { if (line.startsWith('FAIL')) text += `${line}\n`; } });
   return { name: 'unit tests', ok: totals.failed === 0, seconds: (performance.now() - began) / 1000, text: `${text}${totals.passed} passed, ${totals.failed} failed` };
 }

@@ -81,7 +81,7 @@ test('links between pages lead somewhere', () => {
   assert.deepEqual(dead, []);
 });
 
-/** The files that the entries import, directly or by others: static, type-only and dynamic imports, and files named by `new URL` or `join(import.meta.dirname, ...)`. */
+/** The files that the entries name, directly or by others: in imports of any kind, or to start them as processes; from their own folder or from the root. */
 function reachableFrom(entries: readonly string[]): Set<string> {
   const known = new Set(SOURCES);
   const reached = new Set(entries);
@@ -97,9 +97,6 @@ function reachableFrom(entries: readonly string[]): Set<string> {
 }
 
 function importsOf(path: string): string[] {
-  const text = read(path);
-  const relative = [...text.matchAll(/['"](\.{1,2}\/[^'"\n]+\.ts)['"]/g)].map(([, target = '']) => normalize(join(dirname(path), target)));
-  const beside = [...text.matchAll(/import\.meta\.dirname, ['"]([^'"\n]+\.ts)['"]/g)].map(([, target = '']) => normalize(join(dirname(path), target)));
-  const fromRoot = [...text.matchAll(/['"]((?:components|pkg|schemas|test|bench)\/[^'"\n]+\.ts)['"]/g)].map(([, target = '']) => target);
-  return [...relative, ...beside, ...fromRoot];
+  const named = [...read(path).matchAll(/['"`]([\w./-]+\.ts)['"`]/g)].map(([, target = '']) => target);
+  return named.flatMap((target) => [normalize(join(dirname(path), target)), target]);
 }
