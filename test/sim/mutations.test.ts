@@ -1,0 +1,52 @@
+/** The simulator would notice: each law's guard is taken out of a copy of the program, and some seed must then fail. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const REPOSITORY = fileURLToPath(new URL('../../', import.meta.url));
+const SEEDS_MAX = 1000;
+
+interface Mutation {
+  readonly name: string;
+  readonly file: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+const MUTATIONS: readonly Mutation[] = [
+  { name: 'the epoch check', file: 'pkg/log/positions.ts', from: ' WHERE positions.epoch = excluded.epoch', to: '' },
+  { name: 'the remembered input', file: 'pkg/log/input-runner.ts', from: 'recallInputs(database, consumer, ids)', to: 'Promise.resolve(new Map<string, never>())' },
+  { name: 'the gap repair', file: 'pkg/log/output-consumer.ts', from: 'await this.#options.outbox.read(partition, after, limit)', to: '{ envelopes: [], trimmedTo: 0 }' },
+  { name: 'dropping what was applied before', file: 'pkg/log/output-consumer.ts', from: 'if (envelope.sequence === sequence + 1) take', to: 'take' },
+  { name: 'the probe for lost ends', file: 'pkg/log/output-consumer.ts', from: '> state.sequence) state.behind = true', to: '> state.sequence) state.behind = false' },
+  { name: 'looking again after a doubtful commit', file: 'pkg/log/input-runner.ts', from: 'state.sequence = row.sequence;', to: '' },
+];
+
+for (const mutation of MUTATIONS) {
+  test(`without ${mutation.name} a seed fails`, { timeout: 600_000 }, async (t) => {
+    const copy = mkdtempSync(join(tmpdir(), 'myelin-mutation-'));
+    t.after(() => rmSync(copy, { recursive: true, force: true }));
+    for (const folder of ['components', 'pkg', 'schemas', 'test/sim', 'package.json']) cpSync(join(REPOSITORY, folder), join(copy, folder), { recursive: true });
+    symlinkSync(join(REPOSITORY, 'node_modules'), join(copy, 'node_modules'));
+    const file = join(copy, mutation.file);
+    const text = readFileSync(file, 'utf8');
+    assert.equal(text.split(mutation.from).length, 2, `${mutation.file} has the mutated text exactly once`);
+    writeFileSync(file, text.replace(mutation.from, mutation.to));
+    const { code, output } = await simulate(copy);
+    assert.equal(code, 1, `all ${SEEDS_MAX} seeds passed without ${mutation.name}`);
+    assert.match(output, /seed \d+ FAILED/, output);
+    t.diagnostic(output.split('\n').slice(0, 2).join(' ').slice(0, 200));
+  });
+}
+
+function simulate(folder: string): Promise<{ code: number; output: string }> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [join(folder, 'test/sim/run.ts'), '--seeds', String(SEEDS_MAX), '--stop'], { maxBuffer: 2 ** 26 }, (error, stdout, stderr) => {
+      resolve({ code: error === null ? 0 : Number((error as { code?: number }).code ?? 2), output: stdout + stderr });
+    });
+  });
+}
