@@ -158,6 +158,16 @@ test('stopping lets long polls return early, says Connection: close, and takes n
   agent.destroy();
 });
 
+test('stopping does not wait for a connection that its client opened ahead of its use', async () => {
+  const listener = await start();
+  const ended = talk(listener, '');
+  await ask(listener, 'GET', '/ready');
+  const startedAt = performance.now();
+  await listener.stop(10_000);
+  assert.ok(performance.now() - startedAt < 2000);
+  assert.equal(await ended, '');
+});
+
 test('stopping cuts what does not end by the deadline', async () => {
   const listener = await start();
   const cut = assert.rejects(ask(listener, 'GET', '/stubborn'), /socket hang up|ECONNRESET/);

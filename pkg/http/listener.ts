@@ -3,7 +3,7 @@
  * has gone, and stops without failing a request.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import express, { type Express } from 'express';
 import type { Runtime } from '../runtime/runtime.ts';
 import { responseBytes } from './body.ts';
@@ -48,7 +48,7 @@ const WAKE_AT_ONCE = 200;
 /** Rejects when the address cannot be listened on, with one sentence. */
 export async function startListener(options: ListenerOptions): Promise<Listener> {
   const { runtime } = options;
-  const state: State = { options, active: new Set(), stopping: false, idle: undefined };
+  const state: State = { options, active: new Set(), unused: new Set(), stopping: false, idle: undefined };
   const requestTimeout = options.requestTimeoutMs ?? 60_000;
   const server = createServer({
     maxHeaderSize: options.headerBytesMax ?? 32 * 1024,
@@ -61,6 +61,10 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
   server.timeout = 0;
   server.maxConnections = options.connectionsMax ?? 30_000;
   server.on('clientError', answerBadRequest);
+  server.on('connection', (socket: Socket) => {
+    state.unused.add(socket);
+    socket.once('close', () => state.unused.delete(socket));
+  });
   await listen(server, options);
   const { address, port } = server.address() as AddressInfo;
   runtime.logger.info({ host: address, port }, 'listening');
@@ -71,6 +75,8 @@ interface State {
   readonly options: ListenerOptions;
   /** Of the requests under way. */
   readonly active: Set<AbortController>;
+  /** Connections that have not carried a request yet; some clients open one ahead of its use. */
+  readonly unused: Set<Socket>;
   stopping: boolean;
   /** Called when the last request under way has ended. */
   idle: (() => void) | undefined;
@@ -93,6 +99,7 @@ function createApp(state: State): Express {
 async function serve(state: State, request: IncomingMessage, response: ServerResponse, remoteAddress: string): Promise<void> {
   const controller = new AbortController();
   state.active.add(controller);
+  state.unused.delete(request.socket);
   response.on('close', () => {
     state.active.delete(controller);
     if (!response.writableFinished) controller.abort();
@@ -164,6 +171,8 @@ async function stop(server: Server, state: State, deadlineMs: number): Promise<v
   await wakeLongPolls(state);
   await requestsEnd(state);
   server.closeIdleConnections();
+  // Node does not count them among the idle ones.
+  for (const socket of state.unused) if (socket.bytesRead === 0) socket.destroy();
   await closed;
   timer.cancel();
 }
