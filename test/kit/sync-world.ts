@@ -49,9 +49,9 @@ export interface SyncWorld {
   close(): Promise<void>;
 }
 
-export async function createSyncWorld(log: HistoryLog, options: { cacheBytes?: number } = {}): Promise<SyncWorld> {
+export async function createSyncWorld(log: HistoryLog, options: { cacheBytes?: number; database?: Database } = {}): Promise<SyncWorld> {
   const runtime = createManualRuntime();
-  const database = await openSqlite({ path: ':memory:' });
+  const database = options.database ?? (await openSqlite({ path: ':memory:' }));
   await migrate(database, 'syncapi', syncapiMigrations, runtime.clock.now());
   const cache = createEventCache(options.cacheBytes ?? 1_000_000);
   const notifier = createNotifier({ clock: runtime.clock });
