@@ -23,6 +23,7 @@ export function roomOutputApplier(deps: { roomQuery: Pick<RoomQuery, 'eventsById
       if (roomVersion(record.roomVersion) === undefined) throw new PoisonRecord(`room version ${record.roomVersion} is not known`);
       return { record, pdu: record.event ? parsePdu(record.event.pdu) : undefined };
     },
+    traceOf: ({ record }) => record.traceId,
     load: async (records) => {
       const wanted = foreignMembers(records);
       if (wanted.length === 0) return;

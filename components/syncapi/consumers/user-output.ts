@@ -8,6 +8,7 @@ import { storable } from '../storage/rows.ts';
 export function userOutputApplier(): Applier<UserOutput> {
   return {
     decode: (bytes) => userOutputCodec.decode(bytes),
+    traceOf: (output) => output.traceId,
     apply: async (tx, records) => {
       const rows = new Map<string, SqlValue[]>();
       const users = new Set<string>();

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { HistoryLog, RoomHistory } from '../../../test/kit/room-history.ts';
 import { createSyncWorld } from '../../../test/kit/sync-world.ts';
+import { decodeSyncToken, encodeSyncToken } from '../token/sync-token.ts';
 
 const alice = '@alice:history.test';
 const bob = '@bob:history.test';
@@ -305,6 +306,47 @@ test('what commits during an answer is not mixed into it', async () => {
   const next = (await world.sync(alice, { since: first.next_batch })).rooms.join[room.roomId];
   assert.deepEqual(ids(next.timeline), room.timeline.slice(-3));
   assert.equal(next.ephemeral.events.length, 1);
+});
+
+test('a knock shows its room stripped', async () => {
+  const { room, world } = await prepare();
+  room.state('m.room.name', '', { name: 'Closed' }, alice);
+  room.member(bob, 'knock');
+  await world.apply();
+  const knocked = (await world.sync(bob)).rooms.knock[room.roomId].knock_state.events;
+  assert.deepEqual(knocked.map((event: { type: string }) => event.type).sort(), ['m.room.create', 'm.room.member', 'm.room.name']);
+});
+
+test('a token of another instance that is ahead does not go back; one of another partition map begins anew', async () => {
+  const { room, world } = await prepare();
+  await world.apply();
+  const { next_batch: first } = await world.sync(alice);
+  room.say(alice, 'hello');
+  const position = decodeSyncToken(first);
+  const { partition, sequence } = room.log.events.get(room.timeline.at(-1) as string) as { partition: number; sequence: number };
+  await world.applyQuietly();
+  const ahead = { ...position, room: position.room.map((seen, index) => (index === partition ? sequence : seen)) };
+  const answer = await world.sync(alice, { since: encodeSyncToken(ahead) });
+  assert.deepEqual(Object.keys(answer), ['next_batch'], 'this process has not heard of it, but the client has it');
+  assert.equal(decodeSyncToken(answer.next_batch).room[partition], sequence);
+  const moved = await world.sync(alice, { since: encodeSyncToken({ ...ahead, mapVersion: 7 }) });
+  assert.deepEqual(ids(moved.rooms.join[room.roomId].timeline), room.timeline.slice(0, -1), 'all that this process knows of');
+});
+
+test('a process that has forgotten who typed tells a client that saw it of the end', async () => {
+  const { log, room, world } = await prepare();
+  await world.apply();
+  const partition = log.events.get(room.timeline[0] as string)!.partition;
+  world.typing.receive({ roomId: room.roomId, partition, epoch: 1, counter: 1, userIds: [bob], expiresMs: world.runtime.clock.now() + 60_000 });
+  const { next_batch: since } = await world.sync(alice);
+  await world.runtime.advance(10);
+  const restarted = await createSyncWorld(log);
+  await restarted.apply();
+  const earlier = { ...decodeSyncToken(since), typingAtMs: restarted.runtime.clock.now() - 1 };
+  const answer = await restarted.sync(alice, { since: encodeSyncToken(earlier) });
+  assert.deepEqual(answer.rooms.join[room.roomId].ephemeral.events[0].content.user_ids, []);
+  assert.deepEqual(decodeSyncToken(answer.next_batch).typing, earlier.typing, 'the place is kept');
+  assert.deepEqual(Object.keys(await restarted.sync(alice, { since: answer.next_batch })), ['next_batch']);
 });
 
 test('refuses bad parameters and tokens', async () => {
