@@ -31,6 +31,8 @@ interface FileResult extends Totals {
 
 /** How long after its last test may run a file's process may stay. */
 const STAYING_MS = 5_000;
+const OUTPUT_LINES_MAX = 60;
+const OUTPUT_COLUMNS_MAX = 400;
 const TIMES = join(REPOSITORY, '.cache/test-times.json');
 
 /** Runs the files (paths from the repository's root) and gives the sum of their tests. Files that took long the last time go first. */
@@ -69,8 +71,10 @@ async function runFile(file: string, timeoutMs: number): Promise<FileResult> {
     if (type === 'test:stdout' || type === 'test:stderr') output += data.message;
     if (type !== 'test:pass' && type !== 'test:fail') continue;
     if (type === 'test:pass') {
-      if (data.details.type === 'suite' || isFileItself(data)) continue;
-      if (data.skip !== undefined && data.skip !== false) totals.skipped += 1;
+      const isSkipped = data.skip !== undefined && data.skip !== false;
+      // A suite that is skipped as a whole never tells what tests it has.
+      if ((data.details.type === 'suite' && !isSkipped) || isFileItself(data)) continue;
+      if (isSkipped) totals.skipped += 1;
       else totals.passed += 1;
       continue;
     }
@@ -103,8 +107,12 @@ function describe(result: FileResult): string {
   const line = `${failed > 0 ? 'FAIL' : 'ok  '} ${(result.durationMs / 1000).toFixed(1).padStart(6)} s  ${result.file}  (${counts})`;
   if (failed === 0) return line;
   const parts = result.failures.map((failure) => indent(`✖ ${failure}`));
-  if (result.output.trim() !== '') parts.push(indent(`Output of ${basename(result.file)}:\n${result.output.trimEnd()}`));
+  if (result.output.trim() !== '') parts.push(indent(`The end of the output of ${basename(result.file)}:\n${lastLines(result.output.trimEnd())}`));
   return [line, ...parts, ''].join('\n');
+}
+
+function lastLines(text: string): string {
+  return text.split('\n').slice(-OUTPUT_LINES_MAX).map((line) => line.slice(0, OUTPUT_COLUMNS_MAX)).join('\n');
 }
 
 function indent(text: string): string {

@@ -10,6 +10,7 @@ import { selectFiles } from './run-files.ts';
 const PLANTED = {
   'good.test.ts': "import { test } from 'node:test';\ntest('one', () => {});\ntest('two', async (t) => { await t.test('inner', () => {}); });\ntest('three', { skip: 'no' }, () => {});\n",
   'bad.test.ts': "import { test } from 'node:test';\nconsole.log('said on the way');\ntest('fails', () => { throw new Error('the reason'); });\ntest('outer', async (t) => { await t.test('inner', () => { throw new Error('inner reason'); }); });\n",
+  'skipped-suite.test.ts': "import { suite, test } from 'node:test';\nsuite('whole', { skip: 'no server' }, () => { test('one', () => {}); });\n",
   'crash.test.ts': "import './not-there.ts';\n",
   'empty.test.ts': 'export {};\n',
   'hangs.test.ts': "import { test } from 'node:test';\ntest('hangs', () => new Promise(() => { setInterval(() => {}, 1000); }));\n",
@@ -43,6 +44,10 @@ test('passed and skipped tests are counted, one line a file', () => {
   const { totals, printed } = runPlanted('good.test.ts');
   assert.deepEqual(totals, { passed: 3, failed: 0, skipped: 1 });
   assert.match(printed, /^ok .* s {2}.*good\.test\.ts {2}\(3 passed, 1 skipped\)\n$/);
+});
+
+test('a suite that is skipped as a whole counts as skipped', () => {
+  assert.deepEqual(runPlanted('skipped-suite.test.ts').totals, { passed: 0, failed: 0, skipped: 1 });
 });
 
 test('a failure is shown in full, with what the file printed', () => {
