@@ -9,7 +9,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Kafka, logLevel } from 'kafkajs';
+import { logLevel } from 'kafkajs';
 import { createClient } from '../../pkg/log/kafka/client.ts';
 import type { LogDriver } from '../../pkg/log/log.ts';
 import { createCounterClient } from '../../test/conformance/log/counter/client.ts';
@@ -107,7 +107,7 @@ async function firstRecord(driver: LogDriver): Promise<number> {
 async function measureGroups(address: Address): Promise<void> {
   const { driver, close } = await openLog(address);
   for (let partition = 0; partition < PARTITIONS; partition += 1) await driver.append('room-input', partition, [Buffer.from('x')]);
-  const kafka: Kafka = createClient(address.at.split(','), quietRuntime(), { logLevel: logLevel.NOTHING, retry: { retries: 5 } });
+  const kafka = createClient(address.at.split(','), quietRuntime(), { logLevel: logLevel.NOTHING, retry: { retries: 5 } });
   const topic = `${address.prefix}.room-input`;
   const joins: number[] = [];
   for (let i = 0; i < 5; i += 1) {

@@ -7,9 +7,9 @@ import type { Runtime } from '../../runtime/runtime.ts';
 import type { Database } from '../../storage/database.ts';
 import { migrate } from '../../storage/migrate.ts';
 import { LogUnavailable, type AppendOptions, type InputLogName, type LogDriver, type LogName } from '../log.ts';
+import { createLocalSignals } from '../local-signals.ts';
 import { packRecords, splitIntoPacks } from '../pack.ts';
 import { createLane, type Lane, type Slot } from './lane.ts';
-import { createSignals } from './signals.ts';
 import { EMBEDDED_LOG_COMPONENT, embeddedLogMigrations, readPacks, reserveOffsets } from './tables.ts';
 
 export { EMBEDDED_LOG_COMPONENT, embeddedLogMigrations, trim } from './tables.ts';
@@ -48,7 +48,7 @@ export async function createEmbeddedDriver(options: EmbeddedDriverOptions): Prom
     stores.set(log, createInputStore(log, database, runtime, await reserveOffsets(database, log)));
   }
   const lanes = new Map<string, Lane>();
-  const signals = createSignals(runtime);
+  const signals = createLocalSignals(runtime);
   let closed = false;
 
   function laneOf(log: LogName, partition: number): Lane {

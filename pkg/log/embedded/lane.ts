@@ -46,121 +46,139 @@ export interface Lane {
 interface Reader {
   cursor: number;
   closed: boolean;
+  readonly deliver: (packs: readonly Pack[]) => Promise<void>;
 }
 
 export function createLane(options: LaneOptions): Lane {
-  const { runtime } = options;
-  const readers = new Set<Reader>();
-  const changed = createGate();
-  let slots: Slot[] = [];
-  let next = options.next;
-  let floor = options.next;
-  let bytes = 0;
+  return new MemoryLane(options);
+}
 
-  function dropBelow(offset: number): void {
-    let count = 0;
-    while (count < slots.length && slots[count]!.ready && slots[count]!.offset < offset) {
-      bytes -= slots[count]!.bytes;
-      count += 1;
+class MemoryLane implements Lane {
+  readonly #options: LaneOptions;
+  readonly #readers = new Set<Reader>();
+  readonly #changed = createGate();
+  #slots: Slot[] = [];
+  #next: number;
+  #floor: number;
+  #bytes = 0;
+
+  constructor(options: LaneOptions) {
+    this.#options = options;
+    this.#next = options.next;
+    this.#floor = options.next;
+  }
+
+  put(records: readonly Uint8Array[], { ready, volatile }: { ready: boolean; volatile: boolean }): Slot {
+    const bytes = sizeOf(records);
+    this.#makeRoom(bytes);
+    const slot: Slot = { offset: this.#next, records, bytes, ready, volatile };
+    this.#next += 1;
+    this.#slots.push(slot);
+    this.#bytes += bytes;
+    if (ready) {
+      if (this.#readers.size === 0) this.#prune();
+      this.#changed.open();
     }
-    if (count > 0) slots = slots.slice(count);
-    floor = Math.max(floor, Math.min(offset, slots[0]?.offset ?? next));
+    return slot;
   }
 
-  function prune(): void {
-    if (readers.size > 0) dropBelow(Math.min(...[...readers].map((reader) => reader.cursor)));
-    else if (options.whenFull === 'drop') dropBelow(next);
-  }
-
-  function makeRoom(size: number): void {
-    const full = (): boolean => slots.length > 0 && (slots.length >= options.packsMax || bytes + size > options.bytesMax);
-    if (!full()) return;
-    if (options.whenFull === 'refuse') throw new LogUnavailable(`${options.name} is full: its consumer does not keep up`);
-    while (full()) dropBelow(slots[0]!.offset + 1);
-  }
-
-  function takeReady(cursor: number): Pack[] {
-    const batch: Pack[] = [];
-    let batchBytes = 0;
-    for (const slot of slots) {
-      if (slot.offset < cursor) continue;
-      if (!slot.ready || batch.length >= BATCH_PACKS_MAX) break;
-      if (batch.length > 0 && batchBytes + slot.bytes > BATCH_BYTES_MAX) break;
-      batch.push(slot);
-      batchBytes += slot.bytes;
+  settle(slot: Slot, stored: boolean): void {
+    slot.ready = true;
+    if (!stored) {
+      this.#slots = this.#slots.filter((other) => other !== slot);
+      this.#bytes -= slot.bytes;
     }
-    return batch;
+    this.#changed.open();
   }
 
-  /** Undefined: the reader has caught up with the window. */
-  async function readBelow(reader: Reader): Promise<readonly Pack[] | undefined> {
-    const below = floor;
-    const packs = options.readBelow ? await options.readBelow(reader.cursor, below) : [];
-    if (packs.length > 0) return packs;
-    reader.cursor = Math.max(reader.cursor, below);
-    return undefined;
+  subscribe(from: number, deliver: (packs: readonly Pack[]) => Promise<void>): Subscription {
+    // Above everything ever given: a position of other data. It gets all that is kept.
+    const reader: Reader = { cursor: from > this.#next ? 0 : from, closed: false, deliver };
+    this.#readers.add(reader);
+    this.#prune();
+    this.#options.runtime.tasks.spawn(`deliver ${this.#options.name}`, () => this.#serve(reader));
+    return {
+      close: async () => {
+        reader.closed = true;
+        this.#readers.delete(reader);
+        this.#prune();
+        this.#changed.open();
+      },
+    };
   }
 
-  async function serve(reader: Reader, deliver: (packs: readonly Pack[]) => Promise<void>): Promise<void> {
+  next(): number {
+    return this.#next;
+  }
+
+  async #serve(reader: Reader): Promise<void> {
+    const { runtime, name } = this.#options;
     let retryMs = RETRY_MS_MIN;
     while (!reader.closed) {
       try {
-        // Nothing is awaited between looking into the window and waiting for a change of it.
-        const batch = reader.cursor < floor ? await readBelow(reader) : takeReady(reader.cursor);
-        if (reader.closed) return;
-        if (!batch) continue;
-        if (batch.length === 0) {
-          await changed.wait();
-          continue;
-        }
-        await deliver(batch);
+        await this.#serveOnce(reader);
         retryMs = RETRY_MS_MIN;
-        reader.cursor = Math.max(reader.cursor, batch[batch.length - 1]!.offset + 1);
-        if (!reader.closed) prune();
       } catch (err) {
-        runtime.logger.warn({ err, subscription: options.name }, 'delivery failed, will be repeated');
+        runtime.logger.warn({ err, subscription: name }, 'delivery failed, will be repeated');
         await runtime.clock.sleep(retryMs);
         retryMs = Math.min(retryMs * 2, RETRY_MS_MAX);
       }
     }
   }
 
-  return {
-    put(records, { ready, volatile }) {
-      const size = sizeOf(records);
-      makeRoom(size);
-      const slot: Slot = { offset: next, records, bytes: size, ready, volatile };
-      next += 1;
-      slots.push(slot);
-      bytes += size;
-      if (ready) {
-        if (readers.size === 0) prune();
-        changed.open();
-      }
-      return slot;
-    },
-    settle(slot, stored) {
-      slot.ready = true;
-      if (!stored) {
-        slots = slots.filter((other) => other !== slot);
-        bytes -= slot.bytes;
-      }
-      changed.open();
-    },
-    subscribe(from, deliver) {
-      const reader: Reader = { cursor: from > next ? 0 : from, closed: false };
-      readers.add(reader);
-      prune();
-      runtime.tasks.spawn(`deliver ${options.name}`, () => serve(reader, deliver));
-      return {
-        close: async () => {
-          reader.closed = true;
-          readers.delete(reader);
-          prune();
-          changed.open();
-        },
-      };
-    },
-    next: () => next,
-  };
+  /** One delivery, or a wait for something to deliver. */
+  async #serveOnce(reader: Reader): Promise<void> {
+    // Nothing is awaited between looking into the window and waiting for a change of it.
+    const batch = reader.cursor < this.#floor ? await this.#readBelow(reader) : this.#takeReady(reader.cursor);
+    if (reader.closed || !batch) return;
+    if (batch.length === 0) return this.#changed.wait();
+    await reader.deliver(batch);
+    reader.cursor = Math.max(reader.cursor, batch[batch.length - 1]!.offset + 1);
+    if (!reader.closed) this.#prune();
+  }
+
+  /** Undefined: the reader has caught up with the window. */
+  async #readBelow(reader: Reader): Promise<readonly Pack[] | undefined> {
+    const below = this.#floor;
+    const packs = this.#options.readBelow ? await this.#options.readBelow(reader.cursor, below) : [];
+    if (packs.length > 0) return packs;
+    reader.cursor = Math.max(reader.cursor, below);
+    return undefined;
+  }
+
+  #takeReady(cursor: number): Pack[] {
+    const batch: Pack[] = [];
+    let bytes = 0;
+    for (const slot of this.#slots) {
+      if (slot.offset < cursor) continue;
+      if (!slot.ready || batch.length >= BATCH_PACKS_MAX) break;
+      if (batch.length > 0 && bytes + slot.bytes > BATCH_BYTES_MAX) break;
+      batch.push(slot);
+      bytes += slot.bytes;
+    }
+    return batch;
+  }
+
+  #makeRoom(size: number): void {
+    const { packsMax, bytesMax, whenFull, name } = this.#options;
+    const full = (): boolean => this.#slots.length > 0 && (this.#slots.length >= packsMax || this.#bytes + size > bytesMax);
+    if (!full()) return;
+    if (whenFull === 'refuse') throw new LogUnavailable(`${name} is full: its consumer does not keep up`);
+    while (full()) this.#dropBelow(this.#slots[0]!.offset + 1);
+  }
+
+  #prune(): void {
+    if (this.#readers.size > 0) this.#dropBelow(Math.min(...[...this.#readers].map((reader) => reader.cursor)));
+    else if (this.#options.whenFull === 'drop') this.#dropBelow(this.#next);
+  }
+
+  #dropBelow(offset: number): void {
+    let count = 0;
+    while (count < this.#slots.length && this.#slots[count]!.ready && this.#slots[count]!.offset < offset) {
+      this.#bytes -= this.#slots[count]!.bytes;
+      count += 1;
+    }
+    if (count > 0) this.#slots.splice(0, count);
+    this.#floor = Math.max(this.#floor, Math.min(offset, this.#slots[0]?.offset ?? this.#next));
+  }
 }

@@ -52,18 +52,8 @@ export async function createKafkaDriver(options: KafkaDriverOptions): Promise<Lo
   const subscriptions = new Set<Subscription>();
   let closed = false;
 
-  async function head(topic: string, partition: number): Promise<number> {
-    const end = runtime.clock.monotonic() + appendTimeoutMs;
-    for (let retryMs = RETRY_MS_MIN; ; retryMs *= 2) {
-      try {
-        return await findOffset(control, topic, partition, 'newest');
-      } catch (cause) {
-        if (closed || runtime.clock.monotonic() + retryMs > end) throw new LogUnavailable('Kafka does not answer', { cause });
-        await runtime.clock.sleep(retryMs);
-        await control.refresh().catch(() => undefined);
-      }
-    }
-  }
+  const head = (topic: string, partition: number): Promise<number> =>
+    findHead(control, { topic, partition, runtime, timeoutMs: appendTimeoutMs, givenUp: () => closed });
 
   function checkPartition(partition: number): void {
     if (closed) throw new LogUnavailable('the log is closed');
@@ -146,6 +136,20 @@ async function waitForLeaders(control: OpenCluster, { partitions, runtime }: Kaf
     } catch (error) {
       if (runtime.clock.monotonic() > end) throw error;
       await runtime.clock.sleep(RETRY_MS_MIN);
+      await control.refresh().catch(() => undefined);
+    }
+  }
+}
+
+async function findHead(control: OpenCluster, wanted: { topic: string; partition: number; runtime: Runtime; timeoutMs: number; givenUp: () => boolean }): Promise<number> {
+  const { clock } = wanted.runtime;
+  const end = clock.monotonic() + wanted.timeoutMs;
+  for (let retryMs = RETRY_MS_MIN; ; retryMs *= 2) {
+    try {
+      return await findOffset(control, wanted.topic, wanted.partition, 'newest');
+    } catch (cause) {
+      if (wanted.givenUp() || clock.monotonic() + retryMs > end) throw new LogUnavailable('Kafka does not answer', { cause });
+      await clock.sleep(retryMs);
       await control.refresh().catch(() => undefined);
     }
   }

@@ -53,74 +53,110 @@ interface FetchResponse {
 }
 
 export function createFetcher(open: OpenCluster, runtime: Runtime): Fetcher {
-  const { cluster } = open;
-  const reads = new Map<string, Read>();
-  const loops = new Map<string, Promise<void>>();
-  const wakened = createGate();
-  const failing = new Set<string>();
-  let closed = false;
+  return new LeaderFetcher(open, runtime);
+}
 
-  function nodeOf(read: Read): string | undefined {
+/** Stands for the broker of partitions whose leader is not known. */
+const NO_LEADER = 'unknown';
+
+class LeaderFetcher implements Fetcher {
+  readonly #open: OpenCluster;
+  readonly #runtime: Runtime;
+  readonly #reads = new Map<string, Read>();
+  readonly #loops = new Map<string, Promise<void>>();
+  readonly #wakened = createGate();
+  readonly #failing = new Set<string>();
+  #closed = false;
+
+  constructor(open: OpenCluster, runtime: Runtime) {
+    this.#open = open;
+    this.#runtime = runtime;
+  }
+
+  add(read: Read): void {
+    this.#reads.set(keyOf(read), read);
+    this.#startLoops();
+  }
+
+  remove(read: Read): void {
+    if (this.#reads.get(keyOf(read)) === read) this.#reads.delete(keyOf(read));
+    this.#wakened.open();
+  }
+
+  wake(): void {
+    this.#wakened.open();
+  }
+
+  health(): string | undefined {
+    return this.#failing.size > 0 ? 'cannot read from Kafka' : undefined;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#wakened.open();
+    await Promise.all(this.#loops.values());
+  }
+
+  #nodeOf(read: Read): string {
     try {
-      return Object.keys(cluster.findLeaderForPartitions(read.topic, [read.partition]))[0];
+      return Object.keys(this.#open.cluster.findLeaderForPartitions(read.topic, [read.partition]))[0] ?? NO_LEADER;
     } catch {
       // The metadata are not loaded, or the partition has no leader at the moment.
-      return undefined;
+      return NO_LEADER;
     }
   }
-  const ledBy = (nodeId: string): Read[] => [...reads.values()].filter((read) => nodeOf(read) === nodeId);
 
-  function startLoops(): void {
-    for (const read of reads.values()) {
-      const nodeId = nodeOf(read) ?? 'unknown';
-      if (!closed && !loops.has(nodeId)) loops.set(nodeId, runtime.tasks.spawn(`kafka fetch ${nodeId}`, () => loop(nodeId).finally(() => loops.delete(nodeId))).done);
+  #startLoops(): void {
+    for (const read of this.#reads.values()) {
+      const nodeId = this.#nodeOf(read);
+      if (this.#closed || this.#loops.has(nodeId)) continue;
+      const task = this.#runtime.tasks.spawn(`kafka fetch ${nodeId}`, () => this.#loop(nodeId));
+      this.#loops.set(nodeId, task.done);
     }
-    wakened.open();
+    this.#wakened.open();
   }
 
   /** Ends when the broker leads nothing that is read. */
-  async function loop(nodeId: string): Promise<void> {
+  async #loop(nodeId: string): Promise<void> {
+    const { clock, logger } = this.#runtime;
     // Whoever adds many partitions in one go has them all in the first request.
-    await runtime.clock.yield();
+    await clock.yield();
     let retryMs = RETRY_MS_MIN;
-    while (!closed) {
-      const led = nodeId === 'unknown' ? [...reads.values()].filter((read) => nodeOf(read) === undefined) : ledBy(nodeId);
-      if (led.length === 0) break;
+    while (!this.#closed) {
+      const led = [...this.#reads.values()].filter((read) => this.#nodeOf(read) === nodeId);
+      if (led.length === 0) {
+        // At once: a partition that is added from now on starts a new loop.
+        this.#loops.delete(nodeId);
+        break;
+      }
       try {
-        if (nodeId === 'unknown') throw new Error('a partition has no leader');
-        await fetchOnce(nodeId, led.filter((read) => read.hasRoom()));
-        failing.delete(nodeId);
+        await this.#fetchOnce(nodeId, led.filter((read) => read.hasRoom()));
+        this.#failing.delete(nodeId);
         retryMs = RETRY_MS_MIN;
-      } catch (error) {
-        if (closed) break;
-        if (await recover(error)) continue;
-        failing.add(nodeId);
-        runtime.logger.warn({ err: error }, 'cannot read from Kafka, will try again');
-        await runtime.clock.sleep(retryMs);
+      } catch (err) {
+        if (this.#closed) break;
+        if (await this.#recover(err)) continue;
+        this.#failing.add(nodeId);
+        logger.warn({ err }, 'cannot read from Kafka, will try again');
+        await clock.sleep(retryMs);
         retryMs = Math.min(retryMs * 2, RETRY_MS_MAX);
-        await open.refresh().then(startLoops, () => undefined);
+        await this.#open.refresh().then(() => this.#startLoops(), () => undefined);
       }
     }
-    failing.delete(nodeId);
+    this.#failing.delete(nodeId);
   }
 
-  async function fetchOnce(nodeId: string, active: readonly Read[]): Promise<void> {
-    if (active.length === 0) return wakened.wait();
-    const broker = await cluster.findBroker({ nodeId });
-    const byTopic = new Map<string, { partition: number; fetchOffset: string; maxBytes: number }[]>();
-    for (const { topic, partition, next } of active) {
-      const partitions = byTopic.get(topic) ?? [];
-      partitions.push({ partition, fetchOffset: String(next), maxBytes: PARTITION_BYTES_MAX });
-      byTopic.set(topic, partitions);
-    }
+  async #fetchOnce(nodeId: string, active: readonly Read[]): Promise<void> {
+    if (nodeId === NO_LEADER) throw new Error('a partition has no leader');
+    if (active.length === 0) return this.#wakened.wait();
+    const broker = await this.#open.cluster.findBroker({ nodeId });
     const { responses } = (await broker.fetch({
-      maxWaitTime: WAIT_MS_MAX, minBytes: 1, maxBytes: RESPONSE_BYTES_MAX, isolationLevel: 0,
-      topics: [...byTopic].map(([topic, partitions]) => ({ topic, partitions })),
+      maxWaitTime: WAIT_MS_MAX, minBytes: 1, maxBytes: RESPONSE_BYTES_MAX, isolationLevel: 0, topics: topicsOfRequest(active),
     })) as FetchResponse;
     const asked = new Set(active);
     for (const { topicName, partitions } of responses) {
       for (const { partition, messages } of partitions) {
-        const read = reads.get(`${topicName}/${partition}`);
+        const read = this.#reads.get(`${topicName}/${partition}`);
         // It may have been closed, or opened anew at another place, while the request was under way.
         if (read && asked.has(read)) receiveAll(read, messages);
       }
@@ -128,39 +164,33 @@ export function createFetcher(open: OpenCluster, runtime: Runtime): Fetcher {
   }
 
   /** True when the cause is removed and reading can go on at once. */
-  async function recover(error: unknown): Promise<boolean> {
+  async #recover(error: unknown): Promise<boolean> {
     const { name, topic, partition, host, port } = error as { name?: string; topic?: string; partition?: number; host?: string; port?: number };
-    if (name === 'KafkaJSConnectionClosedError' && host && port) (cluster.removeBroker as (at: { host: string; port: number }) => void)({ host, port });
+    if (name === 'KafkaJSConnectionClosedError' && host && port) this.#open.cluster.removeBroker({ host, port });
     if (name !== 'KafkaJSOffsetOutOfRange') return false;
-    const read = reads.get(`${topic}/${partition}`);
+    const read = this.#reads.get(`${topic}/${partition}`);
     if (!read) return true;
     try {
-      const from = await findOffset(open, read.topic, read.partition, read.outOfRange);
-      runtime.logger.warn({ topic, partition, wanted: read.next, from }, 'Kafka does not have this offset any more');
+      const from = await findOffset(this.#open, read.topic, read.partition, read.outOfRange);
+      this.#runtime.logger.warn({ topic, partition, wanted: read.next, from }, 'Kafka does not have this offset any more');
       read.next = from;
       return true;
     } catch {
       return false;
     }
   }
+}
 
-  return {
-    add(read) {
-      reads.set(`${read.topic}/${read.partition}`, read);
-      startLoops();
-    },
-    remove(read) {
-      if (reads.get(`${read.topic}/${read.partition}`) === read) reads.delete(`${read.topic}/${read.partition}`);
-      wakened.open();
-    },
-    wake: () => wakened.open(),
-    health: () => (failing.size > 0 ? 'cannot read from Kafka' : undefined),
-    async close() {
-      closed = true;
-      wakened.open();
-      await Promise.all(loops.values());
-    },
-  };
+const keyOf = (read: Read): string => `${read.topic}/${read.partition}`;
+
+function topicsOfRequest(active: readonly Read[]): { topic: string; partitions: { partition: number; fetchOffset: string; maxBytes: number }[] }[] {
+  const topics = new Map<string, { partition: number; fetchOffset: string; maxBytes: number }[]>();
+  for (const { topic, partition, next } of active) {
+    const partitions = topics.get(topic) ?? [];
+    partitions.push({ partition, fetchOffset: String(next), maxBytes: PARTITION_BYTES_MAX });
+    topics.set(topic, partitions);
+  }
+  return [...topics].map(([topic, partitions]) => ({ topic, partitions }));
 }
 
 function receiveAll(read: Read, messages: FetchResponse['responses'][0]['partitions'][0]['messages']): void {

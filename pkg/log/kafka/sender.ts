@@ -46,18 +46,6 @@ export async function createSender({ kafka, prefix, runtime, timeoutMs }: Sender
     }
   }
 
-  /** Adds the next packs of idle partitions to those that are still to be sent. */
-  function fill(parcels: Parcel[]): void {
-    let bytes = parcels.reduce((sum, parcel) => sum + parcel.payload.byteLength, 0);
-    for (const lane of queue.readyLanes()) {
-      if (bytes >= REQUEST_BYTES_MAX) return;
-      const parcel = queue.take(lane);
-      if (!parcel) continue;
-      parcels.push(parcel);
-      bytes += parcel.payload.byteLength;
-    }
-  }
-
   /** Gives up what is too old. */
   function dropLate(parcels: readonly Parcel[], cause: unknown): Parcel[] {
     const now = runtime.clock.monotonic();
@@ -69,7 +57,7 @@ export async function createSender({ kafka, prefix, runtime, timeoutMs }: Sender
   async function run(): Promise<void> {
     let parcels: Parcel[] = [];
     let retryMs = RETRY_MS_MIN;
-    for (fill(parcels); parcels.length > 0; fill(parcels)) {
+    for (fill(queue, parcels); parcels.length > 0; fill(queue, parcels)) {
       try {
         await produce(parcels);
         failing = false;
@@ -107,6 +95,18 @@ export async function createSender({ kafka, prefix, runtime, timeoutMs }: Sender
     health: () => (failing ? 'Kafka does not take records' : undefined),
     disconnect: async () => { await producer?.disconnect(); },
   };
+}
+
+/** Adds the next packs of idle partitions to those that are still to be sent. */
+function fill(queue: AppendQueue, parcels: Parcel[]): void {
+  let bytes = parcels.reduce((sum, parcel) => sum + parcel.payload.byteLength, 0);
+  for (const lane of queue.readyLanes()) {
+    if (bytes >= REQUEST_BYTES_MAX) return;
+    const parcel = queue.take(lane);
+    if (!parcel) continue;
+    parcels.push(parcel);
+    bytes += parcel.payload.byteLength;
+  }
 }
 
 async function connectProducer(kafka: Kafka): Promise<Producer> {

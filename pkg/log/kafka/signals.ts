@@ -4,7 +4,7 @@
 import { createHash } from 'node:crypto';
 import { Partitioners, type Kafka, type Message } from 'kafkajs';
 import type { Runtime } from '../../runtime/runtime.ts';
-import { callListener, type Receive } from '../call-listener.ts';
+import { createLocalSignals, type Receive } from '../local-signals.ts';
 import type { Subscription } from '../log.ts';
 import type { FetchedMessage } from './fetcher.ts';
 import type { FetcherPool } from './fetcher-pool.ts';
@@ -32,7 +32,8 @@ export async function createKafkaSignals(options: KafkaSignalsOptions): Promise<
   const { topic, runtime } = options;
   const producer = options.kafka.producer({ allowAutoTopicCreation: false, createPartitioner: Partitioners.DefaultPartitioner });
   await producer.connect();
-  const channels = new Map<string, Set<{ receive: Receive }>>();
+  const local = createLocalSignals(runtime);
+  const self = runtime.random.token(12);
   let waiting: Message[] = [];
   let sending = false;
   let closed = false;
@@ -51,9 +52,10 @@ export async function createKafkaSignals(options: KafkaSignalsOptions): Promise<
     sending = false;
   }
 
+  /** A key is the sender and the channel; what this process sent, its listeners have already. */
   function receive({ key, value }: FetchedMessage): void {
-    const channel = key?.toString() ?? '';
-    for (const listener of channels.get(channel) ?? []) callListener(listener.receive, value ?? new Uint8Array(), { runtime, channel });
+    const [sender = '', ...channel] = (key?.toString() ?? '').split(' ');
+    if (sender !== self) local.send(channel.join(' '), value ?? new Uint8Array());
   }
 
   async function readAll(): Promise<void> {
@@ -66,8 +68,9 @@ export async function createKafkaSignals(options: KafkaSignalsOptions): Promise<
   return {
     send(channel, value) {
       if (closed) return;
+      local.send(channel, value);
       if (waiting.length >= WAITING_MAX) waiting = waiting.slice(WAITING_MAX / 2);
-      waiting.push({ key: channel, value: Buffer.from(value), partition: createHash('sha256').update(channel).digest()[0]! % SIGNAL_PARTITIONS });
+      waiting.push({ key: `${self} ${channel}`, value: Buffer.from(value), partition: partitionOfChannel(channel) });
       if (sending) return;
       sending = true;
       void Promise.resolve().then(flush);
@@ -78,15 +81,7 @@ export async function createKafkaSignals(options: KafkaSignalsOptions): Promise<
         throw error;
       });
       await reading;
-      const listener = { receive: receiveOne };
-      const listeners = channels.get(channel) ?? new Set();
-      channels.set(channel, listeners.add(listener));
-      return {
-        close: async () => {
-          listeners.delete(listener);
-          if (listeners.size === 0 && channels.get(channel) === listeners) channels.delete(channel);
-        },
-      };
+      return local.listen(channel, receiveOne);
     },
     async close() {
       closed = true;
@@ -94,3 +89,5 @@ export async function createKafkaSignals(options: KafkaSignalsOptions): Promise<
     },
   };
 }
+
+const partitionOfChannel = (channel: string): number => createHash('sha256').update(channel).digest()[0]! % SIGNAL_PARTITIONS;

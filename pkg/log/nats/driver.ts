@@ -5,11 +5,11 @@
 import { createHash } from 'node:crypto';
 import type { ConnectionOptions } from 'nats';
 import type { Runtime } from '../../runtime/runtime.ts';
-import { callListener } from '../call-listener.ts';
 import { LogUnavailable, type LogDriver, type Subscription } from '../log.ts';
 import { openConnection } from './connection.ts';
 import { readPartition } from './reader.ts';
 import { createSender } from './sender.ts';
+import { createNatsSignals } from './signals.ts';
 import { ensureStreams, streamName } from './streams.ts';
 
 export interface NatsDriverOptions {
@@ -45,6 +45,7 @@ export async function createNatsDriver(options: NatsDriverOptions): Promise<LogD
   const jetStream = nats.jetstream({ timeout: API_TIMEOUT_MS });
   const created = await ensureStreams(manager, { prefix, retentionMs: options.retentionMs ?? RETENTION_MS, replicas: options.replicas ?? 1 });
   const sender = createSender({ connection, jetStream, prefix, runtime, timeoutMs: options.appendTimeoutMs ?? APPEND_TIMEOUT_MS });
+  const signals = createNatsSignals(connection, prefix, runtime);
   const subscriptions = new Set<Subscription>();
   const unreadable = new Set<string>();
   let closed = false;
@@ -53,9 +54,6 @@ export async function createNatsDriver(options: NatsDriverOptions): Promise<LogD
     if (failing) unreadable.add(name);
     else unreadable.delete(name);
   }
-
-  // One token of the subject, whatever the channel is called.
-  const signalSubject = (channel: string): string => `${prefix}.signal.${Buffer.from(channel).toString('base64url')}`;
 
   function track(subscription: Subscription): Subscription {
     const tracked: Subscription = {
@@ -86,23 +84,11 @@ export async function createNatsDriver(options: NatsDriverOptions): Promise<LogD
     },
     async head(log, partition) {
       checkPartition(partition);
-      try {
-        return (await manager.streams.info(streamName(prefix, log))).state.last_seq + 1;
-      } catch (cause) {
-        throw new LogUnavailable('NATS does not answer', { cause });
-      }
+      const info = await manager.streams.info(streamName(prefix, log)).catch((cause: unknown) => { throw new LogUnavailable('NATS does not answer', { cause }); });
+      return info.state.last_seq + 1;
     },
-    signal(channel, value) {
-      // While disconnected the client would hold signals back; they are lost instead.
-      if (connection.connected()) nats.publish(signalSubject(channel), value);
-    },
-    async listen(channel, receive) {
-      const subscription = nats.subscribe(signalSubject(channel), {
-        callback: (error, message) => { if (!error) callListener(receive, message.data, { runtime, channel }); },
-      });
-      if (connection.connected()) await connection.guard(nats.flush()).catch(() => undefined);
-      return track({ close: async () => subscription.unsubscribe() });
-    },
+    signal: signals.send,
+    listen: async (channel, receive) => track(await signals.listen(channel, receive)),
     health() {
       if (closed) return 'the log is closed';
       if (!connection.connected()) return 'not connected to NATS';

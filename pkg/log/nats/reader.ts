@@ -4,7 +4,7 @@
  */
 import { AckPolicy, ConsumerEvents, DeliverPolicy, ReplayPolicy, nanos, type ConsumerMessages, type JetStreamClient, type JetStreamManager } from 'nats';
 import type { Runtime } from '../../runtime/runtime.ts';
-import { createDelivery } from '../delivery.ts';
+import { createDelivery, type Delivery } from '../delivery.ts';
 import type { LogName, Pack, Subscription } from '../log.ts';
 import { unpackOrPass } from '../pack.ts';
 import type { Connection } from './connection.ts';
@@ -37,88 +37,104 @@ const LOST_SIGNS: readonly string[] = [
   ConsumerEvents.HeartbeatsMissed, ConsumerEvents.ConsumerNotFound, ConsumerEvents.ConsumerDeleted, ConsumerEvents.StreamNotFound, ConsumerEvents.NoResponders,
 ];
 
+/** Starts reading; survives everything but `close`. */
 export function readPartition(options: ReaderOptions, place: Place, deliver: (packs: readonly Pack[]) => Promise<void>): Subscription {
-  const { connection, jetStream, manager, prefix, runtime } = options;
-  const name = `${place.log}/${place.partition}`;
-  const stream = streamName(prefix, place.log);
-  const delivery = createDelivery({ name, runtime, deliver });
-  const stop = new AbortController();
-  let next = place.from;
-  let current: ConsumerMessages | undefined;
+  return new Reader(options, place, deliver);
+}
 
-  async function openMessages(): Promise<ConsumerMessages> {
-    const { state } = await manager.streams.info(stream);
+class Reader implements Subscription {
+  readonly #options: ReaderOptions;
+  readonly #name: string;
+  readonly #stream: string;
+  readonly #subject: string;
+  readonly #delivery: Delivery;
+  readonly #stop = new AbortController();
+  #next: number;
+  #current: ConsumerMessages | undefined;
+
+  constructor(options: ReaderOptions, place: Place, deliver: (packs: readonly Pack[]) => Promise<void>) {
+    this.#options = options;
+    this.#name = `${place.log}/${place.partition}`;
+    this.#stream = streamName(options.prefix, place.log);
+    this.#subject = subjectOf(options.prefix, place.log, place.partition);
+    this.#next = place.from;
+    this.#delivery = createDelivery({ name: this.#name, runtime: options.runtime, deliver });
+    options.runtime.tasks.spawn(`nats ${this.#name}`, () => this.#run());
+  }
+
+  async close(): Promise<void> {
+    this.#delivery.close();
+    this.#stop.abort();
+    this.#current?.stop();
+  }
+
+  async #run(): Promise<void> {
+    const { runtime, setFailing } = this.#options;
+    let retryMs = RETRY_MS_MIN;
+    while (!this.#delivery.closed()) {
+      try {
+        await this.#readOnce();
+        retryMs = RETRY_MS_MIN;
+      } catch (err) {
+        if (this.#delivery.closed()) break;
+        setFailing(this.#name, true);
+        runtime.logger.warn({ err, subscription: this.#name }, 'cannot read from NATS, will try again');
+        await runtime.clock.sleep(retryMs, this.#stop.signal);
+        retryMs = Math.min(retryMs * 2, RETRY_MS_MAX);
+      }
+    }
+    setFailing(this.#name, false);
+  }
+
+  async #readOnce(): Promise<void> {
+    const { connection, setFailing } = this.#options;
+    const messages = await connection.guard(this.#openMessages());
+    this.#current = messages;
+    const off = connection.onBreak(() => messages.stop());
+    setFailing(this.#name, false);
+    try {
+      stopWhenLost(messages).catch(() => messages.stop());
+      if (!this.#delivery.closed()) await this.#readOn(messages);
+    } finally {
+      off();
+      messages.stop();
+      this.#current = undefined;
+    }
+  }
+
+  async #openMessages(): Promise<ConsumerMessages> {
+    const { manager, jetStream } = this.#options;
+    const { state } = await manager.streams.info(this.#stream);
     // A server that lost its tail in a crash: what it still has was read before.
-    if (next > state.last_seq + 1) next = state.last_seq + 1;
-    const { name: consumerName } = await manager.consumers.add(stream, {
+    if (this.#next > state.last_seq + 1) this.#next = state.last_seq + 1;
+    const { name } = await manager.consumers.add(this.#stream, {
       ack_policy: AckPolicy.None,
-      ...(next <= 1 ? { deliver_policy: DeliverPolicy.All } : { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: next }),
-      filter_subject: subjectOf(prefix, place.log, place.partition),
+      ...(this.#next <= 1 ? { deliver_policy: DeliverPolicy.All } : { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: this.#next }),
+      filter_subject: this.#subject,
       replay_policy: ReplayPolicy.Instant,
       inactive_threshold: nanos(CONSUMER_IDLE_MS),
       mem_storage: true,
       num_replicas: 1,
     });
-    const consumer = await jetStream.consumers.get(stream, consumerName);
+    const consumer = await jetStream.consumers.get(this.#stream, name);
     return consumer.consume({ max_bytes: PULL_BYTES, expires: PULL_EXPIRES_MS, idle_heartbeat: HEARTBEAT_MS });
   }
 
-  async function watch(messages: ConsumerMessages): Promise<void> {
-    for await (const status of await messages.status()) {
-      if (LOST_SIGNS.includes(status.type)) messages.stop();
-    }
-  }
-
   /** Until the consumer is lost: then the caller makes a new one from `next` on. */
-  async function readOn(messages: ConsumerMessages): Promise<void> {
+  async #readOn(messages: ConsumerMessages): Promise<void> {
     let expected = 1;
     for await (const message of messages) {
-      if (delivery.closed() || message.info.deliverySequence !== expected) break;
+      if (this.#delivery.closed() || message.info.deliverySequence !== expected) break;
       expected += 1;
-      next = message.seq + 1;
-      delivery.push(message.seq, unpackOrPass(message.data));
-      if (delivery.full()) await delivery.whenRoom();
+      this.#next = message.seq + 1;
+      this.#delivery.push(message.seq, unpackOrPass(message.data));
+      if (this.#delivery.full()) await this.#delivery.whenRoom();
     }
   }
+}
 
-  async function readOnce(): Promise<void> {
-    const messages = await connection.guard(openMessages());
-    current = messages;
-    const off = connection.onBreak(() => messages.stop());
-    options.setFailing(name, false);
-    try {
-      watch(messages).catch(() => messages.stop());
-      if (!delivery.closed()) await readOn(messages);
-    } finally {
-      off();
-      messages.stop();
-      current = undefined;
-    }
+async function stopWhenLost(messages: ConsumerMessages): Promise<void> {
+  for await (const status of await messages.status()) {
+    if (LOST_SIGNS.includes(status.type)) messages.stop();
   }
-
-  async function run(): Promise<void> {
-    let retryMs = RETRY_MS_MIN;
-    while (!delivery.closed()) {
-      try {
-        await readOnce();
-        retryMs = RETRY_MS_MIN;
-      } catch (err) {
-        if (delivery.closed()) break;
-        options.setFailing(name, true);
-        runtime.logger.warn({ err, subscription: name }, 'cannot read from NATS, will try again');
-        await runtime.clock.sleep(retryMs, stop.signal);
-        retryMs = Math.min(retryMs * 2, RETRY_MS_MAX);
-      }
-    }
-    options.setFailing(name, false);
-  }
-
-  runtime.tasks.spawn(`nats ${name}`, run);
-  return {
-    close: async () => {
-      delivery.close();
-      stop.abort();
-      current?.stop();
-    },
-  };
 }
