@@ -4,6 +4,7 @@ import { createRouter } from '../../pkg/http/router.ts';
 import { startListener, type Listener } from '../../pkg/http/listener.ts';
 import { encodeBase64 } from '../../pkg/matrix/canonical-json/base64.ts';
 import { parseSigningKeyFile, type SigningKey } from '../../pkg/matrix/signing/signing-key.ts';
+import { must } from '../../pkg/assert/assert.ts';
 import { createHealth } from '../../pkg/runtime/health.ts';
 import { createRandom } from '../../pkg/runtime/real/random.ts';
 import { createRuntime } from '../../pkg/runtime/real/runtime.ts';
@@ -28,7 +29,7 @@ export async function serve(args: readonly string[]): Promise<void> {
   const random = createRandom();
   const opened = await openSettings({ env: process.env, args, random, newSigningKey: () => newSigningKeyText(random) });
   const { settings } = opened;
-  const runtime = createRuntime({ logger: createLogger(settings.logging) });
+  const runtime = createRuntime({ logger: createLogger(settings.logging), metrics: createMetrics({ processMetrics: true }) });
   const signingKey = parseSigningKeyFile(opened.signingKeyText);
   const shutdown = createShutdown({ runtime, deadlineMs: SHUTDOWN_MS_MAX });
   endOnSignals(shutdown, runtime);
@@ -84,7 +85,7 @@ async function listen({ settings, runtime, homeserver, shutdown }: Listening): P
   const readiness = createHealth({ clock: runtime.clock });
   for (const check of homeserver.checks) readiness.add(check);
   readiness.add({ name: 'process', check: async () => (shutdown.stopping() ? 'stopping' : started ? undefined : 'starting') });
-  const metrics = createMetrics({ processMetrics: true });
+  const metrics = must(runtime.metrics, 'the metrics registry');
   const operational = operationalRoutes({ health: () => health.report(), ready: () => readiness.report(), metrics: () => metrics.expose() });
   const router = createRouter([...homeserver.routes, ...operational], { runtime, metrics });
   const listener = await startListener({ router, runtime, ...settings.listen, trustedProxies: settings.trustedProxies });

@@ -17,6 +17,8 @@ export interface Applier<Output> {
    * when it has committed: the rooms and users whose data changed.
    */
   apply(tx: Transaction, records: readonly SequencedRecord<Output>[]): Promise<{ rooms: string[]; users: string[] }>;
+  /** Trace ID of the request that led to the record. Optional. */
+  traceOf?(output: Output): string;
   /** Called after the commit with the same records, for caches in memory. Optional. */
   committed?(records: readonly SequencedRecord<Output>[]): void;
   /** Drops what is in memory of a partition (lease lost, commit failed). Optional. */

@@ -5,6 +5,7 @@
 import type { InputHeader } from '../../schemas/log/room-input.ts';
 import type { Outcome, OutputEnvelope } from '../../schemas/log/envelope.ts';
 import type { Runtime } from '../runtime/runtime.ts';
+import { emptyTally, type Tally } from './log-metrics.ts';
 import type { DeadLetter } from './dead-letters.ts';
 import type { ParkedChange, ParkedIndex } from './parked-inputs.ts';
 import type { Decision, InputPlace, PlacedInput, Processor, RejectedOutcome } from './processor.ts';
@@ -34,6 +35,7 @@ export interface BatchPlan<Effects> {
   readonly parked: ParkedChange[];
   readonly deadLetters: DeadLetter[];
   readonly answers: { replyTo: string; outcome: Outcome }[];
+  readonly tally: Tally;
 }
 
 export interface BatchContext<Input extends InputHeader, Effects> {
@@ -49,7 +51,7 @@ const NO_BYTES = new Uint8Array(0);
 
 export async function decideBatch<Input extends InputHeader, Effects>(context: BatchContext<Input, Effects>, items: readonly BatchItem<Input>[]): Promise<BatchPlan<Effects>> {
   const { processor, runtime } = context;
-  const plan: BatchPlan<Effects> = { accepted: [], outputs: [], remembered: [], parked: [], deadLetters: [], answers: [] };
+  const plan: BatchPlan<Effects> = { accepted: [], outputs: [], remembered: [], parked: [], deadLetters: [], answers: [], tally: emptyTally() };
   const nowMs = runtime.clock.now();
   const readable = items.filter((item) => decodeItem(context, plan, item));
   const known = await context.recall([...new Set(readable.map((item) => item.input!.inputId))]);
@@ -85,6 +87,7 @@ function decideItem<Input extends InputHeader, Effects>(deciding: Deciding<Input
   const earlier = known.get(input.inputId);
   if (earlier !== undefined || isLate(input, nowMs)) {
     unparkRow(plan, at, item, key);
+    plan.tally[earlier !== undefined ? 'repeated' : 'late'] += 1;
     if (earlier !== undefined) answer(plan, input, earlier);
     return;
   }
@@ -126,6 +129,8 @@ function carryOut<Input extends InputHeader, Effects>(
   unparkRow(plan, at, item, key);
   if (decision.kind !== 'accepted') {
     const why = decision.kind === 'rejected' ? decision.outcome : { status: 504, errcode: 'M_UNKNOWN', error: `Gave up waiting: ${decision.reason}` };
+    plan.tally.rejected += 1;
+    logVerdict(deciding, input, { partition: place.partition, errcode: why.errcode });
     answer(plan, input, rejectedOutcome(input.inputId, place.partition, why));
     return;
   }
@@ -143,8 +148,15 @@ function carryOut<Input extends InputHeader, Effects>(
   plan.accepted.push({ place, effects: decision.effects });
   plan.remembered.push(outcome);
   known.set(input.inputId, outcome);
+  plan.tally.accepted += 1;
+  logVerdict(deciding, input, { partition: place.partition, sequence: outcome.sequence });
   answer(plan, input, outcome);
   for (const freed of decision.unpark ?? []) at.parked.release(freed);
+}
+
+/** A step of the trace that leads from a request through the logs to /sync. */
+function logVerdict<Input extends InputHeader, Effects>({ context }: Deciding<Input, Effects>, input: Input, said: object): void {
+  context.runtime.logger.debug({ consumer: context.consumer, traceId: input.traceId, inputId: input.inputId, ...said }, 'input decided');
 }
 
 export function rejectedOutcome(inputId: string, partition: number, why: RejectedOutcome): Outcome {
@@ -163,6 +175,7 @@ function answer<Effects>(plan: BatchPlan<Effects>, input: InputHeader, outcome: 
 }
 
 function parkRow<Input, Effects>(plan: BatchPlan<Effects>, at: BatchPartition, item: BatchItem<Input>, why: { key: string; untilMs: number; reason: string }): void {
+  plan.tally.parked += 1;
   const number = item.parkedNumber ?? at.parked.add(why.key, why.untilMs);
   if (item.parkedNumber !== undefined) at.parked.wait(why.key, number, why.untilMs);
   plan.parked.push({ partition: item.partition, number, parked: { ...why, record: item.record } });
@@ -177,6 +190,7 @@ function unparkRow<Input, Effects>(plan: BatchPlan<Effects>, at: BatchPartition,
 function bury<Input extends InputHeader, Effects>(context: BatchContext<Input, Effects>, plan: BatchPlan<Effects>, item: BatchItem<Input>, error: unknown): void {
   const reason = error instanceof Error ? error.message : String(error);
   context.runtime.logger.error({ consumer: context.consumer, partition: item.partition, offset: item.offset, error }, 'an input went to the dead letters');
+  plan.tally.dead += 1;
   plan.deadLetters.push({ partition: item.partition, position: item.offset, reason, record: item.record });
   const input = item.input;
   if (input !== undefined) answer(plan, input, rejectedOutcome(input.inputId, item.partition, { status: 500, errcode: 'M_UNKNOWN', error: 'The server failed to process this request' }));

@@ -14,6 +14,7 @@ import { outcomeCodec } from './codec.ts';
 import { saveDeadLetters } from './dead-letters.ts';
 import { decideBatch, rejectedOutcome, type BatchItem, type BatchPlan } from './input-batch.ts';
 import { createIntake, type Intake, type Waiting } from './intake.ts';
+import { emptyTally, inputMetrics, type InputMetrics } from './log-metrics.ts';
 import { createLeaseKeeper, type Lease, type LeaseKeeper } from './leases.ts';
 import type { InputLogName, LogDriver, OutputLogName, Subscription } from './log.ts';
 import { outboxReader, trimOutbox, writeOutbox } from './outbox.ts';
@@ -82,6 +83,7 @@ class Runner<Input extends InputHeader, Effects> implements InputRunner {
   readonly #intake: Intake = createIntake(WAITING_RECORDS_MAX);
   readonly #relay: Relay;
   readonly #leases: LeaseKeeper;
+  readonly #metrics: InputMetrics;
   /** Ends with the batch under way; never rejects. */
   #processing: Promise<void> = Promise.resolve();
   #failing: string | undefined;
@@ -94,6 +96,7 @@ class Runner<Input extends InputHeader, Effects> implements InputRunner {
     this.#options = options;
     this.#batchRecordsMax = options.batchRecordsMax ?? BATCH_RECORDS_MAX;
     const { consumer, database, driver, runtime } = options;
+    this.#metrics = inputMetrics(runtime, consumer);
     this.#relay = createRelay({ log: options.outputLog, outbox: outboxReader(database, options.outputLog, consumer), driver, runtime });
     this.#leases = createLeaseKeeper({
       consumer, database, runtime, partitions: options.partitions, exclusive: options.exclusive,
@@ -232,7 +235,9 @@ class Runner<Input extends InputHeader, Effects> implements InputRunner {
         runtime.logger.error({ consumer, partition: item.partition, offset: item.offset, error }, 'an input went to the dead letters');
         this.#options.processor.forget(item.partition);
         const state = this.#owned.get(item.partition)!;
-        await this.#commit(buried(item, error), [this.#positionOf(state, [], state.sequence)]);
+        const plan = buried<Input, Effects>(item, error);
+        await this.#commit(plan, [this.#positionOf(state, [], state.sequence)]);
+        this.#metrics.batch(plan.tally, 0);
         await this.#lookAgain([item.partition]);
       }
     }
@@ -240,6 +245,7 @@ class Runner<Input extends InputHeader, Effects> implements InputRunner {
 
   async #process(items: readonly BatchItem<Input>[], waiting: readonly Waiting[]): Promise<void> {
     const { processor, runtime, consumer, database } = this.#options;
+    const startedAt = runtime.clock.monotonic();
     // A partition may be revoked while the batch is under way: the lease is given back only after it, so its epoch still holds.
     const touched = [...new Set([...items, ...waiting].map((one) => one.partition))].map((partition) => this.#owned.get(partition)!);
     const partitions = new Map(touched.map((state) => [state.partition, { ...state, parked: state.parking.index }]));
@@ -248,6 +254,7 @@ class Runner<Input extends InputHeader, Effects> implements InputRunner {
     await this.#commit(plan, positions);
     for (const [index, { position, sequence }] of positions.entries()) Object.assign(touched[index]!, { position, sequence });
     this.#finish(plan);
+    this.#metrics.batch(plan.tally, (runtime.clock.monotonic() - startedAt) / 1000);
   }
 
   #positionOf(state: Owned, waiting: readonly Waiting[], sequence: number): Position {
@@ -362,5 +369,5 @@ function isBug(error: unknown): boolean {
 function buried<Input, Effects>(item: BatchItem<Input>, error: unknown): BatchPlan<Effects> {
   const parked = item.parkedNumber === undefined ? [] : [{ partition: item.partition, number: item.parkedNumber }];
   const deadLetters = [{ partition: item.partition, position: item.offset, reason: String(error), record: item.record }];
-  return { accepted: [], outputs: [], remembered: [], parked, deadLetters, answers: [] };
+  return { accepted: [], outputs: [], remembered: [], parked, deadLetters, answers: [], tally: { ...emptyTally(), dead: 1 } };
 }

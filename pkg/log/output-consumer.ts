@@ -11,6 +11,7 @@ import { appliedCodec, envelopeCodec } from './codec.ts';
 import { saveDeadLetters, type DeadLetter } from './dead-letters.ts';
 import { createIntake, type Intake, type Waiting } from './intake.ts';
 import { createLeaseKeeper, type Lease, type LeaseKeeper } from './leases.ts';
+import { outputMetrics, type OutputMetrics } from './log-metrics.ts';
 import { PoisonRecord, type LogDriver, type OutputLogName, type Subscription } from './log.ts';
 import type { OutboxReader } from './outbox-reader.ts';
 import { Fenced, readPositions, savePositions, type Position } from './positions.ts';
@@ -88,6 +89,7 @@ class Consumer<Output> implements OutputConsumer {
   readonly #owned = new Map<number, Owned>();
   readonly #intake: Intake = createIntake(WAITING_RECORDS_MAX);
   readonly #leases: LeaseKeeper;
+  readonly #metrics: OutputMetrics;
   #processing: Promise<void> = Promise.resolve();
   #failing: string | undefined;
   #tasks: Task[] = [];
@@ -97,6 +99,7 @@ class Consumer<Output> implements OutputConsumer {
     this.#name = outputConsumerName(options.consumer, options.log);
     this.#batchRecordsMax = options.batchRecordsMax ?? BATCH_RECORDS_MAX;
     const { database, runtime, partitions, exclusive } = options;
+    this.#metrics = outputMetrics(runtime, this.#name);
     this.#leases = createLeaseKeeper({
       consumer: this.#name, database, runtime, partitions, exclusive,
       acquired: (lease) => this.#own(lease),
@@ -239,6 +242,7 @@ class Consumer<Output> implements OutputConsumer {
 
   async #apply(batch: Batch<Output>): Promise<void> {
     const { applier, database, runtime, log } = this.#options;
+    const startedAt = runtime.clock.monotonic();
     await applier.load?.(batch.records);
     const changed = await database.transaction(async (tx) => {
       await savePositions(tx, this.#name, batch.positions);
@@ -246,6 +250,10 @@ class Consumer<Output> implements OutputConsumer {
       return applier.apply(tx, batch.records);
     });
     applier.committed?.(batch.records);
+    this.#metrics.applied(batch.records.length, batch.deadLetters.length, (runtime.clock.monotonic() - startedAt) / 1000);
+    for (const { partition, sequence, output } of batch.records) {
+      runtime.logger.debug({ consumer: this.#name, traceId: applier.traceOf?.(output), partition, sequence }, 'record applied');
+    }
     for (const { partition, position, sequence } of batch.positions) {
       const state = this.#owned.get(partition);
       if (state !== undefined) Object.assign(state, { position, sequence });
@@ -305,6 +313,7 @@ class Consumer<Output> implements OutputConsumer {
         // Behind for a whole round: not just under way.
         for (const state of this.#owned.values()) if ((before[state.partition] ?? 0) > state.sequence) state.behind = true;
         before = await outbox.heads();
+        this.#metrics.lag([...this.#owned.values()].reduce((sum, state) => sum + Math.max(0, (before[state.partition] ?? 0) - state.sequence), 0));
         this.#intake.nudge();
       } catch (error) {
         runtime.logger.warn({ consumer: this.#name, error }, 'the producer could not be asked how far it is');

@@ -3,6 +3,7 @@
  * that the whole server runs under the simulator's virtual time and seeded randomness. `pkg/runtime/real` fulfils it for production.
  */
 import type { Logger } from '../telemetry/logger.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
 
 export interface Timer {
   cancel(): void;
@@ -65,6 +66,8 @@ export interface Runtime {
   readonly tasks: Tasks;
   readonly offload: Offload;
   readonly logger: Logger;
+  /** Absent where nobody reads numbers. */
+  readonly metrics?: Metrics;
   /** Unique for each start of a process, for example `myelin-3fK9…`; names owners of leases and reply addresses. */
   readonly instanceId: string;
 }

@@ -46,9 +46,9 @@ function foreignMembers(records: Records): string[] {
 }
 
 function remember(cache: EventCache, output: DecodedRoomOutput): void {
-  const { event, roomId, roomVersion } = output.record;
+  const { event, roomId, roomVersion, traceId } = output.record;
   if (!event || output.pdu === undefined) return;
-  cache.put(clientEventOf({ eventId: event.eventId, roomId, roomVersion, pdu: output.pdu, redactedBy: null }));
+  cache.put(clientEventOf({ eventId: event.eventId, roomId, roomVersion, pdu: output.pdu, redactedBy: null, traceId }));
   // The owner's tables hold the redacted form by now: the next reader gets it from there.
   if (event.redacts !== '') cache.delete(event.redacts);
 }

@@ -23,6 +23,8 @@ export interface ClientEvent {
   readonly head: string;
   /** Length of the content's text within `head`. */
   readonly contentLength: number;
+  /** Trace of the request that made it, while that is fresh. */
+  readonly traceId?: string;
 }
 
 const CONTENT_AT = '{"content":'.length;
@@ -65,10 +67,11 @@ export interface EventSource {
   readonly roomVersion: string;
   readonly pdu: Pdu;
   readonly redactedBy: string | null;
+  readonly traceId?: string;
 }
 
 /** The client's form of a PDU. Throws `PoisonRecord` for an unknown room version. */
-export function clientEventOf({ eventId, roomId, roomVersion: versionId, pdu, redactedBy }: EventSource): ClientEvent {
+export function clientEventOf({ eventId, roomId, roomVersion: versionId, pdu, redactedBy, traceId }: EventSource): ClientEvent {
   const version = roomVersion(versionId);
   if (version === undefined) throw new PoisonRecord(`room version ${versionId} is not known`);
   const head = clientEventFragment(pdu, eventId, version);
@@ -85,6 +88,7 @@ export function clientEventOf({ eventId, roomId, roomVersion: versionId, pdu, re
     head,
     // What follows the content has its quotes escaped, so the last such place is the content's end.
     contentLength: head.lastIndexOf(',"event_id":"') - CONTENT_AT,
+    traceId,
   };
 }
 

@@ -13,6 +13,9 @@ import type { Material } from './material.ts';
 import { renderAnswer } from './render.ts';
 import { userPartition, viewRooms, type RoomView, type SyncScope } from './scope.ts';
 
+/** Traces of the newest events of an answer that are logged. */
+const TRACES_MAX = 20;
+
 export interface SyncAnswer {
   readonly nextBatch: string;
   readonly json: string;
@@ -31,6 +34,7 @@ export async function answerSync(deps: ReadDeps, scope: SyncScope): Promise<Sync
   const typing = deps.typing.changes(joined, scope.since);
   const position: SyncPosition = { ...scope.now, ...deps.typing.advance(scope.since, joined) };
   const material = await readMaterial(deps, scope, { views, typing });
+  logTraces(deps, scope, material);
   const { json, empty } = await renderAnswer(deps, scope, { material, nextBatch: encodeSyncToken(position) });
   return { nextBatch: encodeSyncToken(position), json, empty, watched: currentMembershipsOf(memberships) };
 }
@@ -60,6 +64,13 @@ async function readMaterial(deps: ReadDeps, scope: SyncScope, known: { views: Ro
     events: eventIds.length === 0 ? new Map() : await events.load(eventIds),
     raw: scope.filter.federationFormat ? await events.loadRaw(eventIds) : undefined,
   };
+}
+
+/** The last step of an event's trace: into whose answer it went. */
+function logTraces(deps: ReadDeps, scope: SyncScope, { timelines, events }: Material): void {
+  const rows = [...timelines.values()].flatMap((timeline) => timeline.shown).slice(-TRACES_MAX);
+  const traces = rows.flatMap((row) => events.get(row.event_id)?.traceId ?? []);
+  if (traces.length > 0) deps.runtime.logger.debug({ userId: scope.userId, deviceId: scope.deviceId, traces }, 'sync answered');
 }
 
 /** Rooms with something new in them: an event or a receipt, or all of it. */
