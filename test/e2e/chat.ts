@@ -8,8 +8,8 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ClientEvent, createClient, EventStatus, KnownMembership, Method, RoomEvent, type MatrixClient, type MatrixEvent } from 'matrix-js-sdk';
-import type { Logger } from 'matrix-js-sdk/lib/logger.js';
+import { ClientEvent, createClient, EventStatus, Filter, KnownMembership, Method, RoomEvent, type MatrixClient, type MatrixEvent } from 'matrix-js-sdk';
+import { logger as sharedLogger, type Logger } from 'matrix-js-sdk/lib/logger.js';
 import { recordSyncs, type SyncRecord } from './sync-record.ts';
 
 export interface ChatOptions {
@@ -36,6 +36,8 @@ interface Person {
 const STEP_MS_MAX = 60_000;
 const quiet = (): void => undefined;
 const SILENT: Logger = { trace: quiet, debug: quiet, info: quiet, warn: quiet, error: quiet, getChild: () => SILENT };
+// Some parts of the SDK speak through this one whatever they are given.
+Object.assign(sharedLogger, SILENT, { log: quiet });
 
 export async function chat(options: ChatOptions): Promise<ChatReport> {
   const people: Person[] = [];
@@ -59,7 +61,9 @@ async function enter(baseUrl: string, username: string): Promise<Person> {
   assert.equal((await client.whoami()).user_id, loggedIn.user_id);
   const prepared = new Promise<void>((resolve) => client.on(ClientEvent.Sync, (state) => state === 'PREPARED' && resolve()));
   // A timeline limit that no burst exceeds: then every message comes in some /sync, and a gap would be the server's fault.
-  await client.startClient({ initialSyncLimit: 1000, pollTimeout: 10_000 });
+  const filter = new Filter(loggedIn.user_id);
+  filter.setTimelineLimit(200);
+  await client.startClient({ filter, initialSyncLimit: 200, pollTimeout: 10_000 });
   await within('PREPARED', prepared);
   return { client, userId: loggedIn.user_id, record };
 }
@@ -86,6 +90,7 @@ async function talk(options: ChatOptions, alice: Person, bob: Person): Promise<C
   const seconds = (Date.now() - startedAt) / 1000;
   await sleep(300);
   for (const person of [alice, bob]) checkSeen(person, roomId, { people: [alice, bob], expected });
+  assert.deepEqual(...([alice, bob].map(({ record }) => record.messages(roomId).map((event) => event.event_id)) as [string[], string[]]), 'both got the messages in one order');
   await checkRest(roomId, alice, bob);
   return { messages: 2 * half, seconds, retriedSends: counted.retried };
 }
