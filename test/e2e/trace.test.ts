@@ -7,7 +7,7 @@ import { modes } from './modes.ts';
 test('a send can be followed by its trace ID from the request to the other client\'s /sync', async (t) => {
   const running = await modes()[0]!.start({ MYELIN_LOG_LEVEL: 'debug', MYELIN_LOG_FORMAT: 'json' });
   t.after(() => running.stop());
-  await chat({ baseUrl: running.baseUrl, messages: 10 });
+  await chat({ baseUrl: running.baseUrl, messages: 40 });
   const lines = running.programs[0]!.output().split('\n').filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as Record<string, unknown>);
   const sent = lines.find((line) => line['operation'] === 'sendMessage' && line['status'] === 200);
   assert.ok(sent, 'a send was logged');
