@@ -8,6 +8,7 @@ import { must } from '../../pkg/assert/assert.ts';
 import { createHealth } from '../../pkg/runtime/health.ts';
 import { createRandom } from '../../pkg/runtime/real/random.ts';
 import { createRuntime } from '../../pkg/runtime/real/runtime.ts';
+import { onStopSignal, onUncaught } from '../../pkg/runtime/real/signals.ts';
 import type { Runtime } from '../../pkg/runtime/runtime.ts';
 import { createShutdown, type Shutdown } from '../../pkg/runtime/shutdown.ts';
 import { createMetrics } from '../../pkg/telemetry/metrics.ts';
@@ -100,13 +101,12 @@ function announce(opened: OpenedSettings, listener: Listener, runtime: Runtime):
 }
 
 function endOnSignals(shutdown: Shutdown, runtime: Runtime): void {
-  let asked = 0;
-  const end = (signal: NodeJS.Signals): void => {
-    asked += 1;
-    if (asked > 1) process.exit(1);
+  onStopSignal((signal) => {
     runtime.logger.info({ signal }, 'stopping: no new requests, then what is under way, then the rest');
     void shutdown.run().then((failed) => process.exit(failed.length > 0 ? 1 : 0));
-  };
-  process.on('SIGTERM', end);
-  process.on('SIGINT', end);
+  });
+  onUncaught((error) => {
+    runtime.logger.error({ error }, 'a bug: nobody caught this error; stopping, because the state of the process cannot be trusted');
+    void shutdown.run().then(() => process.exit(1));
+  });
 }

@@ -1,7 +1,6 @@
 import { test } from 'node:test';
 import assertNode from 'node:assert/strict';
 import { AssertionFailed, assert, must, never } from './assert.ts';
-import { createBoundedQueue } from './bounded-queue.ts';
 import { Overloaded, createSemaphore } from './semaphore.ts';
 
 test('assert, must and never throw what names the fault', () => {
@@ -36,16 +35,4 @@ test('a semaphore gives its permit back when the work fails', async () => {
   const semaphore = createSemaphore({ name: 'x', permits: 1, waitingMax: 1 });
   await assertNode.rejects(semaphore.run(() => Promise.reject(new Error('no'))), /no/);
   assertNode.equal(await semaphore.run(() => Promise.resolve(7)), 7);
-});
-
-test('a bounded queue keeps order and refuses what does not fit', () => {
-  const queue = createBoundedQueue<number>(3);
-  assertNode.deepEqual([1, 2, 3, 4].map((n) => queue.offer(n)), [true, true, true, false]);
-  assertNode.equal(queue.full, true);
-  assertNode.deepEqual(queue.take(1), [1]);
-  assertNode.equal(queue.offer(5), true);
-  assertNode.deepEqual(queue.take(2), [2, 3]);
-  assertNode.equal(queue.size, 1);
-  assertNode.deepEqual(queue.take(10), [5]);
-  assertNode.deepEqual([queue.size, queue.take(1)], [0, []]);
 });

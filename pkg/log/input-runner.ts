@@ -121,7 +121,7 @@ class Runner<Input extends InputHeader, Effects> implements InputRunner {
 
   async stop(): Promise<void> {
     const { clock } = this.#options.runtime;
-    await Promise.all([...this.#owned.values()].map((state) => state.subscription?.close()));
+    await Promise.all([...this.#owned.values()].flatMap((state) => state.subscription?.close() ?? []));
     for (let turns = 0; this.#intake.size() > 0 && this.#failing === undefined && turns < 500; turns += 1) await clock.sleep(10);
     await Promise.all(this.#tasks.map((task) => task.stop()));
     await this.#relay.settled(DRAIN_MS_MAX);

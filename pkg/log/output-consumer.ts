@@ -121,7 +121,7 @@ class Consumer<Output> implements OutputConsumer {
   }
 
   async stop(): Promise<void> {
-    await Promise.all([...this.#owned.values()].map((state) => state.subscription?.close()));
+    await Promise.all([...this.#owned.values()].flatMap((state) => state.subscription?.close() ?? []));
     await Promise.all(this.#tasks.map((task) => task.stop()));
     await this.#leases.stop();
   }
@@ -205,13 +205,15 @@ class Consumer<Output> implements OutputConsumer {
     };
     // A full answer may not be all: the next round asks again.
     if (state.behind) state.behind = (await catchUp()) >= this.#batchRecordsMax;
+    const repairGap = async (before: number): Promise<void> => {
+      for (let from = sequence; sequence + 1 < before; from = sequence) {
+        await catchUp();
+        if (sequence === from) throw new Error(`records ${from + 1} to ${before - 1} of partition ${partition} are missing`);
+      }
+    };
     for (const { pack } of waiting) {
       for (const envelope of pack.records.map((record) => envelopeCodec.decode(record))) {
-        while (envelope.sequence > sequence + 1) {
-          const before = sequence;
-          await catchUp();
-          if (sequence === before) throw new Error(`records ${sequence + 1} to ${envelope.sequence - 1} of partition ${partition} are missing`);
-        }
+        if (envelope.sequence > sequence + 1) await repairGap(envelope.sequence);
         if (envelope.sequence === sequence + 1) take(envelope);
       }
       position = Math.max(position, pack.offset + 1);
@@ -311,7 +313,8 @@ class Consumer<Output> implements OutputConsumer {
       if (signal.aborted) return;
       try {
         // Behind for a whole round: not just under way.
-        for (const state of this.#owned.values()) if ((before[state.partition] ?? 0) > state.sequence) state.behind = true;
+        const late = [...this.#owned.values()].filter((state) => (before[state.partition] ?? 0) > state.sequence);
+        for (const state of late) state.behind = true;
         before = await outbox.heads();
         this.#metrics.lag([...this.#owned.values()].reduce((sum, state) => sum + Math.max(0, (before[state.partition] ?? 0) - state.sequence), 0));
         this.#intake.nudge();

@@ -22,6 +22,7 @@ const COMMAND_ENTRIES = /^(test\/(run[^/]*|sim\/run)\.ts|bench\/run\.ts|bench\/m
 const BUILT_AHEAD: Record<string, string> = {
   'pkg/matrix/events/validate-event.ts': 'events from other servers (federation)',
   'pkg/matrix/auth/check-auth-events.ts': 'events from other servers (federation)',
+  'pkg/matrix/auth/may-redact.ts': 'redactions from other servers (federation)',
   'pkg/runtime/durable-timers.ts': 'delayed events, retries, retention',
   'pkg/runtime/fire-timers.ts': 'delayed events, retries, retention',
 };

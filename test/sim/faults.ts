@@ -1,4 +1,4 @@
-import { Seeded } from './seeded.ts';
+import type { Seeded } from './seeded.ts';
 
 /** How often what goes wrong; drawn from the seed, so that some worlds are calm and some are wild. Probabilities per operation, times in ms. */
 export interface FaultRates {

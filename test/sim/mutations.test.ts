@@ -22,7 +22,7 @@ const MUTATIONS: readonly Mutation[] = [
   { name: 'the remembered input', file: 'pkg/log/input-runner.ts', from: 'recallInputs(database, consumer, ids)', to: 'Promise.resolve(new Map<string, never>())' },
   { name: 'the gap repair', file: 'pkg/log/output-consumer.ts', from: 'await this.#options.outbox.read(partition, after, limit)', to: '{ envelopes: [], trimmedTo: 0 }' },
   { name: 'dropping what was applied before', file: 'pkg/log/output-consumer.ts', from: 'if (envelope.sequence === sequence + 1) take', to: 'take' },
-  { name: 'the probe for lost ends', file: 'pkg/log/output-consumer.ts', from: '> state.sequence) state.behind = true', to: '> state.sequence) state.behind = false' },
+  { name: 'the probe for lost ends', file: 'pkg/log/output-consumer.ts', from: 'for (const state of late) state.behind = true;', to: '' },
   { name: 'looking again after a doubtful commit', file: 'pkg/log/input-runner.ts', from: 'state.sequence = row.sequence;', to: '' },
 ];
 
