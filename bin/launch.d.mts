@@ -1,2 +1,3 @@
 /** Type of `launch.mjs`. */
 export declare function endWithParent(): void;
+export declare function joinTwinInterrupts(): void;

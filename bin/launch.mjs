@@ -6,6 +6,7 @@ const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'];
 /** Tells the started program which process it must not outlive. */
 const LAUNCHER = 'MYELIN_LAUNCHED_BY';
 const PARENT_CHECK_MS = 500;
+const TWIN_MS_MAX = 300;
 
 /** Starts `command` and never returns: this process ends as the command ends. */
 export function become(command, args, env = {}) {
@@ -41,6 +42,25 @@ export function endWithParent() {
     process.kill(process.pid, 'SIGTERM');
   }, PARENT_CHECK_MS);
   timer.unref();
+}
+
+/**
+ * One Ctrl-C under npm comes twice: from the terminal, and forwarded by npm. The second must not look like an impatient second Ctrl-C, which ends
+ * the server at once. To be called before anybody listens to signals.
+ */
+export function joinTwinInterrupts() {
+  if (process.env['npm_lifecycle_event'] === undefined) return;
+  const emit = process.emit;
+  let lastAt = -Infinity;
+  process.emit = function (name, ...args) {
+    if (name === 'SIGINT') {
+      const at = performance.now();
+      const isTwin = at - lastAt < TWIN_MS_MAX;
+      lastAt = at;
+      if (isTwin) return true;
+    }
+    return emit.call(this, name, ...args);
+  };
 }
 
 function isAtTerminal() {

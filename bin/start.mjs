@@ -3,7 +3,7 @@
 import module from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { become, endWithParent } from './launch.mjs';
+import { become, endWithParent, joinTwinInterrupts } from './launch.mjs';
 import { ensureBuild, ensureNode, ensurePackages, MAIN, REPOSITORY, runCommand } from './prepare.mjs';
 
 await runCommand(async () => {
@@ -15,6 +15,7 @@ await runCommand(async () => {
   ensurePackages(node);
   ensureBuild(node);
   endWithParent();
+  joinTwinInterrupts();
   module.enableCompileCache(join(REPOSITORY, '.cache/compiled'));
   process.setSourceMapsEnabled(true);
   process.argv[1] = MAIN;

@@ -56,6 +56,21 @@ test('kill -9 of the launcher leaves no orphan', async () => {
   for (const endsAt = Date.now() + 5_000; isAlive(pid); await sleep(20)) assert.ok(Date.now() < endsAt, 'the program outlived its launcher');
 });
 
+test('the two interrupts of one Ctrl-C under npm are one; a later one is another', async () => {
+  const program = `import { joinTwinInterrupts } from ${JSON.stringify(LAUNCH)}; joinTwinInterrupts();
+    let seen = 0; process.on('SIGINT', () => { seen += 1; console.log('seen ' + seen); if (seen === 2) process.exit(0); }); setInterval(() => {}, 1000); console.log('ready');`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, npm_lifecycle_event: 'start' } });
+  assert.equal(await firstLine(child), 'ready');
+  let output = '';
+  child.stdout.on('data', (data: Buffer) => { output += data.toString(); });
+  for (const gapMs of [20, 400, 0]) {
+    child.kill('SIGINT');
+    await sleep(gapMs);
+  }
+  await once(child, 'exit');
+  assert.equal(output, 'seen 1\nseen 2\n');
+});
+
 test('only a Node that strips types counts as new enough', () => {
   const versions = ['18.20.0', '20.20.2', '22.17.1', '22.18.0', '23.5.0', '23.6.0', '24.0.0', '26.1.0'];
   assert.deepEqual(versions.filter((version) => isGoodNode(version)), ['22.18.0', '23.6.0', '24.0.0', '26.1.0']);
