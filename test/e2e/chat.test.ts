@@ -1,4 +1,7 @@
-/** The spine, end to end: real clients chat in every mode while every process is killed in the middle. */
+/**
+ * The spine, end to end: real clients chat in every mode while every process is killed in the middle. The servers are those of MYELIN_TEST_POSTGRES_URL,
+ * MYELIN_TEST_NATS_URL and MYELIN_TEST_KAFKA_BROKERS, which `npm test` starts.
+ */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { chat } from './chat.ts';
