@@ -17,13 +17,15 @@ import { CLIENT_V3, limitedRequester, ok, type RouteSpec } from './client-route.
 const INVITES_MAX = 200;
 const INITIAL_STATE_MAX = 200;
 
+const thirdPartyInvite = z.object({ id_server: z.string(), id_access_token: z.string(), medium: z.string(), address: z.string() });
+
 const createRoomBody = z.object({
   visibility: z.enum(['public', 'private']).default('private'),
   room_alias_name: z.string().optional(),
   name: text.optional(),
   topic: text.optional(),
   invite: z.array(z.string()).max(INVITES_MAX).default([]),
-  invite_3pid: z.array(z.unknown()).default([]),
+  invite_3pid: z.array(thirdPartyInvite).default([]),
   room_version: z.string().optional(),
   creation_content: jsonObject.and(z.object({ 'm.federate': z.boolean().optional(), type: z.string().optional() })).default({}),
   initial_state: z.array(z.object({ type: text, state_key: text.default(''), content: jsonObject })).max(INITIAL_STATE_MAX).default([]),

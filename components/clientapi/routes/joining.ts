@@ -10,7 +10,9 @@ import { currentMember } from '../rooms/current-member.ts';
 import { sendMembership } from '../rooms/send-membership.ts';
 import { CLIENT_V3, limitedRequester, ok, type RouteSpec } from './client-route.ts';
 
-const joinBody = z.object({ reason: z.string().optional() });
+/** Answers to invites by e-mail address, which this server cannot make: checked, and of no effect. */
+const thirdPartySigned = z.object({ sender: z.string(), mxid: z.string(), token: z.string(), signatures: z.record(z.string(), z.record(z.string(), z.string())) });
+const joinBody = z.object({ reason: z.string().optional(), third_party_signed: thirdPartySigned.optional() });
 
 /** POST /_matrix/client/v3/rooms/{roomId}/join — r0, changed in v1.1 (reason) */
 export async function joinRoomById(context: Context, request: ApiRequest): Promise<ApiResponse> {

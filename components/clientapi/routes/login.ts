@@ -10,7 +10,14 @@ import { submitUserCommand } from '../outcome/submit.ts';
 import { CLIENT_V3, ok, type RouteSpec } from './client-route.ts';
 import { wellKnown } from './wellknown.ts';
 
-const loginType = z.object({ type: z.string() });
+/** Of all types of login. What is not used here still has to have its type. */
+const loginBody = z.object({
+  type: z.string(),
+  medium: z.string().optional(),
+  address: z.string().optional(),
+  token: z.string().optional(),
+  refresh_token: z.boolean().optional(),
+});
 
 const passwordLoginBody = z.object({
   identifier: z.object({ type: z.string(), user: text.optional() }).optional(),
@@ -27,7 +34,7 @@ export async function getLoginFlows(_context: Context): Promise<ApiResponse> {
 
 /** POST /_matrix/client/v3/login — r0 */
 export async function login(context: Context, request: ApiRequest): Promise<ApiResponse> {
-  const { type } = parseBody(loginType, request.body);
+  const { type } = parseBody(loginBody, request.body);
   if (type !== 'm.login.password') throw new MatrixError(400, 'M_UNKNOWN', 'Only m.login.password is supported');
   const body = parseBody(passwordLoginBody, request.body);
   const userId = userIdFromLogin(userNameOf(body), context.serverName);

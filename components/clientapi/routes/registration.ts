@@ -19,6 +19,8 @@ const registerBody = z.object({
   device_id: textUpTo(255).min(1).optional(),
   initial_device_display_name: textUpTo(255).optional(),
   inhibit_login: z.boolean().default(false),
+  // Whether the client could use one: this server has none to give.
+  refresh_token: z.boolean().optional(),
 });
 
 /** POST /_matrix/client/v3/register — r0, changed in v1.2 (registration tokens) */

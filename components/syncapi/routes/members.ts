@@ -1,11 +1,10 @@
 /** GET /rooms/{roomId}/members and /rooms/{roomId}/joined_members. */
-import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import type { ApiRequest, ApiResponse, Route } from '../../../pkg/http/route.ts';
 import { contentText, renderEvent, type ClientEvent } from '../events/client-event.ts';
 import type { ReadDeps } from '../sync/deps.ts';
 import { sequenceAtToken } from '../sync/page-place.ts';
 import { notInRoom, readingRights } from '../visibility/reading-rights.ts';
-import { param, requesterOf } from './route-parts.ts';
+import { enumParam, param, requesterOf } from './route-parts.ts';
 import { stateEventsAt } from './state.ts';
 
 const MEMBERSHIPS = ['join', 'invite', 'knock', 'leave', 'ban'];
@@ -21,8 +20,8 @@ export function memberRoutes(deps: ReadDeps): Route[] {
 async function getMembers(deps: ReadDeps, request: ApiRequest): Promise<ApiResponse> {
   const { userId } = await requesterOf(deps, request);
   const roomId = param(request, 'roomId');
-  const membership = membershipParam(request, 'membership');
-  const notMembership = membershipParam(request, 'not_membership');
+  const membership = enumParam(request.query, 'membership', MEMBERSHIPS);
+  const notMembership = enumParam(request.query, 'not_membership', MEMBERSHIPS);
   const rights = await readingRights(deps.database, roomId, userId);
   const at = request.query.get('at');
   const sequence = at === null || at === '' ? rights.stateAt : Math.min(rights.stateAt, await sequenceAtToken(deps, rights.room, at));
@@ -36,12 +35,6 @@ async function getMembers(deps: ReadDeps, request: ApiRequest): Promise<ApiRespo
 function isWanted(event: ClientEvent, membership: string | undefined, notMembership: string | undefined): boolean {
   if (membership === undefined && notMembership === undefined) return true;
   return (membership !== undefined && event.membership === membership) || (notMembership !== undefined && event.membership !== notMembership);
-}
-
-function membershipParam(request: ApiRequest, name: string): string | undefined {
-  const value = request.query.get(name) ?? undefined;
-  if (value !== undefined && !MEMBERSHIPS.includes(value)) throw new MatrixError(400, 'M_INVALID_PARAM', `${name} must be one of ${MEMBERSHIPS.join(', ')}`);
-  return value;
 }
 
 async function getJoinedMembers(deps: ReadDeps, request: ApiRequest): Promise<ApiResponse> {

@@ -32,6 +32,14 @@ export function booleanParam(query: URLSearchParams, name: string): boolean {
   throw new MatrixError(400, 'M_INVALID_PARAM', `${name} must be true or false`);
 }
 
+/** A query parameter that is one of `values`; undefined when it is absent. Throws 400 M_INVALID_PARAM. */
+export function enumParam<Value extends string>(query: URLSearchParams, name: string, values: readonly Value[]): Value | undefined {
+  const text = query.get(name);
+  const value = values.find((one) => one === text);
+  if (text !== null && value === undefined) throw new MatrixError(400, 'M_INVALID_PARAM', `${name} must be one of ${values.join(', ')}`);
+  return value;
+}
+
 /** Parses JSON of a query parameter. Throws 400 M_NOT_JSON. */
 export function jsonParam(text: string, name: string): unknown {
   try {

@@ -7,7 +7,10 @@ import { answerSync, type SyncAnswer } from '../sync/answer.ts';
 import type { ReadDeps } from '../sync/deps.ts';
 import { placeUnder, positionNow } from '../sync/positions.ts';
 import { decodeSyncToken, type SyncPosition } from '../token/sync-token.ts';
-import { booleanParam, jsonParam, numberParam, requesterOf } from './route-parts.ts';
+import { booleanParam, enumParam, jsonParam, numberParam, requesterOf } from './route-parts.ts';
+
+/** Presence is not kept here; what asks for it has to be right all the same. */
+const PRESENCES = ['offline', 'online', 'unavailable'];
 
 /** Longest wait, whatever the client asks for. */
 const TIMEOUT_MS_MAX = 60_000;
@@ -37,6 +40,7 @@ async function handleSync(deps: ReadDeps, request: ApiRequest): Promise<ApiRespo
   const { query } = request;
   const requester = await requesterOf(deps, request);
   const since = query.get('since');
+  enumParam(query, 'set_presence', PRESENCES);
   const timeoutMs = Math.min(numberParam(query, 'timeout') ?? 0, TIMEOUT_MS_MAX);
   const question: SyncQuestion = {
     requester,
