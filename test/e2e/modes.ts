@@ -9,6 +9,8 @@ import { freePort, startProgram, type Program } from './program.ts';
 
 export interface RunningMode {
   readonly baseUrl: string;
+  /** The data folder. */
+  readonly folder: string;
   readonly programs: readonly Program[];
   /** kill -9 of every process, one after the other, each started again. */
   killEverything(): Promise<void>;
@@ -46,7 +48,7 @@ function oneProcess(name: string, on: { log: string | undefined; postgres: boole
       const place = await makePlace(on.postgres);
       const program = await startProgram({ port: await freePort(), env: { ...place.env, MYELIN_LOG: on.log!, ...settings } });
       return {
-        baseUrl: program.baseUrl, programs: [program],
+        baseUrl: program.baseUrl, folder: place.folder, programs: [program],
         killEverything: () => program.killAndRestart(),
         stop: async () => {
           await program.stop();
@@ -68,7 +70,7 @@ function processPerRole(name: string, log: string | undefined): Mode {
       const at = (role: string): string => new URL(programs[ROLES.findIndex((known) => known === role)]!.baseUrl).host;
       const front = await startFront(place.folder, { clientapi: at('clientapi'), syncapi: at('syncapi') });
       return {
-        baseUrl: front.baseUrl, programs,
+        baseUrl: front.baseUrl, folder: place.folder, programs,
         killEverything: async () => {
           for (const program of programs) await program.killAndRestart();
         },
