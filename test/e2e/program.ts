@@ -22,6 +22,8 @@ export interface Program {
   output(): string;
   /** kill -9, then a new start with the same settings. */
   killAndRestart(): Promise<void>;
+  /** A new start, with the same settings, of a program that has ended. */
+  restart(): Promise<void>;
   signal(name: NodeJS.Signals): void;
   /** SIGTERM; resolves with the exit code. */
   stop(): Promise<number | null>;
@@ -49,6 +51,9 @@ export async function startProgram(options: ProgramOptions): Promise<Program> {
       const gone = once(child, 'exit');
       child.kill('SIGKILL');
       await gone;
+      child = await start();
+    },
+    async restart() {
       child = await start();
     },
     signal: (name) => void child.kill(name),
