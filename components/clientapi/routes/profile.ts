@@ -30,10 +30,10 @@ export async function getProfileField(context: Context, request: ApiRequest): Pr
 
 /** PUT /_matrix/client/v3/profile/{userId}/{keyName} — r0, changed in v1.16 (any key) */
 export async function setProfileField(context: Context, request: ApiRequest): Promise<ApiResponse> {
-  const key = requireKey(request.params['keyName']!);
-  const value = requireValue(key, request.body as Record<string, unknown>);
   const requester = await limitedRequester(context, request, 'settings');
   requireSelf(requester, request.params['userId']);
+  const key = requireKey(request.params['keyName']!);
+  const value = requireValue(key, request.body as Record<string, unknown>);
   // Clients clear a name or picture by setting it to nothing.
   const cleared = IN_ROOMS.has(key) && value === '';
   await submitField(context, request, key, cleared ? REMOVED : Buffer.from(JSON.stringify(value)));
@@ -42,9 +42,9 @@ export async function setProfileField(context: Context, request: ApiRequest): Pr
 
 /** DELETE /_matrix/client/v3/profile/{userId}/{keyName} — v1.16 */
 export async function deleteProfileField(context: Context, request: ApiRequest): Promise<ApiResponse> {
-  const key = requireKey(request.params['keyName']!);
   const requester = await limitedRequester(context, request, 'settings');
   requireSelf(requester, request.params['userId']);
+  const key = requireKey(request.params['keyName']!);
   await submitField(context, request, key, REMOVED);
   return EMPTY;
 }

@@ -6,6 +6,7 @@ import { parseSyncFilter, type SyncFilter } from '../filters/filter.ts';
 import { answerSync, type SyncAnswer } from '../sync/answer.ts';
 import type { ReadDeps } from '../sync/deps.ts';
 import { placeUnder, positionNow } from '../sync/positions.ts';
+import type { StateField } from '../sync/scope.ts';
 import { decodeSyncToken, type SyncPosition } from '../token/sync-token.ts';
 import { booleanParam, enumParam, jsonParam, numberParam, requesterOf } from './route-parts.ts';
 
@@ -20,7 +21,7 @@ interface SyncQuestion {
   readonly filter: SyncFilter;
   readonly since: SyncPosition | undefined;
   readonly fullState: boolean;
-  readonly useStateAfter: boolean;
+  readonly stateField: StateField;
   /** Wall-clock of `runtime.clock.monotonic()` at which the answer is due at the latest. */
   readonly dueAt: number;
 }
@@ -47,7 +48,7 @@ async function handleSync(deps: ReadDeps, request: ApiRequest): Promise<ApiRespo
     filter: await filterOf(deps, requester.userId, query.get('filter')),
     since: since === null || since === '' ? undefined : placeUnder(deps, decodeSyncToken(since)),
     fullState: booleanParam(query, 'full_state'),
-    useStateAfter: booleanParam(query, 'use_state_after') || booleanParam(query, 'org.matrix.msc4222.use_state_after'),
+    stateField: stateFieldOf(query),
     dueAt: deps.runtime.clock.monotonic() + timeoutMs,
   };
   const answer = await answerInTime(deps, question, request.signal);
@@ -77,10 +78,15 @@ async function answerInTime(deps: ReadDeps, question: SyncQuestion, signal: Abor
 }
 
 function look(deps: ReadDeps, question: SyncQuestion): Promise<SyncAnswer> {
-  const { requester, filter, since, fullState, useStateAfter } = question;
+  const { requester, filter, since, fullState, stateField } = question;
   const now = positionNow(deps, since);
   const nowMs = deps.runtime.clock.now();
-  return answerSync(deps, { userId: requester.userId, deviceId: requester.deviceId, filter, since, now, fullState, useStateAfter, nowMs });
+  return answerSync(deps, { userId: requester.userId, deviceId: requester.deviceId, filter, since, now, fullState, stateField, nowMs });
+}
+
+function stateFieldOf(query: URLSearchParams): StateField {
+  if (booleanParam(query, 'use_state_after')) return 'state_after';
+  return booleanParam(query, 'org.matrix.msc4222.use_state_after') ? 'org.matrix.msc4222.state_after' : 'state';
 }
 
 async function filterOf(deps: ReadDeps, userId: string, text: string | null): Promise<SyncFilter> {

@@ -104,7 +104,8 @@ function wantedStateOf(scope: SyncScope, view: RoomView, { timelines, summaries 
     for (const row of timeline.shown) members.add(row.sender);
     if (view.stateAfter === 0) for (const userId of [scope.userId, ...(summaries.get(view.roomId)?.heroes ?? [])]) members.add(userId);
   }
-  const nothingMissing = view.stateAfter > 0 && timeline.complete && !scope.useStateAfter;
+  const useStateAfter = scope.stateField !== 'state';
+  const nothingMissing = view.stateAfter > 0 && timeline.complete && !useStateAfter;
   if (nothingMissing && members.size === 0) return undefined;
   return {
     roomId: view.roomId,
@@ -115,6 +116,6 @@ function wantedStateOf(scope: SyncScope, view: RoomView, { timelines, summaries 
     shownIds: new Set(timeline.shown.map((row) => row.event_id)),
     members,
     lazyMembers,
-    useStateAfter: scope.useStateAfter,
+    useStateAfter,
   };
 }

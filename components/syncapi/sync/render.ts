@@ -65,7 +65,7 @@ function renderRoom(rendering: Rendering, view: RoomView): string | undefined {
   if (isQuiet && !view.entered) return undefined;
   const parts = [
     `"timeline":${timeline.text}`,
-    `"${scope.useStateAfter ? 'state_after' : 'state'}":{"events":[${state.join(',')}]}`,
+    `"${scope.stateField}":{"events":[${state.join(',')}]}`,
     `"account_data":{"events":[${accountData.join(',')}]}`,
   ];
   if (view.section === 'join') parts.push(`"ephemeral":{"events":[${ephemeral.join(',')}]}`);

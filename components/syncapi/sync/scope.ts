@@ -5,6 +5,12 @@ import type { MembershipRow } from '../storage/rows.ts';
 import type { SyncPosition } from '../token/sync-token.ts';
 import { membershipAt } from '../visibility/visibility.ts';
 
+/**
+ * The field that tells the state: as it was at the start of the timeline, or (the others) as it is at its end. A client that asks by the name from before the spec
+ * took `use_state_after` in looks for its answer under that name only.
+ */
+export type StateField = 'state' | 'state_after' | 'org.matrix.msc4222.state_after';
+
 export interface SyncScope {
   readonly userId: string;
   readonly deviceId: string;
@@ -15,7 +21,7 @@ export interface SyncScope {
   readonly now: SyncPosition;
   /** The parameter `full_state`. */
   readonly fullState: boolean;
-  readonly useStateAfter: boolean;
+  readonly stateField: StateField;
   readonly nowMs: number;
 }
 

@@ -2,45 +2,22 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { CLIENTAPI_ROUTES } from '../../../components/clientapi/routes/all-routes.ts';
+import { answerTo, operationOf, OPERATIONS } from './answers.ts';
 import { GOOD_REQUESTS } from './good-requests.ts';
 import { createScene, type Scene } from './scene.ts';
-import { loadOperations, schemaProblem, specMissing, type Json, type Operation } from './spec.ts';
+import { specMissing } from './spec.ts';
 import { wrongBodies, wrongValues } from './wrong-bodies.ts';
-import type { Answer, Call } from './world.ts';
 
-const ERROR: Json = { type: 'object', required: ['errcode', 'error'], properties: { errcode: { type: 'string', pattern: '^M_' }, error: { type: 'string', minLength: 1 } } };
 const WRONG_BODY_ERRCODES = new Set(['M_BAD_JSON', 'M_INVALID_PARAM', 'M_MISSING_PARAM']);
-/** Answers that cannot be as the schema says, and why. */
-const BEYOND_THE_SCHEMA: Readonly<Record<string, string>> = {
-  getTurnServer: 'the spec has no answer for a server without TURN; an empty object is what others give, and an empty list of `uris` would break calls in browsers',
-};
 /** Clients ask for it with a token or without. */
 const TOKEN_OPTIONAL = new Set(['getVersions']);
 const SYNC_READS = ['getOneRoomEvent', 'getRoomEvents', 'getRoomState', 'getRoomStateWithKey', 'getMembersByRoom', 'getJoinedMembersByRoom', 'getJoinedRooms', 'sync'];
 const ROUTED = [...CLIENTAPI_ROUTES.map(({ handler }) => handler.name), ...SYNC_READS];
 
 describe('the Client-Server API as the spec describes it', { skip: specMissing }, () => {
-  const operations = specMissing === undefined ? loadOperations() : new Map<string, Operation>();
   let scene: Scene;
   before(async () => void (scene = await createScene()));
   after(() => scene.world.close());
-
-  /** The answer, after what is true of every answer. */
-  async function answerTo(operation: Operation, call: Call): Promise<Answer> {
-    const answer = await scene.world.call(call);
-    assert.equal(answer.headers['access-control-allow-origin'], '*');
-    assert.equal(answer.headers['content-type'], 'application/json');
-    const declared = answer.status === 200 && operation.operationId in BEYOND_THE_SCHEMA ? undefined : operation.responses.get(answer.status);
-    const problem = [declared, answer.status === 200 || answer.status === 401 ? undefined : ERROR].map((schema) => (schema === undefined ? '' : schemaProblem(schema, answer.body))).join('');
-    assert.equal(problem, '', `${call.method} ${call.path}: ${answer.status} ${JSON.stringify(answer.body)}`);
-    return answer;
-  }
-
-  function operationOf(operationId: string): Operation {
-    const operation = operations.get(operationId);
-    assert.ok(operation, `${operationId} is no operation of the spec`);
-    return operation;
-  }
 
   test('every route has its operation and a request that succeeds here', () => {
     assert.deepEqual(scene.world.routes.map((route) => route.operationId).sort(), [...ROUTED].sort());
@@ -51,19 +28,19 @@ describe('the Client-Server API as the spec describes it', { skip: specMissing }
     }
   });
 
-  for (const operationId of operations.size === 0 ? [] : ROUTED) {
+  for (const operationId of OPERATIONS.size === 0 ? [] : ROUTED) {
     const operation = operationOf(operationId);
     describe(operationId, () => {
       test('answers a good request with what the schema says', async () => {
-        const answer = await answerTo(operation, await GOOD_REQUESTS[operationId]!(scene));
+        const answer = await answerTo(scene.world, operation, await GOOD_REQUESTS[operationId]!(scene));
         assert.equal(answer.status, 200, JSON.stringify(answer.body));
       });
 
       if (operation.needsToken && !TOKEN_OPTIONAL.has(operationId)) test('refuses a missing and an unknown token', async () => {
         const call = await GOOD_REQUESTS[operationId]!(scene);
-        const missing = await answerTo(operation, { ...call, token: undefined });
+        const missing = await answerTo(scene.world, operation, { ...call, token: undefined });
         assert.deepEqual([missing.status, missing.body.errcode], [401, 'M_MISSING_TOKEN']);
-        const unknown = await answerTo(operation, { ...call, token: 'unknown' });
+        const unknown = await answerTo(scene.world, operation, { ...call, token: 'unknown' });
         assert.deepEqual([unknown.status, unknown.body.errcode], [401, 'M_UNKNOWN_TOKEN']);
       });
 
@@ -72,11 +49,11 @@ describe('the Client-Server API as the spec describes it', { skip: specMissing }
         const call = await GOOD_REQUESTS[operationId]!(scene);
         const accepted: string[] = [];
         for (const { name, body } of wrongBodies(schema, call.body)) {
-          const answer = await answerTo(operation, { ...call, body });
+          const answer = await answerTo(scene.world, operation, { ...call, body });
           if (answer.status !== 400 || !WRONG_BODY_ERRCODES.has(answer.body.errcode)) accepted.push(`${name}: ${answer.status} ${answer.body.errcode ?? ''}`);
         }
         assert.deepEqual(accepted, []);
-        const broken = await answerTo(operation, { ...call, body: Buffer.from('{"a":') });
+        const broken = await answerTo(scene.world, operation, { ...call, body: Buffer.from('{"a":') });
         assert.deepEqual([broken.status, broken.body.errcode], [400, 'M_NOT_JSON']);
       });
 
@@ -89,7 +66,7 @@ describe('the Client-Server API as the spec describes it', { skip: specMissing }
             const changed = new URLSearchParams(query);
             if (value === undefined) changed.delete(name);
             else changed.set(name, String(value));
-            const answer = await answerTo(operation, { ...call, path: `${path}?${changed}` });
+            const answer = await answerTo(scene.world, operation, { ...call, path: `${path}?${changed}` });
             assert.equal(answer.status, 400, `${name}=${String(value)}`);
             assert.ok(['M_INVALID_PARAM', 'M_MISSING_PARAM'].includes(answer.body.errcode), `${name}=${String(value)}: ${answer.body.errcode}`);
           }

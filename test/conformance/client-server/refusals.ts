@@ -1,0 +1,164 @@
+/** Requests that the spec says are refused: each with its status and errcode. */
+import type { Scene } from './scene.ts';
+import { CLIENT, PASSWORD, type Account, type Call } from './world.ts';
+
+export interface Refusal {
+  readonly operationId: string;
+  /** Why it is refused. */
+  readonly name: string;
+  readonly call: (scene: Scene) => Call | Promise<Call>;
+  readonly status: number;
+  /** undefined: user-interactive authentication is asked for. */
+  readonly errcode: string | undefined;
+}
+
+type Maker = Refusal['call'];
+
+const by = (who: 'alice' | 'bob' | 'carol', method: string, path: string | ((scene: Scene) => string | Promise<string>), body?: unknown): Maker =>
+  async (scene) => request(scene[who], method, typeof path === 'string' ? path : await path(scene), body);
+const byNobody = (method: string, path: string, body?: unknown): Maker => () => ({ method, path: CLIENT + path, body });
+
+function request({ token }: Account, method: string, path: string, body?: unknown): Call {
+  return { method, path: CLIENT + path, token, body };
+}
+
+/** Path of `verb` in a room from which Carol is banned. */
+const whereCarolIsBanned = (verb: string) => async (scene: Scene): Promise<string> => {
+  const roomId = await scene.newRoom();
+  await scene.world.ask(scene.alice, 'POST', `/rooms/${roomId}/ban`, { user_id: scene.carol.userId });
+  return `/rooms/${roomId}/${verb}`;
+};
+const inRoom = (path: string) => ({ roomId }: Scene): string => `/rooms/${roomId}/${path}`;
+const ofOther = (path: string) => ({ alice }: Scene): string => path.replace('{userId}', alice.userId);
+const CAROL = { user_id: '@carol:spec.example' };
+const BOB = { user_id: '@bob:spec.example' };
+const UNKNOWN_EVENT = '$00000000000000000000000000000000000000000000';
+
+function refused(operationId: string, name: string, call: Maker, verdict: readonly [status: number, errcode?: string]): Refusal {
+  return { operationId, name, call, status: verdict[0], errcode: verdict[1] };
+}
+
+const login = (body: object): Maker => byNobody('POST', '/login', { type: 'm.login.password', password: PASSWORD, ...body });
+const register = (body: object, query = ''): Maker => byNobody('POST', `/register${query}`, { auth: { type: 'm.login.dummy' }, username: 'newcomer', password: PASSWORD, ...body });
+const identifier = (user: string) => ({ identifier: { type: 'm.id.user', user } });
+
+const ACCOUNTS: readonly Refusal[] = [
+  refused('login', 'a wrong password', login({ ...identifier('alice'), password: 'wrong' }), [403, 'M_FORBIDDEN']),
+  refused('login', 'no such user', login(identifier('nobody')), [403, 'M_FORBIDDEN']),
+  refused('login', 'a user of another server', login(identifier('@alice:elsewhere.example')), [403, 'M_FORBIDDEN']),
+  refused('login', 'an unknown type of login', byNobody('POST', '/login', { type: 'org.example.magic' }), [400, 'M_UNKNOWN']),
+  refused('login', 'an identifier that is not supported', login({ identifier: { type: 'm.id.phone', country: 'GB', phone: '1' } }), [400, 'M_UNKNOWN']),
+  refused('login', 'no identifier', login({}), [400, 'M_MISSING_PARAM']),
+  refused('register', 'no authentication yet', byNobody('POST', '/register', {}), [401]),
+  refused('register', 'a name that is taken', register({ username: 'alice' }), [400, 'M_USER_IN_USE']),
+  refused('register', 'a name that is none', register({ username: 'no name' }), [400, 'M_INVALID_USERNAME']),
+  refused('register', 'a guest', register({}, '?kind=guest'), [403, 'M_GUEST_ACCESS_FORBIDDEN']),
+  refused('register', 'a weak password', register({ password: 'short' }), [400, 'M_WEAK_PASSWORD']),
+  refused('checkUsernameAvailability', 'a name that is taken', byNobody('GET', '/register/available?username=alice'), [400, 'M_USER_IN_USE']),
+  refused('checkUsernameAvailability', 'a name that is none', byNobody('GET', '/register/available?username=%20'), [400, 'M_INVALID_USERNAME']),
+  refused('getTokenOwner', 'no token', byNobody('GET', '/account/whoami'), [401, 'M_MISSING_TOKEN']),
+];
+
+const USER_DATA: readonly Refusal[] = [
+  ...[
+    ['setAccountData', 'PUT', '/user/{userId}/account_data/org.example.note'], ['getAccountData', 'GET', '/user/{userId}/account_data/org.example.note'],
+    ['setAccountDataPerRoom', 'PUT', '/user/{userId}/rooms/!a:b/account_data/org.example.note'], ['getAccountDataPerRoom', 'GET', '/user/{userId}/rooms/!a:b/account_data/org.example.note'],
+    ['setProfileField', 'PUT', '/profile/{userId}/displayname'], ['deleteProfileField', 'DELETE', '/profile/{userId}/displayname'],
+    ['defineFilter', 'POST', '/user/{userId}/filter'], ['getFilter', 'GET', '/user/{userId}/filter/0'], ['setTyping', 'PUT', '/rooms/!a:b/typing/{userId}'],
+  ].map(([id = '', method = '', path = '']) => refused(id, 'it is of another user', by('bob', method, ofOther(path), method === 'GET' ? undefined : { typing: true }), [403, 'M_FORBIDDEN'])),
+  ...['m.fully_read', 'm.push_rules'].flatMap((type) => [
+    refused('setAccountData', `${type} belongs to the server`, by('alice', 'PUT', ofOther(`/user/{userId}/account_data/${type}`), {}), [405, 'M_BAD_JSON']),
+    refused('setAccountDataPerRoom', `${type} belongs to the server`, by('alice', 'PUT', ofOther(`/user/{userId}/rooms/!a:b/account_data/${type}`), {}), [405, 'M_BAD_JSON']),
+  ]),
+  refused('setAccountData', 'no JSON', by('alice', 'PUT', ofOther('/user/{userId}/account_data/a'), Buffer.from('no')), [400, 'M_NOT_JSON']),
+  refused('setAccountDataPerRoom', 'no room ID', by('alice', 'PUT', ofOther('/user/{userId}/rooms/room/account_data/a'), {}), [400, 'M_INVALID_PARAM']),
+  refused('getAccountDataPerRoom', 'no room ID', by('alice', 'GET', ofOther('/user/{userId}/rooms/room/account_data/a')), [400, 'M_INVALID_PARAM']),
+  refused('getAccountData', 'never set', by('alice', 'GET', ofOther('/user/{userId}/account_data/org.example.none')), [404, 'M_NOT_FOUND']),
+  refused('getAccountDataPerRoom', 'never set', by('alice', 'GET', ofOther('/user/{userId}/rooms/!a:b/account_data/org.example.none')), [404, 'M_NOT_FOUND']),
+  refused('getFilter', 'never defined', by('alice', 'GET', ofOther('/user/{userId}/filter/none')), [404, 'M_NOT_FOUND']),
+  refused('getUserProfile', 'no such user', byNobody('GET', '/profile/@nobody:spec.example'), [404, 'M_NOT_FOUND']),
+  refused('getProfileField', 'never set', by('alice', 'GET', ofOther('/profile/{userId}/org.example.none')), [404, 'M_NOT_FOUND']),
+  refused('setProfileField', 'a property of another name', by('alice', 'PUT', ofOther('/profile/{userId}/displayname'), { name: 'Alice' }), [400, 'M_MISSING_PARAM']),
+  refused('setProfileField', 'a long key', by('alice', 'PUT', ofOther(`/profile/{userId}/org.${'a'.repeat(255)}`), {}), [400, 'M_KEY_TOO_LARGE']),
+  refused('setProfileField', 'too much', by('alice', 'PUT', ofOther('/profile/{userId}/org.example.all'), { 'org.example.all': 'a'.repeat(65_536) }), [400, 'M_PROFILE_TOO_LARGE']),
+  refused('setProfileField', 'no name for a field', by('alice', 'PUT', ofOther('/profile/{userId}/NAME'), { NAME: 1 }), [400, 'M_INVALID_PARAM']),
+  refused('deleteProfileField', 'no name for a field', by('alice', 'DELETE', ofOther('/profile/{userId}/NAME')), [400, 'M_INVALID_PARAM']),
+  ...['', '/enabled', '/actions'].map((part, index) => {
+    const operationId = ['getPushRule', 'isPushRuleEnabled', 'getPushRuleActions'][index]!;
+    return refused(operationId, 'no such rule', by('alice', 'GET', `/pushrules/global/override/none${part}`), [404, 'M_NOT_FOUND']);
+  }),
+];
+
+const MEMBERSHIP: readonly Refusal[] = [
+  refused('joinRoomById', 'banned', by('carol', 'POST', whereCarolIsBanned('join'), {}), [403, 'M_FORBIDDEN']),
+  refused('joinRoom', 'not invited', by('carol', 'POST', async (s) => `/join/${(await s.world.ask(s.alice, 'POST', '/createRoom', {})).room_id}`, {}), [403, 'M_FORBIDDEN']),
+  refused('joinRoom', 'no such alias', by('carol', 'POST', '/join/%23none:spec.example', {}), [404, 'M_NOT_FOUND']),
+  refused('joinRoom', 'neither ID nor alias', by('carol', 'POST', '/join/room', {}), [400, 'M_INVALID_PARAM']),
+  refused('joinRoom', 'no such room', by('carol', 'POST', '/join/!none:spec.example', {}), [404, 'M_NOT_FOUND']),
+  refused('inviteUser', 'joined already', by('alice', 'POST', inRoom('invite'), BOB), [403, 'M_FORBIDDEN']),
+  refused('inviteUser', 'banned', by('alice', 'POST', whereCarolIsBanned('invite'), CAROL), [403, 'M_FORBIDDEN']),
+  refused('inviteUser', 'the inviter is not in the room', by('carol', 'POST', inRoom('invite'), CAROL), [403, 'M_FORBIDDEN']),
+  refused('inviteUser', 'too little power', by('bob', 'POST', inRoom('invite'), CAROL), [403, 'M_FORBIDDEN']),
+  refused('inviteUser', 'no user ID', by('alice', 'POST', inRoom('invite'), { user_id: 'carol' }), [400, 'M_INVALID_PARAM']),
+  refused('kick', 'too little power', by('bob', 'POST', inRoom('kick'), { user_id: '@alice:spec.example' }), [403, 'M_FORBIDDEN']),
+  refused('kick', 'not in the room', by('alice', 'POST', inRoom('kick'), CAROL), [403, 'M_FORBIDDEN']),
+  refused('kick', 'banned', by('alice', 'POST', whereCarolIsBanned('kick'), CAROL), [403, 'M_FORBIDDEN']),
+  refused('ban', 'too little power', by('bob', 'POST', inRoom('ban'), CAROL), [403, 'M_FORBIDDEN']),
+  refused('ban', 'not in the room', by('carol', 'POST', inRoom('ban'), BOB), [403, 'M_FORBIDDEN']),
+  refused('unban', 'not banned', by('alice', 'POST', inRoom('unban'), BOB), [403, 'M_FORBIDDEN']),
+  refused('unban', 'too little power', by('carol', 'POST', whereCarolIsBanned('unban'), CAROL), [403, 'M_FORBIDDEN']),
+  refused('leaveRoom', 'not in the room', by('carol', 'POST', inRoom('leave'), {}), [403, 'M_FORBIDDEN']),
+];
+
+const create = (body: object): Maker => by('alice', 'POST', '/createRoom', body);
+
+const ROOMS: readonly Refusal[] = [
+  refused('createRoom', 'an unknown room version', create({ room_version: 'none' }), [400, 'M_UNSUPPORTED_ROOM_VERSION']),
+  refused('createRoom', 'a state in which nothing can be sent', create({ room_version: '11', power_level_content_override: { users: { '@bob:spec.example': 100 } } }), [400, 'M_INVALID_ROOM_STATE']),
+  refused('createRoom', 'a creator in the power levels', create({ power_level_content_override: { users: { '@alice:spec.example': 100 } } }), [400, 'M_INVALID_ROOM_STATE']),
+  refused('createRoom', 'invites by e-mail', create({ invite_3pid: [{ id_server: 'a.example', id_access_token: 't', medium: 'email', address: 'a@a.example' }] }), [403, 'M_THREEPID_DENIED']),
+  refused('createRoom', 'a fraction in its content', create({ creation_content: { half: 0.5 } }), [400, 'M_BAD_JSON']),
+  refused('sendMessage', 'not in the room', by('carol', 'PUT', inRoom('send/m.room.message/1'), {}), [403, 'M_FORBIDDEN']),
+  refused('sendMessage', 'a fraction', by('alice', 'PUT', inRoom('send/m.room.message/2'), { half: 0.5 }), [400, 'M_BAD_JSON']),
+  refused('sendMessage', 'too large', by('alice', 'PUT', inRoom('send/m.room.message/3'), { body: 'a'.repeat(66_000) }), [413, 'M_TOO_LARGE']),
+  refused('setRoomStateWithKey', 'too little power', by('bob', 'PUT', inRoom('state/m.room.name'), { name: 'Coffee' }), [403, 'M_FORBIDDEN']),
+  refused('setRoomStateWithKey', 'an alias of no room', by('alice', 'PUT', inRoom('state/m.room.canonical_alias'), { alias: '#a:spec.example' }), [400, 'M_BAD_ALIAS']),
+  refused('setRoomStateWithKey', 'no alias', by('alice', 'PUT', inRoom('state/m.room.canonical_alias'), { alias: 'a' }), [400, 'M_INVALID_PARAM']),
+  refused('redactEvent', 'of somebody else', by('bob', 'PUT', ({ roomId, eventId }) => `/rooms/${roomId}/redact/${eventId}/4`, {}), [403, 'M_FORBIDDEN']),
+  refused('redactEvent', 'no such event', by('alice', 'PUT', inRoom(`redact/${UNKNOWN_EVENT}/5`), {}), [404, 'M_NOT_FOUND']),
+  refused('postReceipt', 'an empty thread', by('alice', 'POST', ({ roomId, eventId }) => `/rooms/${roomId}/receipt/m.read/${eventId}`, { thread_id: '' }), [400, 'M_INVALID_PARAM']),
+  refused('postReceipt', 'a thread for the marker', by('alice', 'POST', ({ roomId, eventId }) => `/rooms/${roomId}/receipt/m.fully_read/${eventId}`, { thread_id: 'main' }), [400, 'M_INVALID_PARAM']),
+  refused('postReceipt', 'an unknown type', by('alice', 'POST', ({ roomId, eventId }) => `/rooms/${roomId}/receipt/m.seen/${eventId}`, {}), [400, 'M_INVALID_PARAM']),
+  refused('setTyping', 'not in the room', by('carol', 'PUT', ({ roomId, carol }) => `/rooms/${roomId}/typing/${carol.userId}`, { typing: true }), [403, 'M_FORBIDDEN']),
+  ...['state', 'state/m.room.name', 'members', 'joined_members', 'messages?dir=b'].map((path, index) => {
+    const operationId = ['getRoomState', 'getRoomStateWithKey', 'getMembersByRoom', 'getJoinedMembersByRoom', 'getRoomEvents'][index]!;
+    return refused(operationId, 'never in the room', by('carol', 'GET', inRoom(path)), [403, 'M_FORBIDDEN']);
+  }),
+  refused('getRoomStateWithKey', 'no such state', by('alice', 'GET', inRoom('state/m.room.name/none')), [404, 'M_NOT_FOUND']),
+  refused('getOneRoomEvent', 'no such event', by('alice', 'GET', inRoom(`event/${UNKNOWN_EVENT}`)), [404, 'M_NOT_FOUND']),
+  refused('getOneRoomEvent', 'never in the room', by('carol', 'GET', ({ roomId, eventId }) => `/rooms/${roomId}/event/${eventId}`), [404, 'M_NOT_FOUND']),
+  refused('getRoomEvents', 'a token that is none', by('alice', 'GET', inRoom('messages?dir=b&from=none')), [400, 'M_INVALID_PARAM']),
+  refused('getMembersByRoom', 'a token that is none', by('alice', 'GET', inRoom('members?at=none')), [400, 'M_INVALID_PARAM']),
+  refused('sync', 'a token that is none', by('alice', 'GET', '/sync?since=none'), [400, 'M_INVALID_PARAM']),
+  refused('sync', 'no such filter', by('alice', 'GET', '/sync?filter=none'), [400, 'M_INVALID_PARAM']),
+  refused('sync', 'a filter that is no JSON', by('alice', 'GET', '/sync?filter=%7B'), [400, 'M_NOT_JSON']),
+  refused('sync', 'a filter of wrong types', by('alice', 'GET', `/sync?filter=${encodeURIComponent('{"room":{"timeline":{"limit":"1"}}}')}`), [400, 'M_BAD_JSON']),
+];
+
+export const REFUSALS: readonly Refusal[] = [...ACCOUNTS, ...USER_DATA, ...MEMBERSHIP, ...ROOMS];
+
+/** Of a server whose registration is closed and that has no base URL. */
+export const WHERE_CLOSED: readonly Refusal[] = [
+  refused('register', 'closed', register({}), [403, 'M_FORBIDDEN']),
+  refused('checkUsernameAvailability', 'closed', byNobody('GET', '/register/available?username=newcomer'), [403, 'M_FORBIDDEN']),
+  refused('registrationTokenValidity', 'closed', () => ({ method: 'GET', path: '/_matrix/client/v1/register/m.login.registration_token/validity?token=a' }), [403, 'M_FORBIDDEN']),
+  refused('getWellknown', 'not announced', () => ({ method: 'GET', path: '/.well-known/matrix/client' }), [404, 'M_NOT_FOUND']),
+];
+
+/** Refusals that the spec declares and this server never makes, by `operationId status`. 429 is one for all operations, and 401 too. */
+export const NEVER_REFUSED: Readonly<Record<string, string>> = {
+  'getLoginFlows 404': 'accounts with passwords are supported',
+  'getTokenOwner 403': 'there are no application services',
+  'getUserProfile 403': 'profiles are public',
+  'getProfileField 403': 'profiles are public',
+};
