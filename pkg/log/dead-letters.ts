@@ -15,9 +15,14 @@ export async function saveDeadLetters(tx: Transaction, consumer: string, nowMs: 
   await tx.insertMany({
     into: 'dead_letters',
     columns: ['consumer', 'id', 'partition', 'position', 'reason', 'record', 'dead_at'],
-    rows: letters.map((letter) => [consumer, idOf(letter), letter.partition, letter.position, letter.reason.slice(0, 500), letter.record, nowMs]),
+    rows: letters.map((letter) => [consumer, idOf(letter), letter.partition, letter.position, storable(letter.reason), letter.record, nowMs]),
     onConflict: 'ON CONFLICT (consumer, id) DO NOTHING',
   });
+}
+
+/** What was said about a record may quote it, and no database takes all that a record may hold. */
+function storable(reason: string): string {
+  return reason.slice(0, 500).replaceAll('\0', '').toWellFormed();
 }
 
 function idOf(letter: DeadLetter): string {

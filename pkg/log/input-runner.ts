@@ -16,7 +16,7 @@ import { decideBatch, rejectedOutcome, type BatchItem, type BatchPlan } from './
 import { createIntake, type Intake, type Waiting } from './intake.ts';
 import { emptyTally, inputMetrics, type InputMetrics } from './log-metrics.ts';
 import { createLeaseKeeper, type Lease, type LeaseKeeper } from './leases.ts';
-import type { InputLogName, LogDriver, OutputLogName, Subscription } from './log.ts';
+import type { InputLogName, LogDriver, OutputLogName, Pack, Subscription } from './log.ts';
 import { outboxReader, trimOutbox, writeOutbox } from './outbox.ts';
 import { loadParking, saveParked, type Parking } from './parked-inputs.ts';
 import { Fenced, readPositions, readSequences, savePositions, type Position } from './positions.ts';
@@ -54,12 +54,15 @@ interface Owned {
   readonly epoch: number;
   position: number;
   sequence: number;
+  commits: number;
   subscription: Subscription | undefined;
   parking: Parking;
 }
 
-const WAITING_RECORDS_MAX = 2000;
+/** Of a partition, before its driver is held back. */
+const WAITING_MAX = { records: 2000, bytes: 4 * 1024 * 1024 };
 const BATCH_RECORDS_MAX = 500;
+const BATCH_BYTES_MAX = 4 * 1024 * 1024;
 const RETRY_DELAY_MS_MAX = 2000;
 const DRAIN_MS_MAX = 5000;
 const TIMER_MS_MAX = 2 ** 31;
@@ -80,7 +83,7 @@ class Runner<Input extends InputHeader, Effects> implements InputRunner {
   readonly #options: InputRunnerOptions<Input, Effects>;
   readonly #batchRecordsMax: number;
   readonly #owned = new Map<number, Owned>();
-  readonly #intake: Intake = createIntake(WAITING_RECORDS_MAX);
+  readonly #intake: Intake = createIntake(WAITING_MAX);
   readonly #relay: Relay;
   readonly #leases: LeaseKeeper;
   readonly #metrics: InputMetrics;
@@ -102,10 +105,13 @@ class Runner<Input extends InputHeader, Effects> implements InputRunner {
       consumer, database, runtime, partitions: options.partitions, exclusive: options.exclusive,
       acquired: (lease) => this.#own(lease),
       revoked: async (partition) => {
-        await this.#disown(partition);
-        // The batch under way still stands on what the processor remembers.
-        await this.#processing;
-        options.processor.forget(partition);
+        try {
+          await this.#disown(partition);
+        } finally {
+          // The batch under way still stands on what the processor remembers.
+          await this.#processing;
+          options.processor.forget(partition);
+        }
       },
     });
   }
@@ -142,10 +148,12 @@ class Runner<Input extends InputHeader, Effects> implements InputRunner {
     const { partition } = lease;
     const position = lease.transport === driver.transportId ? lease.position : 0;
     const parking = await loadParking(database, consumer, partition);
-    const state: Owned = { partition, epoch: lease.epoch, position, sequence: lease.sequence, subscription: undefined, parking };
+    const state: Owned = { partition, epoch: lease.epoch, position, sequence: lease.sequence, commits: lease.commits, subscription: undefined, parking };
     this.#owned.set(partition, state);
     this.#relay.own(partition, lease.relayed, lease.sequence);
-    state.subscription = await driver.subscribe(inputLog, partition, position, (packs) => this.#intake.add(partition, packs));
+    // A subscription that is slow to close must not reach into the partition's next time here.
+    const deliver = (packs: readonly Pack[]): Promise<void> => (this.#owned.get(partition) === state ? this.#intake.add(partition, packs) : Promise.resolve());
+    state.subscription = await driver.subscribe(inputLog, partition, position, deliver);
     this.#intake.nudge();
   }
 
@@ -156,7 +164,6 @@ class Runner<Input extends InputHeader, Effects> implements InputRunner {
     this.#relay.disown(partition);
     this.#intake.drop(partition);
     await state.subscription?.close();
-    this.#intake.drop(partition);
   }
 
   async #run(signal: AbortSignal): Promise<void> {
@@ -196,7 +203,7 @@ class Runner<Input extends InputHeader, Effects> implements InputRunner {
   /** One batch from taking to answering. Rejects after it has put everything back in order for another try. */
   async #processRound(): Promise<void> {
     const parked = await this.#parkedItems();
-    const waiting = this.#intake.take(this.#batchRecordsMax).filter((one) => this.#owned.has(one.partition));
+    const waiting = this.#intake.take({ records: this.#batchRecordsMax, bytes: BATCH_BYTES_MAX }).filter((one) => this.#owned.has(one.partition));
     const items: BatchItem<Input>[] = [
       ...parked,
       ...waiting.flatMap(({ partition, pack }) => pack.records.map((record) => ({ partition, offset: pack.offset, record }))),
@@ -252,16 +259,16 @@ class Runner<Input extends InputHeader, Effects> implements InputRunner {
     const plan = await decideBatch({ processor, runtime, consumer, partitions, recall: (ids) => recallInputs(database, consumer, ids) }, items);
     const positions = touched.map((state) => this.#positionOf(state, waiting, partitions.get(state.partition)!.sequence));
     await this.#commit(plan, positions);
-    for (const [index, { position, sequence }] of positions.entries()) Object.assign(touched[index]!, { position, sequence });
+    for (const [index, { position, sequence, commits }] of positions.entries()) Object.assign(touched[index]!, { position, sequence, commits: commits + 1 });
     this.#finish(plan);
     this.#metrics.batch(plan.tally, (runtime.clock.monotonic() - startedAt) / 1000);
   }
 
   #positionOf(state: Owned, waiting: readonly Waiting[], sequence: number): Position {
-    const { partition, epoch } = state;
+    const { partition, epoch, commits } = state;
     let position = state.position;
     for (const one of waiting) if (one.partition === partition) position = Math.max(position, one.pack.offset + 1);
-    return { partition, epoch, sequence, transport: this.#options.driver.transportId, position, relayed: this.#relay.relayed(partition) };
+    return { partition, epoch, commits, sequence, transport: this.#options.driver.transportId, position, relayed: this.#relay.relayed(partition) };
   }
 
   async #commit(plan: BatchPlan<Effects>, positions: readonly Position[]): Promise<void> {
@@ -331,6 +338,7 @@ class Runner<Input extends InputHeader, Effects> implements InputRunner {
     state.parking = await loadParking(database, consumer, row.partition);
     if (row.transport === driver.transportId) state.position = Math.max(state.position, row.position);
     state.sequence = row.sequence;
+    state.commits = row.commits;
     this.#relay.own(row.partition, row.relayed, row.sequence);
   }
 

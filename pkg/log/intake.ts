@@ -4,6 +4,12 @@
  */
 import type { Pack } from './log.ts';
 
+/** What a partition may hold before its driver is held back; what one batch may take. */
+export interface IntakeLimits {
+  readonly records: number;
+  readonly bytes: number;
+}
+
 /** One pack of one partition, waiting. */
 export interface Waiting {
   readonly partition: number;
@@ -15,8 +21,8 @@ export interface Intake {
   add(partition: number, packs: readonly Pack[]): Promise<void>;
   /** Puts packs back in front, in order: a failed batch. */
   putBack(waiting: readonly Waiting[]): void;
-  /** Takes what waits, up to `recordsMax` records (at least one pack), in arrival order. */
-  take(recordsMax: number): Waiting[];
+  /** Takes what waits, up to `limits` (at least one pack), in arrival order. */
+  take(limits: IntakeLimits): Waiting[];
   /** Resolves when something waits or `signal` is aborted. */
   ready(signal: AbortSignal): Promise<void>;
   /** Ends a wait in `ready` although nothing waits. */
@@ -26,20 +32,28 @@ export interface Intake {
   size(): number;
 }
 
-export function createIntake(recordsPerPartitionMax: number): Intake {
+export function createIntake(perPartition: IntakeLimits): Intake {
   let waiting: Waiting[] = [];
-  const counts = new Map<number, number>();
+  const counts = new Map<number, { records: number; bytes: number }>();
   const held = new Map<number, (() => void)[]>();
   let wake: (() => void) | undefined;
 
-  function count(partition: number, by: number): void {
-    const next = (counts.get(partition) ?? 0) + by;
-    counts.set(partition, next);
-    if (next < recordsPerPartitionMax) {
-      const release = held.get(partition);
-      held.delete(partition);
-      release?.forEach((go) => go());
-    }
+  function isFull(partition: number): boolean {
+    const count = counts.get(partition);
+    return count !== undefined && (count.records >= perPartition.records || count.bytes >= perPartition.bytes);
+  }
+
+  /** `sign`: 1 when the pack comes, -1 when it goes. */
+  function count({ partition, pack }: Waiting, sign: 1 | -1): void {
+    const { records, bytes } = counts.get(partition) ?? { records: 0, bytes: 0 };
+    counts.set(partition, { records: records + sign * pack.records.length, bytes: bytes + sign * bytesOf(pack) });
+    if (!isFull(partition)) letGo(partition);
+  }
+
+  function letGo(partition: number): void {
+    const release = held.get(partition);
+    held.delete(partition);
+    release?.forEach((go) => go());
   }
 
   function nudge(): void {
@@ -50,27 +64,22 @@ export function createIntake(recordsPerPartitionMax: number): Intake {
   return {
     add(partition, packs) {
       for (const pack of packs) {
-        waiting.push({ partition, pack });
-        count(partition, pack.records.length);
+        const one = { partition, pack };
+        waiting.push(one);
+        count(one, 1);
       }
       nudge();
-      if ((counts.get(partition) ?? 0) < recordsPerPartitionMax) return Promise.resolve();
+      if (!isFull(partition)) return Promise.resolve();
       return new Promise((go) => held.set(partition, [...(held.get(partition) ?? []), go]));
     },
     putBack(packs) {
-      for (const { partition, pack } of packs) count(partition, pack.records.length);
+      for (const one of packs) count(one, 1);
       waiting = [...packs, ...waiting];
       nudge();
     },
-    take(recordsMax) {
-      let records = 0;
-      let packs = 0;
-      while (packs < waiting.length && (packs === 0 || records + waiting[packs]!.pack.records.length <= recordsMax)) {
-        records += waiting[packs]!.pack.records.length;
-        packs += 1;
-      }
-      const taken = waiting.splice(0, packs);
-      for (const { partition, pack } of taken) count(partition, -pack.records.length);
+    take(limits) {
+      const taken = waiting.splice(0, packsWithin(waiting, limits));
+      for (const one of taken) count(one, -1);
       return taken;
     },
     ready(signal) {
@@ -86,8 +95,25 @@ export function createIntake(recordsPerPartitionMax: number): Intake {
     nudge,
     drop(partition) {
       waiting = waiting.filter((one) => one.partition !== partition);
-      count(partition, -(counts.get(partition) ?? 0));
+      counts.delete(partition);
+      letGo(partition);
     },
     size: () => waiting.length,
   };
+}
+
+function bytesOf(pack: Pack): number {
+  return pack.records.reduce((bytes, record) => bytes + record.byteLength, 0);
+}
+
+/** How many of these packs, from the first on, stay within the limits; one at least. */
+function packsWithin(waiting: readonly Waiting[], limits: IntakeLimits): number {
+  let records = 0;
+  let bytes = 0;
+  const over = waiting.findIndex(({ pack }) => {
+    records += pack.records.length;
+    bytes += bytesOf(pack);
+    return records > limits.records || bytes > limits.bytes;
+  });
+  return over < 0 ? waiting.length : Math.max(1, over);
 }

@@ -16,6 +16,7 @@ export interface Lease {
   readonly position: number;
   readonly sequence: number;
   readonly relayed: number;
+  readonly commits: number;
 }
 
 export interface LeaseOptions {
@@ -189,7 +190,7 @@ class Keeper implements LeaseKeeper {
       await tx.run('UPDATE positions SET epoch = (SELECT l.epoch FROM leases l WHERE l.consumer = positions.consumer AND l.partition = positions.partition) WHERE consumer = ? AND partition = ?',
         [consumer, partition]);
     }
-    return tx.queryIn<LeaseRow>('SELECT partition, epoch, transport, position, sequence, relayed FROM positions WHERE consumer = ? AND partition IN (??)', [consumer], taken);
+    return tx.queryIn<LeaseRow>('SELECT partition, epoch, transport, position, sequence, relayed, commits FROM positions WHERE consumer = ? AND partition IN (??)', [consumer], taken);
   }
 
   async #lose(partition: number): Promise<void> {
@@ -226,4 +227,4 @@ class Keeper implements LeaseKeeper {
   }
 }
 
-type LeaseRow = Record<'partition' | 'epoch' | 'position' | 'sequence' | 'relayed', number> & { transport: string };
+type LeaseRow = Record<'partition' | 'epoch' | 'position' | 'sequence' | 'relayed' | 'commits', number> & { transport: string };

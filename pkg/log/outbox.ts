@@ -18,9 +18,10 @@ export async function writeOutbox(tx: Transaction, log: OutputLogName, rows: rea
 export function outboxReader(database: Database, log: OutputLogName, producer: string): OutboxReader {
   return {
     async read(partition, after, limit) {
-      const trimmed = await database.query<{ sequence: number }>('SELECT sequence FROM outbox_trimmed WHERE log = ? AND partition = ?', [log, partition]);
       const rows = await database.query<{ sequence: number; epoch: number; record: Uint8Array }>(
         'SELECT sequence, epoch, record FROM outbox WHERE log = ? AND partition = ? AND sequence > ? ORDER BY sequence LIMIT ?', [log, partition, after, limit]);
+      // After the rows: what is trimmed between both must not look as if nothing were missing before them.
+      const trimmed = await database.query<{ sequence: number }>('SELECT sequence FROM outbox_trimmed WHERE log = ? AND partition = ?', [log, partition]);
       return { envelopes: rows, trimmedTo: trimmed[0]?.sequence ?? 0 };
     },
     async heads() {

@@ -6,14 +6,15 @@
 import type { Applied, OutputEnvelope } from '../../schemas/log/envelope.ts';
 import type { Runtime, Task } from '../runtime/runtime.ts';
 import { StorageError, type Database } from '../storage/database.ts';
-import type { Applier, SequencedRecord } from './applier.ts';
-import { appliedCodec, envelopeCodec } from './codec.ts';
-import { saveDeadLetters, type DeadLetter } from './dead-letters.ts';
+import type { Applier } from './applier.ts';
+import { appliedCodec } from './codec.ts';
+import { saveDeadLetters } from './dead-letters.ts';
 import { createIntake, type Intake, type Waiting } from './intake.ts';
 import { createLeaseKeeper, type Lease, type LeaseKeeper } from './leases.ts';
 import { outputMetrics, type OutputMetrics } from './log-metrics.ts';
-import { PoisonRecord, type LogDriver, type OutputLogName, type Subscription } from './log.ts';
+import type { LogDriver, OutputLogName, Pack, Subscription } from './log.ts';
 import type { OutboxReader } from './outbox-reader.ts';
+import { collectRecords, type OutputBatch, type ReadingPartition } from './output-batch.ts';
 import { Fenced, readPositions, savePositions, type Position } from './positions.ts';
 
 export interface OutputConsumerOptions<Output> {
@@ -54,25 +55,19 @@ export function outputConsumerName(consumer: string, log: OutputLogName): string
   return `${consumer}.${log}`;
 }
 
-interface Owned {
-  readonly partition: number;
-  readonly epoch: number;
-  position: number;
-  /** Newest applied sequence. */
-  sequence: number;
-  /** The outbox may hold more than was delivered. */
-  behind: boolean;
+interface Owned extends ReadingPartition {
   subscription: Subscription | undefined;
+  /** By the monotonic clock: nothing is tried before, because its next records broke a rule of the database or of our own code. */
+  blockedUntilMs: number;
 }
 
-interface Batch<Output> {
-  readonly records: SequencedRecord<Output>[];
-  readonly deadLetters: DeadLetter[];
-  readonly positions: Position[];
-}
-
-const WAITING_RECORDS_MAX = 2000;
+/** Of a partition, before its driver is held back. */
+const WAITING_MAX = { records: 2000, bytes: 4 * 1024 * 1024 };
 const BATCH_RECORDS_MAX = 500;
+const BATCH_BYTES_MAX = 4 * 1024 * 1024;
+/** What a partition that is behind gets of a batch at least, however many others are behind. */
+const PAGE_RECORDS_MIN = 50;
+const BLOCKED_MS = 2000;
 const RETRY_DELAY_MS_MAX = 2000;
 const PROBE_EVERY_MS = 2000;
 const SIGNAL_KEYS_MAX = 200;
@@ -87,11 +82,13 @@ class Consumer<Output> implements OutputConsumer {
   readonly #name: string;
   readonly #batchRecordsMax: number;
   readonly #owned = new Map<number, Owned>();
-  readonly #intake: Intake = createIntake(WAITING_RECORDS_MAX);
+  readonly #intake: Intake = createIntake(WAITING_MAX);
   readonly #leases: LeaseKeeper;
   readonly #metrics: OutputMetrics;
   #processing: Promise<void> = Promise.resolve();
   #failing: string | undefined;
+  /** Whether a batch broke a rule: partitions are applied one by one, so that the one that does it holds up no other. */
+  #apart = false;
   #tasks: Task[] = [];
 
   constructor(options: OutputConsumerOptions<Output>) {
@@ -104,9 +101,12 @@ class Consumer<Output> implements OutputConsumer {
       consumer: this.#name, database, runtime, partitions, exclusive,
       acquired: (lease) => this.#own(lease),
       revoked: async (partition) => {
-        await this.#disown(partition);
-        await this.#processing;
-        options.applier.forget?.(partition);
+        try {
+          await this.#disown(partition);
+        } finally {
+          await this.#processing;
+          options.applier.forget?.(partition);
+        }
       },
     });
   }
@@ -136,11 +136,13 @@ class Consumer<Output> implements OutputConsumer {
 
   async #own(lease: Lease): Promise<void> {
     const { driver, log } = this.#options;
-    const { partition, epoch, sequence } = lease;
+    const { partition, epoch, sequence, commits } = lease;
     const position = lease.transport === driver.transportId ? lease.position : await driver.head(log, partition);
-    const state: Owned = { partition, epoch, position, sequence, behind: true, subscription: undefined };
+    const state: Owned = { partition, epoch, position, sequence, commits, behind: true, blockedUntilMs: 0, subscription: undefined };
     this.#owned.set(partition, state);
-    state.subscription = await driver.subscribe(log, partition, position, (packs) => this.#intake.add(partition, packs));
+    // A subscription that is slow to close must not reach into the partition's next time here.
+    const deliver = (packs: readonly Pack[]): Promise<void> => (this.#owned.get(partition) === state ? this.#intake.add(partition, packs) : Promise.resolve());
+    state.subscription = await driver.subscribe(log, partition, position, deliver);
     this.#intake.nudge();
   }
 
@@ -150,14 +152,13 @@ class Consumer<Output> implements OutputConsumer {
     this.#owned.delete(partition);
     this.#intake.drop(partition);
     await state.subscription?.close();
-    this.#intake.drop(partition);
   }
 
   async #run(signal: AbortSignal): Promise<void> {
     const { clock } = this.#options.runtime;
     let delayMs = 50;
     while (!signal.aborted) {
-      if (![...this.#owned.values()].some((state) => state.behind)) await this.#intake.ready(signal);
+      if (this.#behind().length === 0) await this.#intake.ready(signal);
       await clock.yield();
       if (signal.aborted) return;
       const round = this.#processRound();
@@ -165,84 +166,70 @@ class Consumer<Output> implements OutputConsumer {
       try {
         await round;
         delayMs = 50;
-        this.#failing = undefined;
+        if (![...this.#owned.values()].some((state) => state.blockedUntilMs > 0)) this.#failing = undefined;
       } catch (error) {
-        if (!(error instanceof Fenced)) this.#failing = `${this.#name} does not advance: ${error instanceof Error ? error.message : String(error)}`;
+        if (!(error instanceof Fenced)) this.#failing = this.#sentence(error);
         await clock.sleep(delayMs, signal);
         delayMs = Math.min(delayMs * 2, RETRY_DELAY_MS_MAX);
       }
     }
   }
 
+  #behind(): Owned[] {
+    const now = this.#options.runtime.clock.monotonic();
+    return [...this.#owned.values()].filter((state) => state.behind && state.blockedUntilMs <= now);
+  }
+
+  #sentence(error: unknown): string {
+    return `${this.#name} does not advance: ${error instanceof Error ? error.message : String(error)}`;
+  }
+
   async #processRound(): Promise<void> {
-    const waiting = this.#intake.take(this.#batchRecordsMax).filter((one) => this.#owned.has(one.partition));
-    const states = new Set(waiting.map((one) => this.#owned.get(one.partition)!));
-    for (const state of this.#owned.values()) if (state.behind) states.add(state);
+    const waiting = this.#intake.take({ records: this.#batchRecordsMax, bytes: BATCH_BYTES_MAX });
+    const behind = this.#behind();
+    const pageRecords = Math.max(Math.min(PAGE_RECORDS_MIN, this.#batchRecordsMax), Math.ceil(this.#batchRecordsMax / Math.max(1, behind.length)));
+    const states = new Set(behind);
+    // What comes for a blocked partition is let pass: it is behind, and the outbox has it.
+    for (const { partition } of waiting) {
+      const state = this.#owned.get(partition);
+      if (state !== undefined && state.blockedUntilMs <= this.#options.runtime.clock.monotonic()) states.add(state);
+    }
+    const groups = this.#apart ? [...states].map((state) => [state]) : [[...states]];
+    this.#apart = false;
     try {
-      const batch: Batch<Output> = { records: [], deadLetters: [], positions: [] };
-      for (const state of states) await this.#collect(batch, state, waiting.filter((one) => one.partition === state.partition));
-      if (batch.positions.length > 0) await this.#apply(batch);
+      for (const group of groups) await this.#processTogether(group, waiting, pageRecords);
     } catch (error) {
-      await this.#recover([...states].map((state) => state.partition), waiting, error);
+      // Nothing is put back: it is read from the outbox.
+      for (const state of states) state.behind = true;
       throw error;
     }
   }
 
-  /** Adds a partition's next records to the batch: delivered ones in sequence, what is missing between them from the outbox. */
-  async #collect(batch: Batch<Output>, state: Owned, waiting: readonly Waiting[]): Promise<void> {
-    const { partition, epoch } = state;
-    let sequence = state.sequence;
-    let { position } = state;
-    const take = (envelope: OutputEnvelope): void => {
-      sequence = envelope.sequence;
-      this.#decode(batch, partition, envelope);
-    };
-    const catchUp = async (): Promise<number> => {
-      const { envelopes, reaches } = await this.#missed(partition, sequence);
-      envelopes.forEach(take);
-      sequence = Math.max(sequence, reaches);
-      return envelopes.length;
-    };
-    // A full answer may not be all: the next round asks again.
-    if (state.behind) state.behind = (await catchUp()) >= this.#batchRecordsMax;
-    const repairGap = async (before: number): Promise<void> => {
-      for (let from = sequence; sequence + 1 < before; from = sequence) {
-        await catchUp();
-        if (sequence === from) throw new Error(`records ${from + 1} to ${before - 1} of partition ${partition} are missing`);
-      }
-    };
-    for (const { pack } of waiting) {
-      for (const envelope of pack.records.map((record) => envelopeCodec.decode(record))) {
-        if (envelope.sequence > sequence + 1) await repairGap(envelope.sequence);
-        if (envelope.sequence === sequence + 1) take(envelope);
-      }
-      position = Math.max(position, pack.offset + 1);
-    }
-    if (sequence === state.sequence && position === state.position) return;
-    batch.positions.push({ partition, epoch, transport: this.#options.driver.transportId, position, sequence, relayed: 0 });
-  }
-
-  #decode(batch: Batch<Output>, partition: number, envelope: OutputEnvelope): void {
+  /** Applies what these partitions have in one transaction. Rejects when it may be tried again at once; what broke a rule is blocked or looked at apart. */
+  async #processTogether(states: readonly Owned[], waiting: readonly Waiting[], pageRecords: number): Promise<void> {
+    const { applier, runtime, driver, outbox, snapshot } = this.#options;
+    const context = { name: this.#name, applier, runtime, transport: driver.transportId, outbox, snapshot };
     try {
-      batch.records.push({ partition, sequence: envelope.sequence, output: this.#options.applier.decode(envelope.record) });
+      const batch: OutputBatch<Output> = { records: [], deadLetters: [], positions: [] };
+      for (const state of states) {
+        const packs = waiting.filter((one) => one.partition === state.partition).map((one) => one.pack);
+        await collectRecords(context, batch, state, { packs, pageRecords });
+      }
+      if (batch.positions.length > 0) await this.#apply(batch);
+      for (const state of states) state.blockedUntilMs = 0;
     } catch (error) {
-      if (!(error instanceof PoisonRecord)) throw error;
-      this.#options.runtime.logger.error({ consumer: this.#name, partition, sequence: envelope.sequence, error }, 'a record went to the dead letters');
-      batch.deadLetters.push({ partition, position: envelope.sequence, reason: error.message, record: envelope.record });
+      await this.#recover(states, error);
+      if (!isBug(error)) throw error;
+      const [only, ...others] = states;
+      if (others.length > 0) this.#apart = true;
+      else if (only !== undefined) {
+        only.blockedUntilMs = runtime.clock.monotonic() + BLOCKED_MS;
+        this.#failing = this.#sentence(error);
+      }
     }
   }
 
-  /** What comes after `after`, from the outbox or, where it was trimmed, from a snapshot. `reaches`: up to here nothing else is to come. */
-  async #missed(partition: number, after: number): Promise<{ envelopes: OutputEnvelope[]; reaches: number }> {
-    const limit = this.#batchRecordsMax;
-    const { envelopes, trimmedTo } = await this.#options.outbox.read(partition, after, limit);
-    if (trimmedTo <= after) return { envelopes, reaches: after };
-    if (this.#options.snapshot === undefined) throw new Error(`records after ${after} of partition ${partition} are no longer kept: the read model must be rebuilt`);
-    const remade = (await this.#options.snapshot(partition, after, limit)).filter((envelope) => envelope.sequence <= trimmedTo);
-    return { envelopes: remade, reaches: remade.length < limit ? trimmedTo : after };
-  }
-
-  async #apply(batch: Batch<Output>): Promise<void> {
+  async #apply(batch: OutputBatch<Output>): Promise<void> {
     const { applier, database, runtime, log } = this.#options;
     const startedAt = runtime.clock.monotonic();
     await applier.load?.(batch.records);
@@ -256,9 +243,9 @@ class Consumer<Output> implements OutputConsumer {
     for (const { partition, sequence, output } of batch.records) {
       runtime.logger.debug({ consumer: this.#name, traceId: applier.traceOf?.(output), partition, sequence }, 'record applied');
     }
-    for (const { partition, position, sequence } of batch.positions) {
+    for (const { partition, position, sequence, commits } of batch.positions) {
       const state = this.#owned.get(partition);
-      if (state !== undefined) Object.assign(state, { position, sequence });
+      if (state !== undefined) Object.assign(state, { position, sequence, commits: commits + 1 });
       // Each signal names all that changed in the batch: it is only a hint whom to wake.
       this.#tell({ log, partition, sequence, ...changed });
     }
@@ -272,9 +259,14 @@ class Consumer<Output> implements OutputConsumer {
     this.#options.driver.signal(appliedChannel(this.#options.consumer), appliedCodec.encode({ ...applied, rooms, users }));
   }
 
-  async #recover(partitions: readonly number[], waiting: readonly Waiting[], error: unknown): Promise<void> {
+  /** After a failed or doubtful commit: memory is forgotten, the tables say what is true, and the outbox what comes next. */
+  async #recover(states: readonly Owned[], error: unknown): Promise<void> {
     const { applier, database, runtime } = this.#options;
-    for (const partition of partitions) applier.forget?.(partition);
+    const partitions = states.map((state) => state.partition);
+    for (const state of states) {
+      state.behind = true;
+      applier.forget?.(state.partition);
+    }
     if (!(error instanceof Fenced)) {
       const level = error instanceof StorageError && error.kind !== 'bug' ? 'warn' : 'error';
       runtime.logger[level]({ consumer: this.#name, error }, 'records were not applied; they are tried again');
@@ -282,14 +274,13 @@ class Consumer<Output> implements OutputConsumer {
     for (let delayMs = 50; ; delayMs = Math.min(delayMs * 2, RETRY_DELAY_MS_MAX)) {
       try {
         for (const row of await readPositions(database, this.#name, partitions)) await this.#adopt(row);
-        break;
+        return;
       } catch (cause) {
         this.#failing = `${this.#name} cannot read its tables`;
         runtime.logger.warn({ consumer: this.#name, error: cause }, 'positions could not be read; trying again');
         await runtime.clock.sleep(delayMs);
       }
     }
-    this.#intake.putBack(waiting.filter((one) => this.#owned.has(one.partition)));
   }
 
   async #adopt(row: Position): Promise<void> {
@@ -301,6 +292,7 @@ class Consumer<Output> implements OutputConsumer {
       return;
     }
     state.sequence = row.sequence;
+    state.commits = row.commits;
     if (row.transport === this.#options.driver.transportId) state.position = Math.max(state.position, row.position);
   }
 
@@ -323,4 +315,9 @@ class Consumer<Output> implements OutputConsumer {
       }
     }
   }
+}
+
+/** Whether trying again at once cannot help: a rule of the database or our own code is broken, or records are missing. */
+function isBug(error: unknown): boolean {
+  return error instanceof StorageError ? error.kind === 'bug' : !(error instanceof Fenced);
 }

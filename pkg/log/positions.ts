@@ -8,32 +8,37 @@ export interface Position {
   readonly position: number;
   readonly sequence: number;
   readonly relayed: number;
+  /** How many transactions have saved it before the one that is to do so now. */
+  readonly commits: number;
 }
 
-/** The transaction was made under an epoch that another owner has ended; nothing of it was written. */
+/**
+ * The transaction does not stand on the newest one of its partition; nothing of it was written. Either another owner has ended its epoch, or one of our own landed after all,
+ * whose COMMIT was not answered and was not to be seen yet when the tables were looked at.
+ */
 export class Fenced extends Error {
   override readonly name = 'Fenced';
 }
 
 /**
  * Writes the positions of a batch, first thing in its transaction: it locks the rows, so that a take-over waits for the end of this transaction
- * or makes it fail. Throws `Fenced` when an epoch is not ours any more.
+ * (or of a lost COMMIT that the database still works at) or makes it fail. Throws `Fenced`.
  */
 export async function savePositions(tx: Transaction, consumer: string, positions: readonly Position[]): Promise<void> {
   const sorted = [...positions].sort((a, b) => a.partition - b.partition);
   const { changes } = await tx.insertMany({
     into: 'positions',
-    columns: ['consumer', 'partition', 'epoch', 'transport', 'position', 'sequence', 'relayed'],
-    rows: sorted.map((p) => [consumer, p.partition, p.epoch, p.transport, p.position, p.sequence, p.relayed]),
+    columns: ['consumer', 'partition', 'epoch', 'transport', 'position', 'sequence', 'relayed', 'commits'],
+    rows: sorted.map((p) => [consumer, p.partition, p.epoch, p.transport, p.position, p.sequence, p.relayed, p.commits + 1]),
     onConflict: `ON CONFLICT (consumer, partition) DO UPDATE SET transport = excluded.transport, position = excluded.position, sequence = excluded.sequence,
-      relayed = excluded.relayed WHERE positions.epoch = excluded.epoch`,
+      relayed = excluded.relayed, commits = excluded.commits WHERE positions.epoch = excluded.epoch AND positions.commits = excluded.commits - 1`,
   });
-  if (changes !== sorted.length) throw new Fenced(`${consumer} no longer owns one of the partitions ${sorted.map((p) => p.partition).join(', ')}`);
+  if (changes !== sorted.length) throw new Fenced(`${consumer} no longer owns, or is not at the newest commit of, one of the partitions ${sorted.map((p) => p.partition).join(', ')}`);
 }
 
 /** What the table says of these partitions now. */
 export function readPositions(database: Database, consumer: string, partitions: readonly number[]): Promise<Position[]> {
-  return database.queryIn('SELECT partition, epoch, transport, position, sequence, relayed FROM positions WHERE consumer = ? AND partition IN (??)',
+  return database.queryIn('SELECT partition, epoch, transport, position, sequence, relayed, commits FROM positions WHERE consumer = ? AND partition IN (??)',
     [consumer], partitions) as Promise<(Position & Record<string, never>)[]>;
 }
 

@@ -21,8 +21,8 @@ export interface Relay {
   health(): string | undefined;
 }
 
-/** Records held in memory per partition before the relay falls back to reading the outbox. */
-const MEMORY_RECORDS_MAX = 2000;
+/** What is held in memory per partition before the relay falls back to reading the outbox. */
+const MEMORY_BYTES_MAX = 1024 * 1024;
 const APPEND_RECORDS_MAX = 200;
 const APPEND_BYTES_MAX = 256 * 1024;
 const RETRY_DELAY_MS_MAX = 2000;
@@ -31,6 +31,7 @@ interface Outgoing {
   relayed: number;
   head: number;
   memory: OutputEnvelope[];
+  memoryBytes: number;
   draining: boolean;
   owned: boolean;
 }
@@ -58,7 +59,7 @@ class OutboxRelay implements Relay {
   own(partition: number, relayed: number, head: number): void {
     const old = this.#partitions.get(partition);
     if (old !== undefined) old.owned = false;
-    const state: Outgoing = { relayed, head, memory: [], draining: false, owned: true };
+    const state: Outgoing = { relayed, head, memory: [], memoryBytes: 0, draining: false, owned: true };
     this.#partitions.set(partition, state);
     this.#start(partition, state);
   }
@@ -67,8 +68,10 @@ class OutboxRelay implements Relay {
     const state = this.#partitions.get(partition);
     if (state === undefined || envelopes.length === 0) return;
     state.head = envelopes.at(-1)!.sequence;
-    if (state.memory.length > MEMORY_RECORDS_MAX) state.memory = [];
+    const bytes = sizeOf(envelopes);
+    if (state.memory.length > 0 && state.memoryBytes + bytes > MEMORY_BYTES_MAX) this.#forgetMemory(state, state.memory.length);
     state.memory.push(...envelopes);
+    state.memoryBytes += bytes;
     this.#start(partition, state);
   }
 
@@ -119,10 +122,14 @@ class OutboxRelay implements Relay {
     state.draining = false;
   }
 
+  #forgetMemory(state: Outgoing, count: number): void {
+    state.memoryBytes -= sizeOf(state.memory.splice(0, count));
+  }
+
   /** The next records in order: from memory where they are there, else from the outbox. */
   async #next(partition: number, state: Outgoing): Promise<OutputEnvelope[]> {
     const passed = state.memory.findIndex((envelope) => envelope.sequence > state.relayed);
-    state.memory.splice(0, passed < 0 ? state.memory.length : passed);
+    this.#forgetMemory(state, passed < 0 ? state.memory.length : passed);
     const source = state.memory[0]?.sequence === state.relayed + 1
       ? state.memory.slice(0, APPEND_RECORDS_MAX)
       : (await this.#options.outbox.read(partition, state.relayed, APPEND_RECORDS_MAX)).envelopes;
@@ -130,4 +137,8 @@ class OutboxRelay implements Relay {
     const count = source.findIndex((envelope) => (bytes += envelope.record.length) > APPEND_BYTES_MAX);
     return count < 0 ? source : source.slice(0, Math.max(1, count));
   }
+}
+
+function sizeOf(envelopes: readonly OutputEnvelope[]): number {
+  return envelopes.reduce((bytes, { record }) => bytes + record.byteLength, 0);
 }

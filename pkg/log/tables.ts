@@ -5,7 +5,7 @@ import type { Migration } from '../storage/database.ts';
  * - `leases`: who owns a partition of a consumer. `instances`: who is alive and wants a share.
  * - `positions`: how far a consumer is, under which epoch. Apart from `leases`, so that renewals and commits never wait for each other.
  *   `position`: next offset of the driver named by `transport`. `sequence`: newest one made (owner of an output log) or applied (reader of one).
- *   `relayed`: newest sequence known to have been taken over by the driver.
+ *   `relayed`: newest sequence known to have been taken over by the driver. `commits`: transactions that saved the row, each of which stands on the one before.
  * - `outbox`: the output log itself; a broker only carries it. `outbox_trimmed`: the newest sequence that is no longer kept.
  * - `remembered_inputs`: outcomes of accepted inputs, so that a repeated one is answered and not done again.
  */
@@ -31,4 +31,5 @@ export const logMigrations: readonly Migration[] = [
          reason TEXT NOT NULL, record BLOB NOT NULL, dead_at BIGINT NOT NULL, PRIMARY KEY (consumer, id))`,
     ],
   },
+  { number: 2, name: 'commits of a position', statements: ['ALTER TABLE positions ADD COLUMN commits BIGINT NOT NULL DEFAULT 0'] },
 ];

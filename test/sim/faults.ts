@@ -14,6 +14,8 @@ export interface FaultRates {
   readonly signalLost: number;
   readonly transactionAborted: number;
   readonly commitUnknown: number;
+  /** The same, and the commit itself lands only some time later. */
+  readonly commitLate: number;
   readonly readFailed: number;
   readonly responseLost: number;
   readonly delayMsMax: number;
@@ -21,7 +23,7 @@ export interface FaultRates {
 
 export const NO_FAULTS: FaultRates = {
   crashPerStep: 0, pausePerStep: 0, appendRefused: 0, appendLostUnacked: 0, appendStoredUnacked: 0, appendDuplicated: 0, appendLostAcked: 0, redelivered: 0, signalLost: 0,
-  transactionAborted: 0, commitUnknown: 0, readFailed: 0, responseLost: 0, delayMsMax: 3,
+  transactionAborted: 0, commitUnknown: 0, commitLate: 0, readFailed: 0, responseLost: 0, delayMsMax: 3,
 };
 
 export function drawFaults(random: Seeded): FaultRates {
@@ -41,5 +43,6 @@ export function drawFaults(random: Seeded): FaultRates {
     readFailed: maybe(0.02),
     responseLost: maybe(0.05),
     delayMsMax: random.pick([2, 10, 50, 400]),
+    commitLate: maybe(0.05),
   };
 }

@@ -1,5 +1,6 @@
 /** A component's database as one simulated process sees it: the data is shared and survives, the connection is slow and breaks. */
 import { StorageError, type Database, type Transaction } from '../../pkg/storage/database.ts';
+import { holdTransaction } from '../kit/late-commit.ts';
 import type { FaultRates } from './faults.ts';
 import { Killed, type SimProcess } from './process.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -12,6 +13,15 @@ export interface FaultyDatabaseOptions {
   readonly scheduler: Scheduler;
   readonly random: Seeded;
   readonly faults: () => FaultRates;
+}
+
+/** The commit that is on its way, by database. Whoever writes after it waits for its locks: here, lands it first. */
+const onTheirWay = new WeakMap<Database, () => Promise<void>>();
+
+async function land(shared: Database): Promise<void> {
+  const commit = onTheirWay.get(shared);
+  onTheirWay.delete(shared);
+  await commit?.();
 }
 
 export function faultyDatabase(options: FaultyDatabaseOptions): Database {
@@ -52,7 +62,10 @@ async function transact<T>(options: FaultyDatabaseOptions, work: (tx: Transactio
     nowMs: async () => Math.floor(options.scheduler.now),
   });
   let result: T;
+  const late = random.chance(rates.commitLate) && !abort;
   try {
+    await land(shared);
+    if (late) return await commitLater(options, work, guarded);
     result = await shared.transaction(async (tx) => {
       const value = await work(guarded(tx));
       if (abort) throw new StorageError('conflict', 'simulated: aborted');
@@ -67,4 +80,12 @@ async function transact<T>(options: FaultyDatabaseOptions, work: (tx: Transactio
   await process.step(`committed ${name}`);
   if (unknown) throw new StorageError('unknown-commit', 'simulated: the connection broke during COMMIT');
   return result;
+}
+
+/** Time does not pass between holding and noting the commit, so nobody writes between both. */
+async function commitLater<T>({ name, shared, process, scheduler, random }: FaultyDatabaseOptions, work: (tx: Transaction) => Promise<T>, guarded: (tx: Transaction) => Transaction): Promise<never> {
+  onTheirWay.set(shared, await holdTransaction(shared, (tx) => work(guarded(tx))));
+  scheduler.after(random.between(1, 3000), `late commit ${name}`, () => void land(shared));
+  await process.step(`answer to COMMIT lost ${name}`);
+  throw new StorageError('unknown-commit', 'simulated: the answer to COMMIT did not come in time');
 }

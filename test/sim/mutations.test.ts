@@ -18,10 +18,11 @@ interface Mutation {
 }
 
 const MUTATIONS: readonly Mutation[] = [
-  { name: 'the epoch check', file: 'pkg/log/positions.ts', from: ' WHERE positions.epoch = excluded.epoch', to: '' },
+  { name: 'the fence', file: 'pkg/log/positions.ts', from: ' WHERE positions.epoch = excluded.epoch AND positions.commits = excluded.commits - 1', to: '' },
+  { name: 'the count of commits', file: 'pkg/log/positions.ts', from: ' AND positions.commits = excluded.commits - 1', to: '' },
   { name: 'the remembered input', file: 'pkg/log/input-runner.ts', from: 'recallInputs(database, consumer, ids)', to: 'Promise.resolve(new Map<string, never>())' },
-  { name: 'the gap repair', file: 'pkg/log/output-consumer.ts', from: 'await this.#options.outbox.read(partition, after, limit)', to: '{ envelopes: [], trimmedTo: 0 }' },
-  { name: 'dropping what was applied before', file: 'pkg/log/output-consumer.ts', from: 'if (envelope.sequence === sequence + 1) take', to: 'take' },
+  { name: 'the gap repair', file: 'pkg/log/output-batch.ts', from: 'await outbox.read(partition, after, limit)', to: '{ envelopes: [], trimmedTo: 0 }' },
+  { name: 'dropping what was applied before', file: 'pkg/log/output-batch.ts', from: 'if (envelope.sequence === sequence + 1) take', to: 'take' },
   { name: 'the probe for lost ends', file: 'pkg/log/output-consumer.ts', from: 'for (const state of late) state.behind = true;', to: '' },
   { name: 'looking again after a doubtful commit', file: 'pkg/log/input-runner.ts', from: 'state.sequence = row.sequence;', to: '' },
 ];
