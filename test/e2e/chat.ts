@@ -158,6 +158,8 @@ async function checkRest(roomId: string, alice: Person, bob: Person): Promise<vo
   const page = await bob.client.createMessagesRequest(roomId, null, 30, 'b' as never);
   assert.equal(page.chunk.length, 30);
   assert.deepEqual((await bob.client.getJoinedRooms()).joined_rooms, [roomId]);
+  assert.deepEqual(await alice.client.turnServer(), {}, 'there is no TURN server, which is no error');
+  assert.ok((await alice.client.getPushRules()).global.override!.some((rule) => rule.rule_id === '.m.rule.master'));
   await bob.client.leave(roomId);
   await assert.rejects(bob.client.sendTextMessage(roomId, 'from outside'), { errcode: 'M_FORBIDDEN' });
 }
