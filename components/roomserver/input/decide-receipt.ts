@@ -5,6 +5,7 @@ import type { ReceiptRow } from './effects.ts';
 import { encodeReceipt } from './outputs.ts';
 import { forbidden, refused } from './refused.ts';
 import { membershipOf, type RoomHead } from './room-head.ts';
+import { isOutsideThread } from './thread.ts';
 
 /** Longest thread ID that can be one: an event ID, or `main`. */
 const THREAD_ID_LENGTH_MAX = 255;
@@ -18,6 +19,7 @@ export function decideReceipt({ input, picture, place }: Deciding, head: RoomHea
   if (membershipOf(head, set.userId) !== 'join') return rejected(forbidden(`${set.userId} is not joined to the room`));
   const event = picture.events.get(set.eventId);
   if (event === undefined || event.roomId !== head.roomId) return rejected(refused(404, 'M_NOT_FOUND', 'The event of the receipt is not in this room'));
+  if (isOutsideThread(event, threadId)) return rejected(refused(400, 'M_INVALID_PARAM', 'The event of the receipt is not in the thread of thread_id'));
   const present = picture.receipts.get(receiptRef(head.roomId, set.userId, set.receiptType, threadId));
   if (present !== undefined && present >= event.orderKey) return { kind: 'accepted', effects: NO_EFFECTS, outputs: [], result: {} };
   const receipt: ReceiptRow = {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ALICE, assertRefused, BOB, CAROL, createRoomDriver, eventIdIn, message, newRoom, receipt, member } from '../../../test/kit/room-driver.ts';
+import { ALICE, assertRefused, BOB, CAROL, createRoomDriver, eventIdIn, message, newRoom, receipt, redaction, member, state } from '../../../test/kit/room-driver.ts';
 
 async function roomWithMessages() {
   const driver = await createRoomDriver();
@@ -48,6 +48,22 @@ test('given who is not in the room, an unknown event or an empty thread, when th
   assertRefused(await driver.send(receipt(roomId, BOB, '$nothing')), 404, 'M_NOT_FOUND');
   assertRefused(await driver.send(receipt(roomId, ALICE, elsewhere)), 404, 'M_NOT_FOUND');
   assertRefused(await driver.send(receipt(roomId, BOB, one, { threadId: '' })), 400, 'M_INVALID_PARAM');
+});
+
+test('given an event and its thread, when it is read as of another, then it is refused; what the event does not tell is believed', async () => {
+  const { driver, roomId, one, two } = await roomWithMessages();
+  const related = async (rel: object): Promise<string> =>
+    eventIdIn(await driver.send(state(roomId, ALICE, ['org.example.related', JSON.stringify(rel)], { 'm.relates_to': rel })));
+  const inThread = await related({ rel_type: 'm.thread', event_id: one });
+  const reaction = await related({ rel_type: 'm.annotation', event_id: inThread, key: 'tea' });
+  for (const [eventId, threadId] of [[one, 'main'], [one, one], [inThread, one], [reaction, one], [reaction, 'main']] as const) {
+    assert.deepEqual(await driver.send(receipt(roomId, BOB, eventId, { threadId })), { ok: {} });
+  }
+  for (const [eventId, threadId] of [[one, two], [inThread, 'main'], [inThread, two], [two, 'other']] as const) {
+    assertRefused(await driver.send(receipt(roomId, BOB, eventId, { threadId })), 400, 'M_INVALID_PARAM');
+  }
+  await driver.send(redaction(roomId, ALICE, inThread));
+  assert.deepEqual(await driver.send(receipt(roomId, ALICE, inThread, { threadId: one })), { ok: {} });
 });
 
 test('given a message of the same batch, when it is read, then the receipt finds it', async () => {

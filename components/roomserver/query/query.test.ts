@@ -55,7 +55,7 @@ test('what is committed between the statements of a page is left to the next pag
     async query(sql, params) {
       const rows = await driver.database.query(sql, params);
       statements += 1;
-      await driver.batch([message(a, ALICE, `beside ${statements}`), receipt(a, ALICE, sent, { threadId: `t${statements}` })]);
+      await driver.batch([message(a, ALICE, `beside ${statements}`), receipt(a, ALICE, sent, { receiptType: `t${statements}` })]);
       return rows as never[];
     },
   };

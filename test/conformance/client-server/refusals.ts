@@ -128,6 +128,7 @@ const ROOMS: readonly Refusal[] = [
   refused('redactEvent', 'no such event', by('alice', 'PUT', inRoom(`redact/${UNKNOWN_EVENT}/5`), {}), [404, 'M_NOT_FOUND']),
   refused('postReceipt', 'an empty thread', by('alice', 'POST', ({ roomId, eventId }) => `/rooms/${roomId}/receipt/m.read/${eventId}`, { thread_id: '' }), [400, 'M_INVALID_PARAM']),
   refused('postReceipt', 'a thread for the marker', by('alice', 'POST', ({ roomId, eventId }) => `/rooms/${roomId}/receipt/m.fully_read/${eventId}`, { thread_id: 'main' }), [400, 'M_INVALID_PARAM']),
+  refused('postReceipt', 'another thread', by('alice', 'POST', ({ roomId, eventId }) => `/rooms/${roomId}/receipt/m.read/${eventId}`, { thread_id: UNKNOWN_EVENT }), [400, 'M_INVALID_PARAM']),
   refused('postReceipt', 'an unknown type', by('alice', 'POST', ({ roomId, eventId }) => `/rooms/${roomId}/receipt/m.seen/${eventId}`, {}), [400, 'M_INVALID_PARAM']),
   refused('setTyping', 'not in the room', by('carol', 'PUT', ({ roomId, carol }) => `/rooms/${roomId}/typing/${carol.userId}`, { typing: true }), [403, 'M_FORBIDDEN']),
   ...['state', 'state/m.room.name', 'members', 'joined_members', 'messages?dir=b'].map((path, index) => {
