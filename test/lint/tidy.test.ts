@@ -22,6 +22,16 @@ const COMMAND_ENTRIES = /^(test\/(run[^/]*|sim\/run)\.ts|bench\/run\.ts|bench\/m
 const BUILT_AHEAD: Record<string, string> = {
   'pkg/matrix/events/validate-event.ts': 'events from other servers (federation)',
   'pkg/matrix/auth/may-redact.ts': 'redactions from other servers (federation)',
+  'pkg/matrix/state-res/auth-chains.ts': 'rooms that fork (federation)',
+  'pkg/matrix/state-res/conflicts.ts': 'rooms that fork (federation)',
+  'pkg/matrix/state-res/heap.ts': 'rooms that fork (federation)',
+  'pkg/matrix/state-res/iterative-auth.ts': 'rooms that fork (federation)',
+  'pkg/matrix/state-res/loaded-room.ts': 'rooms that fork (federation)',
+  'pkg/matrix/state-res/mainline-order.ts': 'rooms that fork (federation)',
+  'pkg/matrix/state-res/power-order.ts': 'rooms that fork (federation)',
+  'pkg/matrix/state-res/resolve-state.ts': 'rooms that fork (federation)',
+  'pkg/matrix/state-res/resolve-v2.ts': 'rooms that fork (federation)',
+  'pkg/matrix/state-res/slot.ts': 'rooms that fork (federation)',
   'pkg/runtime/durable-timers.ts': 'delayed events, retries, retention',
   'pkg/runtime/fire-timers.ts': 'delayed events, retries, retention',
 };

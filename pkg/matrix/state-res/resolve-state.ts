@@ -1,0 +1,91 @@
+/**
+ * State resolution: what the room's state is where several states meet, by the algorithm of the room version. Pure and synchronous: all events looked at must be loaded
+ * before, and `eventsToLoad` says which. It costs what the conflict costs, save for comparing the state sets and one copy of a state; a caller that knows the differences of
+ * its states gives them to `resolveConflicts`, which does neither.
+ */
+import { authTypesFor } from '../auth/auth-types.ts';
+import { createEventIdOfRoom } from '../ids/room-id.ts';
+import { authDifference, conflictedSubgraph, withAuthChains } from './auth-chains.ts';
+import type { AuthEventsOf } from './auth-chains.ts';
+import { conflictedEvents, conflictedSlots } from './conflicts.ts';
+import type { Conflicts, StateSet } from './conflicts.ts';
+import type { LoadedRoom } from './loaded-room.ts';
+import { fullConflictedSet, resolveV2 } from './resolve-v2.ts';
+import { CREATE_SLOT, POWER_LEVELS_SLOT, slotOf } from './slot.ts';
+import type { Slot } from './slot.ts';
+
+export interface ResolveState extends LoadedRoom {
+  /** The states after each of the previous events. */
+  readonly stateSets: readonly StateSet[];
+  /** Index of `auth_events`; absent: the loaded events themselves. */
+  readonly authEventsOf?: AuthEventsOf;
+  /** The auth difference of the state sets, when the caller has an index that knows it; conflicted events may be in it or not. */
+  readonly authDifference?: Iterable<string>;
+}
+
+export interface ResolveConflicts extends LoadedRoom {
+  readonly conflicts: Conflicts;
+  readonly authEventsOf?: AuthEventsOf;
+  readonly authDifference: Iterable<string>;
+}
+
+/** The resolved state. Throws `RangeError` when an event is needed that was not loaded. */
+export function resolveState(input: ResolveState): Map<Slot, string> {
+  const { stateSets } = input;
+  const conflicts = conflictedSlots(stateSets);
+  const state = new Map(stateSets[0] ?? []);
+  if (conflicts.conflicted.size === 0) return state;
+  for (const slot of conflicts.conflicted.keys()) state.delete(slot);
+  const difference = input.authDifference ?? authDifference({ stateSets, conflicts, authEventsOf: authEventsIn(input) });
+  for (const [slot, eventId] of resolveConflicts({ ...input, conflicts, authDifference: difference })) state.set(slot, eventId);
+  return state;
+}
+
+/**
+ * What the resolved state has beside the unconflicted state map. Its slots are the conflicted ones, save those left empty, and rarely others that no state set fills. Throws
+ * `RangeError` when an event is needed that was not loaded.
+ */
+export function resolveConflicts(input: ResolveConflicts): Map<Slot, string> {
+  return resolveV2(input, input.conflicts, fullConflictedSetOf(input));
+}
+
+/**
+ * The events that a resolution looks at and that `events` does not have yet. To be called again when those named were loaded, until it names none: which state an event is judged
+ * by, only the event can tell. At most three rounds.
+ */
+export function eventsToLoad(input: ResolveConflicts): string[] {
+  const { version, events } = input;
+  const authEventsOf = authEventsIn(input);
+  const isMissing = (eventId: string): boolean => events(eventId) === undefined;
+  // Without an index, what is missing hides its own auth events: one more round for each step back.
+  const full = fullConflictedSetOf(input);
+  const needed = withAuthChains(full, authEventsOf);
+  if (version.roomIdFormat === 'create-hash') needed.add(createEventIdOfRoom(input.roomId));
+  if (version.stateResolution !== 'v2.1') addBase(needed, input, full);
+  return [...needed].filter(isMissing);
+}
+
+/** Adds what of the unconflicted state map the events are judged by, and the mainline of its power levels. */
+function addBase(needed: Set<string>, { version, conflicts: { unconflicted }, events, ...input }: ResolveConflicts, full: ReadonlySet<string>): void {
+  const powerLevels = unconflicted(POWER_LEVELS_SLOT);
+  if (powerLevels !== undefined) for (const eventId of withAuthChains([powerLevels], authEventsIn({ events, ...input }))) needed.add(eventId);
+  const slots = new Set([CREATE_SLOT]);
+  for (const eventId of full) {
+    const event = events(eventId);
+    if (event !== undefined) for (const [type, stateKey] of authTypesFor(event, version)) slots.add(slotOf(type, stateKey));
+  }
+  for (const slot of slots) {
+    const eventId = unconflicted(slot);
+    if (eventId !== undefined) needed.add(eventId);
+  }
+}
+
+function fullConflictedSetOf(input: ResolveConflicts): Set<string> {
+  const { version, conflicts } = input;
+  const isV21 = version.stateResolution === 'v2.1';
+  return fullConflictedSet(conflicts, input.authDifference, isV21 ? conflictedSubgraph(conflictedEvents(conflicts.conflicted), authEventsIn(input)) : []);
+}
+
+function authEventsIn(room: Pick<ResolveConflicts, 'events' | 'authEventsOf'>): AuthEventsOf {
+  return room.authEventsOf ?? ((eventId) => room.events(eventId)?.auth_events ?? []);
+}

@@ -1,0 +1,18 @@
+/** A place in a room's state: type and state key as one string, to be the key of a map. */
+import type { Pdu } from '../events/pdu.ts';
+
+/** Make one with `slotOf`; NUL stands between type and state key. */
+export type Slot = string;
+
+export const CREATE_SLOT: Slot = slotOf('m.room.create', '');
+export const POWER_LEVELS_SLOT: Slot = slotOf('m.room.power_levels', '');
+export const JOIN_RULES_SLOT: Slot = slotOf('m.room.join_rules', '');
+
+export function slotOf(type: string, stateKey: string): Slot {
+  return `${type}\0${stateKey}`;
+}
+
+/** The slot of a state event. */
+export function slotOfEvent(event: Pdu): Slot {
+  return slotOf(event.type, event.state_key ?? '');
+}

@@ -1,0 +1,119 @@
+/** Random room graphs for fast-check: what users might do to each other on many forks at once. */
+import fc from 'fast-check';
+import type { EventDraft } from '../../pkg/matrix/events/pdu.ts';
+import { signJson } from '../../pkg/matrix/signing/sign-json.ts';
+import { encodeBase64 } from '../../pkg/matrix/canonical-json/base64.ts';
+import { POWER_LEVELS_SLOT, slotOfEvent } from '../../pkg/matrix/state-res/slot.ts';
+import type { StateSet } from '../../pkg/matrix/state-res/conflicts.ts';
+import { RoomDag } from './room-dag.ts';
+import { CREATOR, TEST_KEY } from './room-state.ts';
+
+const USERS = [CREATOR, '@alice:one.test', '@bob:two.test', '@carol:two.test', '@dave:three.test'];
+const JOIN_RULES = ['public', 'invite', 'knock', 'restricted', 'knock_restricted', 'private'];
+const LEVELS = [0, 25, 50, 75, 100];
+const LEVEL_KEYS = ['users_default', 'events_default', 'state_default', 'ban', 'redact', 'kick', 'invite'];
+const TS = 1_700_000_000_000;
+
+interface Step {
+  readonly action: Action;
+  readonly sender: number;
+  readonly target: number;
+  readonly choice: number;
+  /** How far back its previous events stand among the accepted ones. */
+  readonly back: readonly number[];
+  readonly ts: number;
+}
+
+type Draft = (step: { sender: string; target: string; choice: number }, dag: RoomDag, base: string) => EventDraft;
+
+const member = (sender: string, target: string, content: Record<string, unknown>): EventDraft => ({ type: 'm.room.member', sender, state_key: target, content });
+const pick = <T>(values: readonly T[], choice: number): T => values[choice % values.length] as T;
+
+const ACTIONS = {
+  join: ({ sender }) => member(sender, sender, { membership: 'join' }),
+  joinByAuthoriser: ({ sender, target }) => member(sender, sender, { membership: 'join', join_authorised_via_users_server: target }),
+  leave: ({ sender }) => member(sender, sender, { membership: 'leave' }),
+  knock: ({ sender }) => member(sender, sender, { membership: 'knock' }),
+  invite: ({ sender, target }) => member(sender, target, { membership: 'invite' }),
+  kick: ({ sender, target }) => member(sender, target, { membership: 'leave' }),
+  ban: ({ sender, target }) => member(sender, target, { membership: 'ban' }),
+  thirdPartyInvite: ({ sender, choice }) => ({ type: 'm.room.third_party_invite', sender, state_key: `token${choice % 2}`, content: { public_key: encodeBase64(TEST_KEY.publicKey) } }),
+  redeemInvite: ({ sender, target, choice }) => {
+    const signed = signJson({ mxid: target, token: `token${choice % 2}` }, 'id.test', TEST_KEY);
+    return member(sender, target, { membership: 'invite', third_party_invite: { display_name: 'x', signed } });
+  },
+  setLevel: ({ sender, target, choice }, dag, base) => {
+    const { users, ...levels } = currentLevels(dag, base);
+    return { type: 'm.room.power_levels', sender, state_key: '', content: { ...levels, users: { ...(users as object), [target]: pick(LEVELS, choice) } } };
+  },
+  setDefault: ({ sender, choice }, dag, base) => {
+    return { type: 'm.room.power_levels', sender, state_key: '', content: { ...currentLevels(dag, base), [pick(LEVEL_KEYS, choice)]: pick(LEVELS, choice >> 3) } };
+  },
+  setTypeLevel: ({ sender, choice }, dag, base) => {
+    return { type: 'm.room.power_levels', sender, state_key: '', content: { ...currentLevels(dag, base), events: { 'm.room.topic': pick(LEVELS, choice) } } };
+  },
+  joinRule: ({ sender, choice }) => ({ type: 'm.room.join_rules', sender, state_key: '', content: { join_rule: pick(JOIN_RULES, choice) } }),
+  topic: ({ sender, choice }) => ({ type: 'm.room.topic', sender, state_key: '', content: { topic: String(choice) } }),
+  own: ({ sender, target }) => ({ type: 'org.example.own', sender, state_key: target, content: {} }),
+  message: ({ sender, choice }) => ({ type: 'm.room.message', sender, content: { body: String(choice) } }),
+} satisfies Record<string, Draft>;
+
+type Action = keyof typeof ACTIONS;
+
+function currentLevels(dag: RoomDag, base: string): Record<string, unknown> {
+  const eventId = dag.stateAfter(base).get(POWER_LEVELS_SLOT);
+  return eventId === undefined ? {} : (dag.pdu(eventId)?.content ?? {});
+}
+
+const step: fc.Arbitrary<Step> = fc.record({
+  action: fc.constantFrom(...(Object.keys(ACTIONS) as Action[]), 'topic', 'topic', 'setLevel', 'setLevel', 'setTypeLevel'),
+  // Who has power acts more often than others.
+  sender: fc.oneof(fc.nat(1), fc.nat(USERS.length - 1)),
+  target: fc.nat(USERS.length - 1),
+  choice: fc.nat(63),
+  back: fc.oneof({ weight: 3, arbitrary: fc.tuple(fc.nat(12)) }, { weight: 1, arbitrary: fc.array(fc.nat(6), { minLength: 2, maxLength: 4 }) }),
+  ts: fc.nat(30),
+});
+
+/** A room of that version after up to `stepsMax` random steps, most of them allowed. */
+export function randomRoom(versionId: string, stepsMax = 40): fc.Arbitrary<RoomDag> {
+  return fc.array(step, { minLength: 4, maxLength: stepsMax, size: 'max' }).map((steps) => grow(startRoom(versionId), steps));
+}
+
+/** Creator, Alice (50), Bob and Carol are joined to a public room. */
+export function startRoom(versionId: string): RoomDag {
+  const dag = new RoomDag(versionId);
+  dag.send(member(CREATOR, CREATOR, { membership: 'join' }));
+  const users = { ...(dag.version.privilegedCreators ? {} : { [CREATOR]: 100 }), '@alice:one.test': 50 };
+  dag.send({ type: 'm.room.power_levels', sender: CREATOR, state_key: '', content: { users } });
+  dag.send({ type: 'm.room.join_rules', sender: CREATOR, state_key: '', content: { join_rule: 'public' } });
+  for (const userId of USERS.slice(1, 4)) dag.send(member(userId, userId, { membership: 'join' }));
+  return dag;
+}
+
+function grow(dag: RoomDag, steps: readonly Step[]): RoomDag {
+  for (const { action, sender, target, choice, back, ts } of steps) {
+    const places = back.map((distance) => dag.accepted[Math.max(0, dag.accepted.length - 1 - distance)] as string);
+    const prev = [...new Set(places)];
+    const draft = (ACTIONS[action] as Draft)({ sender: pick(USERS, sender), target: pick(USERS, target), choice }, dag, prev[0] as string);
+    dag.add(draft, { prev, ts: TS + ts });
+  }
+  return dag;
+}
+
+/** State sets of a room to resolve: those after some events, or put together at random of its accepted events, as no honest server would have them. */
+export function stateSetsOf(dag: RoomDag): fc.Arbitrary<StateSet[]> {
+  const honest = fc.shuffledSubarray(dag.accepted, { minLength: 1, maxLength: Math.min(8, dag.accepted.length) }).map((ids) => ids.map((id) => dag.stateAfter(id)));
+  const some = fc.array(fc.constantFrom(...dag.accepted), { maxLength: 12 });
+  const mixed = fc.tuple(some, fc.array(some, { minLength: 2, maxLength: 4 })).map(([common, sets]) => sets.map((ids) => mixedState(dag, [...ids, ...common])));
+  return fc.oneof({ weight: 2, arbitrary: honest }, { weight: 2, arbitrary: mixed }, { weight: 1, arbitrary: fc.constant(dag.extremities().map((id) => dag.stateAfter(id))) });
+}
+
+function mixedState(dag: RoomDag, eventIds: readonly string[]): StateSet {
+  const state = new Map([[slotOfEvent(dag.events.get(dag.createId)!.pdu), dag.createId]]);
+  for (const eventId of eventIds) {
+    const { pdu } = dag.events.get(eventId)!;
+    if (pdu.state_key !== undefined) state.set(slotOfEvent(pdu), eventId);
+  }
+  return state;
+}

@@ -1,0 +1,65 @@
+/** Laws of state resolution that hold for all rooms, however forked. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { requiredPower, roomPower, userPower } from '../../pkg/matrix/auth/power-levels.ts';
+import { conflictedSlots } from '../../pkg/matrix/state-res/conflicts.ts';
+import type { StateSet } from '../../pkg/matrix/state-res/conflicts.ts';
+import { POWER_LEVELS_SLOT, slotOf } from '../../pkg/matrix/state-res/slot.ts';
+import { randomRoom, stateSetsOf } from '../kit/random-room.ts';
+import type { RoomDag } from '../kit/room-dag.ts';
+
+const RUNS = { numRuns: 60 };
+
+interface Meeting {
+  readonly dag: RoomDag;
+  readonly sets: readonly StateSet[];
+}
+
+const meeting = (versionId: string): fc.Arbitrary<Meeting> => randomRoom(versionId).chain((dag) => stateSetsOf(dag).map((sets) => ({ dag, sets })));
+
+/** The same in whatever order the slots are. */
+const sorted = (state: StateSet): [string, string][] => [...state].sort(([left], [right]) => (left < right ? -1 : 1));
+
+for (const versionId of ['10', '11', '12']) {
+  test(`v${versionId} the order of the sets, of their slots and their repetition mean nothing`, () => {
+    fc.assert(fc.property(meeting(versionId), ({ dag, sets }) => {
+      const turned = [...sets, ...sets.slice(0, 1)].reverse().map((set) => new Map([...set].reverse()));
+      assert.deepEqual(sorted(dag.resolve(turned)), sorted(dag.resolve(sets)));
+    }), RUNS);
+  });
+
+  test(`v${versionId} what all sets agree on stays, and every event stands in its own slot`, () => {
+    fc.assert(fc.property(meeting(versionId), ({ dag, sets }) => {
+      const resolved = dag.resolve(sets);
+      const { conflicted, unconflicted } = conflictedSlots(sets);
+      for (const slot of sets[0]?.keys() ?? []) if (!conflicted.has(slot)) assert.equal(resolved.get(slot), unconflicted(slot));
+      for (const [slot, eventId] of resolved) {
+        const { type, state_key: stateKey } = dag.pdu(eventId)!;
+        assert.equal(slotOf(type, stateKey!), slot);
+      }
+    }), RUNS);
+  });
+
+  test(`v${versionId} a resolution resolves to itself`, () => {
+    fc.assert(fc.property(meeting(versionId), ({ dag, sets }) => {
+      const resolved = dag.resolve(sets);
+      assert.deepEqual(sorted(dag.resolve([resolved, new Map(resolved)])), sorted(resolved));
+    }), RUNS);
+  });
+
+  test(`v${versionId} what was at issue and is not about power stands only if its sender has the power by the resolved state`, () => {
+    fc.assert(fc.property(meeting(versionId), ({ dag, sets }) => {
+      const resolved = dag.resolve(sets);
+      const { conflicted } = conflictedSlots(sets);
+      // Version 2.1 judges by what is at issue, and otherwise by what each event cites.
+      if (!resolved.has(POWER_LEVELS_SLOT) || (versionId === '12' && !conflicted.has(POWER_LEVELS_SLOT))) return;
+      const power = roomPower((type, stateKey) => dag.pdu(resolved.get(slotOf(type, stateKey)) ?? ''), dag.version);
+      for (const slot of conflicted.keys()) {
+        const event = dag.pdu(resolved.get(slot) ?? '');
+        if (event?.type !== 'm.room.topic' && event?.type !== 'org.example.own') continue;
+        assert.ok(userPower(power, event.sender) >= requiredPower(power, event.type, true), `${event.type} of ${event.sender}`);
+      }
+    }), RUNS);
+  });
+}
