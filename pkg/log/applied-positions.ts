@@ -42,6 +42,7 @@ class Positions implements AppliedPositionsFeed {
   readonly #vectors: ReadonlyMap<string, number[]>;
   readonly #waiters = new Map<string, Set<Waiter>>();
   readonly #listeners = new Set<(applied: Applied) => void>();
+  readonly #looks = new Map<OutputLogName, Promise<void>>();
   #subscription: Subscription | undefined;
 
   constructor(options: AppliedPositionsOptions) {
@@ -105,7 +106,17 @@ class Positions implements AppliedPositionsFeed {
     });
   }
 
-  async #look(log: OutputLogName): Promise<void> {
+  /** One look serves all who wait: when a read model hangs, they are many. */
+  #look(log: OutputLogName): Promise<void> {
+    let look = this.#looks.get(log);
+    if (look === undefined) {
+      look = this.#lookNow(log).finally(() => this.#looks.delete(log));
+      this.#looks.set(log, look);
+    }
+    return look;
+  }
+
+  async #lookNow(log: OutputLogName): Promise<void> {
     const sequences = await readSequences(this.#options.database, outputConsumerName(this.#options.consumer, log));
     // An empty list of rooms and users wakes everybody: nobody knows what was missed.
     for (const [partition, sequence] of sequences.entries()) if (sequence !== undefined) this.advance({ log, partition, sequence, rooms: [], users: [] });

@@ -14,18 +14,26 @@ export interface CommandClientOptions {
   readonly lookup: OutcomeLookup;
   /** How long a caller waits and an owner may still begin; ms. */
   readonly deadlineMs?: number;
+  readonly pendingMax?: number;
 }
 
 interface Pending {
   readonly log: InputLogName;
+  /** By the monotonic clock. */
+  readonly sinceMs: number;
+  readonly deadlineMs: number;
   readonly resolve: (outcome: Outcome) => void;
   readonly reject: (error: Error) => void;
 }
 
 const DEADLINE_MS = 30_000;
+/** How long after its deadline an outcome is still waited for: the owner may have begun just before it, and the look into its tables comes after. */
+const GRACE_MS = 2000;
 /** How long an outcome may take before the owner's tables are asked for it. */
 const LOOK_UP_EVERY_MS = 1000;
 const APPEND_TRIES_MAX = 8;
+/** Callers that may wait; beyond that they are told at once to come back later. */
+const PENDING_MAX = 10_000;
 
 export async function createCommandClient(options: CommandClientOptions): Promise<CommandClient> {
   const client = new Client(options);
@@ -38,6 +46,9 @@ class Client implements CommandClient {
   readonly #replyTo: string;
   readonly #pending = new Map<string, Set<Pending>>();
   #subscription: Subscription | undefined;
+  #waiting = 0;
+  #timer: Timer | undefined;
+  #lookingUp = false;
 
   constructor(options: CommandClientOptions) {
     this.#options = options;
@@ -45,10 +56,7 @@ class Client implements CommandClient {
   }
 
   async listen(): Promise<void> {
-    this.#subscription = await this.#options.driver.listen(this.#replyTo, (value) => {
-      const outcome = outcomeCodec.decode(value);
-      for (const pending of this.#pending.get(outcome.inputId) ?? []) pending.resolve(outcome);
-    });
+    this.#subscription = await this.#options.driver.listen(this.#replyTo, (value) => this.#settle(outcomeCodec.decode(value)));
   }
 
   submitRoomInput: CommandClient['submitRoomInput'] = (input) => {
@@ -72,41 +80,58 @@ class Client implements CommandClient {
 
   #submit(log: InputLogName, key: string, header: { inputId: string; deadlineMs: number }, encode: () => Uint8Array): Promise<Outcome> {
     const { clock } = this.#options.runtime;
-    const { inputId } = header;
+    const { inputId, deadlineMs } = header;
+    if (this.#waiting >= (this.#options.pendingMax ?? PENDING_MAX)) return Promise.reject(new LogUnavailable('too many requests wait for their outcomes'));
     return new Promise<Outcome>((resolve, reject) => {
-      let timer: Timer;
+      const settle = (): void => {
+        const together = this.#pending.get(inputId);
+        if (together?.delete(pending) === true) this.#waiting -= 1;
+        if (together?.size === 0) this.#pending.delete(inputId);
+      };
       const pending: Pending = {
-        log,
+        log, deadlineMs, sinceMs: clock.monotonic(),
         resolve: (outcome) => (settle(), resolve(outcome)),
         reject: (error) => (settle(), reject(error)),
       };
-      const settle = (): void => {
-        timer.cancel();
-        const waiting = this.#pending.get(inputId);
-        waiting?.delete(pending);
-        if (waiting?.size === 0) this.#pending.delete(inputId);
-      };
-      const check = (): void => {
-        if (clock.now() > header.deadlineMs) return pending.reject(new OutcomeTimeout('The server was too slow to carry this out; it will not do so any more'));
-        timer = clock.timer(LOOK_UP_EVERY_MS, check);
-        void this.#lookUp(log, inputId, pending);
-      };
-      timer = clock.timer(LOOK_UP_EVERY_MS, check);
-      const waiting = this.#pending.get(inputId);
-      if (waiting === undefined) this.#pending.set(inputId, new Set([pending]));
-      else waiting.add(pending);
+      this.#pending.set(inputId, (this.#pending.get(inputId) ?? new Set()).add(pending));
+      this.#waiting += 1;
+      this.#timer ??= clock.timer(LOOK_UP_EVERY_MS, () => this.#check());
       void this.#append(log, key, encode(), pending);
     });
   }
 
-  /** The signal may have been lost: asks the owner's tables. */
-  async #lookUp(log: InputLogName, inputId: string, pending: Pending): Promise<void> {
-    try {
-      const outcome = await this.#options.lookup(log, inputId);
-      if (outcome !== undefined) pending.resolve(outcome);
-    } catch (error) {
-      this.#options.runtime.logger.warn({ log, error }, 'an outcome could not be looked up');
+  /** Once a second, as long as somebody waits: one question for all outcomes whose signals may have been lost, and the end of those that come no more. */
+  #check(): void {
+    const { clock } = this.#options.runtime;
+    const now = clock.now();
+    const overdue: Record<InputLogName, string[]> = { 'room-input': [], 'user-input': [] };
+    for (const [inputId, together] of this.#pending) {
+      for (const pending of [...together]) {
+        if (now > pending.deadlineMs + GRACE_MS) pending.reject(new OutcomeTimeout('The server was too slow to carry this out; it will not do so any more'));
+      }
+      const [first] = together;
+      if (first !== undefined && clock.monotonic() - first.sinceMs >= LOOK_UP_EVERY_MS) overdue[first.log].push(inputId);
     }
+    this.#timer = this.#waiting > 0 ? clock.timer(LOOK_UP_EVERY_MS, () => this.#check()) : undefined;
+    if (!this.#lookingUp) void this.#lookUp(overdue);
+  }
+
+  /** The signals may have been lost: asks the owners' tables. */
+  async #lookUp(overdue: Readonly<Record<InputLogName, readonly string[]>>): Promise<void> {
+    this.#lookingUp = true;
+    for (const [log, inputIds] of Object.entries(overdue) as [InputLogName, readonly string[]][]) {
+      if (inputIds.length === 0) continue;
+      try {
+        for (const outcome of (await this.#options.lookup(log, inputIds)).values()) this.#settle(outcome);
+      } catch (error) {
+        this.#options.runtime.logger.warn({ log, inputs: inputIds.length, error }, 'outcomes could not be looked up');
+      }
+    }
+    this.#lookingUp = false;
+  }
+
+  #settle(outcome: Outcome): void {
+    for (const pending of [...(this.#pending.get(outcome.inputId) ?? [])]) pending.resolve(outcome);
   }
 
   /** A failed append may have arrived all the same: it is repeated under the same input ID, which the owner deduplicates. */

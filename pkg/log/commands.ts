@@ -6,8 +6,8 @@ import type { Outcome } from '../../schemas/log/envelope.ts';
 import type { RoomInput } from '../../schemas/log/room-input.ts';
 import type { UserInput } from '../../schemas/log/user-input.ts';
 
-/** Asked when an outcome signal was lost: what the owner remembers of the input (undefined: not accepted, or not yet). */
-export type OutcomeLookup = (log: InputLogName, inputId: string) => Promise<Outcome | undefined>;
+/** Asked when outcome signals may have been lost: what the owner remembers of these inputs, by input ID (absent: not accepted, or not yet). */
+export type OutcomeLookup = (log: InputLogName, inputIds: readonly string[]) => Promise<ReadonlyMap<string, Outcome>>;
 
 export class OutcomeTimeout extends Error {
   override readonly name = 'OutcomeTimeout';
@@ -16,8 +16,8 @@ export class OutcomeTimeout extends Error {
 export interface CommandClient {
   /**
    * Appends the input to its log under `roomId` and resolves with the owner's outcome, accepted or rejected. `inputId`, `replyTo` and `deadlineMs` are filled in here
-   * (`inputId` when empty: random). Rejects with `OutcomeTimeout` after the deadline (30 s): the owner drops the input by then, so the caller may try again;
-   * rejects with `LogUnavailable` when the log takes no records.
+   * (`inputId` when empty: random). Rejects with `OutcomeTimeout` a little after the deadline (30 s): the owner drops the input by then, so the caller may try again;
+   * rejects with `LogUnavailable` when the log takes no records, or when too many callers wait already.
    */
   submitRoomInput(input: Omit<RoomInput, 'replyTo' | 'deadlineMs'>): Promise<Outcome>;
   /** The same for user-input, under `userId`. */

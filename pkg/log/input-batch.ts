@@ -192,6 +192,11 @@ function bury<Input extends InputHeader, Effects>(context: BatchContext<Input, E
   context.runtime.logger.error({ consumer: context.consumer, partition: item.partition, offset: item.offset, error }, 'an input went to the dead letters');
   plan.tally.dead += 1;
   plan.deadLetters.push({ partition: item.partition, position: item.offset, reason, record: item.record });
-  const input = item.input;
-  if (input !== undefined) answer(plan, input, rejectedOutcome(input.inputId, item.partition, { status: 500, errcode: 'M_UNKNOWN', error: 'The server failed to process this request' }));
+  plan.answers.push(...failureAnswer(item));
+}
+
+/** What the waiting caller of an input is told that went to the dead letters; nothing when it could not even be read, or nobody waits. */
+export function failureAnswer<Input extends InputHeader>({ input, partition }: BatchItem<Input>): { replyTo: string; outcome: Outcome }[] {
+  if (input === undefined || input.replyTo === '') return [];
+  return [{ replyTo: input.replyTo, outcome: rejectedOutcome(input.inputId, partition, { status: 500, errcode: 'M_UNKNOWN', error: 'The server failed to process this request' }) }];
 }

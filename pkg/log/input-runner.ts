@@ -12,7 +12,7 @@ import type { Runtime, Task, Timer } from '../runtime/runtime.ts';
 import { StorageError, type Database } from '../storage/database.ts';
 import { outcomeCodec } from './codec.ts';
 import { saveDeadLetters } from './dead-letters.ts';
-import { decideBatch, rejectedOutcome, type BatchItem, type BatchPlan } from './input-batch.ts';
+import { decideBatch, failureAnswer, rejectedOutcome, type BatchItem, type BatchPlan } from './input-batch.ts';
 import { createIntake, type Intake, type Waiting } from './intake.ts';
 import { emptyTally, inputMetrics, type InputMetrics } from './log-metrics.ts';
 import { createLeaseKeeper, type Lease, type LeaseKeeper } from './leases.ts';
@@ -67,6 +67,8 @@ const RETRY_DELAY_MS_MAX = 2000;
 const DRAIN_MS_MAX = 5000;
 const TIMER_MS_MAX = 2 ** 31;
 const TRIM_EVERY_MS = 60_000;
+/** Between two transactions that delete: others come first. */
+const TRIM_REST_MS = 20;
 const OUTBOX_KEEP = 1000;
 const OUTBOX_KEEP_MAX = 1_000_000;
 const REFUSALS = {
@@ -205,13 +207,13 @@ class Runner<Input extends InputHeader, Effects> implements InputRunner {
     const parked = await this.#parkedItems();
     const waiting = this.#intake.take({ records: this.#batchRecordsMax, bytes: BATCH_BYTES_MAX }).filter((one) => this.#owned.has(one.partition));
     const items: BatchItem<Input>[] = [
-      ...parked,
+      ...parked.filter((one) => this.#owned.has(one.partition)),
       ...waiting.flatMap(({ partition, pack }) => pack.records.map((record) => ({ partition, offset: pack.offset, record }))),
     ];
     if (items.length === 0) return;
     try {
-      if (this.#oneByOne) await this.#processOneByOne(items);
-      await this.#process(this.#oneByOne ? [] : items, waiting);
+      if (this.#oneByOne) await this.#processOneByOne(items, waiting);
+      else await this.#process(items, waiting);
       this.#oneByOne = false;
     } catch (error) {
       await this.#recover(items, waiting, error);
@@ -232,9 +234,11 @@ class Runner<Input extends InputHeader, Effects> implements InputRunner {
   }
 
   /** The positions move when the last item is through; what is done twice by then is remembered. The item that breaks the rule alone is buried. */
-  async #processOneByOne(items: readonly BatchItem<Input>[]): Promise<void> {
+  async #processOneByOne(items: readonly BatchItem<Input>[], waiting: readonly Waiting[]): Promise<void> {
     const { consumer, runtime } = this.#options;
     for (const item of items) {
+      // Revoked meanwhile: its next owner goes on from the position.
+      if (!this.#owned.has(item.partition)) continue;
       try {
         await this.#process([item], []);
       } catch (error) {
@@ -244,10 +248,12 @@ class Runner<Input extends InputHeader, Effects> implements InputRunner {
         const state = this.#owned.get(item.partition)!;
         const plan = buried<Input, Effects>(item, error);
         await this.#commit(plan, [this.#positionOf(state, [], state.sequence)]);
+        this.#finish(plan);
         this.#metrics.batch(plan.tally, 0);
         await this.#lookAgain([item.partition]);
       }
     }
+    await this.#process([], waiting.filter((one) => this.#owned.has(one.partition)));
   }
 
   async #process(items: readonly BatchItem<Input>[], waiting: readonly Waiting[]): Promise<void> {
@@ -286,7 +292,12 @@ class Runner<Input extends InputHeader, Effects> implements InputRunner {
 
   /** After the commit: everything here may be lost with the process, and is made good from the tables. */
   #finish(plan: BatchPlan<Effects>): void {
-    this.#options.processor.committed?.(plan.accepted);
+    const { processor, driver, runtime, consumer } = this.#options;
+    try {
+      processor.committed?.(plan.accepted);
+    } catch (error) {
+      runtime.logger.error({ consumer, error }, 'soft effects of a batch are lost');
+    }
     const fresh = new Map<number, OutputEnvelope[]>();
     for (const { partition, envelope } of plan.outputs) {
       const list = fresh.get(partition);
@@ -294,7 +305,7 @@ class Runner<Input extends InputHeader, Effects> implements InputRunner {
       else list.push(envelope);
     }
     for (const [partition, envelopes] of fresh) this.#relay.push(partition, envelopes);
-    for (const { replyTo, outcome } of plan.answers) this.#options.driver.signal(replyTo, outcomeCodec.encode(outcome));
+    for (const { replyTo, outcome } of plan.answers) driver.signal(replyTo, outcomeCodec.encode(outcome));
   }
 
   /** After a failed or doubtful commit: memory is forgotten, the tables say what is true, the batch goes back to the front. */
@@ -355,15 +366,19 @@ class Runner<Input extends InputHeader, Effects> implements InputRunner {
 
   async #keepTrimming(signal: AbortSignal): Promise<void> {
     const { database, consumer, outputLog, runtime, outputReaders = [] } = this.#options;
+    const rest = async (): Promise<void> => {
+      await runtime.clock.sleep(TRIM_REST_MS, signal);
+      signal.throwIfAborted();
+    };
     while (!signal.aborted) {
       await runtime.clock.sleep(TRIM_EVERY_MS, signal);
       if (signal.aborted) return;
       try {
         const passed = await Promise.all(outputReaders.map((read) => read()));
-        await trimOutbox(database, outputLog, await readSequences(database, consumer), { passed, keep: OUTBOX_KEEP, keepMax: OUTBOX_KEEP_MAX });
-        await forgetOldInputs(database, consumer, runtime.clock.now());
+        await trimOutbox(database, outputLog, await readSequences(database, consumer), { passed, keep: OUTBOX_KEEP, keepMax: OUTBOX_KEEP_MAX, rest });
+        await forgetOldInputs(database, consumer, runtime.clock.now(), rest);
       } catch (error) {
-        runtime.logger.warn({ consumer, error }, 'old records could not be trimmed');
+        if (!signal.aborted) runtime.logger.warn({ consumer, error }, 'old records could not be trimmed');
       }
     }
   }
@@ -374,8 +389,8 @@ function isBug(error: unknown): boolean {
   return error instanceof StorageError ? error.kind === 'bug' : !(error instanceof Fenced);
 }
 
-function buried<Input, Effects>(item: BatchItem<Input>, error: unknown): BatchPlan<Effects> {
+function buried<Input extends InputHeader, Effects>(item: BatchItem<Input>, error: unknown): BatchPlan<Effects> {
   const parked = item.parkedNumber === undefined ? [] : [{ partition: item.partition, number: item.parkedNumber }];
   const deadLetters = [{ partition: item.partition, position: item.offset, reason: String(error), record: item.record }];
-  return { accepted: [], outputs: [], remembered: [], parked, deadLetters, answers: [], tally: { ...emptyTally(), dead: 1 } };
+  return { accepted: [], outputs: [], remembered: [], parked, deadLetters, answers: failureAnswer(item), tally: { ...emptyTally(), dead: 1 } };
 }
