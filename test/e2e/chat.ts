@@ -34,10 +34,12 @@ interface Person {
 }
 
 const STEP_MS_MAX = 60_000;
+const LONG_MS = 5_000;
 const quiet = (): void => undefined;
 const SILENT: Logger = { trace: quiet, debug: quiet, info: quiet, warn: quiet, error: quiet, getChild: () => SILENT };
 // Some parts of the SDK speak through this one whatever they are given.
 Object.assign(sharedLogger, SILENT, { log: quiet });
+letLongTimersGo();
 
 export async function chat(options: ChatOptions): Promise<ChatReport> {
   const people: Person[] = [];
@@ -47,6 +49,15 @@ export async function chat(options: ChatOptions): Promise<ChatReport> {
   } finally {
     for (const { client } of people) client.stopClient();
   }
+}
+
+/** The SDK leaves timers behind, one of 90 s for each /sync; none of them shall keep the process when all is done. */
+function letLongTimersGo(): void {
+  const { setTimeout: start } = globalThis;
+  globalThis.setTimeout = ((callback: () => void, ms?: number, ...rest: []) => {
+    const timer = start(callback, ms, ...rest);
+    return (ms ?? 0) >= LONG_MS ? timer.unref() : timer;
+  }) as typeof setTimeout;
 }
 
 async function enter(baseUrl: string, username: string): Promise<Person> {
