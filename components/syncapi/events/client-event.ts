@@ -108,7 +108,9 @@ export interface Unsigned {
   readonly transactionId?: string;
   /** What the reader was in the room at the event. */
   readonly membership?: string;
-  /** The state event that this one replaced. */
+  /** ID of the state event that this one replaced. */
+  readonly replaces?: string;
+  /** That event, where the reader may see it. */
   readonly replaced?: ClientEvent;
   /** The redaction of this event. */
   readonly redactedBecause?: ClientEvent;
@@ -120,8 +122,9 @@ export function renderEvent(event: ClientEvent, unsigned: Unsigned, withRoomId: 
   if (unsigned.membership !== undefined) parts.push(`"membership":${JSON.stringify(unsigned.membership)}`);
   if (unsigned.replaced !== undefined) {
     parts.push(`"prev_content":${contentText(unsigned.replaced)}`);
-    parts.push(`"prev_sender":${JSON.stringify(unsigned.replaced.sender)},"replaces_state":${JSON.stringify(unsigned.replaced.eventId)}`);
+    parts.push(`"prev_sender":${JSON.stringify(unsigned.replaced.sender)}`);
   }
+  if (unsigned.replaces !== undefined) parts.push(`"replaces_state":${JSON.stringify(unsigned.replaces)}`);
   if (unsigned.redactedBecause !== undefined) {
     const because = renderEvent(unsigned.redactedBecause, { nowMs: unsigned.nowMs }, withRoomId);
     parts.push(`"redacted_because":${because}`);

@@ -13,14 +13,15 @@ export interface RowReader {
   readonly withRoomId: boolean;
 }
 
-/** JSON text of a timeline event for one reader. `events` holds what it replaced and what redacted it. */
+/** JSON text of a timeline event for one reader. `events` holds what redacted it, and what it replaced where the reader may see that (`visibleReplaced`). */
 export function renderTimelineRow(row: TimelineRow, event: ClientEvent, reader: RowReader): string {
   const isOwnSend = row.txn_id !== '' && row.sender === reader.userId && row.device_id === reader.deviceId;
   const unsigned = {
     nowMs: reader.nowMs,
     transactionId: isOwnSend ? row.txn_id : undefined,
     membership: membershipAtEvent(row, reader.userId, reader.intervals) ?? 'leave',
-    replaced: row.replaces === '' ? undefined : reader.events.get(row.replaces),
+    replaces: row.replaces === '' ? undefined : row.replaces,
+    replaced: reader.events.get(row.replaces),
     redactedBecause: event.redactedBy === null ? undefined : reader.events.get(event.redactedBy),
   };
   return renderEvent(event, unsigned, reader.withRoomId);

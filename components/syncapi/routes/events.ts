@@ -2,6 +2,7 @@
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import type { ApiRequest, ApiResponse, Route } from '../../../pkg/http/route.ts';
 import { renderTimelineRow } from '../events/render-row.ts';
+import { visibleReplaced } from '../events/replaced.ts';
 import { membershipsInRoom } from '../storage/memberships.ts';
 import { TIMELINE_COLUMNS, type TimelineRow } from '../storage/rows.ts';
 import type { ReadDeps } from '../sync/deps.ts';
@@ -26,7 +27,8 @@ async function getEvent(deps: ReadDeps, request: ApiRequest): Promise<ApiRespons
   const row = rows[0];
   const intervals = row === undefined ? [] : await membershipsInRoom(deps.database, userId, roomId);
   if (row === undefined || !isVisible(row, userId, intervals)) throw notFound();
-  const events = await deps.events.load(row.replaces === '' ? [row.event_id] : [row.event_id, row.replaces]);
+  const replaced = await visibleReplaced(deps.database, [row], { userId, intervals: () => intervals });
+  const events = await deps.events.load([row.event_id, ...replaced]);
   const event = events.get(row.event_id);
   if (event === undefined) throw notFound();
   return { status: 200, json: renderTimelineRow(row, event, { events, userId, deviceId, intervals, nowMs: deps.runtime.clock.now(), withRoomId: true }) };

@@ -3,6 +3,7 @@ import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import type { ApiRequest, ApiResponse, Route } from '../../../pkg/http/route.ts';
 import { renderEvent } from '../events/client-event.ts';
 import { renderTimelineRow } from '../events/render-row.ts';
+import { visibleReplaced } from '../events/replaced.ts';
 import { parseEventFilter, passes, passesRoom, type EventFilter } from '../filters/filter.ts';
 import { slotOf, TIMELINE_COLUMNS, type TimelineRow } from '../storage/rows.ts';
 import type { ReadDeps } from '../sync/deps.ts';
@@ -117,7 +118,8 @@ function isShown({ filter, userId, rights }: PageQuestion, row: TimelineRow): bo
 }
 
 async function renderRows(deps: ReadDeps, question: PageQuestion, rows: readonly TimelineRow[]): Promise<string[]> {
-  const events = await deps.events.load(rows.flatMap((row) => (row.replaces === '' ? [row.event_id] : [row.event_id, row.replaces])));
+  const replaced = await visibleReplaced(deps.database, rows, { userId: question.userId, intervals: () => question.rights.intervals });
+  const events = await deps.events.load([...rows.map((row) => row.event_id), ...replaced]);
   return rows.flatMap((row) => {
     const event = events.get(row.event_id);
     return event === undefined ? [] : [renderTimelineRow(row, event, { events, ...question, intervals: question.rights.intervals, nowMs: deps.runtime.clock.now(), withRoomId: true })];

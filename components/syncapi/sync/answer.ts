@@ -1,5 +1,6 @@
 /** Makes one answer of /sync: reads all rooms together in a bounded number of queries, then assembles the text from stored fragments. */
 import { currentMembershipsOf } from './watched.ts';
+import { visibleReplaced } from '../events/replaced.ts';
 import { loadAccountData } from '../streams/account-data.ts';
 import { loadReceipts } from '../streams/receipts.ts';
 import { loadState, type StateWanted } from '../streams/state.ts';
@@ -51,8 +52,10 @@ async function readMaterial(deps: ReadDeps, scope: SyncScope, known: { views: Ro
   const state = await loadState(database, wantedState(scope, [...moved, ...gone], { timelines, summaries }));
   const stripped = await loadStrippedState(database, invited, userId);
   const partition = userPartition(deps.partitionMap, userId);
-  const eventIds = [...state.values(), ...stripped.values()].flat();
-  for (const timeline of timelines.values()) for (const row of timeline.shown) eventIds.push(...(row.replaces === '' ? [row.event_id] : [row.event_id, row.replaces]));
+  const shown = [...timelines.values()].flatMap((timeline) => timeline.shown);
+  const intervals = new Map(known.views.map((view) => [view.roomId, view.intervals]));
+  const replaced = await visibleReplaced(database, shown, { userId, intervals: (roomId) => intervals.get(roomId) ?? [] });
+  const eventIds = [...[...state.values(), ...stripped.values()].flat(), ...shown.map((row) => row.event_id), ...replaced];
   return {
     ...{ views: known.views, typing: known.typing, timelines, summaries, state, stripped },
     receipts: await loadReceipts(database, moved, userId),

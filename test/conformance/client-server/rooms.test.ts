@@ -212,6 +212,23 @@ describe('rooms as clients see them', { skip: specMissing }, () => {
     assert.deepEqual([event.type, event.state_key, event.room_id, event.content], ['m.room.name', '', scene.roomId, { name: 'Tea' }]);
   });
 
+  test('content that was replaced is told to who may see it, that something was replaced to everybody', async () => {
+    const initial = [{ type: 'm.room.history_visibility', content: { history_visibility: 'joined' } }];
+    const roomId = await create({ preset: 'public_chat', topic: 'secret', initial_state: initial });
+    await scene.world.ask(scene.alice, 'PUT', `/rooms/${roomId}/state/m.room.history_visibility`, { history_visibility: 'shared' });
+    const { event_id: eventId } = await scene.world.ask(scene.alice, 'PUT', `/rooms/${roomId}/state/m.room.topic`, { topic: 'open' });
+    await scene.world.ask(scene.bob, 'POST', `/join/${roomId}`, {});
+    const prevTopics = async (account: Account) => {
+      const paged = (await messages(account, roomId, { dir: 'b', limit: '50' })).chunk as Body[];
+      const events = [...paged, await get(account, 'getOneRoomEvent', `/rooms/${roomId}/event/${eventId}`)].filter((event) => event.event_id === eventId);
+      return events.map(({ unsigned }) => [unsigned.prev_content?.topic, typeof unsigned.replaces_state]);
+    };
+    const synced = (await sync(scene.alice)).rooms.join[roomId].timeline.events as Body[];
+    assert.equal(synced.find((event) => event.event_id === eventId).unsigned.prev_content.topic, 'secret');
+    assert.deepEqual(await prevTopics(scene.alice), Array(2).fill(['secret', 'string']));
+    assert.deepEqual(await prevTopics(scene.bob), Array(2).fill([undefined, 'string']));
+  });
+
   describe('accounts', () => {
     for (const [form, fields] of Object.entries({
       'an identifier with a name': { identifier: { type: 'm.id.user', user: 'alice' } },
