@@ -44,7 +44,7 @@ export function isJsonObject(value: unknown): value is Record<string, unknown> {
 }
 
 /** Deepest nesting of braces and brackets outside strings; exact for valid JSON, meaningless but finite for anything else. */
-function depthOf(bytes: Uint8Array): number {
+export function depthOf(bytes: Uint8Array): number {
   let depth = 0;
   let deepest = 0;
   let inString = false;

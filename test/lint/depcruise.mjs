@@ -4,6 +4,8 @@
  */
 const PRODUCT = '^(components|pkg|schemas)/';
 const DRIVERS = '^pkg/(log|storage)/(kafka|nats|embedded|postgres|sqlite)/';
+/** The connections to other servers. */
+const NETWORK = '^pkg/federation/transport/';
 const TESTS = '[.]test[.]ts$';
 /** The clients of brokers and databases, the web framework, the logger and the meter: each has one place. */
 const OUTSIDE_WORLD = '(^|/)node_modules/(kafkajs|nats|pg|better-sqlite3|express|pino|prom-client)/';
@@ -24,14 +26,14 @@ export default {
       { path: '^components/(?!homeserver/)([^/]+)/', pathNot: TESTS }, { path: '^components/', pathNot: '^components/$1/' }),
     rule('homeserver-uses-front-doors', 'The composition root takes a component by its index.ts.',
       { path: '^components/homeserver/', pathNot: TESTS }, { path: '^components/(?!homeserver/)[^/]+/', pathNot: '^components/[^/]+/index[.]ts$' }),
-    rule('drivers-only-from-root', 'Which log and which database it is, is decided in the composition root.',
-      { path: '^(components|pkg)/', pathNot: `^components/homeserver/|${DRIVERS}|${TESTS}` }, { path: DRIVERS }),
+    rule('drivers-only-from-root', 'Which log, which database and which network it is, is decided in the composition root.',
+      { path: '^(components|pkg)/', pathNot: `^components/homeserver/|${DRIVERS}|${NETWORK}|${TESTS}` }, { path: `${DRIVERS}|${NETWORK}` }),
     rule('clients-only-in-their-place', 'Broker and database clients live in drivers, Express in the listener, pino and prom-client in telemetry.',
       { path: PRODUCT, pathNot: `${OUTSIDE_WORLD_HOMES}|${TESTS}` }, { path: OUTSIDE_WORLD }),
     rule('matrix-is-pure', 'pkg/matrix: values in, values out.',
       { path: '^pkg/matrix/', pathNot: TESTS }, { path: '^(pkg/(?!(matrix|assert)/)|components/)' }),
-    rule('io-only-at-the-rim', 'Node core modules are for pkg/runtime, the drivers, the listener and the composition root; deterministic functions (node:crypto, node:buffer) and types are for all.',
-      { path: PRODUCT, pathNot: `^pkg/runtime/|${DRIVERS}|^pkg/http/listener[.]ts$|^pkg/telemetry/|^components/homeserver/|${TESTS}` },
+    rule('io-only-at-the-rim', 'Node core modules are for pkg/runtime, the drivers, the connections to other servers, the listener and the composition root; deterministic functions (node:crypto, node:buffer) and types are for all.',
+      { path: PRODUCT, pathNot: `^pkg/runtime/|${DRIVERS}|${NETWORK}|^pkg/http/listener[.]ts$|^pkg/telemetry/|^components/homeserver/|${TESTS}` },
       { dependencyTypes: ['core'], dependencyTypesNot: ['type-only'], pathNot: '^(node:)?(crypto|buffer)$' }),
     rule('no-production-import-of-tests', 'The product runs without test/ and bench/.',
       { path: PRODUCT, pathNot: TESTS }, { path: `^(test|bench)/|${TESTS}` }),

@@ -1,0 +1,137 @@
+/** One request over HTTPS and its answer, within limits: addresses, certificate, bytes and time. */
+import { request as httpsRequest } from 'node:https';
+import type { Agent } from 'node:https';
+import type { ClientRequest, IncomingMessage } from 'node:http';
+import { isIP } from 'node:net';
+import type { LookupFunction } from 'node:net';
+import { checkServerIdentity } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
+import type { Clock, Timer } from '../../runtime/runtime.ts';
+import type { AddressCheck } from '../ip-ranges.ts';
+import type { RawResponse } from '../parse-response.ts';
+import type { Target } from '../resolve-server-name.ts';
+import { FederationError } from '../transport.ts';
+import { AddressRefused } from './names.ts';
+
+/** What all exchanges of a client share. */
+export interface Line {
+  /** Its options name the trusted authorities. */
+  readonly agent: Agent;
+  readonly clock: Clock;
+  readonly lookup: LookupFunction;
+  readonly mayConnect: AddressCheck;
+  /** How long a target may take until its certificate is checked, in ms. */
+  readonly connectMs: number;
+}
+
+export interface Exchange {
+  readonly target: Target;
+  /** Whom the certificate must name: a host name or an IP address. */
+  readonly tlsName: string;
+  readonly method: string;
+  /** Path and query. */
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
+  readonly bytesMax: number;
+  /** Aborted with the `FederationError` to reject with. */
+  readonly signal: AbortSignal;
+}
+
+/** Nothing of the request has reached the target: another one may be tried. */
+export class NotSent extends FederationError {}
+
+/** The connection was an idle one from the pool, and its other end had closed it just then: nothing was wrong, try a new one. */
+export class StaleConnection extends FederationError {}
+
+/** Rejects with `FederationError`; `NotSent` while no connection was made. Redirects and error statuses are answers here. */
+export function exchange(line: Line, asked: Exchange): Promise<RawResponse> {
+  const { host, port } = asked.target;
+  if (asked.signal.aborted) return Promise.reject(asked.signal.reason as Error);
+  if (isIP(host) !== 0 && !line.mayConnect(host)) return Promise.reject(new NotSent('refused', `the address ${host} may not be connected to`));
+  return new Promise((resolve, reject) => {
+    const request = httpsRequest({
+      host, port, method: asked.method, path: asked.path, agent: line.agent, lookup: line.lookup, setHost: false,
+      headers: asked.body === undefined ? asked.headers : { ...asked.headers, 'Content-Length': String(Buffer.byteLength(asked.body)) },
+      // No server name is sent for IP addresses; the certificate must name whom we look for, not where it was found.
+      servername: isIP(asked.tlsName) === 0 ? asked.tlsName : '',
+      checkServerIdentity: (_host, certificate) => checkServerIdentity(asked.tlsName, certificate),
+    });
+    const onAbort = () => void request.destroy(asked.signal.reason as Error);
+    asked.signal.addEventListener('abort', onAbort, { once: true });
+    const connection = watchConnection(line, request, asked);
+    const settle = (work: () => void) => {
+      asked.signal.removeEventListener('abort', onAbort);
+      connection.stop();
+      work();
+    };
+    request.on('error', (error) => settle(() => reject(classify(error, { request, asked, connected: connection.made() }))));
+    request.on('response', (response) => {
+      readBody(response, asked.bytesMax).then(
+        (body) => settle(() => resolve({ status: response.statusCode ?? 0, headers: singleHeaders(response), body })),
+        (error: Error) => {
+          request.destroy();
+          settle(() => reject(classify(asked.signal.aborted ? (asked.signal.reason as Error) : error, { request, asked, connected: true })));
+        },
+      );
+    });
+    request.end(asked.body);
+  });
+}
+
+/** Gives the target `connectMs` to connect, and looks at the address that it was in the end. */
+function watchConnection(line: Line, request: ClientRequest, asked: Exchange): { made(): boolean; stop(): void } {
+  let made = false;
+  let timer: Timer | undefined;
+  const giveUp = () => {
+    if (!made) request.destroy(new NotSent('unreachable', `${asked.target.host}:${asked.target.port} made no connection within ${line.connectMs} ms`));
+  };
+  request.on('socket', (socket) => {
+    // Only now: before, the request may have waited for our own limit of connections.
+    timer = line.clock.timer(line.connectMs, giveUp);
+    const check = () => {
+      const address = socket.remoteAddress;
+      if (address === undefined || !line.mayConnect(address)) request.destroy(new AddressRefused(`the address ${address ?? 'of nobody'} may not be connected to`));
+    };
+    if (!socket.connecting) check();
+    else socket.once('connect', check);
+    if (request.reusedSocket) made = true;
+    else socket.once('secureConnect', () => { made = true; });
+  });
+  return { made: () => made, stop: () => timer?.cancel() };
+}
+
+async function readBody(response: IncomingMessage, bytesMax: number): Promise<Buffer> {
+  const encoding = response.headers['content-encoding'];
+  if (encoding !== undefined && encoding !== 'identity') throw new FederationError('garbage', `the answer is compressed (${encoding}), which was not asked for`, { status: response.statusCode });
+  const tooLarge = () => new FederationError('garbage', `the answer is larger than ${bytesMax} bytes`, { status: response.statusCode });
+  if (Number(response.headers['content-length'] ?? 0) > bytesMax) throw tooLarge();
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > bytesMax) throw tooLarge();
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, size);
+}
+
+function classify(error: Error, { request, asked, connected }: { request: ClientRequest; asked: Exchange; connected: boolean }): FederationError {
+  const where = `${asked.tlsName} at ${asked.target.host}:${asked.target.port}`;
+  const code = (error as NodeJS.ErrnoException).code ?? '';
+  if (error instanceof FederationError) return error;
+  if (error instanceof AddressRefused) return new NotSent('refused', error.message);
+  if (code.startsWith('HPE_')) return new FederationError('garbage', `${where} does not speak HTTP: ${error.message}`, { cause: error });
+  if (connected) {
+    const Kind = request.reusedSocket && code === 'ECONNRESET' ? StaleConnection : FederationError;
+    return new Kind('unreachable', `${where} broke the connection off: ${error.message}`, { cause: error });
+  }
+  // Set by Node when the chain or the name in it was refused.
+  const refusal = (request.socket as TLSSocket | null)?.authorizationError as unknown;
+  if (refusal !== null && refusal !== undefined) return new NotSent('untrusted', `the certificate of ${where} was refused: ${error.message}`, { cause: error });
+  return new NotSent('unreachable', `${where} cannot be reached: ${error.message}`, { cause: error });
+}
+
+function singleHeaders(response: IncomingMessage): Record<string, string | undefined> {
+  return Object.fromEntries(Object.entries(response.headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : value]));
+}
