@@ -1,5 +1,6 @@
 import type { EventLoader } from '../events/load-events.ts';
 import type { AccountDataRow } from '../storage/rows.ts';
+import type { ReceiptContent } from '../streams/receipts.ts';
 import type { RoomSummary } from '../streams/summary.ts';
 import type { RoomTimeline } from '../streams/timeline.ts';
 import type { RoomView } from './scope.ts';
@@ -10,7 +11,7 @@ export interface Material {
   readonly timelines: ReadonlyMap<string, RoomTimeline>;
   readonly state: ReadonlyMap<string, readonly string[]>;
   readonly stripped: ReadonlyMap<string, readonly string[]>;
-  readonly receipts: ReadonlyMap<string, Record<string, unknown>>;
+  readonly receipts: ReadonlyMap<string, readonly ReceiptContent[]>;
   readonly typing: ReadonlyMap<string, readonly string[]>;
   readonly summaries: ReadonlyMap<string, RoomSummary>;
   readonly accountData: ReadonlyMap<string, readonly AccountDataRow[]>;

@@ -114,8 +114,7 @@ function renderEphemeral({ scope, material }: Rendering, view: RoomView): string
   const filter = scope.filter.room.ephemeral;
   if (!passesRoom(filter, view.roomId)) return [];
   const events: { type: string; text: string }[] = [];
-  const receipts = material.receipts.get(view.roomId);
-  if (receipts !== undefined) events.push({ type: 'm.receipt', text: `{"content":${JSON.stringify(receipts)},"type":"m.receipt"}` });
+  for (const content of material.receipts.get(view.roomId) ?? []) events.push({ type: 'm.receipt', text: `{"content":${JSON.stringify(content)},"type":"m.receipt"}` });
   const typing = material.typing.get(view.roomId);
   if (typing !== undefined) events.push({ type: 'm.typing', text: `{"content":{"user_ids":${JSON.stringify(typing)}},"type":"m.typing"}` });
   return limited(filter, events.filter((event) => passes(filter, event))).map((event) => event.text);

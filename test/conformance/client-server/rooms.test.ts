@@ -165,6 +165,15 @@ describe('rooms as clients see them', { skip: specMissing }, () => {
     });
   });
 
+  test('receipts of one user on one event come for each thread', async () => {
+    const roomId = await scene.newRoom();
+    const eventId = await say(scene.alice, roomId, 'tea?');
+    for (const body of [{}, { thread_id: 'main' }, { thread_id: eventId }]) await scene.world.ask(scene.alice, 'POST', `/rooms/${roomId}/receipt/m.read/${eventId}`, body);
+    const { events } = (await sync(scene.alice)).rooms.join[roomId].ephemeral as { events: Body[] };
+    const threads = events.filter((event) => event.type === 'm.receipt').map(({ content }) => content[eventId]['m.read'][scene.alice.userId].thread_id);
+    assert.deepEqual(threads, [undefined, 'main', eventId]);
+  });
+
   test('/messages gives an end while there is more, and none at either edge', async () => {
     const roomId = await scene.newRoom();
     for (const text of ['1', '2', '3']) await say(scene.alice, roomId, text);
