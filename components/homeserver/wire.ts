@@ -100,9 +100,11 @@ export async function wire(options: WireOptions): Promise<Homeserver> {
       for (const part of parts) await part.start();
     },
     async stop() {
-      for (const part of [...parts].reverse()) await part.stop();
-      await commands.close();
-      await appliedPositions.close();
+      const steps = [...[...parts].reverse().map((part) => () => part.stop()), () => commands.close(), () => appliedPositions.close()];
+      // One that fails must not keep the others from giving their partitions back.
+      const failures: unknown[] = [];
+      for (const step of steps) await step().catch((error: unknown) => failures.push(error));
+      if (failures.length > 0) throw new AggregateError(failures, 'not everything stopped in order');
     },
   };
 }

@@ -24,7 +24,10 @@ export interface LeaseOptions {
   readonly database: Database;
   readonly runtime: Runtime;
   readonly partitions: number;
-  /** This process is the only one that may use the database: leases are taken at once and never run out. */
+  /**
+   * This process is the only one that may use the database: at its start it takes every partition at once, whoever had it, and claims nothing for the future, so that whoever
+   * comes after it does the same. Of two such processes the newer one has the partitions.
+   */
   readonly exclusive: boolean;
   readonly ttlMs?: number;
   readonly renewMs?: number;
@@ -46,7 +49,8 @@ export interface LeaseKeeper {
 }
 
 const NOBODY = '';
-const NEVER_MS = 2 ** 52;
+/** How soon an exclusive keeper that lacks a partition looks again. */
+const MISSING_MS = 1000;
 
 export function createLeaseKeeper(options: LeaseOptions): LeaseKeeper {
   return new Keeper(options);
@@ -65,11 +69,13 @@ class Keeper implements LeaseKeeper {
   /** Epoch by partition. */
   readonly #held = new Map<number, number>();
   #renewedAt = 0;
+  /** Partitions of an exclusive keeper that another process has. */
+  #displaced = 0;
   #task: Task | undefined;
 
   constructor(options: LeaseOptions) {
     this.#options = options;
-    this.#ttlMs = options.exclusive ? NEVER_MS : (options.ttlMs ?? 4000);
+    this.#ttlMs = options.exclusive ? 0 : (options.ttlMs ?? 4000);
     this.#renewMs = options.exclusive ? 60_000 : (options.renewMs ?? 1000);
   }
 
@@ -91,7 +97,7 @@ class Keeper implements LeaseKeeper {
   }
 
   lost(partition: number): void {
-    this.#held.delete(partition);
+    if (this.#held.delete(partition) && this.#options.exclusive) this.#displaced += 1;
   }
 
   held(): readonly number[] {
@@ -100,14 +106,16 @@ class Keeper implements LeaseKeeper {
 
   health(): string | undefined {
     const { consumer, exclusive, runtime } = this.#options;
+    if (this.#displaced > 0) return `another process has ${this.#displaced} partitions of ${consumer}: with the embedded log only one process may run`;
     const sinceMs = runtime.clock.monotonic() - this.#renewedAt;
     return exclusive || sinceMs < this.#ttlMs * 2 ? undefined : `${consumer} has not renewed its leases for ${Math.round(sinceMs / 1000)} s`;
   }
 
   async #keepBalancing(signal: AbortSignal): Promise<void> {
-    const { consumer, runtime } = this.#options;
+    const { consumer, runtime, partitions, exclusive } = this.#options;
     while (!signal.aborted) {
-      await runtime.clock.sleep(this.#renewMs, signal);
+      const isMissing = exclusive && this.#held.size < partitions;
+      await runtime.clock.sleep(isMissing ? MISSING_MS : this.#renewMs, signal);
       if (signal.aborted) return;
       try {
         await this.#balance();
@@ -129,21 +137,27 @@ class Keeper implements LeaseKeeper {
     const share = Math.ceil(partitions / Math.max(1, seen.alive));
     for (const partition of this.held().slice(share)) await this.#giveBack(partition);
     const wanted = [...seen.rows]
-      // Ours and not held: a take-over that was committed although its answer was lost.
-      .filter(([partition, row]) => !this.#held.has(partition) && (exclusive || [NOBODY, runtime.instanceId].includes(row.owner) || row.expiresAt < seen.now))
+      .filter(([partition, row]) => !this.#held.has(partition) && this.#mayTake(row, seen.now))
       .map(([partition]) => partition)
       .slice(0, Math.max(0, share - this.#held.size));
     if (wanted.length > 0) await this.#takeOver(wanted);
+    this.#displaced = exclusive ? [...seen.rows].filter(([partition, row]) => !this.#held.has(partition) && ![NOBODY, runtime.instanceId].includes(row.owner)).length : 0;
     // Given back here, but the table was not told: it would be renewed for ever and be nobody's.
     for (const [partition, row] of seen.rows) {
       if (row.owner === runtime.instanceId && !this.#held.has(partition) && !wanted.includes(partition)) await this.#release(partition, row.epoch);
     }
   }
 
+  /** Also what is ours and not held: a take-over that was committed although its answer was lost. */
+  #mayTake(row: { readonly owner: string; readonly expiresAt: number }, now: number): boolean {
+    if ([NOBODY, this.#options.runtime.instanceId].includes(row.owner)) return true;
+    return this.#options.exclusive ? this.#task === undefined : row.expiresAt < now;
+  }
+
   async #announce(tx: Transaction): Promise<Seen> {
     const { consumer, runtime, exclusive } = this.#options;
     const now = await tx.nowMs(runtime.clock.now());
-    const until = exclusive ? NEVER_MS : now + this.#ttlMs;
+    const until = now + this.#ttlMs;
     await tx.insertMany({
       into: 'instances', columns: ['consumer', 'instance', 'expires_at'], rows: [[consumer, runtime.instanceId, until]],
       onConflict: 'ON CONFLICT (consumer, instance) DO UPDATE SET expires_at = excluded.expires_at',
@@ -182,7 +196,7 @@ class Keeper implements LeaseKeeper {
     for (const partition of wanted) {
       const { changes } = await tx.run(
         `UPDATE leases SET owner = ?, epoch = epoch + 1, expires_at = ? WHERE consumer = ? AND partition = ? AND (owner = '' OR owner = ? OR expires_at < ?)`,
-        [runtime.instanceId, exclusive ? NEVER_MS : now + this.#ttlMs, consumer, partition, runtime.instanceId, exclusive ? NEVER_MS + 1 : now]);
+        [runtime.instanceId, now + this.#ttlMs, consumer, partition, runtime.instanceId, exclusive ? Number.MAX_SAFE_INTEGER : now]);
       if (changes === 1) taken.push(partition);
     }
     // Waits for a commit of the old owner that is under way; what it commits later is fenced off.
