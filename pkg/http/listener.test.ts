@@ -158,6 +158,17 @@ test('stopping lets long polls return early, says Connection: close, and takes n
   agent.destroy();
 });
 
+test('a request that is on its way on an idle connection when stopping begins is answered, as the last of its connection', async () => {
+  const listener = await start();
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  await ask(listener, 'GET', '/ready', { agent });
+  const stopped = listener.stop(5000);
+  const answer = await ask(listener, 'GET', '/ready', { agent });
+  assert.deepEqual([answer.status, answer.headers['connection']], [200, 'close']);
+  await stopped;
+  agent.destroy();
+});
+
 test('stopping does not wait for a connection that its client opened ahead of its use', async () => {
   const listener = await start();
   const ended = talk(listener, '');

@@ -3,7 +3,7 @@
  * has gone, and stops without failing a request.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import { Server as NetServer, type AddressInfo, type Socket } from 'node:net';
 import express, { type Express } from 'express';
 import type { Runtime } from '../runtime/runtime.ts';
 import { responseBytes } from './body.ts';
@@ -42,6 +42,8 @@ export interface Listener {
   stop(deadlineMs?: number): Promise<void>;
 }
 
+/** Idle connections live this long after the listener has begun to stop: a request may be on its way on them, and learns from its answer that it was the last. */
+const IDLE_GRACE_MS = 500;
 /** Waking all long polls at once would hold up the requests in between. */
 const WAKE_AT_ONCE = 200;
 
@@ -162,13 +164,16 @@ function listen(server: Server, options: ListenerOptions): Promise<void> {
 async function stop(server: Server, state: State, deadlineMs: number): Promise<void> {
   const { clock, logger } = state.options.runtime;
   state.stopping = true;
-  // Closes the idle connections too; the others close after their answer, which says `Connection: close`.
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  const gone = new AbortController();
+  // Takes no new connections. The close of http itself would cut the idle ones at once.
+  const closed = new Promise<void>((resolve) => NetServer.prototype.close.call(server, () => resolve())).then(() => gone.abort());
   const timer = clock.timer(deadlineMs, () => {
     logger.warn({ requests: state.active.size }, 'requests were cut: they took longer than the deadline for stopping');
     server.closeAllConnections();
   });
   await wakeLongPolls(state);
+  await requestsEnd(state);
+  await clock.sleep(Math.min(IDLE_GRACE_MS, deadlineMs / 2), gone.signal);
   await requestsEnd(state);
   server.closeIdleConnections();
   // Node does not count them among the idle ones.
