@@ -8,6 +8,7 @@ import { loadStrippedState } from '../streams/stripped-state.ts';
 import { loadSummaries } from '../streams/summary.ts';
 import { loadTimelines } from '../streams/timeline.ts';
 import { membershipsOfUser } from '../storage/memberships.ts';
+import type { TimelineRow } from '../storage/rows.ts';
 import { encodeSyncToken, type SyncPosition } from '../token/sync-token.ts';
 import type { ReadDeps } from './deps.ts';
 import type { Material } from './material.ts';
@@ -102,12 +103,8 @@ function wantedStateOf(scope: SyncScope, view: RoomView, { timelines, summaries 
   if (timeline?.anchor === undefined || view.stateAfter === undefined) return undefined;
   const filter = scope.filter.room.state;
   const lazyMembers = filter.lazyLoadMembers;
-  const members = new Set<string>();
-  if (lazyMembers) {
-    for (const row of timeline.shown) members.add(row.sender);
-    if (view.stateAfter === 0) for (const userId of [scope.userId, ...(summaries.get(view.roomId)?.heroes ?? [])]) members.add(userId);
-  }
   const useStateAfter = scope.stateField !== 'state';
+  const members = lazyMembers ? membersNeeded(scope, view, { shown: timeline.shown, heroes: summaries.get(view.roomId)?.heroes }) : new Set<string>();
   const nothingMissing = view.stateAfter > 0 && timeline.complete && !useStateAfter;
   if (nothingMissing && members.size === 0) return undefined;
   return {
@@ -121,4 +118,14 @@ function wantedStateOf(scope: SyncScope, view: RoomView, { timelines, summaries 
     lazyMembers,
     useStateAfter,
   };
+}
+
+/** Members without whom the timeline cannot be shown, where the others are left out. */
+function membersNeeded(scope: SyncScope, view: RoomView, known: { shown: readonly TimelineRow[]; heroes: readonly string[] | undefined }): Set<string> {
+  const members = new Set(known.shown.map((row) => row.sender));
+  if (view.stateAfter === 0) for (const userId of [scope.userId, ...(known.heroes ?? [])]) members.add(userId);
+  // A client that asks for the state at the end takes none from the timeline.
+  const changed = scope.stateField === 'state' ? [] : known.shown.filter((row) => row.type === 'm.room.member');
+  for (const row of changed) if (row.state_key !== null) members.add(row.state_key);
+  return members;
 }

@@ -127,6 +127,24 @@ describe('rooms as clients see them', { skip: specMissing }, () => {
       });
     }
 
+    test('gives the members of the timeline too to who loads members lazily and takes no state from the timeline', async () => {
+      const roomId = await create({ invite: [scene.carol.userId], preset: 'public_chat' });
+      await scene.world.ask(scene.bob, 'POST', `/join/${roomId}`, {});
+      await say(scene.alice, roomId, 'tea?');
+      const filter = (limit: number) => JSON.stringify({ room: { state: { lazy_load_members: true }, timeline: { limit } } });
+      const membersAt = async (limit: number) => {
+        const { events } = (await sync(scene.alice, { use_state_after: 'true', filter: filter(limit) })).rooms.join[roomId].state_after as { events: Event[] };
+        return events.filter((event) => event.type === 'm.room.member').map((event) => event.state_key).sort();
+      };
+      const { alice, bob, carol } = scene;
+      assert.deepEqual(await membersAt(3), [alice.userId, bob.userId, carol.userId]);
+      // Unnamed: the others are its heroes.
+      await scene.world.ask(alice, 'PUT', `/rooms/${roomId}/state/m.room.name`, { name: 'Tea' });
+      assert.deepEqual(await membersAt(2), [alice.userId]);
+      assert.deepEqual(await membersAt(4), [alice.userId, bob.userId, carol.userId]);
+      await scene.world.ask(carol, 'POST', `/rooms/${roomId}/leave`, {});
+    });
+
     test('shows a room that was left once, up to the leave', async () => {
       const roomId = await scene.newRoom();
       await scene.world.ask(scene.bob, 'POST', `/join/${roomId}`, {});
