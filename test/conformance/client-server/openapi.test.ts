@@ -32,15 +32,15 @@ describe('the Client-Server API as the spec describes it', { skip: specMissing }
     const operation = operationOf(operationId);
     describe(operationId, () => {
       test('answers a good request with what the schema says', async () => {
-        const answer = await answerTo(scene.world, operation, await GOOD_REQUESTS[operationId]!(scene));
+        const answer = await answerTo(scene.world, operationId, await GOOD_REQUESTS[operationId]!(scene));
         assert.equal(answer.status, 200, JSON.stringify(answer.body));
       });
 
       if (operation.needsToken && !TOKEN_OPTIONAL.has(operationId)) test('refuses a missing and an unknown token', async () => {
         const call = await GOOD_REQUESTS[operationId]!(scene);
-        const missing = await answerTo(scene.world, operation, { ...call, token: undefined });
+        const missing = await answerTo(scene.world, operationId, { ...call, token: undefined });
         assert.deepEqual([missing.status, missing.body.errcode], [401, 'M_MISSING_TOKEN']);
-        const unknown = await answerTo(scene.world, operation, { ...call, token: 'unknown' });
+        const unknown = await answerTo(scene.world, operationId, { ...call, token: 'unknown' });
         assert.deepEqual([unknown.status, unknown.body.errcode], [401, 'M_UNKNOWN_TOKEN']);
       });
 
@@ -49,11 +49,11 @@ describe('the Client-Server API as the spec describes it', { skip: specMissing }
         const call = await GOOD_REQUESTS[operationId]!(scene);
         const accepted: string[] = [];
         for (const { name, body } of wrongBodies(schema, call.body)) {
-          const answer = await answerTo(scene.world, operation, { ...call, body });
+          const answer = await answerTo(scene.world, operationId, { ...call, body });
           if (answer.status !== 400 || !WRONG_BODY_ERRCODES.has(answer.body.errcode)) accepted.push(`${name}: ${answer.status} ${answer.body.errcode ?? ''}`);
         }
         assert.deepEqual(accepted, []);
-        const broken = await answerTo(scene.world, operation, { ...call, body: Buffer.from('{"a":') });
+        const broken = await answerTo(scene.world, operationId, { ...call, body: Buffer.from('{"a":') });
         assert.deepEqual([broken.status, broken.body.errcode], [400, 'M_NOT_JSON']);
       });
 
@@ -66,7 +66,7 @@ describe('the Client-Server API as the spec describes it', { skip: specMissing }
             const changed = new URLSearchParams(query);
             if (value === undefined) changed.delete(name);
             else changed.set(name, String(value));
-            const answer = await answerTo(scene.world, operation, { ...call, path: `${path}?${changed}` });
+            const answer = await answerTo(scene.world, operationId, { ...call, path: `${path}?${changed}` });
             assert.equal(answer.status, 400, `${name}=${String(value)}`);
             assert.ok(['M_INVALID_PARAM', 'M_MISSING_PARAM'].includes(answer.body.errcode), `${name}=${String(value)}: ${answer.body.errcode}`);
           }
