@@ -1,6 +1,7 @@
 /** Random room graphs for fast-check: what users might do to each other on many forks at once. */
 import fc from 'fast-check';
 import type { EventDraft } from '../../pkg/matrix/events/pdu.ts';
+import { domainOf } from '../../pkg/matrix/ids/domain-of.ts';
 import { signJson } from '../../pkg/matrix/signing/sign-json.ts';
 import { encodeBase64 } from '../../pkg/matrix/canonical-json/base64.ts';
 import { POWER_LEVELS_SLOT, slotOfEvent } from '../../pkg/matrix/state-res/slot.ts';
@@ -47,12 +48,16 @@ const ACTIONS = {
     return { type: 'm.room.power_levels', sender, state_key: '', content: { ...levels, users: { ...(users as object), [target]: pick(LEVELS, choice) } } };
   },
   setDefault: ({ sender, choice }, dag, base) => {
-    return { type: 'm.room.power_levels', sender, state_key: '', content: { ...currentLevels(dag, base), [pick(LEVEL_KEYS, choice)]: pick(LEVELS, choice >> 3) } };
+    const level = pick(LEVELS, choice >> 3);
+    // Strings are levels up to version 9 and malformed later.
+    return { type: 'm.room.power_levels', sender, state_key: '', content: { ...currentLevels(dag, base), [pick(LEVEL_KEYS, choice)]: choice >= 56 ? ` +0${level} ` : level } };
   },
   setTypeLevel: ({ sender, choice }, dag, base) => {
     return { type: 'm.room.power_levels', sender, state_key: '', content: { ...currentLevels(dag, base), events: { 'm.room.topic': pick(LEVELS, choice) } } };
   },
   joinRule: ({ sender, choice }) => ({ type: 'm.room.join_rules', sender, state_key: '', content: { join_rule: pick(JOIN_RULES, choice) } }),
+  aliases: ({ sender, target, choice }) => ({ type: 'm.room.aliases', sender, state_key: domainOf(target), content: { aliases: [`#${choice}:${domainOf(target)}`] } }),
+  redaction: ({ sender, choice }, dag) => ({ type: 'm.room.redaction', sender, redacts: pick(dag.accepted, choice), content: {} }),
   topic: ({ sender, choice }) => ({ type: 'm.room.topic', sender, state_key: '', content: { topic: String(choice) } }),
   own: ({ sender, target }) => ({ type: 'org.example.own', sender, state_key: target, content: {} }),
   message: ({ sender, choice }) => ({ type: 'm.room.message', sender, content: { body: String(choice) } }),

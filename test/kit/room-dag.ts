@@ -3,12 +3,14 @@ import { authorize } from '../../pkg/matrix/auth/authorize.ts';
 import { authTypesFor } from '../../pkg/matrix/auth/auth-types.ts';
 import type { AuthVerdict } from '../../pkg/matrix/auth/verdict.ts';
 import { buildEvent } from '../../pkg/matrix/events/build-event.ts';
+import { essentialText, sha256Base64 } from '../../pkg/matrix/events/hashes.ts';
+import { prevEventIds } from '../../pkg/matrix/events/pdu.ts';
 import type { EventDraft, Pdu } from '../../pkg/matrix/events/pdu.ts';
 import { domainOf } from '../../pkg/matrix/ids/domain-of.ts';
 import { roomIdOfCreateEvent } from '../../pkg/matrix/ids/room-id.ts';
-import { roomVersion } from '../../pkg/matrix/room-versions/room-versions.ts';
+import { knownRoomVersion } from '../../pkg/matrix/room-versions/room-versions.ts';
 import type { RoomVersion } from '../../pkg/matrix/room-versions/room-versions.ts';
-import { addSignature } from '../../pkg/matrix/signing/sign-event.ts';
+import { addSignature, hashAndSignEvent } from '../../pkg/matrix/signing/sign-event.ts';
 import type { StateSet } from '../../pkg/matrix/state-res/conflicts.ts';
 import { resolveState } from '../../pkg/matrix/state-res/resolve-state.ts';
 import { slotOf } from '../../pkg/matrix/state-res/slot.ts';
@@ -41,7 +43,7 @@ export class RoomDag {
 
   /** A room with nothing but its create event. */
   constructor(versionId: string, createContent: Record<string, unknown> = {}) {
-    this.version = roomVersion(versionId) as RoomVersion;
+    this.version = knownRoomVersion(versionId) as RoomVersion;
     const hashed = this.version.roomIdFormat === 'create-hash';
     this.roomId = hashed ? '' : '!room:one.test';
     const content = { room_version: versionId, ...(this.version.creatorInContent ? { creator: CREATOR } : {}), ...createContent };
@@ -91,24 +93,40 @@ export class RoomDag {
 
   /** Accepted events that no accepted event follows. */
   extremities(): string[] {
-    const followed = new Set(this.accepted.flatMap((eventId) => this.pdu(eventId)?.prev_events ?? []));
+    const followed = new Set(this.accepted.flatMap((eventId) => prevEventIds(this.events.get(eventId)!.pdu)));
     return this.accepted.filter((eventId) => !followed.has(eventId));
   }
 
   #build(draft: EventDraft, prevEvents: readonly string[], before: StateSet): { eventId: string; pdu: Pdu } {
     const authEvents = authTypesFor(draft, this.version).map(([type, stateKey]) => before.get(slotOf(type, stateKey)));
+    if (this.version.eventFormat === 'pairs') return this.#buildPairs(draft, prevEvents, authEvents.filter((authId) => authId !== undefined));
     const { eventId, pdu } = buildEvent({
       version: this.version,
       draft,
       roomId: this.roomId === '' ? undefined : this.roomId,
       prevEvents,
       authEvents: authEvents.filter((authId) => authId !== undefined),
-      depth: 1 + Math.max(0, ...prevEvents.map((prevId) => this.pdu(prevId)?.depth ?? 0)),
+      depth: this.#depthAfter(prevEvents),
       originServerTs: this.#lastTs,
       serverName: domainOf(draft.sender),
       signingKey: TEST_KEY,
     });
     const authoriser = draft.content.join_authorised_via_users_server;
     return { eventId, pdu: typeof authoriser === 'string' ? addSignature(pdu, this.version, domainOf(authoriser), TEST_KEY) : pdu };
+  }
+
+  /** An event of room version 1 or 2. */
+  #buildPairs(draft: EventDraft, prevEvents: readonly string[], authEvents: readonly string[]): { eventId: string; pdu: Pdu } {
+    const eventId = `$event${this.events.size}:${domainOf(draft.sender)}`;
+    const pairs = (eventIds: readonly string[]): string[] => eventIds.map((id) => [id, { sha256: sha256Base64(essentialText(this.pdu(id)!, this.version)) }] as unknown as string);
+    const event = {
+      ...draft, event_id: eventId, room_id: this.roomId, prev_events: pairs(prevEvents), auth_events: pairs(authEvents), depth: this.#depthAfter(prevEvents),
+      origin_server_ts: this.#lastTs,
+    };
+    return { eventId, pdu: hashAndSignEvent(event, this.version, domainOf(draft.sender), TEST_KEY) as Pdu };
+  }
+
+  #depthAfter(prevEvents: readonly string[]): number {
+    return 1 + Math.max(0, ...prevEvents.map((prevId) => this.pdu(prevId)?.depth ?? 0));
   }
 }

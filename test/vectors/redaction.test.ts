@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Pdu } from '../../pkg/matrix/events/pdu.ts';
 import { redact } from '../../pkg/matrix/events/redact.ts';
-import { roomVersion } from '../../pkg/matrix/room-versions/room-versions.ts';
+import { knownRoomVersion, roomVersion } from '../../pkg/matrix/room-versions/room-versions.ts';
 import type { RoomVersion } from '../../pkg/matrix/room-versions/room-versions.ts';
 
 const BASE = {
@@ -48,6 +48,25 @@ for (const { type, content, v10, v11 } of VECTORS) {
       const redacted = redact({ ...BASE, ...OLD, ...GOING, type, content } as Pdu, version);
       const expected = versionId === '10' ? { ...BASE, ...OLD, type, content: v10 } : { ...BASE, type, content: v11 };
       assert.deepEqual(redacted, expected);
+    });
+  }
+}
+
+/** Up to version 9, what is kept of a content where version 10 keeps more or less. */
+const OLDER: readonly { type: string; content: Record<string, unknown>; kept: (version: number) => Record<string, unknown> }[] = [
+  { type: 'm.room.member', content: MEMBER, kept: (version) => (version === 9 ? KEPT_MEMBER : { membership: 'join' }) },
+  { type: 'm.room.join_rules', content: { join_rule: 'restricted', allow: [1] }, kept: (version) => (version >= 8 ? { join_rule: 'restricted', allow: [1] } : { join_rule: 'restricted' }) },
+  { type: 'm.room.aliases', content: { aliases: ['#a:domain'], more: 1 }, kept: (version): Record<string, unknown> => (version <= 5 ? { aliases: ['#a:domain'] } : {}) },
+  { type: 'm.room.power_levels', content: ALL_LEVELS, kept: () => LEVELS_V10 },
+  { type: 'm.room.create', content: { creator: '@u:domain', room_version: '9' }, kept: () => ({ creator: '@u:domain' }) },
+  { type: 'm.room.redaction', content: { redacts: '$x' }, kept: () => ({}) },
+];
+
+for (const { type, content, kept } of OLDER) {
+  for (const id of [1, 2, 3, 4, 5, 6, 7, 8, 9]) {
+    test(`v${id} redaction of ${type}`, () => {
+      const redacted = redact({ ...BASE, ...OLD, ...GOING, type, content } as Pdu, knownRoomVersion(String(id)) as RoomVersion);
+      assert.deepEqual(redacted, { ...BASE, ...OLD, type, content: kept(id) });
     });
   }
 }

@@ -1,4 +1,6 @@
 /** Authorisation of `m.room.member` events: rule 4 of room versions 10 and 11, rule 5 of version 12. Numbers in comments are those below that rule. */
+import { prevEventIds } from '../events/pdu.ts';
+import type { Pdu } from '../events/pdu.ts';
 import { domainOf } from '../ids/domain-of.ts';
 import type { RoomVersion } from '../room-versions/room-versions.ts';
 import { membershipOf } from './auth-context.ts';
@@ -42,7 +44,7 @@ function authorizeJoin(member: MemberContext): AuthVerdict {
   const { event, target, targetBefore } = member;
   // 3.1. The creator's first join; up to version 10 the create event names the creator, later its sender is it.
   const creator = member.version.creatorInContent ? member.create.content.creator : member.create.sender;
-  if (event.prev_events.length === 1 && event.prev_events[0] === member.createEventId && target === creator) return ALLOWED;
+  if (isOnlyPrevEvent(event, member.createEventId) && target === creator) return ALLOWED;
   // 3.2.
   if (event.sender !== target) return refuse('Nobody can join another user to a room');
   // 3.3.
@@ -53,6 +55,11 @@ function authorizeJoin(member: MemberContext): AuthVerdict {
   if (rule === 'invite' || (rule === 'knock' && member.version.knock)) return wasInvited ? ALLOWED : refuse(`${target} is not invited to the room`); // 3.4.
   if (isRestricted(rule, member.version)) return wasInvited ? ALLOWED : authorizeRestrictedJoin(member); // 3.5.1.
   return rule === 'public' ? ALLOWED : refuse("The room's join rule lets nobody in"); // 3.6, 3.7.
+}
+
+function isOnlyPrevEvent(event: Pdu, eventId: string): boolean {
+  const [first, second] = prevEventIds(event);
+  return first === eventId && second === undefined;
 }
 
 /** 3.5.2 and 3.5.3: somebody who may invite has authorised the join. */

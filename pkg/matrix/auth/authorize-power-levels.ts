@@ -1,8 +1,11 @@
-/** Authorisation of `m.room.power_levels`: rule 9 of room versions 10 and 11, rule 10 of version 12. Numbers in comments are those below that rule, as `10's/12's`. */
+/**
+ * Authorisation of `m.room.power_levels`: rule 10 of room versions 1 to 5, 9 of versions 6 to 11, 10 of version 12. Numbers in comments are those below that rule, as
+ * `10's/12's`; up to version 9 the first two do not exist.
+ */
 import { isUserId } from '../ids/user-id.ts';
 import type { RoomVersion } from '../room-versions/room-versions.ts';
 import type { AuthContext } from './auth-context.ts';
-import { levelIn } from './power-levels.ts';
+import { levelIn, levelOf } from './power-levels.ts';
 import { ALLOWED, refuse } from './verdict.ts';
 import type { AuthVerdict } from './verdict.ts';
 
@@ -26,7 +29,7 @@ export function authorizePowerLevels(context: AuthContext): AuthVerdict {
 
 /** What is malformed in the content of `m.room.power_levels`, as one sentence; undefined when nothing is. */
 export function powerLevelsProblem(content: Record<string, unknown>, version: Pick<RoomVersion, 'integerPowerLevels'>): string | undefined {
-  if (!version.integerPowerLevels) throw new RangeError('power levels of room versions before 10 are not supported');
+  if (!version.integerPowerLevels) return looseUsersProblem(content.users);
   // 1.
   const notInteger = LEVEL_KEYS.find((key) => content[key] !== undefined && !Number.isSafeInteger(content[key]));
   if (notInteger !== undefined) return `${notInteger} in the power levels is not an integer`;
@@ -37,6 +40,14 @@ export function powerLevelsProblem(content: Record<string, unknown>, version: Pi
   // 3.
   const notUser = Object.keys(content.users ?? {}).find((key) => !isUserId(key));
   return notUser === undefined ? undefined : 'users in the power levels has a key that is not a user ID';
+}
+
+/** 3, up to version 9: integers may be strings there, and nothing but the users is looked at. */
+function looseUsersProblem(users: unknown): string | undefined {
+  if (users === undefined) return undefined;
+  if (typeof users !== 'object' || users === null || Array.isArray(users)) return 'users in the power levels is not an object of integers';
+  const malformed = Object.entries(users).find(([userId, level]) => !isUserId(userId) || levelOf(level) === undefined);
+  return malformed === undefined ? undefined : 'users in the power levels has a key that is not a user ID, or a level that is not an integer';
 }
 
 function isMapOfIntegers(value: unknown): boolean {

@@ -1,6 +1,6 @@
 /**
- * The authorisation rules of room versions 10, 11 and 12 (spec: rooms/, "Authorisation rules"). Comments give the number of each rule; where version 12 counts differently, as
- * `10's/12's`. Rule 2/3, about the event's `auth_events`, is in `check-auth-events.ts`: it is checked once, on receipt, while these rules are
+ * The authorisation rules of all room versions (spec: rooms/, "Authorisation rules"). Comments give the number of each rule in versions 10 and 11; where version 12 counts
+ * differently, as `10's/12's`; rules that only older versions have, with those versions. Rule 2/3, about the event's `auth_events`, is in `check-auth-events.ts`: it is checked once, on receipt, while these rules are
  * checked against several states.
  */
 import { eventIdOf } from '../events/event-id.ts';
@@ -8,7 +8,7 @@ import type { Pdu } from '../events/pdu.ts';
 import { domainOf } from '../ids/domain-of.ts';
 import { createEventIdOfRoom } from '../ids/room-id.ts';
 import { isUserId } from '../ids/user-id.ts';
-import { roomVersion } from '../room-versions/room-versions.ts';
+import { knownRoomVersion } from '../room-versions/room-versions.ts';
 import type { RoomVersion } from '../room-versions/room-versions.ts';
 import { membershipOf } from './auth-context.ts';
 import type { AuthContext, Authorize } from './auth-context.ts';
@@ -35,6 +35,10 @@ export function authorize(input: Authorize): AuthVerdict {
   if (create.content['m.federate'] === false && domainOf(event.sender) !== domainOf(create.sender)) {
     return refuse('The room is closed to users of other servers');
   }
+  // 4 of versions 1 to 5. Whoever may or may not be in the room, a server says what its aliases are.
+  if (event.type === 'm.room.aliases' && version.aliasesAuthorised) {
+    return event.state_key === domainOf(event.sender) ? ALLOWED : refuse("The aliases are not of the sender's server");
+  }
   const power = roomPower(state, version);
   const signedBy = input.signedBy ?? ((serverName: string) => Object.hasOwn(event.signatures, serverName));
   const context: AuthContext = { event, version, state, roomId, signedBy, create, createEventId, power, senderPower: userPower(power, event.sender) };
@@ -59,8 +63,16 @@ function authorizeFromMember(context: AuthContext): AuthVerdict {
   if (event.state_key?.startsWith('@') === true && event.state_key !== event.sender) return refuse('The state key names another user');
   // 9/10.
   if (event.type === 'm.room.power_levels') return authorizePowerLevels(context);
+  // 11 of versions 1 and 2.
+  if (event.type === 'm.room.redaction' && context.version.redactionAuthorised) return authorizeRedaction(context);
   // 10/11.
   return ALLOWED;
+}
+
+/** Rule 11 of versions 1 and 2: who has the redact level, or redacts an event of the same server by its ID. */
+function authorizeRedaction({ event, version, power, senderPower }: AuthContext): AuthVerdict {
+  const sameServer = event.redacts !== undefined && domainOf(event.redacts) === domainOf(eventIdOf(event, version));
+  return senderPower >= actionPower(power, 'redact') || sameServer ? ALLOWED : refuse(`${event.sender} may not redact events of other servers`);
 }
 
 /** Rule 1. */
@@ -75,7 +87,7 @@ function authorizeCreate(event: Pdu, version: RoomVersion): AuthVerdict {
   }
   // 1.3.
   const { room_version: named, additional_creators: additional } = event.content;
-  if (named !== undefined && (typeof named !== 'string' || roomVersion(named) === undefined)) return refuse('The room version is not supported');
+  if (named !== undefined && (typeof named !== 'string' || knownRoomVersion(named) === undefined)) return refuse('The room version is not supported');
   // 1.4 of version 10 (and of those before).
   if (version.creatorInContent && event.content.creator === undefined) return refuse('The create event names no creator');
   // 1.4 of version 12.

@@ -17,6 +17,8 @@ export interface RoomPower {
 }
 
 const ACTION_DEFAULTS: Readonly<Record<PowerAction, number>> = { invite: 0, kick: 50, ban: 50, redact: 50 };
+/** An integer in a string: sign, leading zeros and spaces around it are allowed. */
+const INTEGER_TEXT = /^\s*[+-]?\d+\s*$/;
 const NOTIFICATION_DEFAULT = 50;
 const STATE_DEFAULT = 50;
 /** Power of the creator of a room that has no power levels, up to version 11. */
@@ -65,9 +67,18 @@ export function notificationPower(power: RoomPower, key: string): number {
   return levelIn(power.levels?.notifications, key) ?? NOTIFICATION_DEFAULT;
 }
 
-/** The integer under `key` of an object; undefined when there is none. */
+/** The level under `key` of an object; undefined when there is none. */
 export function levelIn(levels: unknown, key: string): number | undefined {
   if (typeof levels !== 'object' || levels === null || !Object.hasOwn(levels, key)) return undefined;
-  const level = (levels as Record<string, unknown>)[key];
-  return Number.isSafeInteger(level) ? (level as number) : undefined;
+  return levelOf((levels as Record<string, unknown>)[key]);
+}
+
+/**
+ * The level that a value stands for; undefined when it is none. Up to room version 9 strings stand for levels too (rooms/v1, "accept values as strings"), up to version 5 fractions;
+ * later ones have neither, since the authorisation rules or canonical JSON keep them out.
+ */
+export function levelOf(value: unknown): number | undefined {
+  if (Number.isSafeInteger(value)) return value as number;
+  if (typeof value === 'number' && Number.isFinite(value)) return Math.trunc(value);
+  return typeof value === 'string' && INTEGER_TEXT.test(value) ? Number(value) : undefined;
 }

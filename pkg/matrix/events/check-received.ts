@@ -15,6 +15,7 @@ import { requiredSigners } from '../signing/sign-event.ts';
 import { checkSize } from './check-size.ts';
 import { eventIdOf, eventIdOfEssentials } from './event-id.ts';
 import { contentHashMatches, essentialText } from './hashes.ts';
+import { authEventIds } from './pdu.ts';
 import type { Pdu } from './pdu.ts';
 import { redact } from './redact.ts';
 import { validateEvent } from './validate-event.ts';
@@ -124,13 +125,13 @@ export function checkAuthorisation(input: CheckAuthorisation): AuthorisationOutc
 /** The auth events, and the create event that a room ID without domain stands for. */
 function neededEvents({ event: { pdu, roomId }, version }: CheckAuthorisation): string[] {
   const impliesCreate = version.roomIdFormat === 'create-hash' && pdu.type !== 'm.room.create';
-  return [...new Set([...pdu.auth_events, ...(impliesCreate ? [createEventIdOfRoom(roomId)] : [])])];
+  return [...new Set([...authEventIds(pdu), ...(impliesCreate ? [createEventIdOfRoom(roomId)] : [])])];
 }
 
 function authorizeByAuthEvents(input: CheckAuthorisation, byState: (state: StateLookup) => AuthVerdict): AuthVerdict {
   const { event: { pdu, roomId }, version } = input;
   const known = (eventId: string): AuthEvent => input.authEvents(eventId) as AuthEvent;
-  const cited = pdu.auth_events.map(known);
+  const cited = authEventIds(pdu).map(known);
   const selection = checkAuthEvents(pdu, version, cited);
   if (!selection.allowed) return selection;
   const create = version.roomIdFormat === 'create-hash' && pdu.type !== 'm.room.create' ? known(createEventIdOfRoom(roomId)) : undefined;

@@ -1,5 +1,6 @@
 /**
- * An event as servers exchange it (persistent data unit), in the format of room versions 3 and later: no event ID inside, references by event ID.
+ * An event as servers exchange it (persistent data unit), in the format of room versions 3 and later: no event ID inside, references by event ID. In versions 1 and 2 it also has an
+ * `event_id`, and its references are pairs of an event ID and hashes: read them with `authEventIds` and `prevEventIds`.
  * Wire object: snake_case, plain JSON values.
  */
 export interface Pdu {
@@ -31,6 +32,21 @@ export interface EventDraft {
   readonly content: Record<string, unknown>;
   /** Only for `m.room.redaction`; stands where the room version has it, whichever way it was given. */
   readonly redacts?: string;
+}
+
+/** IDs of the events that `auth_events` names, in every format. */
+export function authEventIds(pdu: Pick<Pdu, 'auth_events'>): readonly string[] {
+  return idsOf(pdu.auth_events);
+}
+
+/** IDs of the events that `prev_events` names, in every format. */
+export function prevEventIds(pdu: Pick<Pdu, 'prev_events'>): readonly string[] {
+  return idsOf(pdu.prev_events);
+}
+
+function idsOf(references: readonly (string | readonly [eventId: string, hashes: unknown])[]): readonly string[] {
+  const arePairs = references.length > 0 && typeof references[0] !== 'string';
+  return arePairs ? references.map((reference) => (typeof reference === 'string' ? reference : reference[0])) : (references as readonly string[]);
 }
 
 /** Whether the event is a state event. */

@@ -42,13 +42,19 @@ function roomIdProblem(event: Record<string, unknown>, version: RoomVersion): st
 }
 
 function referenceProblem(event: Record<string, unknown>, version: RoomVersion): string | undefined {
-  if (version.eventFormat !== 'ids') throw new RangeError(`events of room version ${version.id} are not supported`);
+  if (version.eventFormat === 'pairs' && !isEventIdOf(version, event.event_id)) return 'event_id is not an event ID';
   for (const [key, countMax] of [['prev_events', PREV_EVENTS_MAX], ['auth_events', AUTH_EVENTS_MAX]] as const) {
     const references = event[key];
-    if (!Array.isArray(references) || !references.every((id) => isEventIdOf(version, id))) return `${key} is not a list of event IDs`;
+    if (!Array.isArray(references) || !references.every((reference) => isReference(reference, version))) return `${key} is not a list of event IDs`;
     if (references.length > countMax) return `${key} has more than ${countMax} entries`;
   }
   return undefined;
+}
+
+/** An event ID; in versions 1 and 2 a pair of one and hashes. */
+function isReference(reference: unknown, version: RoomVersion): boolean {
+  if (version.eventFormat === 'ids') return isEventIdOf(version, reference);
+  return Array.isArray(reference) && reference.length === 2 && isEventIdOf(version, reference[0]) && isMapOfStrings(reference[1]);
 }
 
 function signatureProblem(event: Record<string, unknown>): string | undefined {

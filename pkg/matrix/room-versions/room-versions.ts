@@ -1,6 +1,6 @@
 /**
  * How room versions differ, as one table of values: algorithms take a `RoomVersion` and look at its flags, never at its ID. The flags
- * span versions 1 to 12 (spec: rooms/); the table lists the versions that this server can run.
+ * span versions 1 to 12 (spec: rooms/), which the library knows all; `ROOM_VERSIONS` are those that this server runs.
  */
 
 /** Which keys survive a redaction. `all`: the whole content. A key with a list keeps only those keys of the object under it. */
@@ -52,16 +52,20 @@ const EVENT_KEYS_V11 = [
 ];
 const POWER_LEVEL_KEYS_V1 = ['ban', 'events', 'events_default', 'kick', 'redact', 'state_default', 'users', 'users_default'];
 
-const REDACTION_V9: RedactionRules = {
+const REDACTION_V6: RedactionRules = {
   eventKeys: [...EVENT_KEYS_V11, 'prev_state', 'origin', 'membership'],
   contentKeys: {
-    'm.room.member': ['membership', 'join_authorised_via_users_server'],
+    'm.room.member': ['membership'],
     'm.room.create': ['creator'],
-    'm.room.join_rules': ['join_rule', 'allow'],
+    'm.room.join_rules': ['join_rule'],
     'm.room.power_levels': POWER_LEVEL_KEYS_V1,
     'm.room.history_visibility': ['history_visibility'],
   },
 };
+
+const REDACTION_V1 = keeping(REDACTION_V6, { 'm.room.aliases': ['aliases'] });
+const REDACTION_V8 = keeping(REDACTION_V6, { 'm.room.join_rules': ['join_rule', 'allow'] });
+const REDACTION_V9 = keeping(REDACTION_V8, { 'm.room.member': ['membership', 'join_authorised_via_users_server'] });
 
 const REDACTION_V11: RedactionRules = {
   eventKeys: EVENT_KEYS_V11,
@@ -75,28 +79,37 @@ const REDACTION_V11: RedactionRules = {
   },
 };
 
-const V10: RoomVersion = {
-  id: '10',
-  eventFormat: 'ids',
-  eventIdFormat: 'base64url',
+const V1: RoomVersion = {
+  id: '1',
+  eventFormat: 'pairs',
+  eventIdFormat: 'opaque',
   roomIdFormat: 'domain',
-  stateResolution: 'v2',
-  keyValidityEnforced: true,
-  strictCanonicalJson: true,
-  redaction: REDACTION_V9,
+  stateResolution: 'v1',
+  keyValidityEnforced: false,
+  strictCanonicalJson: false,
+  redaction: REDACTION_V1,
   redactsInContent: false,
-  redactionAuthorised: false,
-  aliasesAuthorised: false,
-  notificationLevelsChecked: true,
-  knock: true,
-  restrictedJoin: true,
-  knockRestricted: true,
-  integerPowerLevels: true,
+  redactionAuthorised: true,
+  aliasesAuthorised: true,
+  notificationLevelsChecked: false,
+  knock: false,
+  restrictedJoin: false,
+  knockRestricted: false,
+  integerPowerLevels: false,
   creatorInContent: true,
   createInAuthEvents: true,
   privilegedCreators: false,
 };
 
+const V2: RoomVersion = { ...V1, id: '2', stateResolution: 'v2' };
+const V3: RoomVersion = { ...V2, id: '3', eventFormat: 'ids', eventIdFormat: 'base64', redactionAuthorised: false };
+const V4: RoomVersion = { ...V3, id: '4', eventIdFormat: 'base64url' };
+const V5: RoomVersion = { ...V4, id: '5', keyValidityEnforced: true };
+const V6: RoomVersion = { ...V5, id: '6', redaction: REDACTION_V6, strictCanonicalJson: true, aliasesAuthorised: false, notificationLevelsChecked: true };
+const V7: RoomVersion = { ...V6, id: '7', knock: true };
+const V8: RoomVersion = { ...V7, id: '8', redaction: REDACTION_V8, restrictedJoin: true };
+const V9: RoomVersion = { ...V8, id: '9', redaction: REDACTION_V9 };
+const V10: RoomVersion = { ...V9, id: '10', knockRestricted: true, integerPowerLevels: true };
 const V11: RoomVersion = { ...V10, id: '11', redaction: REDACTION_V11, redactsInContent: true, creatorInContent: false };
 
 const V12: RoomVersion = {
@@ -108,15 +121,29 @@ const V12: RoomVersion = {
   privilegedCreators: true,
 };
 
-/** Every version that this server can run, oldest first. All of them are stable. */
+/** Every version there is, oldest first. All of them are stable. */
+export const KNOWN_ROOM_VERSIONS: readonly RoomVersion[] = [V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11, V12];
+
+/** Every version that this server can run, oldest first. */
 export const ROOM_VERSIONS: readonly RoomVersion[] = [V10, V11, V12];
 
 /** What the spec tells servers to create rooms with. */
 export const DEFAULT_ROOM_VERSION = '12';
 
-const byId = new Map(ROOM_VERSIONS.map((version) => [version.id, version]));
+const known = new Map(KNOWN_ROOM_VERSIONS.map((version) => [version.id, version]));
+const run = new Map(ROOM_VERSIONS.map((version) => [version.id, version]));
 
-/** The version with this ID; undefined when this server does not support it. */
+/** The version with this ID; undefined when this server does not run it. */
 export function roomVersion(id: string): RoomVersion | undefined {
-  return byId.get(id);
+  return run.get(id);
+}
+
+/** The version with this ID, whether or not this server runs it; undefined when there is none. */
+export function knownRoomVersion(id: string): RoomVersion | undefined {
+  return known.get(id);
+}
+
+/** The same rules but for these event types. */
+function keeping(rules: RedactionRules, contentKeys: RedactionRules['contentKeys']): RedactionRules {
+  return { ...rules, contentKeys: { ...rules.contentKeys, ...contentKeys } };
 }

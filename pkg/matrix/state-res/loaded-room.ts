@@ -1,5 +1,6 @@
 /** The loaded events that a resolution looks at. */
 import { createEventIdOfRoom } from '../ids/room-id.ts';
+import { authEventIds } from '../events/pdu.ts';
 import type { Pdu } from '../events/pdu.ts';
 import type { RoomVersion } from '../room-versions/room-versions.ts';
 import { CREATE_SLOT, POWER_LEVELS_SLOT, slotOfEvent } from './slot.ts';
@@ -23,7 +24,7 @@ export function loadedEvent(room: LoadedRoom, eventId: string): Pdu {
 /** The event at that slot among the event's own auth events; in versions whose room ID is the create event's hash, also that event. */
 export function citedAt(room: LoadedRoom, event: Pdu, slot: Slot): string | undefined {
   if (slot === CREATE_SLOT && room.version.roomIdFormat === 'create-hash') return createEventIdOfRoom(room.roomId);
-  return event.auth_events.find((authId) => slotOfEvent(loadedEvent(room, authId)) === slot);
+  return authEventIds(event).find((authId) => slotOfEvent(loadedEvent(room, authId)) === slot);
 }
 
 /** The power levels that the event cites. */

@@ -1,6 +1,7 @@
 /** Power events and their order (spec: rooms/v2, "Power events" and "Reverse topological power ordering"). */
 import { roomPower, userPower } from '../auth/power-levels.ts';
 import { compareCodePoints } from '../canonical-json/canonical-json.ts';
+import { authEventIds } from '../events/pdu.ts';
 import type { Pdu } from '../events/pdu.ts';
 import { Heap } from './heap.ts';
 import { citedAt, loadedEvent } from './loaded-room.ts';
@@ -21,7 +22,7 @@ export function isPowerEvent(event: Pdu): boolean {
 export function powerEvents(room: LoadedRoom, fullConflictedSet: ReadonlySet<string>): Set<string> {
   const selected = new Set([...fullConflictedSet].filter((eventId) => isPowerEvent(loadedEvent(room, eventId))));
   for (const eventId of selected) {
-    for (const authId of loadedEvent(room, eventId).auth_events) if (fullConflictedSet.has(authId)) selected.add(authId);
+    for (const authId of authEventIds(loadedEvent(room, eventId))) if (fullConflictedSet.has(authId)) selected.add(authId);
   }
   return selected;
 }
@@ -40,7 +41,7 @@ export function reverseTopologicalPowerOrder(room: LoadedRoom, eventIds: Readonl
   const ready = new Heap(compareVertices);
   for (const eventId of eventIds) {
     const event = loadedEvent(room, eventId);
-    const cited = [...new Set(event.auth_events)].filter((authId) => eventIds.has(authId));
+    const cited = [...new Set(authEventIds(event))].filter((authId) => eventIds.has(authId));
     const vertex: Vertex = { eventId, event, power: senderPower(room, event), waitsFor: cited.length };
     for (const authId of cited) {
       const citing = citedBy.get(authId);

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import type { RoomDag } from '../../../test/kit/room-dag.ts';
 import { startRoom } from '../../../test/kit/random-room.ts';
 import { CREATOR } from '../../../test/kit/room-state.ts';
+import { authEventIds } from '../events/pdu.ts';
 import type { EventDraft, Pdu } from '../events/pdu.ts';
 import { authDifference, conflictedSubgraph } from './auth-chains.ts';
 import { conflictedEvents, conflictedSlots } from './conflicts.ts';
@@ -38,7 +39,7 @@ function change(dag: RoomDag, state: StateSet, ...eventIds: string[]): Map<strin
   return changed;
 }
 
-for (const versionId of ['10', '11', '12']) {
+for (const versionId of ['2', '3', '6', '9', '10', '11', '12']) {
   describe(`v${versionId}`, () => {
     test('states that agree are passed through', () => {
       const dag = startRoom(versionId);
@@ -105,7 +106,7 @@ for (const versionId of ['10', '11', '12']) {
       const fork = dag.newest;
       const sets = [dag.send(member(CREATOR, BOB, 'ban'), { prev: [fork] }), dag.send(topic(ALICE, 't'), { prev: [fork] })].map((eventId) => dag.stateAfter(eventId));
       const conflicts = conflictedSlots(sets);
-      const authEventsOf = (eventId: string): string[] => dag.pdu(eventId)!.auth_events;
+      const authEventsOf = (eventId: string): readonly string[] => authEventIds(dag.pdu(eventId)!);
       const loaded = new Set<string>();
       const room = { version: dag.version, roomId: dag.roomId, events: (eventId: string) => (loaded.has(eventId) ? dag.pdu(eventId) : undefined), authEventsOf };
       const input = { ...room, conflicts, authDifference: authDifference({ stateSets: sets, conflicts, authEventsOf }) };
@@ -136,7 +137,7 @@ for (const versionId of ['10', '11', '12']) {
       // Both sides have the topic, so that the second levels are in no auth difference: version 2 forgets that Bob had the power to set the third.
       const sets = [change(dag, dag.stateAfter(), first), dag.stateAfter()];
       const conflicts = conflictedSlots(sets);
-      const authEventsOf = (eventId: string): string[] => dag.pdu(eventId)!.auth_events;
+      const authEventsOf = (eventId: string): readonly string[] => authEventIds(dag.pdu(eventId)!);
       assert.equal(authDifference({ stateSets: sets, conflicts, authEventsOf }).has(second), false);
       assert.ok(conflictedSubgraph(conflictedEvents(conflicts.conflicted), authEventsOf).has(second));
       assert.equal(dag.resolve(sets).get(LEVELS), versionId === '12' ? third : first);
@@ -187,4 +188,36 @@ test('two sides of a room of 50,000 members', () => {
   assert.equal(resolved.size, stateSets[0]!.size + 1);
   assert.equal(resolved.get(memberSlot(BOB)), ban);
   assert.ok(asked.size < 20, 'only events of the conflict are looked at');
+});
+
+describe('v1', () => {
+  test('of two power levels the deeper stands, if the other allows it', () => {
+    const dag = startRoom('1');
+    const fork = dag.newest;
+    const one = dag.send(levels(dag, CREATOR, { [ALICE]: 50, [BOB]: 10 }), { prev: [fork], ts: 9 });
+    const note = dag.send({ type: 'm.room.message', sender: BOB, content: {} }, { prev: [fork] });
+    const two = dag.send(levels(dag, CREATOR, { [ALICE]: 50, [BOB]: 20 }), { prev: [note], ts: 1 });
+    assert.equal(dag.resolve([one, two]).get(LEVELS), two);
+    assert.equal(dag.resolve([two, one]).get(LEVELS), two);
+  });
+
+  test('what only one side has is no conflict', () => {
+    const dag = startRoom('1');
+    const fork = dag.newest;
+    const ban = dag.send(member(CREATOR, ALICE, 'ban'), { prev: [fork] });
+    const theirs = dag.send(topic(ALICE, 't'), { prev: [fork] });
+    const resolved = dag.resolve([ban, theirs]);
+    assert.deepEqual([resolved.get(memberSlot(ALICE)), resolved.get(TOPIC)], [ban, theirs]);
+  });
+
+  test('of two topics the deepest that is allowed stands', () => {
+    const dag = startRoom('1');
+    const fork = dag.newest;
+    const ours = dag.send(topic(CREATOR, 'ours'), { prev: [fork] });
+    const ban = dag.send(member(CREATOR, ALICE, 'ban'), { prev: [ours] });
+    const note = dag.send({ type: 'm.room.message', sender: BOB, content: {} }, { prev: [fork] });
+    const theirs = dag.send(topic(ALICE, 'theirs'), { prev: [note] });
+    assert.equal(dag.resolve([ours, theirs]).get(TOPIC), theirs);
+    assert.equal(dag.resolve([ban, theirs]).get(TOPIC), ours);
+  });
 });

@@ -4,12 +4,14 @@
  * its states gives them to `resolveConflicts`, which does neither.
  */
 import { authTypesFor } from '../auth/auth-types.ts';
+import { authEventIds } from '../events/pdu.ts';
 import { createEventIdOfRoom } from '../ids/room-id.ts';
 import { authDifference, conflictedSubgraph, withAuthChains } from './auth-chains.ts';
 import type { AuthEventsOf } from './auth-chains.ts';
 import { conflictedEvents, conflictedSlots } from './conflicts.ts';
 import type { Conflicts, StateSet } from './conflicts.ts';
 import type { LoadedRoom } from './loaded-room.ts';
+import { resolveV1 } from './resolve-v1.ts';
 import { fullConflictedSet, resolveV2 } from './resolve-v2.ts';
 import { CREATE_SLOT, POWER_LEVELS_SLOT, slotOf } from './slot.ts';
 import type { Slot } from './slot.ts';
@@ -36,7 +38,8 @@ export function resolveState(input: ResolveState): Map<Slot, string> {
   const state = new Map(stateSets[0] ?? []);
   if (conflicts.conflicted.size === 0) return state;
   for (const slot of conflicts.conflicted.keys()) state.delete(slot);
-  const difference = input.authDifference ?? authDifference({ stateSets, conflicts, authEventsOf: authEventsIn(input) });
+  const usesDifference = input.version.stateResolution !== 'v1' && input.authDifference === undefined;
+  const difference = !usesDifference ? (input.authDifference ?? []) : authDifference({ stateSets, conflicts, authEventsOf: authEventsIn(input) });
   for (const [slot, eventId] of resolveConflicts({ ...input, conflicts, authDifference: difference })) state.set(slot, eventId);
   return state;
 }
@@ -46,6 +49,7 @@ export function resolveState(input: ResolveState): Map<Slot, string> {
  * `RangeError` when an event is needed that was not loaded.
  */
 export function resolveConflicts(input: ResolveConflicts): Map<Slot, string> {
+  if (input.version.stateResolution === 'v1') return resolveV1(input, input.conflicts);
   return resolveV2(input, input.conflicts, fullConflictedSetOf(input));
 }
 
@@ -82,10 +86,11 @@ function addBase(needed: Set<string>, { version, conflicts: { unconflicted }, ev
 
 function fullConflictedSetOf(input: ResolveConflicts): Set<string> {
   const { version, conflicts } = input;
+  if (version.stateResolution === 'v1') return conflictedEvents(conflicts.conflicted);
   const isV21 = version.stateResolution === 'v2.1';
   return fullConflictedSet(conflicts, input.authDifference, isV21 ? conflictedSubgraph(conflictedEvents(conflicts.conflicted), authEventsIn(input)) : []);
 }
 
 function authEventsIn(room: Pick<ResolveConflicts, 'events' | 'authEventsOf'>): AuthEventsOf {
-  return room.authEventsOf ?? ((eventId) => room.events(eventId)?.auth_events ?? []);
+  return room.authEventsOf ?? ((eventId) => authEventIds(room.events(eventId) ?? { auth_events: [] }));
 }
