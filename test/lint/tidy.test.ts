@@ -46,6 +46,7 @@ const BUILT_AHEAD: Record<string, string> = {
   'pkg/matrix/state-res/mainline-order.ts': 'rooms that fork (federation)',
   'pkg/matrix/state-res/power-order.ts': 'rooms that fork (federation)',
   'pkg/matrix/state-res/resolve-state.ts': 'rooms that fork (federation)',
+  'pkg/matrix/state-res/resolve-v1.ts': 'rooms that fork (federation)',
   'pkg/matrix/state-res/resolve-v2.ts': 'rooms that fork (federation)',
   'pkg/matrix/state-res/slot.ts': 'rooms that fork (federation)',
   'pkg/runtime/durable-timers.ts': 'delayed events, retries, retention',
