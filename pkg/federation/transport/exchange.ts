@@ -1,6 +1,6 @@
 /** One request over HTTPS and its answer, within limits: addresses, certificate, bytes and time. */
 import { request as httpsRequest } from 'node:https';
-import type { Agent } from 'node:https';
+import type { Agent, RequestOptions } from 'node:https';
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import type { LookupFunction } from 'node:net';
@@ -53,9 +53,7 @@ export function exchange(line: Line, asked: Exchange): Promise<RawResponse> {
     const request = httpsRequest({
       host, port, method: asked.method, path: asked.path, agent: line.agent, lookup: line.lookup, setHost: false,
       headers: asked.body === undefined ? asked.headers : { ...asked.headers, 'Content-Length': String(Buffer.byteLength(asked.body)) },
-      // No server name is sent for IP addresses; the certificate must name whom we look for, not where it was found.
-      servername: isIP(asked.tlsName) === 0 ? asked.tlsName : '',
-      checkServerIdentity: (_host, certificate) => checkServerIdentity(asked.tlsName, certificate),
+      ...identityCheck(asked.tlsName, host),
     });
     const onAbort = () => void request.destroy(asked.signal.reason as Error);
     asked.signal.addEventListener('abort', onAbort, { once: true });
@@ -79,6 +77,16 @@ export function exchange(line: Line, asked: Exchange): Promise<RawResponse> {
   });
 }
 
+/**
+ * Whom the certificate must name: whom we look for, not where it was found. Node checks the server name that is sent, or the address where none is (for IP addresses). A check of
+ * our own, for an address that is found at another one (overrides), costs the connection its place in the pool.
+ */
+function identityCheck(tlsName: string, host: string): Pick<RequestOptions, 'servername' | 'checkServerIdentity'> {
+  if (isIP(tlsName) === 0) return { servername: tlsName };
+  if (tlsName === host) return { servername: '' };
+  return { servername: '', checkServerIdentity: (_host, certificate) => checkServerIdentity(tlsName, certificate) };
+}
+
 /** Gives the target `connectMs` to connect, and looks at the address that it was in the end. */
 function watchConnection(line: Line, request: ClientRequest, asked: Exchange): { made(): boolean; stop(): void } {
   let made = false;
@@ -91,7 +99,9 @@ function watchConnection(line: Line, request: ClientRequest, asked: Exchange): {
     timer = line.clock.timer(line.connectMs, giveUp);
     const check = () => {
       const address = socket.remoteAddress;
-      if (address === undefined || !line.mayConnect(address)) request.destroy(new AddressRefused(`the address ${address ?? 'of nobody'} may not be connected to`));
+      // A connection that is gone again has no address any more.
+      if (address === undefined) request.destroy(new Error('the connection was closed at once'));
+      else if (!line.mayConnect(address)) request.destroy(new AddressRefused(`the address ${address} may not be connected to`));
     };
     if (!socket.connecting) check();
     else socket.once('connect', check);

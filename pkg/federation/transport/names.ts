@@ -21,9 +21,13 @@ const SYSTEM_LOOKUPS = 1;
 const SYSTEM_LOOKUPS_WAITING_MAX = 100;
 const LOOPBACK = ['127.0.0.1', '::1'];
 
-/** Asks without blocking threads; names that only this machine knows (its hosts file) come from the system's lookup, when nobody else knows them. */
-export function systemNames(): Names {
+/**
+ * Asks without blocking threads; names that only this machine knows (its hosts file) come from the system's lookup, when nobody else knows them. `servers`: name servers
+ * as `address:port`, instead of the system's.
+ */
+export function systemNames(servers?: readonly string[]): Names {
   const resolver = new Resolver({ timeout: QUERY_MS, tries: TRIES });
+  if (servers !== undefined) resolver.setServers(servers);
   const system = createSemaphore({ name: 'system name lookups', permits: SYSTEM_LOOKUPS, waitingMax: SYSTEM_LOOKUPS_WAITING_MAX });
   const orNone = <T>(work: Promise<T[]>): Promise<T[]> => work.catch(() => []);
   return {
