@@ -37,6 +37,7 @@ const BUILT_AHEAD: Record<string, string> = {
   'pkg/federation/transport/https-transport.ts': 'the federationapi',
   'pkg/federation/transport/names.ts': 'the federationapi',
   'pkg/matrix/events/validate-event.ts': 'events from other servers (federation)',
+  'pkg/matrix/events/check-received.ts': 'events from other servers (federation)',
   'pkg/matrix/auth/may-redact.ts': 'redactions from other servers (federation)',
   'pkg/matrix/state-res/auth-chains.ts': 'rooms that fork (federation)',
   'pkg/matrix/state-res/conflicts.ts': 'rooms that fork (federation)',
