@@ -31,7 +31,7 @@ for (const mutation of MUTATIONS) {
   test(`without ${mutation.name} a seed fails`, { timeout: 600_000 }, async (t) => {
     const copy = mkdtempSync(join(tmpdir(), 'myelin-mutation-'));
     t.after(() => rmSync(copy, { recursive: true, force: true }));
-    for (const folder of ['components', 'pkg', 'schemas', 'test/sim', 'package.json']) cpSync(join(REPOSITORY, folder), join(copy, folder), { recursive: true });
+    for (const folder of ['components', 'pkg', 'schemas', 'test/sim', 'test/kit/late-commit.ts', 'package.json']) cpSync(join(REPOSITORY, folder), join(copy, folder), { recursive: true });
     symlinkSync(join(REPOSITORY, 'node_modules'), join(copy, 'node_modules'));
     const file = join(copy, mutation.file);
     const text = readFileSync(file, 'utf8');

@@ -111,6 +111,8 @@ export class World {
       taskDied: (task, error) => void this.violations.push(`task ${task} died: ${error instanceof Error ? error.stack : String(error)}`),
       log: (level, fields, message) => {
         if (level !== 'debug') this.#print?.(`    ${level} ${message} ${describe(fields)}`);
+        // What goes wrong in these worlds is the world's fault, which is a warning; an error is a bug, also one that heals by itself.
+        if (level === 'error') this.violations.push(`error in the log of ${name}: ${message} ${describe(fields)}`);
       },
     });
     const node: Node = { process, roles, server: undefined, router: undefined };
