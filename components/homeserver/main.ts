@@ -1,11 +1,13 @@
-/** The program: `myelin` serves, `myelin front` writes a front's configuration. `--help` says the rest. */
+/** The program: `myelin` serves, `myelin front` writes a front's configuration, `myelin status` looks at a server. `--help` says the rest. */
 import { writeFront } from './front-command.ts';
 import { settingsHelp } from './config/reference.ts';
 import { SettingsError } from './config/settings-error.ts';
 import { serve } from './serve.ts';
+import { showStatus } from './status-command.ts';
 
 const USAGE = `myelin [settings]          serves; \`--roles roomserver,userapi\` and so on runs a part of it
 myelin front [options]     writes the configuration of an nginx front for several processes; see \`myelin front --help\`
+myelin status [--json]     shows who owns which partitions and how far every consumer is; see \`myelin status --help\`
 myelin --help | --version
 `;
 
@@ -14,6 +16,7 @@ const VERSION = '0.1.0';
 async function main(args: readonly string[]): Promise<void> {
   if (args.includes('--version')) return void process.stdout.write(`myelin ${VERSION}\n`);
   if (args[0] === 'front') return writeFront(args.slice(1));
+  if (args[0] === 'status') return void (process.exitCode = await showStatus(args.slice(1)));
   if (args.includes('--help') || args.includes('-h')) return void process.stdout.write(`${USAGE}\n${settingsHelp()}`);
   await serve(args);
 }

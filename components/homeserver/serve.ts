@@ -2,6 +2,7 @@
 import { operationalRoutes } from '../../pkg/http/operational-routes.ts';
 import { createRouter } from '../../pkg/http/router.ts';
 import { startListener, type Listener } from '../../pkg/http/listener.ts';
+import type { InputLogName, LogDriver } from '../../pkg/log/log.ts';
 import { encodeBase64 } from '../../pkg/matrix/canonical-json/base64.ts';
 import { parseSigningKeyFile, type SigningKey } from '../../pkg/matrix/signing/signing-key.ts';
 import { must } from '../../pkg/assert/assert.ts';
@@ -20,6 +21,9 @@ import { openSettings, type OpenedSettings } from './config/first-start.ts';
 import { newSigningKeyText } from './config/new-signing-key.ts';
 import { migrateAll } from './migrate-all.ts';
 import { openDatabases, openDriver } from './open.ts';
+import { collectStatus } from './status/collect.ts';
+import { statusRoute } from './status/route.ts';
+import type { Status } from './status/status.ts';
 import { welcome } from './welcome.ts';
 import { wire, type Databases, type Homeserver } from './wire.ts';
 
@@ -35,8 +39,8 @@ export async function serve(args: readonly string[]): Promise<void> {
   const shutdown = createShutdown({ runtime, deadlineMs: SHUTDOWN_MS_MAX });
   endOnSignals(shutdown, runtime);
   try {
-    const { homeserver, databases } = await assemble({ settings, runtime, signingKey, shutdown });
-    const listener = await listen({ settings, runtime, homeserver, databases, shutdown });
+    const { homeserver, databases, driver } = await assemble({ settings, runtime, signingKey, shutdown });
+    const listener = await listen({ settings, runtime, homeserver, shutdown, status: () => statusOf({ settings, runtime, databases, driver }) });
     await homeserver.start();
     shutdown.add({ name: 'components', phase: 'drain', run: () => homeserver.stop() });
     started = true;
@@ -57,7 +61,7 @@ interface Assembly {
   readonly shutdown: Shutdown;
 }
 
-async function assemble({ settings, runtime, signingKey, shutdown }: Assembly): Promise<{ homeserver: Homeserver; databases: Databases }> {
+async function assemble({ settings, runtime, signingKey, shutdown }: Assembly): Promise<{ homeserver: Homeserver; databases: Databases; driver: LogDriver }> {
   const databases = await openDatabases(settings);
   shutdown.add({ name: 'databases', phase: 'close', run: async () => void (await Promise.all(Object.values(databases).map((database) => database.close()))) });
   const nowMs = runtime.clock.now();
@@ -69,18 +73,18 @@ async function assemble({ settings, runtime, signingKey, shutdown }: Assembly): 
   shutdown.add({ name: 'log', phase: 'close', run: () => driver.close() });
   // The embedded log exists in one process only, which therefore owns every partition at once.
   const homeserver = await wire({ settings, runtime, databases, driver, signingKey, exclusive: settings.log.kind === 'embedded' });
-  return { homeserver, databases };
+  return { homeserver, databases, driver };
 }
 
 interface Listening {
   readonly settings: Settings;
   readonly runtime: Runtime;
   readonly homeserver: Homeserver;
-  readonly databases: Databases;
   readonly shutdown: Shutdown;
+  readonly status: () => Promise<Status>;
 }
 
-async function listen({ settings, runtime, homeserver, shutdown }: Listening): Promise<Listener> {
+async function listen({ settings, runtime, homeserver, shutdown, status }: Listening): Promise<Listener> {
   const health = createHealth({ clock: runtime.clock });
   for (const check of homeserver.checks) health.add(check);
   const readiness = createHealth({ clock: runtime.clock });
@@ -88,10 +92,27 @@ async function listen({ settings, runtime, homeserver, shutdown }: Listening): P
   readiness.add({ name: 'process', check: async () => (shutdown.stopping() ? 'stopping' : started ? undefined : 'starting') });
   const metrics = must(runtime.metrics, 'the metrics registry');
   const operational = operationalRoutes({ health: () => health.report(), ready: () => readiness.report(), metrics: () => metrics.expose() });
-  const router = createRouter([...homeserver.routes, ...operational], { runtime, metrics });
+  const router = createRouter([...homeserver.routes, ...operational, statusRoute({ host: settings.listen.host, status })], { runtime, metrics });
   const listener = await startListener({ router, runtime, ...settings.listen, trustedProxies: settings.trustedProxies });
   shutdown.add({ name: 'listener', phase: 'intake', run: (remainingMs) => listener.stop(Math.min(remainingMs, SHUTDOWN_MS_MAX / 2)) });
   return listener;
+}
+
+interface Looking {
+  readonly settings: Settings;
+  readonly runtime: Runtime;
+  readonly databases: Databases;
+  readonly driver: LogDriver;
+}
+
+/** The status as this process sees it, by the database's clock, as leases are. */
+async function statusOf({ settings, runtime, databases, driver }: Looking): Promise<Status> {
+  const { serverName, partitions } = settings;
+  const nowMs = databases.roomserver.dialect === 'sqlite' ? runtime.clock.now() : await databases.roomserver.transaction((tx) => tx.nowMs(runtime.clock.now()));
+  const where = driver.name === 'embedded'
+    ? { embedded: { running: runtime.instanceId } }
+    : { embedded: undefined, inputs: { transport: driver.transportId, head: (log: InputLogName, partition: number) => driver.head(log, partition) } };
+  return collectStatus({ serverName, partitions, source: 'server', readers: databases, nowMs, ...where });
 }
 
 function announce(opened: OpenedSettings, listener: Listener, runtime: Runtime): void {

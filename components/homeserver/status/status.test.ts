@@ -1,0 +1,96 @@
+/** The status over real tables in memory, its table for people, and who may ask a server for it. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createRouter } from '../../../pkg/http/router.ts';
+import { openSqlite } from '../../../pkg/storage/sqlite/open.ts';
+import type { Database, SqlValue } from '../../../pkg/storage/database.ts';
+import { createManualRuntime } from '../../../test/kit/manual-runtime.ts';
+import { migrateAll } from '../migrate-all.ts';
+import { collectStatus, LAG_MAX, type CollectOptions } from './collect.ts';
+import { renderStatus } from './render.ts';
+import { statusRoute } from './route.ts';
+
+const NOW = 1_000_000;
+const LOG = { source: 'server', serverName: 'a.example', nowMs: NOW, partitions: 2, embedded: undefined } as const;
+
+interface Tables {
+  readonly roomserver: Database;
+  readonly userapi: Database;
+  readonly syncapi: Database;
+}
+
+async function inTables(work: (tables: Tables) => Promise<void>): Promise<void> {
+  const tables = { roomserver: await openSqlite({ path: ':memory:' }), userapi: await openSqlite({ path: ':memory:' }), syncapi: await openSqlite({ path: ':memory:' }) };
+  try {
+    await migrateAll(tables, 0);
+    await insert(tables.roomserver, 'leases', ['consumer', 'partition', 'owner', 'epoch', 'expires_at'], [['roomserver', 0, 'one', 3, NOW + 2000], ['roomserver', 1, 'two', 5, NOW + 2500]]);
+    await insert(tables.userapi, 'leases', ['consumer', 'partition', 'owner', 'epoch', 'expires_at'], [['userapi', 0, 'one', 1, NOW + 2000], ['userapi', 1, 'one', 4, NOW + 2000]]);
+    const leases = ['syncapi.room-output', 'syncapi.user-output'].flatMap((name) => [0, 1].map((partition) => [name, partition, 'two', 1, NOW + 1]));
+    await insert(tables.syncapi, 'leases', ['consumer', 'partition', 'owner', 'epoch', 'expires_at'], leases);
+    await work(tables);
+  } finally {
+    for (const database of [tables.roomserver, tables.userapi, tables.syncapi]) await database.close();
+  }
+}
+
+async function insert(database: Database, into: string, columns: string[], rows: SqlValue[][]): Promise<void> {
+  await database.transaction((tx) => tx.insertMany({ into, columns, rows }));
+}
+
+const positions = (database: Database, rows: SqlValue[][]) => insert(database, 'positions', ['consumer', 'partition', 'epoch', 'transport', 'position', 'sequence', 'relayed'], rows);
+const collect = (readers: Tables, more: Partial<CollectOptions> = {}) => collectStatus({ ...LOG, readers, ...more });
+
+test('owners, epochs, lag, and what waits or was given up are counted', () => inTables(async (tables) => {
+  await positions(tables.roomserver, [['roomserver', 0, 3, 'nats x', 7, 40, 40], ['roomserver', 1, 5, 'old', 7, 10, 10]]);
+  await positions(tables.syncapi, [['syncapi.room-output', 0, 1, 'nats x', 9, 38, 0], ['syncapi.room-output', 1, 1, 'nats x', 9, 10, 0]]);
+  await insert(tables.roomserver, 'outbox', ['log', 'partition', 'sequence', 'epoch', 'record'], [['room-output', 0, 39, 3, new Uint8Array(1)], ['room-output', 0, 40, 3, new Uint8Array(1)]]);
+  await insert(tables.roomserver, 'parked_inputs', ['consumer', 'partition', 'number', 'key', 'until_ms', 'reason', 'record'], [['roomserver', 0, 1, '!r:x', 0, 'waits', new Uint8Array(1)]]);
+  await insert(tables.syncapi, 'dead_letters', ['consumer', 'id', 'partition', 'position', 'reason', 'record', 'dead_at'], [['syncapi.room-output', 'a', 0, 1, 'bad', new Uint8Array(1), 0]]);
+  const status = await collect(tables, { inputs: { transport: 'nats x', head: async () => 12 } });
+  assert.deepEqual([status.healthy, status.problems], [true, []]);
+  const [roomserver, userapi, roomReader, userReader] = status.consumers;
+  assert.deepEqual(roomserver?.owners, [
+    { instance: 'one', alive: true, expiresAtMs: NOW + 2000, partitions: 1, epochMin: 3, epochMax: 3 },
+    { instance: 'two', alive: true, expiresAtMs: NOW + 2500, partitions: 1, epochMin: 5, epochMax: 5 },
+  ]);
+  assert.deepEqual([roomserver.lag, roomserver.parked, roomserver.outbox, roomserver.deadLetters], [5, 1, 2, 0], 'the place in another transport counts for nothing');
+  assert.deepEqual(userapi?.owners.map((owner) => [owner.partitions, owner.epochMin, owner.epochMax]), [[2, 1, 4]]);
+  assert.deepEqual([roomReader?.name, roomReader?.lag, roomReader?.deadLetters, roomReader?.outbox], ['syncapi.room-output', 2, 1, null]);
+  assert.equal(userReader?.lag, 0);
+}));
+
+test('partitions without a living owner, and a reader far behind, are problems', () => inTables(async (tables) => {
+  await insert(tables.roomserver, 'instances', ['consumer', 'instance', 'expires_at'], [['roomserver', 'one', NOW + 2000], ['roomserver', 'three', NOW - 4000]]);
+  await positions(tables.userapi, [['userapi', 0, 1, '', 0, LAG_MAX + 1, 0]]);
+  const status = await collect(tables, { nowMs: NOW + 2200 });
+  assert.deepEqual(status.problems, [
+    '1 of 2 partitions of roomserver have no living owner', '2 of 2 partitions of userapi have no living owner',
+    '2 of 2 partitions of syncapi.room-output have no living owner', '2 of 2 partitions of syncapi.user-output have no living owner', `syncapi.user-output is ${LAG_MAX + 1} behind`,
+  ]);
+  assert.equal(status.consumers[0]?.lag, null, 'tables do not say what waits in a broker');
+  const text = renderStatus(status);
+  assert.match(text, /^roomserver +2 +1 +- +0 +0 +0$/m);
+  assert.match(text, /^one +roomserver +1 +3 +expired 0\.2 s ago$/m);
+  assert.match(text, /^two +roomserver +1 +5 +alive, lease ends in 0\.3 s$/m);
+  assert.match(text, /^three +roomserver +expired 6\.2 s ago$/m);
+  assert.match(text, /UNHEALTHY:\n {2}1 of 2 partitions of roomserver have no living owner\n/);
+}));
+
+test('with the embedded log the process that answers is the one that lives, whatever the leases say', () => inTables(async (tables) => {
+  for (const database of [tables.roomserver, tables.userapi, tables.syncapi]) await database.transaction((tx) => tx.run("UPDATE leases SET owner = 'one', expires_at = 0"));
+  const running = await collect(tables, { embedded: { running: 'one' } });
+  assert.equal(running.healthy, true);
+  assert.match(renderStatus(running), /^one +roomserver +2 +3-5 +alive$/m);
+  const dead = await collect(tables, { embedded: { running: undefined } });
+  assert.equal(dead.consumers.every((consumer) => consumer.unowned === 2), true);
+  assert.match(renderStatus(dead), /^one +userapi +2 +1-4 +not running$/m);
+}));
+
+test('only this machine may ask, and not through a proxy', () => inTables(async (tables) => {
+  const router = createRouter([statusRoute({ host: '10.0.0.5', status: () => collect(tables) })], { runtime: createManualRuntime() });
+  const ask = async (remoteAddress: string, headers: Record<string, string> = {}) =>
+    (await router.dispatch({ method: 'GET', path: '/_myelin/status', queryString: '', headers, remoteAddress, signal: new AbortController().signal })).status;
+  for (const address of ['127.0.0.1', '::1', '::ffff:127.0.0.1', '10.0.0.5']) assert.equal(await ask(address), 200, address);
+  for (const address of ['10.0.0.6', '198.51.100.7', '::ffff:10.0.0.6', '']) assert.equal(await ask(address), 404, address);
+  for (const name of ['x-forwarded-for', 'x-real-ip', 'forwarded', 'via']) assert.equal(await ask('127.0.0.1', { [name]: '127.0.0.1' }), 404, name);
+}));

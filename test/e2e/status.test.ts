@@ -1,0 +1,59 @@
+/** `myelin status` as an operator runs it: beside a running server on SQLite, after its death, and wrongly. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import type { Status } from '../../components/homeserver/status/status.ts';
+import { register } from './api-client.ts';
+import { freePort, startProgram } from './program.ts';
+
+const START = fileURLToPath(new URL('../../bin/start.mjs', import.meta.url));
+
+function run(env: Record<string, string>, ...args: string[]): { code: number | null; stdout: string; stderr: string } {
+  const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('MYELIN_')));
+  const { status: code, stdout, stderr } = spawnSync(process.execPath, [START, 'status', ...args], { env: { ...inherited, ...env }, encoding: 'utf8' });
+  return { code, stdout, stderr };
+}
+
+test('the status of a server on SQLite: while it runs, after kill -9, and before it ever ran', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'myelin-status-'));
+  const port = await freePort();
+  const env = { MYELIN_DATA_DIR: join(folder, 'data'), MYELIN_LISTEN: `127.0.0.1:${port}`, MYELIN_REGISTRATION: 'open', MYELIN_PARTITIONS: '4', MYELIN_LOG_FORMAT: 'json' };
+  try {
+    const before = run(env);
+    assert.deepEqual([before.code, before.stdout], [1, '']);
+    assert.match(before.stderr, /no server has been started/);
+    assert.equal(existsSync(env.MYELIN_DATA_DIR), false, 'looking makes nothing');
+
+    const program = await startProgram({ port, env });
+    try {
+      await register(program.baseUrl, 'alice');
+      const running = run(env, '--json');
+      assert.equal(running.code, 0, running.stdout + running.stderr);
+      const status = JSON.parse(running.stdout) as Status;
+      assert.deepEqual([status.source, status.healthy, status.serverName], ['server', true, 'localhost']);
+      assert.deepEqual(status.consumers.map(({ name, partitions, unowned, deadLetters, parked }) => [name, partitions, unowned, deadLetters, parked]),
+        ['roomserver', 'userapi', 'syncapi.room-output', 'syncapi.user-output'].map((name) => [name, 4, 0, 0, 0]));
+      assert.equal(status.consumers[1]?.outbox, 1, 'the device of the registration');
+      assert.deepEqual(status.consumers.slice(2).map(({ lag }) => lag), [0, 0]);
+      assert.equal(new Set(status.consumers.flatMap(({ owners }) => owners.map((owner) => owner.instance))).size, 1);
+      const table = run(env);
+      assert.equal(table.code, 0);
+      assert.match(table.stdout, /^syncapi\.user-output +4 +0 +0 +0 +0 +-$/m);
+      process.kill(program.pid, 'SIGKILL');
+    } finally {
+      await program.stop();
+    }
+
+    const after = run(env, '--json');
+    assert.equal(after.code, 1);
+    const dead = JSON.parse(after.stdout) as Status;
+    assert.deepEqual([dead.source, dead.healthy, dead.consumers[0]?.unowned, dead.consumers[0]?.owners[0]?.alive], ['database', false, 4, false]);
+    assert.equal(run(env, '--jsn').code, 2);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
