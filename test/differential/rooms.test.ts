@@ -1,6 +1,12 @@
 /**
  * Random rooms of every version, judged by this library and by Synapse's own code: every event allowed or refused alike, every meeting of states resolved alike. More rooms, or others:
  * MYELIN_DIFFERENTIAL_ROOMS (per version) and MYELIN_DIFFERENTIAL_SEED.
+ *
+ * Known deviations of Synapse from the spec, which the rooms here therefore do not have:
+ * - with `m.federate` false it also refuses memberships whose target is of another server (rooms/v10, rule 3: only the sender counts);
+ * - it never lets an event into the state that was rejected before (rooms/v2, "Rejected events": as usual);
+ * - power levels with a state key are never compared with the room's, so that they are always allowed (rooms/v10, rule 9.4);
+ * - up to version 9 it takes some strings for levels that the spec does not, such as "1_0" (rooms/v1, "accept values as strings").
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -55,7 +55,8 @@ const ACTIONS = {
   setTypeLevel: ({ sender, choice }, dag, base) => {
     return { type: 'm.room.power_levels', sender, state_key: '', content: { ...currentLevels(dag, base), events: { 'm.room.topic': pick(LEVELS, choice) } } };
   },
-  joinRule: ({ sender, choice }) => ({ type: 'm.room.join_rules', sender, state_key: '', content: { join_rule: pick(JOIN_RULES, choice) } }),
+  // One with a state key is not the room's.
+  joinRule: ({ sender, choice }) => ({ type: 'm.room.join_rules', sender, state_key: choice >= 52 ? 'x' : '', content: { join_rule: pick(JOIN_RULES, choice) } }),
   aliases: ({ sender, target, choice }) => ({ type: 'm.room.aliases', sender, state_key: domainOf(target), content: { aliases: [`#${choice}:${domainOf(target)}`] } }),
   redaction: ({ sender, choice }, dag) => ({ type: 'm.room.redaction', sender, redacts: pick(dag.accepted, choice), content: {} }),
   topic: ({ sender, choice }) => ({ type: 'm.room.topic', sender, state_key: '', content: { topic: String(choice) } }),
@@ -80,27 +81,34 @@ const step: fc.Arbitrary<Step> = fc.record({
   ts: fc.nat(30),
 });
 
+/** What only some create events have; it means nothing to most versions. */
+const CREATE_CONTENTS = [{}, {}, {}, { 'm.federate': false }, { additional_creators: ['@bob:two.test'] }];
+
 /** A room of that version after up to `stepsMax` random steps, most of them allowed. */
 export function randomRoom(versionId: string, stepsMax = 40): fc.Arbitrary<RoomDag> {
-  return fc.array(step, { minLength: 4, maxLength: stepsMax, size: 'max' }).map((steps) => grow(startRoom(versionId), steps));
+  const steps = fc.array(step, { minLength: 4, maxLength: stepsMax, size: 'max' });
+  return fc.tuple(fc.constantFrom(...CREATE_CONTENTS), steps).map(([createContent, taken]) => grow(startRoom(versionId, createContent), taken));
 }
 
-/** Creator, Alice (50), Bob and Carol are joined to a public room. */
-export function startRoom(versionId: string): RoomDag {
-  const dag = new RoomDag(versionId);
+/** Creator, Alice (50), Bob and Carol are joined to a public room, unless its create event keeps other servers out. */
+export function startRoom(versionId: string, createContent: Record<string, unknown> = {}): RoomDag {
+  const dag = new RoomDag(versionId, createContent);
   dag.send(member(CREATOR, CREATOR, { membership: 'join' }));
   const users = { ...(dag.version.privilegedCreators ? {} : { [CREATOR]: 100 }), '@alice:one.test': 50 };
   dag.send({ type: 'm.room.power_levels', sender: CREATOR, state_key: '', content: { users } });
   dag.send({ type: 'm.room.join_rules', sender: CREATOR, state_key: '', content: { join_rule: 'public' } });
-  for (const userId of USERS.slice(1, 4)) dag.send(member(userId, userId, { membership: 'join' }));
+  for (const userId of USERS.slice(1, 4)) dag.add(member(userId, userId, { membership: 'join' }));
   return dag;
 }
 
 function grow(dag: RoomDag, steps: readonly Step[]): RoomDag {
+  // In a room closed to other servers servers disagree about what may be done to their users; those act in vain there, but nothing is done to them.
+  const isClosed = dag.pdu(dag.createId)?.content['m.federate'] === false;
+  const targets = isClosed ? USERS.slice(0, 2) : USERS;
   for (const { action, sender, target, choice, back, ts } of steps) {
     const places = back.map((distance) => dag.accepted[Math.max(0, dag.accepted.length - 1 - distance)] as string);
     const prev = [...new Set(places)];
-    const draft = (ACTIONS[action] as Draft)({ sender: pick(USERS, sender), target: pick(USERS, target), choice }, dag, prev[0] as string);
+    const draft = (ACTIONS[action] as Draft)({ sender: pick(USERS, sender), target: pick(targets, target), choice }, dag, prev[0] as string);
     dag.add(draft, { prev, ts: TS + ts });
   }
   return dag;

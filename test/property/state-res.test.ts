@@ -48,7 +48,8 @@ for (const versionId of ['1', '2', '11', '12']) {
     }), RUNS);
   });
 
-  test(`v${versionId} what was at issue and is not about power stands only if its sender has the power by the resolved state`, () => {
+  // Version 1 of the algorithm lets an event stand that the rules refuse when they refuse all others too.
+  if (versionId !== '1') test(`v${versionId} what was at issue and is not about power stands only if its sender has the power by the resolved state`, () => {
     fc.assert(fc.property(meeting(versionId), ({ dag, sets }) => {
       const resolved = dag.resolve(sets);
       const { conflicted } = conflictedSlots(sets);

@@ -8,9 +8,9 @@ import { citedAt, loadedEvent } from './loaded-room.ts';
 import type { LoadedRoom } from './loaded-room.ts';
 import { slotOf } from './slot.ts';
 
-/** Whether the event might take away somebody's ability to do something. */
+/** Whether the event might take away somebody's ability to do something. Levels and rules with a state key are not the room's; the spec does not except them, but servers do. */
 export function isPowerEvent(event: Pdu): boolean {
-  if (event.type === 'm.room.power_levels' || event.type === 'm.room.join_rules') return event.state_key !== undefined;
+  if (event.type === 'm.room.power_levels' || event.type === 'm.room.join_rules') return event.state_key === '';
   if (event.type !== 'm.room.member' || event.sender === event.state_key) return false;
   return event.content.membership === 'leave' || event.content.membership === 'ban';
 }
