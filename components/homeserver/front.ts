@@ -20,6 +20,11 @@ export function nginxFront(options: FrontOptions): string {
   const mapped = options.routes.filter((route) => known.has(route.role as HttpRole) && route.role !== first.role);
   return [
     ...options.upstreams.map(({ role, addresses }) => upstreamBlock(role, addresses)),
+    '# Who asks: a user of one access token.',
+    'map $http_authorization $myelin_token {',
+    '  default $http_authorization;',
+    '  "" $arg_access_token;',
+    '}',
     '# The raw request line: escaped slashes in IDs stay escaped.',
     'map "$request_method $request_uri" $myelin_role {',
     `  default myelin_${first.role};`,
@@ -30,8 +35,13 @@ export function nginxFront(options: FrontOptions): string {
   ].join('\n');
 }
 
+/** A process that is gone is left alone for a second at a time, so that it is in use again soon after it has come back. */
+const SERVER_FLAGS = 'max_fails=3 fail_timeout=1s';
+
+/** Reads of one user stay with one process, which has what they need in memory; they move when it is away. */
 function upstreamBlock(role: HttpRole, addresses: readonly string[]): string {
-  return [`upstream myelin_${role} {`, ...addresses.map((address) => `  server ${address};`), '  keepalive 64;', '}'].join('\n');
+  const sticky = role === 'syncapi' ? ['  hash $myelin_token consistent;'] : [];
+  return [`upstream myelin_${role} {`, ...sticky, ...addresses.map((address) => `  server ${address} ${SERVER_FLAGS};`), '  keepalive 64;', '}'].join('\n');
 }
 
 function serverBlock(listen: string): string {
@@ -45,10 +55,12 @@ function serverBlock(listen: string): string {
     proxy_set_header Host $http_host;
     proxy_set_header X-Forwarded-For $remote_addr;
     proxy_set_header X-Forwarded-Proto $scheme;
+    proxy_connect_timeout 2s;
     # Longer than the longest long poll.
     proxy_read_timeout 120s;
     proxy_buffering off;
-    # What is idempotent by its method (also PUT with a transaction ID) goes to another process when one fails.
+    # What is idempotent by its method (also PUT with a transaction ID) goes to another process when one fails; POST only when no
+    # connection could be made, so that it cannot have been taken up.
     proxy_next_upstream error timeout http_502 http_503;
     proxy_next_upstream_tries 3;
   }

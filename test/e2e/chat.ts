@@ -18,6 +18,8 @@ export interface ChatOptions {
   readonly messages: number;
   /** Called once, when half of the messages have been sent: kill something. */
   readonly inTheMiddle?: () => Promise<void>;
+  /** Sends until this has ended instead of `messages`, with a pause of `paceMs` after each; `retry` lets the clients sync at once. */
+  readonly during?: { readonly paceMs: number; readonly work: (retry: () => void) => Promise<void> };
   readonly roomVersion?: string;
 }
 
@@ -86,44 +88,72 @@ async function talk(options: ChatOptions, alice: Person, bob: Person): Promise<C
   assert.equal(await within('the invite', invited), roomId);
   await bob.client.joinRoom(roomId);
   const startedAt = Date.now();
-  const half = Math.floor(options.messages / 2);
-  let sent = 0;
-  let middle: Promise<void> | undefined;
   const counted = { retried: 0 };
-  const onSent = (): void => {
-    sent += 1;
-    if (sent < half || middle !== undefined) return;
-    // The SDK waits 5 to 10 s after a failed sync by itself; hundreds of messages would come meanwhile.
-    middle = (options.inTheMiddle?.() ?? Promise.resolve()).then(() => [alice, bob].forEach(({ client }) => client.retryImmediately()));
-  };
-  await Promise.all([alice, bob].map((person) => speak(person, roomId, { count: half, onSent, counted })));
-  await middle;
-  const expected = [alice, bob].map((person) => bodies(person, half));
+  const counts = await (options.during === undefined ? speakWithMiddle : speakDuring)(options, [alice, bob], { roomId, counted });
+  const expected = [alice, bob].map((person, index) => bodies(person, counts[index]!));
+  const total = expected.flat().length;
   for (const { userId, record } of [alice, bob]) {
-    await until(() => `${userId} to have all messages; of ${2 * half} it has ${record.messages(roomId).length}, with ${record.limited(roomId)} gaps`, () => record.messages(roomId).length >= 2 * half);
+    await until(() => `${userId} to have all messages; of ${total} it has ${record.messages(roomId).length}, with ${record.limited(roomId)} gaps`, () => record.messages(roomId).length >= total);
   }
   const seconds = (Date.now() - startedAt) / 1000;
   await sleep(300);
   for (const person of [alice, bob]) checkSeen(person, roomId, { people: [alice, bob], expected });
   assert.deepEqual(...([alice, bob].map(({ record }) => record.messages(roomId).map((event) => event.event_id)) as [string[], string[]]), 'both got the messages in one order');
   await checkRest(roomId, alice, bob);
-  return { messages: 2 * half, seconds, retriedSends: counted.retried };
+  return { messages: total, seconds, retriedSends: counted.retried };
+}
+
+type Place = { readonly roomId: string; readonly counted: { retried: number } };
+
+/** Half of `options.messages` each, as fast as they can; resolves with how many each has sent. */
+async function speakWithMiddle(options: ChatOptions, people: readonly Person[], place: Place): Promise<number[]> {
+  const half = Math.floor(options.messages / 2);
+  let sent = 0;
+  let middle: Promise<void> | undefined;
+  const onSent = async (): Promise<void> => {
+    sent += 1;
+    if (sent < half || middle !== undefined) return;
+    // The SDK waits 5 to 10 s after a failed sync by itself; hundreds of messages would come meanwhile.
+    middle = (options.inTheMiddle?.() ?? Promise.resolve()).then(() => people.forEach(({ client }) => client.retryImmediately()));
+  };
+  const counts = await Promise.all(people.map((person) => speak(person, { ...place, goesOn: (index) => index < half, onSent })));
+  await middle;
+  return counts;
+}
+
+/** One message after another, with pauses, as long as `options.during` has work. */
+async function speakDuring(options: ChatOptions, people: readonly Person[], place: Place): Promise<number[]> {
+  const { paceMs, work } = options.during!;
+  let over = false;
+  const speaking = people.map((person) => speak(person, { ...place, goesOn: () => !over, onSent: () => sleep(paceMs) }));
+  try {
+    await work(() => people.forEach(({ client }) => client.retryImmediately()));
+  } finally {
+    over = true;
+  }
+  return Promise.all(speaking);
 }
 
 function bodies(person: Person, count: number): string[] {
-  return Array.from({ length: count }, (_, index) => `${person.userId} says ${index + 1}`);
+  return Array.from({ length: count }, (_, index) => bodyOf(person, index));
 }
 
-/** Sends one message after another; a send that got no answer is sent again with its transaction ID. */
-async function speak(person: Person, roomId: string, how: { count: number; onSent: () => void; counted: { retried: number } }): Promise<void> {
+function bodyOf(person: Person, index: number): string {
+  return `${person.userId} says ${index + 1}`;
+}
+
+/** Sends one message after another; a send that got no answer is sent again with its transaction ID. Resolves with how many it has sent. */
+async function speak(person: Person, how: Place & { goesOn: (index: number) => boolean; onSent: () => Promise<unknown> }): Promise<number> {
   const { client } = person;
-  for (const [index, body] of bodies(person, how.count).entries()) {
+  let index = 0;
+  for (; how.goesOn(index); index += 1) {
+    const body = bodyOf(person, index);
     const txnId = `m${index}`;
-    const path = `/rooms/${encodeURIComponent(roomId)}/send/m.room.message/${txnId}`;
+    const path = `/rooms/${encodeURIComponent(how.roomId)}/send/m.room.message/${txnId}`;
     for (let tries = 1; ; tries += 1) {
       try {
         // Through the SDK's local echo at first; what failed is repeated as the same request.
-        if (tries === 1) await client.sendEvent(roomId, 'm.room.message' as never, { msgtype: 'm.text', body } as never, txnId);
+        if (tries === 1) await client.sendEvent(how.roomId, 'm.room.message' as never, { msgtype: 'm.text', body } as never, txnId);
         else await client.http.authedRequest(Method.Put, path, undefined, { msgtype: 'm.text', body });
         break;
       } catch (error) {
@@ -133,8 +163,9 @@ async function speak(person: Person, roomId: string, how: { count: number; onSen
         client.retryImmediately();
       }
     }
-    how.onSent();
+    await how.onSent();
   }
+  return index;
 }
 
 /** On the wire: every message once, the sends of each in order, no gap, and no second initial sync. */

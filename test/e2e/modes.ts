@@ -45,7 +45,7 @@ function oneProcess(name: string, on: { log: string | undefined; postgres: boole
     name,
     missing: on.postgres && postgres === undefined ? 'PostgreSQL' : on.log === undefined ? 'its broker' : undefined,
     async start(settings = {}) {
-      const place = await makePlace(on.postgres);
+      const place = await makePlace(on.postgres ? postgres : undefined);
       const program = await startProgram({ port: await freePort(), env: { ...place.env, MYELIN_LOG: on.log!, ...settings } });
       return {
         baseUrl: program.baseUrl, folder: place.folder, programs: [program],
@@ -64,7 +64,7 @@ function processPerRole(name: string, log: string | undefined): Mode {
     name,
     missing: postgres === undefined ? 'PostgreSQL' : log === undefined ? 'its broker' : frontMissing(),
     async start(settings = {}) {
-      const place = await makePlace(true);
+      const place = await makePlace(postgres);
       const programs: Program[] = [];
       for (const role of ROLES) programs.push(await startProgram({ port: await freePort(), env: { ...place.env, MYELIN_LOG: log!, ...settings }, args: ['--roles', role] }));
       const at = (role: string): string => new URL(programs[ROLES.findIndex((known) => known === role)]!.baseUrl).host;
@@ -84,11 +84,11 @@ function processPerRole(name: string, log: string | undefined): Mode {
   };
 }
 
-/** A data folder of its own and, on PostgreSQL, a database of its own. */
-async function makePlace(onPostgres: boolean) {
+/** A data folder of its own and, on the PostgreSQL at `postgres`, a database of its own. */
+export async function makePlace(postgres: string | undefined) {
   const folder = mkdtempSync(join(tmpdir(), 'myelin-e2e-'));
   const env: Record<string, string> = { MYELIN_DATA_DIR: folder, MYELIN_LOG_PREFIX: `e2e_${randomBytes(6).toString('hex')}`, MYELIN_SERVER_NAME: 'e2e.test', MYELIN_REGISTRATION: 'open', MYELIN_RATE_LIMITS: 'off' };
-  if (!onPostgres) return { folder, env, remove: async () => rmSync(folder, { recursive: true, force: true }) };
+  if (postgres === undefined) return { folder, env, remove: async () => rmSync(folder, { recursive: true, force: true }) };
   const { Client } = (await import('pg')).default;
   const name = `e2e_${randomBytes(6).toString('hex')}`;
   const admin = async (sql: string): Promise<void> => {
@@ -98,7 +98,7 @@ async function makePlace(onPostgres: boolean) {
     await client.end();
   };
   await admin(`CREATE DATABASE ${name}`);
-  const url = new URL(postgres!);
+  const url = new URL(postgres);
   url.pathname = `/${name}`;
   return {
     folder,
@@ -110,7 +110,7 @@ async function makePlace(onPostgres: boolean) {
   };
 }
 
-function frontMissing(): string | undefined {
+export function frontMissing(): string | undefined {
   try {
     execFileSync('nginx', ['-v'], { stdio: 'ignore' });
     return undefined;
@@ -119,13 +119,13 @@ function frontMissing(): string | undefined {
   }
 }
 
-/** A real nginx with the configuration that the program itself writes. */
-async function startFront(folder: string, upstreams: Readonly<Record<string, string>>) {
+/** A real nginx with the configuration that the program itself writes; `upstreams`: host:port,host:port of each role. */
+export async function startFront(folder: string, upstreams: Readonly<Record<string, string>>) {
   const { nginxFrontOfRoutes } = await import('./front-config.ts');
   const port = await freePort();
   const file = join(folder, 'nginx.conf');
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `  ${name}_temp_path ${join(folder, name)};`).join('\n');
-  writeFileSync(file, `daemon off;\nworker_processes 1;\npid ${join(folder, 'nginx.pid')};\nerror_log stderr;\n${process.getuid?.() === 0 ? 'user root;\n' : ''}events { worker_connections 4096; }\nhttp {\naccess_log off;\n${temporary}\n${await nginxFrontOfRoutes(`127.0.0.1:${port}`, upstreams)}}\n`);
+  writeFileSync(file, `daemon off;\nworker_processes 1;\npid ${join(folder, 'nginx.pid')};\nerror_log stderr crit;\n${process.getuid?.() === 0 ? 'user root;\n' : ''}events { worker_connections 4096; }\nhttp {\naccess_log off;\n${temporary}\n${await nginxFrontOfRoutes(`127.0.0.1:${port}`, upstreams)}}\n`);
   const child = spawn('nginx', ['-c', file, '-p', folder], { stdio: ['ignore', 'ignore', 'inherit'] });
   process.once('exit', () => child.kill('SIGKILL'));
   const baseUrl = `http://127.0.0.1:${port}`;

@@ -20,10 +20,12 @@ export interface Program {
   readonly pid: number;
   /** Everything that it has printed. */
   output(): string;
+  /** kill -9; resolves when it is gone. */
+  kill(): Promise<void>;
   /** kill -9, then a new start with the same settings. */
   killAndRestart(): Promise<void>;
-  /** A new start, with the same settings, of a program that has ended. */
-  restart(): Promise<void>;
+  /** A new start, with the same settings, of a program that has ended. Resolves when it is ready, with the time (of `performance.now()`) at which it took a connection. */
+  restart(): Promise<number>;
   signal(name: NodeJS.Signals): void;
   /** SIGTERM; resolves with the exit code. */
   stop(): Promise<number | null>;
@@ -33,28 +35,34 @@ export interface Program {
 export async function startProgram(options: ProgramOptions): Promise<Program> {
   const baseUrl = `http://127.0.0.1:${options.port}`;
   let output = '';
+  let acceptedAt = 0;
   const start = async (): Promise<ChildProcess> => {
     const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('MYELIN_')));
     const child = spawn(process.execPath, [START, ...(options.args ?? [])], { env: { ...inherited, MYELIN_LISTEN: `127.0.0.1:${options.port}`, ...options.env }, stdio: ['ignore', 'pipe', 'pipe'] });
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => void (output = (output + chunk.toString()).slice(-200_000)));
-    await ready(baseUrl, child, () => output);
+    acceptedAt = await ready(baseUrl, child, () => output);
     return child;
   };
   let child = await start();
+  const kill = async (): Promise<void> => {
+    const gone = once(child, 'exit');
+    child.kill('SIGKILL');
+    await gone;
+  };
   return {
     baseUrl,
     get pid() {
       return child.pid!;
     },
     output: () => output,
+    kill,
     async killAndRestart() {
-      const gone = once(child, 'exit');
-      child.kill('SIGKILL');
-      await gone;
+      await kill();
       child = await start();
     },
     async restart() {
       child = await start();
+      return acceptedAt;
     },
     signal: (name) => void child.kill(name),
     async stop() {
@@ -69,12 +77,15 @@ export async function startProgram(options: ProgramOptions): Promise<Program> {
   };
 }
 
-async function ready(baseUrl: string, child: ChildProcess, output: () => string): Promise<void> {
+/** Resolves when it is ready, with the time of its first answer of whatever kind. */
+async function ready(baseUrl: string, child: ChildProcess, output: () => string): Promise<number> {
+  let acceptedAt: number | undefined;
   for (const endsAt = Date.now() + READY_MS_MAX; ; await sleep(30)) {
     if (child.exitCode !== null) throw new Error(`the program ended with ${child.exitCode}:\n${output()}`);
     if (Date.now() > endsAt) throw new Error(`not ready after ${READY_MS_MAX / 1000} s:\n${output()}`);
     const response = await fetch(`${baseUrl}/ready`).catch(() => undefined);
-    if (response?.status === 200) return;
+    if (response !== undefined) acceptedAt ??= performance.now();
+    if (response?.status === 200) return acceptedAt!;
   }
 }
 
