@@ -59,7 +59,7 @@ export async function wire(options: WireOptions): Promise<Homeserver> {
   const { serverName, roles } = settings;
   const partitionMap = { version: 1, partitions: settings.partitions };
   const ports = { roomQuery: roomQuery(databases.roomserver), userQuery: userQuery(databases.userapi), syncQuery: syncQuery(databases.syncapi) };
-  const appliedPositions = await createAppliedPositions({ consumer: SYNCAPI_CONSUMER, logs: ['room-output', 'user-output'], database: databases.syncapi, driver, runtime });
+  const appliedPositions = await createAppliedPositions({ consumer: SYNCAPI_CONSUMER, logs: ['room-output', 'user-output'], database: databases.syncapi, driver, runtime, exclusive });
   const commands = await createCommandClient({
     driver, runtime, partitionMap,
     lookup: outcomeLookup({

@@ -46,7 +46,7 @@ export interface SyncapiDeps {
   readonly userOutbox: OutboxReader;
   readonly roomSnapshot?: Snapshot;
   readonly userSnapshot?: Snapshot;
-  readonly appliedPositions: Pick<AppliedPositions, 'vector' | 'onApplied'>;
+  readonly appliedPositions: Pick<AppliedPositions, 'vector' | 'refresh' | 'onApplied'>;
   /** Told of every advance that this process makes. */
   readonly onApplied?: (applied: Applied) => void;
   readonly eventCacheBytes?: number;

@@ -1,6 +1,6 @@
 /** Knows how far a shared read model is; the contract is in `applied.ts`. */
 import type { Applied } from '../../schemas/log/envelope.ts';
-import type { Runtime } from '../runtime/runtime.ts';
+import type { Runtime, Task } from '../runtime/runtime.ts';
 import type { Database } from '../storage/database.ts';
 import type { AppliedPositions } from './applied.ts';
 import { appliedCodec } from './codec.ts';
@@ -16,6 +16,8 @@ export interface AppliedPositionsOptions {
   readonly database: Database;
   readonly driver: LogDriver;
   readonly runtime: Runtime;
+  /** Nobody but this process applies, and tells it all by `advance`: then the tables know nothing more. */
+  readonly exclusive: boolean;
 }
 
 export interface AppliedPositionsFeed extends AppliedPositions {
@@ -30,6 +32,8 @@ interface Waiter {
 
 /** How long a wait trusts in signals before it looks into the tables. */
 const LOOK_EVERY_MS = 500;
+/** How long what other processes applied may stay unknown here, although its signals were lost. */
+const LOOK_ANYWAY_MS = 2000;
 
 export async function createAppliedPositions(options: AppliedPositionsOptions): Promise<AppliedPositionsFeed> {
   const positions = new Positions(options);
@@ -43,7 +47,11 @@ class Positions implements AppliedPositionsFeed {
   readonly #waiters = new Map<string, Set<Waiter>>();
   readonly #listeners = new Set<(applied: Applied) => void>();
   readonly #looks = new Map<OutputLogName, Promise<void>>();
+  /** A look that has not begun: it serves all who ask meanwhile. */
+  #nextRefresh: Promise<void> | undefined;
+  #refreshing: Promise<void> = Promise.resolve();
   #subscription: Subscription | undefined;
+  #task: Task | undefined;
 
   constructor(options: AppliedPositionsOptions) {
     this.#options = options;
@@ -53,15 +61,28 @@ class Positions implements AppliedPositionsFeed {
   async open(): Promise<void> {
     const { driver, consumer } = this.#options;
     this.#subscription = await driver.listen(appliedChannel(consumer), (value) => this.advance(appliedCodec.decode(value)));
-    for (const log of this.#options.logs) await this.#look(log);
+    await this.#lookAtAll();
+    if (!this.#options.exclusive) this.#task = this.#options.runtime.tasks.spawn(`applied positions ${consumer}`, (signal) => this.#keepLooking(signal));
   }
 
   async close(): Promise<void> {
+    await this.#task?.stop();
     await this.#subscription?.close();
   }
 
   vector(log: OutputLogName): number[] {
     return [...this.#vectors.get(log)!];
+  }
+
+  async refresh(): Promise<void> {
+    if (this.#options.exclusive) return;
+    this.#nextRefresh ??= this.#refreshing.then(() => {
+      this.#nextRefresh = undefined;
+      const look = this.#lookAtAll();
+      this.#refreshing = look.catch(() => undefined);
+      return look;
+    });
+    return this.#nextRefresh;
   }
 
   onApplied(listener: (applied: Applied) => void): () => void {
@@ -71,11 +92,27 @@ class Positions implements AppliedPositionsFeed {
 
   advance(applied: Applied): void {
     const vector = this.#vectors.get(applied.log);
-    if (vector === undefined || (vector[applied.partition] ?? 0) >= applied.sequence) return;
+    const known = vector?.[applied.partition] ?? 0;
+    if (vector === undefined || known >= applied.sequence) return;
     vector[applied.partition] = applied.sequence;
+    // Nobody knows whom the missed signals would have woken.
+    const told = known < applied.after ? { ...applied, rooms: [], users: [] } : applied;
     const key = `${applied.log}/${applied.partition}`;
     for (const waiter of this.#waiters.get(key) ?? []) if (waiter.sequence <= applied.sequence) waiter.done();
-    for (const listener of this.#listeners) listener(applied);
+    for (const listener of this.#listeners) listener(told);
+  }
+
+  async #keepLooking(signal: AbortSignal): Promise<void> {
+    const { clock, logger } = this.#options.runtime;
+    for (;;) {
+      await clock.sleep(LOOK_ANYWAY_MS, signal);
+      if (signal.aborted) return;
+      await this.refresh().catch((error: unknown) => logger.warn({ error }, 'applied positions could not be read'));
+    }
+  }
+
+  async #lookAtAll(): Promise<void> {
+    await Promise.all(this.#options.logs.map((log) => this.#lookNow(log)));
   }
 
   async waitFor(log: OutputLogName, partition: number, sequence: number, boundMs: number): Promise<boolean> {
@@ -119,6 +156,6 @@ class Positions implements AppliedPositionsFeed {
   async #lookNow(log: OutputLogName): Promise<void> {
     const sequences = await readSequences(this.#options.database, outputConsumerName(this.#options.consumer, log));
     // An empty list of rooms and users wakes everybody: nobody knows what was missed.
-    for (const [partition, sequence] of sequences.entries()) if (sequence !== undefined) this.advance({ log, partition, sequence, rooms: [], users: [] });
+    for (const [partition, sequence] of sequences.entries()) if (sequence !== undefined) this.advance({ log, partition, sequence, after: sequence, rooms: [], users: [] });
   }
 }

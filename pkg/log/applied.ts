@@ -10,7 +10,9 @@ export interface AppliedPositions {
   waitFor(log: OutputLogName, partition: number, sequence: number, boundMs: number): Promise<boolean>;
   /** Newest applied sequence per partition that this process knows of (never ahead of the tables). A copy. */
   vector(log: OutputLogName): number[];
-  /** Calls `listener` after each advance that this process learns of; the result unsubscribes. */
+  /** Resolves when `vector` holds all that any process had applied before the call. Rejects with `StorageError`. */
+  refresh(): Promise<void>;
+  /** Calls `listener` after each advance that this process learns of, without rooms and users when it has missed some; the result unsubscribes. */
   onApplied(listener: (applied: Applied) => void): () => void;
   close(): Promise<void>;
 }

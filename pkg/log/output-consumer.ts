@@ -245,9 +245,11 @@ class Consumer<Output> implements OutputConsumer {
     }
     for (const { partition, position, sequence, commits } of batch.positions) {
       const state = this.#owned.get(partition);
+      // Revoked meanwhile: whoever listens takes it for a gap and wakes everybody.
+      const after = state?.sequence ?? sequence;
       if (state !== undefined) Object.assign(state, { position, sequence, commits: commits + 1 });
       // Each signal names all that changed in the batch: it is only a hint whom to wake.
-      this.#tell({ log, partition, sequence, ...changed });
+      this.#tell({ log, partition, sequence, after, ...changed });
     }
   }
 

@@ -26,6 +26,8 @@ export interface Applied {
   sequence: number;
   rooms: string[];
   users: string[];
+  /** Where the consumer was before; 0: not told. */
+  after: number;
 }
 
 export interface TypingNow {

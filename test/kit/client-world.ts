@@ -89,6 +89,7 @@ export async function createClientWorld(options: Partial<ClientapiSettings> = {}
     appliedPositions: {
       waitFor: async (log, partition, sequence) => (waited.push(`${log} ${partition} ${sequence}`), true),
       vector: () => [],
+      refresh: async () => undefined,
       onApplied: () => () => undefined,
       close: async () => undefined,
     },

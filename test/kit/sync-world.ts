@@ -63,7 +63,7 @@ export async function createSyncWorld(log: HistoryLog, options: { cacheBytes?: n
   const routes = syncapiRoutes({
     ...{ runtime, database: counted, partitionMap: log.partitionMap, notifier, typing },
     events: createEventLoader({ database: counted, roomQuery: log.roomQuery, cache }),
-    appliedPositions: { vector: (name: OutputLogName) => [...vectors[name]] },
+    appliedPositions: { vector: (name: OutputLogName) => [...vectors[name]], refresh: async () => undefined },
     userQuery: {
       requesterByToken: (hash) => {
         const who = sessions.get(Buffer.from(hash).toString('hex'));

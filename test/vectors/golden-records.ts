@@ -98,8 +98,8 @@ export const GOLDEN_RECORDS: readonly GoldenRecord[] = [
     status: 429, errorFields: bytes('{"retry_after_ms":100}'),
   }, 
     '0a04696e2d31101f18ffffffffffffff0f22157b226576656e745f6964223a22246576656e74227d2a104d5f4c494d49545f45584345454445443209736c6f7720646f776e38ad0342167b2272657472795f61667465725f6d73223a3130307d'),
-  envelope('Applied', { log: 'room-output', partition: 5, sequence: 12, rooms: ['!room:a.example', '!b:a.example'], users: ['@alice:a.example'] }, 
-    '0a0b726f6f6d2d6f75747075741005180c220f21726f6f6d3a612e6578616d706c65220c21623a612e6578616d706c652a1040616c6963653a612e6578616d706c65'),
+  envelope('Applied', { log: 'room-output', partition: 5, sequence: 12, rooms: ['!room:a.example', '!b:a.example'], users: ['@alice:a.example'], after: 11 }, 
+    '0a0b726f6f6d2d6f75747075741005180c220f21726f6f6d3a612e6578616d706c65220c21623a612e6578616d706c652a1040616c6963653a612e6578616d706c65300b'),
   envelope('TypingNow', {
     roomId: '!room:a.example', partition: 5, epoch: 3, counter: 8, userIds: ['@alice:a.example', '@bob:a.example'], expiresMs: 1_790_000_030_000,
   }, 

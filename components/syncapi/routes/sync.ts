@@ -51,6 +51,8 @@ async function handleSync(deps: ReadDeps, request: ApiRequest): Promise<ApiRespo
     stateField: stateFieldOf(query),
     dueAt: deps.runtime.clock.monotonic() + timeoutMs,
   };
+  // The user may just have been told of something by a process that knows more than this one.
+  await deps.appliedPositions.refresh();
   const answer = await answerInTime(deps, question, request.signal);
   return { status: 200, json: answer.json };
 }

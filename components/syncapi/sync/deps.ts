@@ -13,7 +13,7 @@ export interface ReadDeps {
   readonly database: Reader;
   readonly partitionMap: PartitionMap;
   readonly userQuery: Pick<UserQuery, 'requesterByToken' | 'filter' | 'accountData'>;
-  readonly appliedPositions: Pick<AppliedPositions, 'vector'>;
+  readonly appliedPositions: Pick<AppliedPositions, 'vector' | 'refresh'>;
   readonly events: EventLoader;
   readonly typing: TypingBoard;
   readonly notifier: Notifier;

@@ -24,8 +24,8 @@ const CONNECT_TIMEOUT_MS = 10_000;
 const IDLE_TIMEOUT_MS = 60_000;
 const STATEMENT_TIMEOUT_MS = 30_000;
 const LOCK_TIMEOUT_MS = 10_000;
-/** Also frees the rows that a paused process (an owner that lost its leases, perhaps) holds. */
-const IDLE_IN_TRANSACTION_TIMEOUT_MS = 30_000;
+/** Frees the rows that a stopped process holds, before its leases have run out: whoever takes its partitions over changes the same rows. */
+const IDLE_IN_TRANSACTION_TIMEOUT_MS = 3000;
 const SCHEMA_NAME = /^[a-z_][a-z0-9_]{0,62}$/;
 
 /** Connects and makes the schema if it is not there. Rejects with `StorageError` (`unavailable` when the server does not answer). */

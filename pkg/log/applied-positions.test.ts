@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+import { createManualRuntime } from '../../test/kit/manual-runtime.ts';
+import type { Applied } from '../../schemas/log/envelope.ts';
+import { migrate } from '../storage/migrate.ts';
+import { openSqlite } from '../storage/sqlite/open.ts';
+import { createAppliedPositions } from './applied-positions.ts';
+import { appliedCodec } from './codec.ts';
+import type { LogDriver } from './log.ts';
+import { logMigrations } from './tables.ts';
+
+const ROOM = '!r:one.test';
+
+/** Positions of a process that applies nothing itself. `apply` is another process's commit; `signal` is what reaches this one of it. */
+async function stand(t: TestContext) {
+  const runtime = createManualRuntime();
+  const database = await openSqlite({ path: ':memory:' });
+  await migrate(database, 'log', logMigrations, 0);
+  let receive: (value: Uint8Array) => void = () => undefined;
+  const driver = { listen: async (_channel: string, listener: typeof receive) => ((receive = listener), { close: async () => undefined }) } as unknown as LogDriver;
+  const positions = await createAppliedPositions({ consumer: 'syncapi', logs: ['room-output'], database, driver, runtime, exclusive: false });
+  t.after(async () => {
+    await positions.close();
+    await database.close();
+  });
+  const woken: Pick<Applied, 'rooms' | 'users'>[] = [];
+  positions.onApplied(({ rooms, users }) => woken.push({ rooms, users }));
+  const apply = (sequence: number): Promise<unknown> => database.transaction((tx) => tx.insertMany({
+    into: 'positions', columns: ['consumer', 'partition', 'epoch', 'transport', 'position', 'sequence', 'relayed'], rows: [['syncapi.room-output', 0, 1, '', 0, sequence, 0]],
+    onConflict: 'ON CONFLICT (consumer, partition) DO UPDATE SET sequence = excluded.sequence',
+  }));
+  const signal = (after: number, sequence: number): void => receive(appliedCodec.encode({ log: 'room-output', partition: 0, sequence, after, rooms: [ROOM], users: [] }));
+  return { runtime, positions, apply, signal, woken };
+}
+
+test('a signal wakes those whom it names; one that comes after a lost one wakes everybody', async (t) => {
+  const { positions, signal, woken } = await stand(t);
+  signal(0, 1);
+  signal(1, 3);
+  signal(4, 5);
+  assert.deepEqual(woken, [{ rooms: [ROOM], users: [] }, { rooms: [ROOM], users: [] }, { rooms: [], users: [] }]);
+  assert.deepEqual(positions.vector('room-output'), [5]);
+  signal(1, 3);
+  assert.equal(woken.length, 3, 'old news');
+});
+
+test('when every signal is lost, a look from time to time wakes everybody', async (t) => {
+  const { runtime, positions, apply, woken } = await stand(t);
+  await apply(7);
+  await runtime.advance(2500);
+  assert.deepEqual([positions.vector('room-output'), woken], [[7], [{ rooms: [], users: [] }]]);
+  await runtime.advance(10_000);
+  assert.equal(woken.length, 1, 'nothing new');
+});
+
+test('after a refresh the vector holds what was applied before it was asked for, also when another one was under way', async (t) => {
+  const { positions, apply } = await stand(t);
+  const before = positions.refresh();
+  await apply(7);
+  const after = positions.refresh();
+  const together = positions.refresh();
+  await Promise.all([before, after, together]);
+  assert.deepEqual(positions.vector('room-output'), [7]);
+});
