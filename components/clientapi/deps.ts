@@ -9,7 +9,7 @@ import type { RoomQuery } from '../../schemas/ports/room-query.ts';
 import type { SyncQuery } from '../../schemas/ports/sync-query.ts';
 import type { UserQuery } from '../../schemas/ports/user-query.ts';
 
-export type ClientapiSettings = Pick<Settings, 'registration' | 'registrationToken' | 'defaultRoomVersion' | 'publicBaseUrl' | 'rateLimits'>;
+export type ClientapiSettings = Pick<Settings, 'registration' | 'registrationToken' | 'defaultRoomVersion' | 'publicBaseUrl' | 'rateLimits'> & Partial<Pick<Settings, 'registrationSharedSecret'>>;
 
 export interface ClientapiDeps {
   readonly runtime: Runtime;

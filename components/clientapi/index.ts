@@ -1,5 +1,6 @@
 /** The clientapi: the Client-Server API's writing side. It owns no tables: every change is an input to the owner of the room or user. */
 import type { Route } from '../../pkg/http/route.ts';
+import { createNonces } from './auth/nonces.ts';
 import { createPasswords } from './auth/password.ts';
 import { createUia } from './auth/uia.ts';
 import { createRequestLimits } from './checks/request-limits.ts';
@@ -21,6 +22,7 @@ export function createClientapi(deps: ClientapiDeps): Clientapi {
     ...deps,
     passwords: createPasswords(runtime),
     uia: createUia(runtime, signingKey),
+    nonces: createNonces(runtime, signingKey),
     limits: createRequestLimits(runtime.clock, settings.rateLimits),
     propagation: createProfilePropagation(deps),
   };

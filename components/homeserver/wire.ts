@@ -28,7 +28,7 @@ import { createUserapi, USERAPI_CONSUMER, userQuery, userSnapshot } from '../use
 export type Databases = { readonly [component in 'roomserver' | 'userapi' | 'syncapi']: Database };
 
 export interface WireOptions {
-  readonly settings: Pick<Settings, 'serverName' | 'roles' | 'partitions' | 'registration' | 'registrationToken' | 'rateLimits' | 'defaultRoomVersion' | 'publicBaseUrl'>;
+  readonly settings: Pick<Settings, 'serverName' | 'roles' | 'partitions' | 'registration' | 'registrationToken' | 'rateLimits' | 'defaultRoomVersion' | 'publicBaseUrl'> & Partial<Pick<Settings, 'registrationSharedSecret'>>;
   readonly runtime: Runtime;
   /** Migrated. */
   readonly databases: Databases;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { accessTokenHash, requireRequester } from './requester.ts';
 
-const alice = { userId: '@alice:test', deviceId: 'PHONE', isGuest: false };
+const alice = { userId: '@alice:test', deviceId: 'PHONE', isGuest: false, isAdmin: false };
 const users = {
   requesterByToken: (hash: Uint8Array) => Promise.resolve(Buffer.compare(hash, accessTokenHash('secret')) === 0 ? alice : undefined),
 };

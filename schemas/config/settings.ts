@@ -16,6 +16,8 @@ export interface Settings {
   readonly partitions: number;
   readonly registration: 'open' | 'token' | 'closed';
   readonly registrationToken: string;
+  /** Who knows it makes accounts whatever `registration` says; empty: off. */
+  readonly registrationSharedSecret: string;
   readonly rateLimits: boolean;
   /** Addresses, networks or names (`loopback`) of proxies whose X-Forwarded-For is believed. */
   readonly trustedProxies: readonly string[];

@@ -13,6 +13,8 @@ export interface Register {
   passwordHash: string;
   kind: string;
   device?: NewDevice | null;
+  /** An administrator of this server. */
+  admin?: boolean;
 }
 
 export interface UserInput extends InputHeader {

@@ -3,6 +3,8 @@ export interface Requester {
   readonly userId: string;
   readonly deviceId: string;
   readonly isGuest: boolean;
+  /** An administrator of this server. */
+  readonly isAdmin: boolean;
 }
 
 export interface LoginSecret {

@@ -68,7 +68,7 @@ export async function createSyncWorld(log: HistoryLog, options: { cacheBytes?: n
       requesterByToken: (hash) => {
         const who = sessions.get(Buffer.from(hash).toString('hex'));
         const [userId, deviceId] = who?.split('/') ?? [];
-        return Promise.resolve(userId === undefined ? undefined : { userId, deviceId: deviceId ?? 'DEVICE', isGuest: false });
+        return Promise.resolve(userId === undefined ? undefined : { userId, deviceId: deviceId ?? 'DEVICE', isGuest: false, isAdmin: false });
       },
       filter: (_, filterId) => {
         const definition = filters.get(filterId);

@@ -20,6 +20,7 @@ import { registrationTokensRoutes } from './registration-tokens.ts';
 import { registrationRoutes } from './registration.ts';
 import { roomSendRoutes } from './room-send.ts';
 import { roomStateRoutes } from './room-state.ts';
+import { sharedSecretRegistrationRoutes } from './shared-secret-registration.ts';
 import { thirdPartyLookupRoutes } from './third-party-lookup.ts';
 import { typingRoutes } from './typing.ts';
 import { versionsRoutes } from './versions.ts';
@@ -48,6 +49,7 @@ export const CLIENTAPI_ROUTES: readonly RouteSpec[] = [
   ...registrationRoutes,
   ...roomSendRoutes,
   ...roomStateRoutes,
+  ...sharedSecretRegistrationRoutes,
   ...thirdPartyLookupRoutes,
   ...typingRoutes,
   ...versionsRoutes,

@@ -1,13 +1,11 @@
 import { z } from 'zod';
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
-import { localpartProblem, userId as formatUserId } from '../../../pkg/matrix/ids/user-id.ts';
-import { newDeviceLogin } from '../auth/new-device.ts';
-import { passwordProblem } from '../auth/password.ts';
+import { userId as formatUserId } from '../../../pkg/matrix/ids/user-id.ts';
+import { createAccount, requireFree, requireGoodPassword, sessionFields } from '../auth/create-account.ts';
 import { registrationFlows } from '../auth/registration-flows.ts';
-import { jsonObject, parseBody, text, textUpTo } from '../checks/body.ts';
+import { jsonObject, parseBody, text } from '../checks/body.ts';
 import type { Context } from '../context.ts';
-import { submitUserCommand } from '../outcome/submit.ts';
 import { CLIENT_V3, ok, type RouteSpec } from './client-route.ts';
 
 const RANDOM_LOCALPART_LENGTH = 12;
@@ -16,9 +14,7 @@ const registerBody = z.object({
   auth: jsonObject.and(z.object({ type: z.string().optional(), session: z.string().optional() })).optional(),
   username: text.optional(),
   password: z.string().optional(),
-  device_id: textUpTo(255).min(1).optional(),
-  initial_device_display_name: textUpTo(255).optional(),
-  inhibit_login: z.boolean().default(false),
+  ...sessionFields,
   // Whether the client could use one: this server has none to give.
   refresh_token: z.boolean().optional(),
 });
@@ -37,10 +33,7 @@ export async function register(context: Context, request: ApiRequest): Promise<A
   context.limits.take('registration', request.remoteAddress);
   const userId = wanted ?? formatUserId(context.runtime.random.token(RANDOM_LOCALPART_LENGTH).toLowerCase(), context.serverName);
   const passwordHash = await context.passwords.hash(body.password);
-  const login = body.inhibit_login ? undefined : newDeviceLogin(context.runtime, { deviceId: body.device_id, displayName: body.initial_device_display_name });
-  await submitUserCommand(context, request, { userId, register: { passwordHash, kind: 'user', ...(login && { device: login.device }) } });
-  const session = login && { access_token: login.accessToken, device_id: login.device.deviceId };
-  return ok({ user_id: userId, home_server: context.serverName, ...session });
+  return createAccount(context, request, { userId, passwordHash, session: body });
 }
 
 /** GET /_matrix/client/v3/register/available — r0 */
@@ -60,21 +53,6 @@ function requireUserKind(kind: string): void {
 
 function requireRegistration({ settings }: Context): void {
   if (settings.registration === 'closed') throw new MatrixError(403, 'M_FORBIDDEN', 'Registration is closed on this server');
-}
-
-/** User IDs have no capitals (appendices, "User Identifiers"), so those of `username` are made small. */
-async function requireFree(context: Context, username: string): Promise<string> {
-  const localpart = username.toLowerCase();
-  const problem = localpartProblem(localpart, context.serverName);
-  if (problem !== undefined) throw new MatrixError(400, 'M_INVALID_USERNAME', problem);
-  const userId = formatUserId(localpart, context.serverName);
-  if (await context.userQuery.userExists(userId)) throw new MatrixError(400, 'M_USER_IN_USE', 'This user ID is taken');
-  return userId;
-}
-
-function requireGoodPassword(password: string): void {
-  const problem = passwordProblem(password);
-  if (problem !== undefined) throw new MatrixError(400, 'M_WEAK_PASSWORD', problem);
 }
 
 export const registrationRoutes: readonly RouteSpec[] = [

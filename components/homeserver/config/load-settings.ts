@@ -92,6 +92,7 @@ function settingsOf(values: SettingValues): Settings {
     partitions: values.partitions,
     registration: values.registration,
     registrationToken: values.registration_token,
+    registrationSharedSecret: values.registration_shared_secret,
     rateLimits: values.rate_limits,
     defaultRoomVersion: values.default_room_version,
     logging: { level: values.log_level, format: values.log_format },

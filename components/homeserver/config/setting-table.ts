@@ -6,7 +6,7 @@ import { DEFAULT_PARTITIONS } from '../../../pkg/log/partition-map.ts';
 import { DEFAULT_ROOM_VERSION, ROOM_VERSIONS } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import { ROLES, type Role } from '../../../schemas/config/settings.ts';
 import {
-  choice, databaseKind, folder, hostAndPort, integer, listOf, logKind, logPrefix, onOff, proxies, registrationToken, serverName, webUrl, type SettingType,
+  choice, databaseKind, folder, hostAndPort, integer, listOf, logKind, logPrefix, onOff, proxies, registrationToken, serverName, sharedSecret, webUrl, type SettingType,
 } from './setting-types.ts';
 
 export interface Setting<T> {
@@ -85,6 +85,12 @@ export const SETTINGS = {
     type: registrationToken,
     default: '',
     help: 'What one has to know to make an account when `registration` is `token`.',
+    secret: true,
+  }),
+  registration_shared_secret: setting({
+    type: sharedSecret,
+    default: '',
+    help: 'Whoever knows it can make accounts, administrators too, whatever `registration` says, over /_synapse/admin/v1/register: the way in of `register_new_matrix_user` and other tools made for Synapse. Empty: off.',
     secret: true,
   }),
   rate_limits: setting({

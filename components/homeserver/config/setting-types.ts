@@ -113,6 +113,11 @@ export const registrationToken: SettingType<string> = {
   parse: (text) => (/^[A-Za-z0-9._~-]{0,64}$/.test(text) ? text : undefined),
 };
 
+export const sharedSecret: SettingType<string> = {
+  allowed: 'empty, or 8 to 256 visible characters of ASCII',
+  parse: (text) => (/^([\x21-\x7e]{8,256})?$/.test(text) ? text : undefined),
+};
+
 const PROXY_NAMES = ['loopback', 'linklocal', 'uniquelocal'];
 
 export const proxies: SettingType<readonly string[]> = {

@@ -34,7 +34,7 @@ function foldOne(fold: Fold, { place, effects }: PlacedEffects, write: UserWrite
   const { userId, ts } = effects;
   switch (write.kind) {
     case 'account':
-      fold.accounts.set(userId, [userId, write.passwordHash, write.accountKind, 0, ts]);
+      fold.accounts.set(userId, [userId, write.passwordHash, write.accountKind, 0, ts, write.isAdmin ? 1 : 0]);
       return;
     case 'device':
       fold.devices.set(key(userId, write.deviceId), [userId, write.deviceId, write.displayName, 0, ts, place.partition, write.sequence]);
@@ -64,7 +64,7 @@ function key(...parts: string[]): string {
 }
 
 async function writeFold(tx: Transaction, fold: Fold): Promise<void> {
-  await insert(tx, fold.accounts, { into: 'accounts', columns: ['user_id', 'password_hash', 'kind', 'deactivated', 'created_at'] });
+  await insert(tx, fold.accounts, { into: 'accounts', columns: ['user_id', 'password_hash', 'kind', 'deactivated', 'created_at', 'admin'] });
   await insert(tx, fold.devices, {
     into: 'devices',
     columns: ['user_id', 'device_id', 'display_name', 'removed', 'created_at', 'partition', 'sequence'],

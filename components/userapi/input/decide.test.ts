@@ -44,8 +44,9 @@ test('a registration makes the account, its device and the token', () => {
 
 test('a registration without log-in makes the account alone and tells nobody', () => {
   const { writes, outputs } = accept(emptyPicture(), { register: { passwordHash: 'phc', kind: 'user' } });
-  assert.deepEqual(writes.map((write) => write.kind), ['account']);
+  assert.deepEqual(writes, [{ kind: 'account', passwordHash: 'phc', accountKind: 'user', isAdmin: false }]);
   assert.equal(outputs.length, 0);
+  assert.deepEqual(accept(emptyPicture(), { register: { passwordHash: 'phc', kind: 'user', admin: true } }).writes, [{ kind: 'account', passwordHash: 'phc', accountKind: 'user', isAdmin: true }]);
 });
 
 test('a taken name is refused, and so is everything for an account that does not exist or is deactivated', () => {

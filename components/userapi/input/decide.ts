@@ -67,7 +67,7 @@ function decideOfAccount(draft: Draft): Verdict {
 
 function register(draft: Draft, wanted: Register): Verdict {
   if (draft.picture.account !== undefined) return rejected(400, 'M_USER_IN_USE', 'This user ID is taken');
-  draft.writes.push({ kind: 'account', passwordHash: wanted.passwordHash, accountKind: wanted.kind });
+  draft.writes.push({ kind: 'account', passwordHash: wanted.passwordHash, accountKind: wanted.kind, isAdmin: wanted.admin === true });
   if (wanted.device) useDevice(draft, wanted.device);
   return accepted(draft, { user_id: draft.input.userId });
 }

@@ -1,7 +1,7 @@
 /** What an accepted input changes, as values: `decide.ts` makes them, `picture.ts` and `commit.ts` apply them. */
 
 export type UserWrite =
-  | { readonly kind: 'account'; readonly passwordHash: string; readonly accountKind: string }
+  | { readonly kind: 'account'; readonly passwordHash: string; readonly accountKind: string; readonly isAdmin: boolean }
   | { readonly kind: 'device'; readonly deviceId: string; readonly displayName: string; readonly sequence: number }
   | { readonly kind: 'device-removed'; readonly deviceId: string; readonly sequence: number }
   /** Replaces the device's token; null: the device has none any more. */

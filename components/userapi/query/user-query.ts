@@ -2,7 +2,7 @@
 import type { Reader } from '../../../pkg/storage/database.ts';
 import type { UserQuery } from '../../../schemas/ports/user-query.ts';
 
-type RequesterRow = { user_id: string; device_id: string; kind: string };
+type RequesterRow = { user_id: string; device_id: string; kind: string; admin: number };
 type SecretRow = { password_hash: string; deactivated: number };
 type FieldRow = { field: string | null; value: Uint8Array | null };
 
@@ -13,9 +13,9 @@ export function userQuery(database: Reader): UserQuery {
   return {
     async requesterByToken(tokenHash) {
       const [row] = await database.query<RequesterRow>(
-        `SELECT t.user_id AS user_id, t.device_id AS device_id, a.kind AS kind FROM access_tokens t JOIN accounts a ON a.user_id = t.user_id
+        `SELECT t.user_id AS user_id, t.device_id AS device_id, a.kind AS kind, a.admin AS admin FROM access_tokens t JOIN accounts a ON a.user_id = t.user_id
          WHERE t.token_hash = ? AND a.deactivated = 0`, [tokenHash]);
-      return row && { userId: row.user_id, deviceId: row.device_id, isGuest: row.kind === 'guest' };
+      return row && { userId: row.user_id, deviceId: row.device_id, isGuest: row.kind === 'guest', isAdmin: row.admin !== 0 };
     },
 
     async loginSecret(userId) {

@@ -5,7 +5,7 @@ import type { Migration } from '../../../pkg/storage/database.ts';
  * Rows that stand for output records carry the partition and the sequence number of their last one, so that a read model can be rebuilt
  * from here (`query/snapshot.ts`). Removed devices and profile fields stay as marked rows for the same reason.
  *
- * - `accounts`: `password_hash` is scrypt as a PHC string. `kind`: user or guest.
+ * - `accounts`: `password_hash` is scrypt as a PHC string. `kind`: user or guest. `admin`: 1 for administrators of this server.
  * - `access_tokens`: by SHA-256; a device has one at most.
  * - `profiles`: one row per field; `value` is a JSON value, empty when the field was removed.
  * - `account_data`: `room_id` is empty for global data; `content` is a JSON object.
@@ -34,4 +34,5 @@ export const userapiMigrations: readonly Migration[] = [
          PRIMARY KEY (user_id, filter_id))`,
     ],
   },
+  { number: 2, name: 'administrators', statements: ['ALTER TABLE accounts ADD COLUMN admin INTEGER NOT NULL DEFAULT 0'] },
 ];

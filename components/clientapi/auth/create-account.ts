@@ -1,0 +1,52 @@
+/** What every way to a new account has in common: the name, the account, and the session that comes with it. */
+import { z } from 'zod';
+import { MatrixError } from '../../../pkg/http/matrix-error.ts';
+import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
+import { localpartProblem, userId as formatUserId } from '../../../pkg/matrix/ids/user-id.ts';
+import { textUpTo } from '../checks/body.ts';
+import type { Context } from '../context.ts';
+import { submitUserCommand } from '../outcome/submit.ts';
+import { newDeviceLogin } from './new-device.ts';
+import { passwordProblem } from './password.ts';
+
+/** Members of a body that say which session is wanted. */
+export const sessionFields = {
+  device_id: textUpTo(255).min(1).optional(),
+  initial_device_display_name: textUpTo(255).optional(),
+  inhibit_login: z.boolean().default(false),
+};
+
+export interface NewAccount {
+  readonly userId: string;
+  /** Empty: nobody can log in with a password. */
+  readonly passwordHash: string;
+  readonly isAdmin?: boolean;
+  readonly session: { readonly device_id?: string | undefined; readonly initial_device_display_name?: string | undefined; readonly inhibit_login: boolean };
+}
+
+/** Makes the account, and a device unless `inhibit_login`. The answer is that of `POST /register`. Throws 400 M_USER_IN_USE. */
+export async function createAccount(context: Context, request: ApiRequest, account: NewAccount): Promise<ApiResponse> {
+  const { userId, passwordHash, isAdmin, session } = account;
+  const login = session.inhibit_login ? undefined : newDeviceLogin(context.runtime, { deviceId: session.device_id, displayName: session.initial_device_display_name });
+  await submitUserCommand(context, request, {
+    userId, register: { passwordHash, kind: 'user', ...(isAdmin === true && { admin: true }), ...(login && { device: login.device }) },
+  });
+  const fields = login && { access_token: login.accessToken, device_id: login.device.deviceId };
+  return { status: 200, body: { user_id: userId, home_server: context.serverName, ...fields } };
+}
+
+/** The user ID of a name that is free. User IDs have no capitals (appendices, "User Identifiers"), so those of `username` are made small. Throws 400. */
+export async function requireFree(context: Context, username: string): Promise<string> {
+  const localpart = username.toLowerCase();
+  const problem = localpartProblem(localpart, context.serverName);
+  if (problem !== undefined) throw new MatrixError(400, 'M_INVALID_USERNAME', problem);
+  const userId = formatUserId(localpart, context.serverName);
+  if (await context.userQuery.userExists(userId)) throw new MatrixError(400, 'M_USER_IN_USE', 'This user ID is taken');
+  return userId;
+}
+
+/** Throws 400 M_WEAK_PASSWORD. */
+export function requireGoodPassword(password: string): void {
+  const problem = passwordProblem(password);
+  if (problem !== undefined) throw new MatrixError(400, 'M_WEAK_PASSWORD', problem);
+}
