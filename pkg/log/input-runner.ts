@@ -104,7 +104,7 @@ class Runner<Input extends InputHeader, Effects> implements InputRunner {
     this.#metrics = inputMetrics(runtime, consumer);
     this.#relay = createRelay({ log: options.outputLog, outbox: outboxReader(database, options.outputLog, consumer), driver, runtime });
     this.#leases = createLeaseKeeper({
-      consumer, database, runtime, partitions: options.partitions, exclusive: options.exclusive,
+      consumer, database, driver, runtime, partitions: options.partitions, exclusive: options.exclusive,
       acquired: (lease) => this.#own(lease),
       revoked: async (partition) => {
         try {

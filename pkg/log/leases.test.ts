@@ -3,22 +3,29 @@ import { test, type TestContext } from 'node:test';
 import { createManualRuntime } from '../../test/kit/manual-runtime.ts';
 import { migrate } from '../storage/migrate.ts';
 import { openSqlite } from '../storage/sqlite/open.ts';
+import { createLocalSignals } from './local-signals.ts';
 import { createLeaseKeeper, type LeaseKeeper } from './leases.ts';
 import { logMigrations } from './tables.ts';
 
 const PARTITIONS = 4;
 
-async function stand(t: TestContext) {
+async function stand(t: TestContext, { signalsLost = false } = {}) {
   const runtime = createManualRuntime();
   const database = await openSqlite({ path: ':memory:' });
   await migrate(database, 'log', logMigrations, 0);
   t.after(() => database.close());
+  const signals = createLocalSignals(runtime);
+  const driver = { signal: (channel: string, value: Uint8Array) => (signalsLost ? undefined : signals.send(channel, value)), listen: async (...args: Parameters<typeof signals.listen>) => signals.listen(...args) };
+  const common = { consumer: 'owner', database, driver, partitions: PARTITIONS, revoked: async () => undefined };
   const keeper = (instanceId: string, exclusive: boolean, taken: number[] = []): LeaseKeeper => createLeaseKeeper({
-    consumer: 'owner', database, runtime: { ...runtime, instanceId }, partitions: PARTITIONS, exclusive,
-    acquired: async ({ partition }) => void taken.push(partition),
-    revoked: async () => undefined,
+    ...common, runtime: { ...runtime, instanceId }, exclusive, acquired: async ({ partition }) => void taken.push(partition),
   });
-  return { runtime, keeper };
+  /** Takes what it gets and is never heard of again. */
+  const killed = (): Promise<void> => {
+    const clock = { ...runtime.clock, sleep: () => new Promise<void>(() => undefined) };
+    return createLeaseKeeper({ ...common, runtime: { ...runtime, clock, instanceId: 'killed' }, exclusive: false, acquired: async () => undefined }).start();
+  };
+  return { runtime, keeper, killed };
 }
 
 test('what a process on the embedded log held when it was killed goes to the processes that share the database after it', async (t) => {
@@ -49,14 +56,38 @@ test('of two processes on the embedded log the newer one keeps the partitions, a
   assert.equal(older.health(), undefined);
 });
 
-test('instances share, and what one gives back the other takes', async (t) => {
+test('instances share, and what one gives back the other takes, at once', async (t) => {
   const { runtime, keeper } = await stand(t);
   const [one, other] = [keeper('one', false), keeper('other', false)];
   await one.start();
   await other.start();
-  await runtime.advance(4000);
+  await runtime.advance(10);
   assert.deepEqual([one.held().length, other.held().length], [2, 2]);
   await other.stop();
-  await runtime.advance(2000);
+  await runtime.advance(10);
   assert.equal(one.held().length, PARTITIONS);
+});
+
+test('without signals they share within seconds', async (t) => {
+  const { runtime, keeper } = await stand(t, { signalsLost: true });
+  const [one, other] = [keeper('one', false), keeper('other', false)];
+  await one.start();
+  await other.start();
+  await runtime.advance(2100);
+  assert.deepEqual([one.held().length, other.held().length], [2, 2]);
+  await other.stop();
+  await runtime.advance(1100);
+  assert.equal(one.held().length, PARTITIONS);
+});
+
+test('what a killed instance held is taken as soon as its leases have run out', async (t) => {
+  const { runtime, keeper, killed } = await stand(t);
+  await killed();
+  await runtime.advance(500);
+  const next = keeper('next', false);
+  await next.start();
+  await runtime.advance(3480);
+  assert.equal(next.held().length, 0);
+  await runtime.advance(60);
+  assert.equal(next.held().length, PARTITIONS);
 });

@@ -3,10 +3,12 @@
  * a partition over raises its epoch in `leases` and `positions` in one transaction; from then on every commit of the old owner fails
  * (`positions.ts`, fencing). So a lease that expires too early costs work, never correctness.
  *
- * Instances say that they are alive in `instances`; each takes up to its fair share and gives back what is above it.
+ * Instances say that they are alive in `instances`; each takes up to its fair share and gives back what is above it. Who comes, and who gives back, signals it, so that the others
+ * look at once; without the signal they look a second later.
  */
 import type { Database, Transaction } from '../storage/database.ts';
 import type { Runtime, Task } from '../runtime/runtime.ts';
+import type { LogDriver, Subscription } from './log.ts';
 
 /** A partition as it was when it was taken over. */
 export interface Lease {
@@ -22,6 +24,7 @@ export interface Lease {
 export interface LeaseOptions {
   readonly consumer: string;
   readonly database: Database;
+  readonly driver: Pick<LogDriver, 'signal' | 'listen'>;
   readonly runtime: Runtime;
   readonly partitions: number;
   /**
@@ -51,6 +54,9 @@ export interface LeaseKeeper {
 const NOBODY = '';
 /** How soon an exclusive keeper that lacks a partition looks again. */
 const MISSING_MS = 1000;
+/** How long after a lease has run out its partition is looked for. */
+const EXPIRED_MS = 20;
+const NOTHING = new Uint8Array();
 
 export function createLeaseKeeper(options: LeaseOptions): LeaseKeeper {
   return new Keeper(options);
@@ -72,25 +78,34 @@ class Keeper implements LeaseKeeper {
   /** Partitions of an exclusive keeper that another process has. */
   #displaced = 0;
   #task: Task | undefined;
+  #listening: Subscription | undefined;
+  /** Ends the pause before the next look. */
+  #wake = new AbortController();
+  #nextLookMs: number;
 
   constructor(options: LeaseOptions) {
     this.#options = options;
     this.#ttlMs = options.exclusive ? 0 : (options.ttlMs ?? 4000);
     this.#renewMs = options.exclusive ? 60_000 : (options.renewMs ?? 1000);
+    this.#nextLookMs = this.#renewMs;
   }
 
   async start(): Promise<void> {
     await this.#createRows();
+    if (!this.#options.exclusive) this.#listening = await this.#options.driver.listen(this.#channel, () => this.#wake.abort());
     await this.#balance();
+    this.#signal();
     this.#task = this.#options.runtime.tasks.spawn(`leases ${this.#options.consumer}`, (signal) => this.#keepBalancing(signal));
   }
 
   async stop(): Promise<void> {
     const { consumer, database, runtime } = this.#options;
     await this.#task?.stop();
+    await this.#listening?.close();
     try {
-      for (const partition of this.held()) await this.#giveBack(partition);
+      // First, so that the others count it out when they look at what it has given back.
       await database.transaction((tx) => tx.run('DELETE FROM instances WHERE consumer = ? AND instance = ?', [consumer, runtime.instanceId]));
+      await this.#giveBack(this.held());
     } catch (error) {
       runtime.logger.warn({ consumer, error }, 'leases were not given back; they will run out');
     }
@@ -113,10 +128,13 @@ class Keeper implements LeaseKeeper {
 
   async #keepBalancing(signal: AbortSignal): Promise<void> {
     const { consumer, runtime, partitions, exclusive } = this.#options;
+    signal.addEventListener('abort', () => this.#wake.abort(), { once: true });
     while (!signal.aborted) {
       const isMissing = exclusive && this.#held.size < partitions;
-      await runtime.clock.sleep(isMissing ? MISSING_MS : this.#renewMs, signal);
+      await runtime.clock.sleep(isMissing ? MISSING_MS : this.#nextLookMs, this.#wake.signal);
       if (signal.aborted) return;
+      this.#wake = new AbortController();
+      this.#nextLookMs = this.#renewMs;
       try {
         await this.#balance();
       } catch (error) {
@@ -135,17 +153,25 @@ class Keeper implements LeaseKeeper {
       if (row?.owner !== runtime.instanceId || row.epoch !== epoch) await this.#lose(partition);
     }
     const share = Math.ceil(partitions / Math.max(1, seen.alive));
-    for (const partition of this.held().slice(share)) await this.#giveBack(partition);
+    await this.#giveBack(this.held().slice(share));
     const wanted = [...seen.rows]
       .filter(([partition, row]) => !this.#held.has(partition) && this.#mayTake(row, seen.now))
       .map(([partition]) => partition)
       .slice(0, Math.max(0, share - this.#held.size));
     if (wanted.length > 0) await this.#takeOver(wanted);
+    this.#nextLookMs = this.#untilNextLook(seen);
     this.#displaced = exclusive ? [...seen.rows].filter(([partition, row]) => !this.#held.has(partition) && ![NOBODY, runtime.instanceId].includes(row.owner)).length : 0;
     // Given back here, but the table was not told: it would be renewed for ever and be nobody's.
     for (const [partition, row] of seen.rows) {
-      if (row.owner === runtime.instanceId && !this.#held.has(partition) && !wanted.includes(partition)) await this.#release(partition, row.epoch);
+      if (row.owner === runtime.instanceId && !this.#held.has(partition) && !wanted.includes(partition)) await this.#release([{ partition, epoch: row.epoch }]);
     }
+  }
+
+  /** A lease that is not renewed any more is looked at when it has run out. */
+  #untilNextLook({ rows, now }: Seen): number {
+    if (this.#options.exclusive) return this.#renewMs;
+    const left = [...rows].filter(([partition]) => !this.#held.has(partition)).map(([, row]) => row.expiresAt - now).filter((ms) => ms >= 0);
+    return Math.min(this.#renewMs, ...left.map((ms) => ms + EXPIRED_MS));
   }
 
   /** Also what is ours and not held: a take-over that was committed although its answer was lost. */
@@ -177,8 +203,8 @@ class Keeper implements LeaseKeeper {
   async #takeOver(wanted: readonly number[]): Promise<void> {
     const { consumer, database, runtime, acquired } = this.#options;
     const leases = await database.transaction((tx) => this.#raiseEpochs(tx, wanted));
-    for (const lease of leases) {
-      this.#held.set(lease.partition, lease.epoch);
+    for (const { partition, epoch } of leases) this.#held.set(partition, epoch);
+    await Promise.all(leases.map(async (lease) => {
       try {
         await acquired(lease);
       } catch (error) {
@@ -186,7 +212,7 @@ class Keeper implements LeaseKeeper {
         runtime.logger.warn({ consumer, partition: lease.partition, error }, 'a partition could not be taken up; trying again');
         await this.#lose(lease.partition);
       }
-    }
+    }));
   }
 
   async #raiseEpochs(tx: Transaction, wanted: readonly number[]): Promise<Lease[]> {
@@ -211,18 +237,31 @@ class Keeper implements LeaseKeeper {
     if (this.#held.delete(partition)) await this.#options.revoked(partition);
   }
 
-  async #giveBack(partition: number): Promise<void> {
-    const epoch = this.#held.get(partition);
-    if (epoch === undefined) return;
-    await this.#lose(partition);
-    await this.#release(partition, epoch);
+  async #giveBack(partitions: readonly number[]): Promise<void> {
+    const leases = partitions.flatMap((partition) => {
+      const epoch = this.#held.get(partition);
+      return epoch === undefined ? [] : [{ partition, epoch }];
+    });
+    if (leases.length === 0) return;
+    await Promise.all(leases.map(({ partition }) => this.#lose(partition)));
+    await this.#release(leases);
+    this.#signal();
   }
 
-  async #release(partition: number, epoch: number): Promise<void> {
+  async #release(leases: readonly Pick<Lease, 'partition' | 'epoch'>[]): Promise<void> {
     const { consumer, database, runtime } = this.#options;
-    await database.transaction((tx) =>
+    await database.transaction((tx) => Promise.all(leases.map(({ partition, epoch }) =>
       tx.run('UPDATE leases SET owner = ?, expires_at = 0 WHERE consumer = ? AND partition = ? AND epoch = ? AND owner = ?',
-        [NOBODY, consumer, partition, epoch, runtime.instanceId]));
+        [NOBODY, consumer, partition, epoch, runtime.instanceId]))));
+  }
+
+  get #channel(): string {
+    return `leases.${this.#options.consumer}`;
+  }
+
+  /** The others shall look now. */
+  #signal(): void {
+    if (!this.#options.exclusive) this.#options.driver.signal(this.#channel, NOTHING);
   }
 
   async #createRows(): Promise<void> {

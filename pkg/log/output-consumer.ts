@@ -95,10 +95,10 @@ class Consumer<Output> implements OutputConsumer {
     this.#options = options;
     this.#name = outputConsumerName(options.consumer, options.log);
     this.#batchRecordsMax = options.batchRecordsMax ?? BATCH_RECORDS_MAX;
-    const { database, runtime, partitions, exclusive } = options;
+    const { database, driver, runtime, partitions, exclusive } = options;
     this.#metrics = outputMetrics(runtime, this.#name);
     this.#leases = createLeaseKeeper({
-      consumer: this.#name, database, runtime, partitions, exclusive,
+      consumer: this.#name, database, driver, runtime, partitions, exclusive,
       acquired: (lease) => this.#own(lease),
       revoked: async (partition) => {
         try {
