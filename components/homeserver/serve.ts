@@ -15,7 +15,9 @@ import { createShutdown, type Shutdown } from '../../pkg/runtime/shutdown.ts';
 import { createMetrics } from '../../pkg/telemetry/metrics.ts';
 import { createLogger } from '../../pkg/telemetry/pino-logger.ts';
 import { migrate } from '../../pkg/storage/migrate.ts';
+import type { AppserviceRegistration } from '../../schemas/config/appservice.ts';
 import type { Settings } from '../../schemas/config/settings.ts';
+import { loadAppservices } from './config/appservices.ts';
 import { checkFixedSettings, fixedSettingsMigrations } from './config/fixed-settings.ts';
 import { openSettings, type OpenedSettings } from './config/first-start.ts';
 import { newSigningKeyText } from './config/new-signing-key.ts';
@@ -35,11 +37,12 @@ export async function serve(args: readonly string[]): Promise<void> {
   const opened = await openSettings({ env: process.env, args, random, newSigningKey: () => newSigningKeyText(random) });
   const { settings } = opened;
   const runtime = createRuntime({ logger: createLogger(settings.logging), metrics: createMetrics({ processMetrics: true }) });
+  const appservices = loadAppservices(settings.appserviceDir, settings.serverName);
   const signingKey = parseSigningKeyFile(opened.signingKeyText);
   const shutdown = createShutdown({ runtime, deadlineMs: SHUTDOWN_MS_MAX });
   endOnSignals(shutdown, runtime);
   try {
-    const { homeserver, databases, driver } = await assemble({ settings, runtime, signingKey, shutdown });
+    const { homeserver, databases, driver } = await assemble({ settings, runtime, signingKey, appservices, shutdown });
     const listener = await listen({ settings, runtime, homeserver, shutdown, status: () => statusOf({ settings, runtime, databases, driver }) });
     await homeserver.start();
     shutdown.add({ name: 'components', phase: 'drain', run: () => homeserver.stop() });
@@ -58,10 +61,11 @@ interface Assembly {
   readonly settings: Settings;
   readonly runtime: Runtime;
   readonly signingKey: SigningKey;
+  readonly appservices: readonly AppserviceRegistration[];
   readonly shutdown: Shutdown;
 }
 
-async function assemble({ settings, runtime, signingKey, shutdown }: Assembly): Promise<{ homeserver: Homeserver; databases: Databases; driver: LogDriver }> {
+async function assemble({ settings, runtime, signingKey, appservices, shutdown }: Assembly): Promise<{ homeserver: Homeserver; databases: Databases; driver: LogDriver }> {
   const databases = await openDatabases(settings);
   shutdown.add({ name: 'databases', phase: 'close', run: async () => void (await Promise.all(Object.values(databases).map((database) => database.close()))) });
   const nowMs = runtime.clock.now();
@@ -72,7 +76,7 @@ async function assemble({ settings, runtime, signingKey, shutdown }: Assembly): 
   const driver = await openDriver(settings, databases, runtime);
   shutdown.add({ name: 'log', phase: 'close', run: () => driver.close() });
   // The embedded log exists in one process only, which therefore owns every partition at once.
-  const homeserver = await wire({ settings, runtime, databases, driver, signingKey, exclusive: settings.log.kind === 'embedded' });
+  const homeserver = await wire({ settings, runtime, databases, driver, signingKey, appservices, exclusive: settings.log.kind === 'embedded' });
   return { homeserver, databases, driver };
 }
 

@@ -4,6 +4,7 @@
  *
  * What is opened outside (databases, log driver, runtime) comes in as arguments, so that the program, the tests and the simulator wire the same server.
  */
+import { createAppservices } from '../../pkg/http/appservices.ts';
 import type { Route } from '../../pkg/http/route.ts';
 import { createAppliedPositions } from '../../pkg/log/applied-positions.ts';
 import { roomOutputCodec, userOutputCodec, type Codec } from '../../pkg/log/codec.ts';
@@ -17,6 +18,7 @@ import type { SigningKey } from '../../pkg/matrix/signing/signing-key.ts';
 import { tasksCheck } from '../../pkg/runtime/health.ts';
 import type { HealthCheck, Runtime } from '../../pkg/runtime/runtime.ts';
 import type { Database } from '../../pkg/storage/database.ts';
+import type { AppserviceRegistration } from '../../schemas/config/appservice.ts';
 import type { Role, Settings } from '../../schemas/config/settings.ts';
 import type { OutputEnvelope } from '../../schemas/log/envelope.ts';
 import { createClientapi } from '../clientapi/index.ts';
@@ -34,6 +36,8 @@ export interface WireOptions {
   readonly databases: Databases;
   readonly driver: LogDriver;
   readonly signingKey: SigningKey;
+  /** Application services that the operator has registered; none by default. */
+  readonly appservices?: readonly AppserviceRegistration[];
   /** This process is the only one on these databases. */
   readonly exclusive: boolean;
 }
@@ -58,7 +62,9 @@ export async function wire(options: WireOptions): Promise<Homeserver> {
   const { settings, runtime, databases, driver, signingKey, exclusive } = options;
   const { serverName, roles } = settings;
   const partitionMap = { version: 1, partitions: settings.partitions };
-  const ports = { roomQuery: roomQuery(databases.roomserver), userQuery: userQuery(databases.userapi), syncQuery: syncQuery(databases.syncapi) };
+  const users = userQuery(databases.userapi);
+  const appservices = createAppservices(options.appservices ?? [], serverName, users);
+  const ports = { roomQuery: roomQuery(databases.roomserver), userQuery: { ...users, appservices }, syncQuery: syncQuery(databases.syncapi) };
   const appliedPositions = await createAppliedPositions({ consumer: SYNCAPI_CONSUMER, logs: ['room-output', 'user-output'], database: databases.syncapi, driver, runtime, exclusive });
   const commands = await createCommandClient({
     driver, runtime, partitionMap,

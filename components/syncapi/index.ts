@@ -41,7 +41,7 @@ export interface SyncapiDeps {
   /** This process is the only one on these databases. */
   readonly exclusive: boolean;
   readonly roomQuery: Pick<RoomQuery, 'eventsById'>;
-  readonly userQuery: Pick<UserQuery, 'requesterByToken' | 'filter' | 'accountData'>;
+  readonly userQuery: Pick<UserQuery, 'requesterByToken' | 'appservices' | 'filter' | 'accountData'>;
   readonly roomOutbox: OutboxReader;
   readonly userOutbox: OutboxReader;
   readonly roomSnapshot?: Snapshot;

@@ -1,34 +1,43 @@
-/** Who makes a client request: the holder of the access token that it carries. */
-import { createHash } from 'node:crypto';
+/** Who makes a client request: the holder of the access token that it carries, or whom an application service acts as. */
+import type { Appservice } from '../../schemas/ports/appservices.ts';
 import type { Requester, UserQuery } from '../../schemas/ports/user-query.ts';
+import { accessTokenHash, accessTokenOf } from './access-token.ts';
 import { MatrixError } from './matrix-error.ts';
 import type { ApiRequest } from './route.ts';
 
+export { accessTokenHash, accessTokenOf } from './access-token.ts';
+
+type Asking = Pick<ApiRequest, 'headers' | 'query'>;
+
 /**
- * The access token of a request: `Authorization: Bearer …`, else the query parameter `access_token` (deprecated, but clients use it).
- * undefined when there is none. Client-Server API, "Using access tokens".
+ * The user and device that make the request. Throws 401 M_MISSING_TOKEN or M_UNKNOWN_TOKEN; for an application service also what `Appservices.requester` says of the query parameters
+ * `user_id` and `device_id`.
  */
-export function accessTokenOf(request: Pick<ApiRequest, 'headers' | 'query'>): string | undefined {
-  const header = request.headers['authorization'];
-  if (header !== undefined) {
-    const match = /^Bearer +(\S+) *$/i.exec(header);
-    if (match) return match[1];
+export async function requireRequester(request: Asking, userQuery: Pick<UserQuery, 'requesterByToken' | 'appservices'>): Promise<Requester> {
+  const token = requireToken(request);
+  const appservice = userQuery.appservices?.byToken(token);
+  if (userQuery.appservices !== undefined && appservice !== undefined) {
+    const { query } = request;
+    return userQuery.appservices.requester(appservice, { userId: query.get('user_id') ?? undefined, deviceId: query.get('device_id') ?? undefined });
   }
-  return request.query.get('access_token') || undefined;
+  const requester = await userQuery.requesterByToken(accessTokenHash(token));
+  if (requester === undefined) throw unknownToken();
+  return requester;
 }
 
-/** SHA-256 of an access token: the only form in which tokens are stored and looked up. */
-export function accessTokenHash(token: string): Uint8Array {
-  return createHash('sha256').update(token, 'utf8').digest();
+/** The application service that makes the request by its as_token. Throws 401 M_MISSING_TOKEN or M_UNKNOWN_TOKEN. */
+export function requireAppservice(request: Asking, { appservices }: Pick<UserQuery, 'appservices'>): Appservice {
+  const appservice = appservices?.byToken(requireToken(request));
+  if (appservice === undefined) throw unknownToken();
+  return appservice;
 }
 
-/** The user and device that make the request. Throws 401 M_MISSING_TOKEN or M_UNKNOWN_TOKEN. */
-export async function requireRequester(request: Pick<ApiRequest, 'headers' | 'query'>, userQuery: Pick<UserQuery, 'requesterByToken'>): Promise<Requester> {
+function requireToken(request: Asking): string {
   const token = accessTokenOf(request);
   if (token === undefined) throw new MatrixError(401, 'M_MISSING_TOKEN', 'The request carries no access token');
-  const requester = await userQuery.requesterByToken(accessTokenHash(token));
-  if (requester === undefined) {
-    throw new MatrixError(401, 'M_UNKNOWN_TOKEN', 'The access token is not known (any more)', { fields: { soft_logout: false } });
-  }
-  return requester;
+  return token;
+}
+
+function unknownToken(): MatrixError {
+  return new MatrixError(401, 'M_UNKNOWN_TOKEN', 'The access token is not known (any more)', { fields: { soft_logout: false } });
 }

@@ -18,6 +18,8 @@ export interface Settings {
   readonly registrationToken: string;
   /** Who knows it makes accounts whatever `registration` says; empty: off. */
   readonly registrationSharedSecret: string;
+  /** Folder of the registration files of application services; empty: none. */
+  readonly appserviceDir: string;
   readonly rateLimits: boolean;
   /** Addresses, networks or names (`loopback`) of proxies whose X-Forwarded-For is believed. */
   readonly trustedProxies: readonly string[];

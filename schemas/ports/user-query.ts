@@ -1,10 +1,21 @@
 /** Read-only questions to the userapi's tables; fulfilled by `components/userapi/query` over the shared database. */
+import type { Appservices } from './appservices.ts';
+
 export interface Requester {
   readonly userId: string;
+  /** Empty: an application service that acts as the user on no device. */
   readonly deviceId: string;
   readonly isGuest: boolean;
   /** An administrator of this server. */
   readonly isAdmin: boolean;
+  /** Rate limits do not count for it: an application service whose registration says so. */
+  readonly isRateExempt?: boolean;
+}
+
+export interface Account {
+  readonly isGuest: boolean;
+  readonly isAdmin: boolean;
+  readonly isDeactivated: boolean;
 }
 
 export interface LoginSecret {
@@ -23,6 +34,10 @@ export interface StoredFilter {
 export interface UserQuery {
   /** Who holds the access token with this SHA-256; undefined when nobody does (any more). */
   requesterByToken(tokenHash: Uint8Array): Promise<Requester | undefined>;
+  /** The application services that the operator has registered; absent where nobody asks. They come from the settings and not from tables. */
+  readonly appservices?: Appservices;
+  account(userId: string): Promise<Account | undefined>;
+  hasDevice(userId: string, deviceId: string): Promise<boolean>;
   loginSecret(userId: string): Promise<LoginSecret | undefined>;
   userExists(userId: string): Promise<boolean>;
   /** All profile fields as JSON values; undefined when there is no such user. */

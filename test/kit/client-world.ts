@@ -2,12 +2,14 @@
 import { createClientapi, type ClientapiSettings } from '../../components/clientapi/index.ts';
 import { createRoomProcessor, roomQuery, roomserverMigrations } from '../../components/roomserver/index.ts';
 import { createUserProcessor, userapiMigrations, userQuery } from '../../components/userapi/index.ts';
+import { createAppservices } from '../../pkg/http/appservices.ts';
 import { createRouter, type Router } from '../../pkg/http/router.ts';
 import { roomInputCodec, userInputCodec, userOutputCodec } from '../../pkg/log/codec.ts';
 import { signingKeyFromSeed } from '../../pkg/matrix/signing/signing-key.ts';
 import { migrate } from '../../pkg/storage/migrate.ts';
 import { openSqlite } from '../../pkg/storage/sqlite/open.ts';
 import type { Database } from '../../pkg/storage/database.ts';
+import type { AppserviceRegistration } from '../../schemas/config/appservice.ts';
 import type { RoomInput } from '../../schemas/log/room-input.ts';
 import type { UserInput } from '../../schemas/log/user-input.ts';
 import type { UserOutput } from '../../schemas/log/user-output.ts';
@@ -51,7 +53,7 @@ export interface ClientWorld {
 
 const SETTINGS: ClientapiSettings = { registration: 'open', registrationToken: '', defaultRoomVersion: '12', publicBaseUrl: 'https://matrix.test.example', rateLimits: false };
 
-export async function createClientWorld(options: Partial<ClientapiSettings> = {}): Promise<ClientWorld> {
+export async function createClientWorld(options: Partial<ClientapiSettings> = {}, appservices: readonly AppserviceRegistration[] = []): Promise<ClientWorld> {
   const runtime = createManualRuntime();
   const { clock } = runtime;
   const signingKey = signingKeyFromSeed('1', new Uint8Array(32).fill(7));
@@ -66,6 +68,7 @@ export async function createClientWorld(options: Partial<ClientapiSettings> = {}
   const rooms = createDirectOwner({ processor: roomProcessor, database: roomDatabase, partitionMap, encode: roomInputCodec.encode, now: clock.now });
   const waited: string[] = [];
   const query = roomQuery(roomDatabase);
+  const accounts = userQuery(userDatabase);
   const membership = async (roomId: string, userId: string) => (await state(roomId, 'm.room.member', userId))?.['membership'] as string | undefined;
 
   async function state(roomId: string, type: string, stateKey = ''): Promise<Record<string, unknown> | undefined> {
@@ -76,7 +79,7 @@ export async function createClientWorld(options: Partial<ClientapiSettings> = {}
   const { routes } = createClientapi({
     runtime, serverName: WORLD_SERVER, signingKey, partitionMap,
     commands: { submitRoomInput: rooms.submit, submitUserInput: users.submit, close: async () => undefined },
-    userQuery: userQuery(userDatabase),
+    userQuery: { ...accounts, appservices: createAppservices(appservices, WORLD_SERVER, accounts) },
     roomQuery: query,
     syncQuery: {
       membership,

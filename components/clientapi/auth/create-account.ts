@@ -6,6 +6,7 @@ import { localpartProblem, userId as formatUserId } from '../../../pkg/matrix/id
 import { textUpTo } from '../checks/body.ts';
 import type { Context } from '../context.ts';
 import { submitUserCommand } from '../outcome/submit.ts';
+import { requireNotExclusive } from './appservice.ts';
 import { newDeviceLogin } from './new-device.ts';
 import { passwordProblem } from './password.ts';
 
@@ -35,14 +36,24 @@ export async function createAccount(context: Context, request: ApiRequest, accou
   return { status: 200, body: { user_id: userId, home_server: context.serverName, ...fields } };
 }
 
-/** The user ID of a name that is free. User IDs have no capitals (appendices, "User Identifiers"), so those of `username` are made small. Throws 400. */
+/** The user ID of a name that is free for people. User IDs have no capitals (appendices, "User Identifiers"), so those of `username` are made small. Throws 400. */
 export async function requireFree(context: Context, username: string): Promise<string> {
-  const localpart = username.toLowerCase();
+  const userId = requireValid(context, username.toLowerCase());
+  requireNotExclusive(context, userId);
+  await requireUnused(context, userId);
+  return userId;
+}
+
+/** Throws 400 M_INVALID_USERNAME. */
+export function requireValid(context: Pick<Context, 'serverName'>, localpart: string): string {
   const problem = localpartProblem(localpart, context.serverName);
   if (problem !== undefined) throw new MatrixError(400, 'M_INVALID_USERNAME', problem);
-  const userId = formatUserId(localpart, context.serverName);
+  return formatUserId(localpart, context.serverName);
+}
+
+/** Throws 400 M_USER_IN_USE. */
+export async function requireUnused(context: Pick<Context, 'userQuery'>, userId: string): Promise<void> {
   if (await context.userQuery.userExists(userId)) throw new MatrixError(400, 'M_USER_IN_USE', 'This user ID is taken');
-  return userId;
 }
 
 /** Throws 400 M_WEAK_PASSWORD. */

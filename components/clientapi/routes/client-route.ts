@@ -25,7 +25,7 @@ export function ok(body: Record<string, unknown>): ApiResponse {
 /** The requester, counted against their rate limit. Throws 401 and 429. */
 export async function limitedRequester(context: Context, request: ApiRequest, limitClass: LimitClass): Promise<Requester> {
   const requester = await requireRequester(request, context.userQuery);
-  context.limits.take(limitClass, requester.userId);
+  if (requester.isRateExempt !== true) context.limits.take(limitClass, requester.userId);
   return requester;
 }
 

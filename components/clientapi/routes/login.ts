@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';
+import { requireAppservice } from '../../../pkg/http/requester.ts';
 import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
 import { userIdFromLogin } from '../../../pkg/matrix/ids/user-id.ts';
+import { APPSERVICE_LOGIN, requireOwnUser } from '../auth/appservice.ts';
 import { newDeviceLogin } from '../auth/new-device.ts';
 import { PASSWORD_LENGTH_MAX } from '../auth/password.ts';
 import { parseBody, text, textUpTo } from '../checks/body.ts';
@@ -19,22 +21,25 @@ const loginBody = z.object({
   refresh_token: z.boolean().optional(),
 });
 
-const passwordLoginBody = z.object({
+const appserviceLoginBody = z.object({
   identifier: z.object({ type: z.string(), user: text.optional() }).optional(),
   user: text.optional(),
-  password: z.string(),
   device_id: textUpTo(255).min(1).optional(),
   initial_device_display_name: textUpTo(255).optional(),
 });
 
+const passwordLoginBody = appserviceLoginBody.extend({ password: z.string() });
+
 /** GET /_matrix/client/v3/login — r0 */
-export async function getLoginFlows(_context: Context): Promise<ApiResponse> {
-  return ok({ flows: [{ type: 'm.login.password' }] });
+export async function getLoginFlows({ userQuery }: Context): Promise<ApiResponse> {
+  const types = ['m.login.password', ...(userQuery.appservices?.isEmpty === false ? [APPSERVICE_LOGIN] : [])];
+  return ok({ flows: types.map((type) => ({ type })) });
 }
 
 /** POST /_matrix/client/v3/login — r0 */
 export async function login(context: Context, request: ApiRequest): Promise<ApiResponse> {
   const { type } = parseBody(loginBody, request.body);
+  if (type === APPSERVICE_LOGIN) return loginForAppservice(context, request);
   if (type !== 'm.login.password') throw new MatrixError(400, 'M_UNKNOWN', 'Only m.login.password is supported');
   const body = parseBody(passwordLoginBody, request.body);
   const userId = userIdFromLogin(userNameOf(body), context.serverName);
@@ -42,13 +47,29 @@ export async function login(context: Context, request: ApiRequest): Promise<ApiR
   if (userId !== undefined) context.limits.take('login-account', userId);
 
   const checked = await checkPassword(context, userId, body.password);
-  const { accessToken, device } = newDeviceLogin(context.runtime, { deviceId: body.device_id, displayName: body.initial_device_display_name });
-  await submitUserCommand(context, request, { userId: checked, login: { device } });
-  const announced = wellKnown(context);
-  return ok({ user_id: checked, access_token: accessToken, home_server: context.serverName, device_id: device.deviceId, ...(announced && { well_known: announced }) });
+  return newSession(context, request, checked, body);
 }
 
-function userNameOf(body: z.infer<typeof passwordLoginBody>): string {
+async function newSession(context: Context, request: ApiRequest, userId: string, body: z.infer<typeof appserviceLoginBody>): Promise<ApiResponse> {
+  const { accessToken, device } = newDeviceLogin(context.runtime, { deviceId: body.device_id, displayName: body.initial_device_display_name });
+  await submitUserCommand(context, request, { userId, login: { device } });
+  const announced = wellKnown(context);
+  return ok({ user_id: userId, access_token: accessToken, home_server: context.serverName, device_id: device.deviceId, ...(announced && { well_known: announced }) });
+}
+
+/** An application service logs in as one of its users (Client-Server API, "Appservice Login"). */
+async function loginForAppservice(context: Context, request: ApiRequest): Promise<ApiResponse> {
+  requireAppservice(request, context.userQuery);
+  const body = parseBody(appserviceLoginBody, request.body);
+  const userId = userIdFromLogin(userNameOf(body), context.serverName) ?? '';
+  requireOwnUser(context, request, userId, { status: 403, limit: 'login' });
+  const account = await context.userQuery.account(userId);
+  if (account === undefined) throw new MatrixError(403, 'M_FORBIDDEN', 'The application service has not registered this user');
+  if (account.isDeactivated) throw new MatrixError(403, 'M_USER_DEACTIVATED', 'This account is deactivated');
+  return newSession(context, request, userId, body);
+}
+
+function userNameOf(body: z.infer<typeof appserviceLoginBody>): string {
   if (body.identifier !== undefined && body.identifier.type !== 'm.id.user') throw new MatrixError(400, 'M_UNKNOWN', 'Only identifiers of type m.id.user are supported');
   const name = body.identifier?.user ?? body.user;
   if (name === undefined) throw new MatrixError(400, 'M_MISSING_PARAM', 'identifier.user is missing');

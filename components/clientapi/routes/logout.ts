@@ -1,3 +1,5 @@
+import { NO_DEVICE } from '../../../pkg/http/appservices.ts';
+import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import { requireRequester } from '../../../pkg/http/requester.ts';
 import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
 import type { Context } from '../context.ts';
@@ -9,6 +11,8 @@ const ALL_DEVICES = '';
 /** POST /_matrix/client/v3/logout — r0 */
 export async function logout(context: Context, request: ApiRequest): Promise<ApiResponse> {
   const { userId, deviceId } = await requireRequester(request, context.userQuery);
+  // As an input it would mean all devices.
+  if (deviceId === NO_DEVICE) throw new MatrixError(403, 'M_FORBIDDEN', 'An application service that acts on no device has nothing to log out of');
   await submitUserCommand(context, request, { userId, logout: { deviceId } });
   return EMPTY;
 }

@@ -1,8 +1,10 @@
 import { z } from 'zod';
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';
+import { requireAppservice } from '../../../pkg/http/requester.ts';
 import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
 import { userId as formatUserId } from '../../../pkg/matrix/ids/user-id.ts';
-import { createAccount, requireFree, requireGoodPassword, sessionFields } from '../auth/create-account.ts';
+import { APPSERVICE_LOGIN, requireNotExclusive, requireOwnUser } from '../auth/appservice.ts';
+import { createAccount, requireFree, requireGoodPassword, requireUnused, requireValid, sessionFields } from '../auth/create-account.ts';
 import { registrationFlows } from '../auth/registration-flows.ts';
 import { jsonObject, parseBody, text } from '../checks/body.ts';
 import type { Context } from '../context.ts';
@@ -12,6 +14,7 @@ const RANDOM_LOCALPART_LENGTH = 12;
 
 const registerBody = z.object({
   auth: jsonObject.and(z.object({ type: z.string().optional(), session: z.string().optional() })).optional(),
+  type: z.string().optional(),
   username: text.optional(),
   password: z.string().optional(),
   ...sessionFields,
@@ -22,8 +25,9 @@ const registerBody = z.object({
 /** POST /_matrix/client/v3/register — r0, changed in v1.2 (registration tokens) */
 export async function register(context: Context, request: ApiRequest): Promise<ApiResponse> {
   requireUserKind(request.query.get('kind') ?? 'user');
-  requireRegistration(context);
   const body = parseBody(registerBody, request.body);
+  if (body.type === APPSERVICE_LOGIN) return registerForAppservice(context, request, body);
+  requireRegistration(context);
   const wanted = body.username === undefined ? undefined : await requireFree(context, body.username);
   if (body.password !== undefined) requireGoodPassword(body.password);
   const challenge = context.uia.challenge({ operation: 'register', auth: body.auth, ...registrationFlows(context.settings) });
@@ -32,8 +36,19 @@ export async function register(context: Context, request: ApiRequest): Promise<A
 
   context.limits.take('registration', request.remoteAddress);
   const userId = wanted ?? formatUserId(context.runtime.random.token(RANDOM_LOCALPART_LENGTH).toLowerCase(), context.serverName);
+  requireNotExclusive(context, userId);
   const passwordHash = await context.passwords.hash(body.password);
   return createAccount(context, request, { userId, passwordHash, session: body });
+}
+
+/** An account without a password, which is the application service's own; whether registration is open is for people. Names are taken as they are. */
+async function registerForAppservice(context: Context, request: ApiRequest, body: z.infer<typeof registerBody>): Promise<ApiResponse> {
+  requireAppservice(request, context.userQuery);
+  if (body.username === undefined) throw new MatrixError(400, 'M_MISSING_PARAM', 'username is missing');
+  const userId = requireValid(context, body.username);
+  requireOwnUser(context, request, userId, { status: 400, limit: 'registration' });
+  await requireUnused(context, userId);
+  return createAccount(context, request, { userId, passwordHash: '', session: body });
 }
 
 /** GET /_matrix/client/v3/register/available — r0 */

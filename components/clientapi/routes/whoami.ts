@@ -1,3 +1,4 @@
+import { NO_DEVICE } from '../../../pkg/http/appservices.ts';
 import { requireRequester } from '../../../pkg/http/requester.ts';
 import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
 import type { Context } from '../context.ts';
@@ -6,7 +7,7 @@ import { CLIENT_V3, ok, type RouteSpec } from './client-route.ts';
 /** GET /_matrix/client/v3/account/whoami — r0, changed in v1.2 (is_guest) */
 export async function getTokenOwner(context: Context, request: ApiRequest): Promise<ApiResponse> {
   const { userId, deviceId, isGuest } = await requireRequester(request, context.userQuery);
-  return ok({ user_id: userId, device_id: deviceId, is_guest: isGuest });
+  return ok({ user_id: userId, ...(deviceId === NO_DEVICE ? {} : { device_id: deviceId }), is_guest: isGuest });
 }
 
 export const whoamiRoutes: readonly RouteSpec[] = [{ handler: getTokenOwner, method: 'GET', path: `${CLIENT_V3}/account/whoami`, idempotent: true }];

@@ -29,7 +29,7 @@ function problemsOf(sources: Sources): readonly string[] {
 const DEFAULTS: Settings = {
   serverName: 'localhost', dataDir: 'data', listen: { host: '127.0.0.1', port: 8008 }, publicBaseUrl: 'http://127.0.0.1:8008', trustedProxies: [],
   roles: ['roomserver', 'userapi', 'clientapi', 'syncapi'], database: { kind: 'sqlite' }, log: { kind: 'embedded' }, logPrefix: 'myelin', partitions: 32,
-  registration: 'closed', registrationToken: '', registrationSharedSecret: '', rateLimits: true, defaultRoomVersion: '12', logging: { level: 'info', format: 'pretty' },
+  registration: 'closed', registrationToken: '', registrationSharedSecret: '', appserviceDir: '', rateLimits: true, defaultRoomVersion: '12', logging: { level: 'info', format: 'pretty' },
 };
 
 test('without anything, the defaults: local, SQLite, embedded, nobody may register', () => {
@@ -53,6 +53,7 @@ const SAMPLES: Record<SettingKey, { text: string; get: (settings: Settings) => u
   registration: { text: 'open', get: (s) => s.registration, value: 'open' },
   registration_token: { text: 'let-me-in', get: (s) => s.registrationToken, value: 'let-me-in' },
   registration_shared_secret: { text: 'open^sesame!', get: (s) => s.registrationSharedSecret, value: 'open^sesame!' },
+  appservice_dir: { text: '/etc/myelin/appservices', get: (s) => s.appserviceDir, value: '/etc/myelin/appservices' },
   rate_limits: { text: 'off', get: (s) => s.rateLimits, value: false },
   default_room_version: { text: '11', get: (s) => s.defaultRoomVersion, value: '11' },
   log_level: { text: 'debug', get: (s) => s.logging.level, value: 'debug' },

@@ -93,6 +93,7 @@ function settingsOf(values: SettingValues): Settings {
     registration: values.registration,
     registrationToken: values.registration_token,
     registrationSharedSecret: values.registration_shared_secret,
+    appserviceDir: values.appservice_dir,
     rateLimits: values.rate_limits,
     defaultRoomVersion: values.default_room_version,
     logging: { level: values.log_level, format: values.log_format },

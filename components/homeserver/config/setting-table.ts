@@ -6,7 +6,7 @@ import { DEFAULT_PARTITIONS } from '../../../pkg/log/partition-map.ts';
 import { DEFAULT_ROOM_VERSION, ROOM_VERSIONS } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import { ROLES, type Role } from '../../../schemas/config/settings.ts';
 import {
-  choice, databaseKind, folder, hostAndPort, integer, listOf, logKind, logPrefix, onOff, proxies, registrationToken, serverName, sharedSecret, webUrl, type SettingType,
+  choice, databaseKind, folder, hostAndPort, integer, listOf, logKind, logPrefix, onOff, optionalFolder, proxies, registrationToken, serverName, sharedSecret, webUrl, type SettingType,
 } from './setting-types.ts';
 
 export interface Setting<T> {
@@ -92,6 +92,11 @@ export const SETTINGS = {
     default: '',
     help: 'Whoever knows it can make accounts, administrators too, whatever `registration` says, over /_synapse/admin/v1/register: the way in of `register_new_matrix_user` and other tools made for Synapse. Empty: off.',
     secret: true,
+  }),
+  appservice_dir: setting({
+    type: optionalFolder,
+    default: '',
+    help: 'A folder with the registration files (`*.yaml`) of application services such as bridges. They are read at the start; every process needs the same. Empty: none.',
   }),
   rate_limits: setting({
     type: onOff,

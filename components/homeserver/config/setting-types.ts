@@ -51,6 +51,11 @@ export const folder: SettingType<string> = {
   parse: (text) => (text === '' || text.includes('\0') ? undefined : text),
 };
 
+export const optionalFolder: SettingType<string> = {
+  allowed: 'empty, or the path of a folder',
+  parse: (text) => (text.includes('\0') ? undefined : text),
+};
+
 export const serverName: SettingType<string> = {
   allowed: 'a server name: a host name or IP address, with a port if it is not 8448, for example example.org',
   // A user ID, which holds the name, has at most 255 bytes.

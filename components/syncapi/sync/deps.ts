@@ -12,7 +12,7 @@ export interface ReadDeps {
   readonly runtime: Runtime;
   readonly database: Reader;
   readonly partitionMap: PartitionMap;
-  readonly userQuery: Pick<UserQuery, 'requesterByToken' | 'filter' | 'accountData'>;
+  readonly userQuery: Pick<UserQuery, 'requesterByToken' | 'appservices' | 'filter' | 'accountData'>;
   readonly appliedPositions: Pick<AppliedPositions, 'vector' | 'refresh'>;
   readonly events: EventLoader;
   readonly typing: TypingBoard;

@@ -3,6 +3,7 @@ import type { Reader } from '../../../pkg/storage/database.ts';
 import type { UserQuery } from '../../../schemas/ports/user-query.ts';
 
 type RequesterRow = { user_id: string; device_id: string; kind: string; admin: number };
+type AccountRow = { kind: string; admin: number; deactivated: number };
 type SecretRow = { password_hash: string; deactivated: number };
 type FieldRow = { field: string | null; value: Uint8Array | null };
 
@@ -21,6 +22,16 @@ export function userQuery(database: Reader): UserQuery {
     async loginSecret(userId) {
       const [row] = await database.query<SecretRow>('SELECT password_hash, deactivated FROM accounts WHERE user_id = ?', [userId]);
       return row && { userId, passwordHash: row.password_hash, deactivated: row.deactivated !== 0 };
+    },
+
+    async account(userId) {
+      const [row] = await database.query<AccountRow>('SELECT kind, admin, deactivated FROM accounts WHERE user_id = ?', [userId]);
+      return row && { isGuest: row.kind === 'guest', isAdmin: row.admin !== 0, isDeactivated: row.deactivated !== 0 };
+    },
+
+    async hasDevice(userId, deviceId) {
+      const rows = await database.query('SELECT device_id FROM devices WHERE user_id = ? AND device_id = ? AND removed = 0', [userId, deviceId]);
+      return rows.length > 0;
     },
 
     async userExists(userId) {

@@ -1,0 +1,21 @@
+/** Access tokens as requests carry them and as they are stored. */
+import { createHash } from 'node:crypto';
+import type { ApiRequest } from './route.ts';
+
+/**
+ * The access token of a request: `Authorization: Bearer …`, else the query parameter `access_token` (deprecated, but clients use it).
+ * undefined when there is none. Client-Server API, "Using access tokens".
+ */
+export function accessTokenOf(request: Pick<ApiRequest, 'headers' | 'query'>): string | undefined {
+  const header = request.headers['authorization'];
+  if (header !== undefined) {
+    const match = /^Bearer +(\S+) *$/i.exec(header);
+    if (match) return match[1];
+  }
+  return request.query.get('access_token') || undefined;
+}
+
+/** SHA-256 of an access token: the only form in which tokens are stored and looked up. */
+export function accessTokenHash(token: string): Uint8Array {
+  return createHash('sha256').update(token, 'utf8').digest();
+}
