@@ -8,18 +8,21 @@ import type { World } from './world.ts';
 export function exactlyOnce(clients: readonly SimClient[], roomId: string): string[] {
   const broken: string[] = [];
   const acked = new Map(clients.flatMap((client) => [...client.acked]));
+  const bodies = new Map([...acked].map(([body, eventId]) => [eventId, body]));
   let order: string[] | undefined;
   for (const client of clients) {
     const messages = (client.seen.get(roomId) ?? []).filter((event) => event.type === 'm.room.message');
     const ids = messages.map((event) => event.event_id);
     if (new Set(ids).size !== ids.length) broken.push(`${client.userId} has seen an event twice`);
-    const byBody = new Map(messages.map((event) => [event.content.body ?? '', event.event_id]));
+    // What was redacted before it was seen has no body any more.
+    const bodyOf = (event: (typeof messages)[number]): string => event.content.body ?? bodies.get(event.event_id) ?? '';
+    const byBody = new Map(messages.map((event) => [bodyOf(event), event.event_id]));
     if (byBody.size !== ids.length) broken.push(`${client.userId} has seen two events of one transaction ID`);
     for (const [body, eventId] of acked) if (byBody.get(body) !== eventId) broken.push(`${client.userId} has ${String(byBody.get(body))} for ${body}, acknowledged as ${eventId}`);
     order ??= ids;
     if (order.join() !== ids.join()) broken.push(`${client.userId} sees another order`);
     for (const sender of clients) {
-      const seen = messages.filter((event) => event.sender === sender.userId).map((event) => event.content.body).filter((body) => sender.acked.has(body ?? ''));
+      const seen = messages.filter((event) => event.sender === sender.userId).map(bodyOf).filter((body) => sender.acked.has(body));
       if (seen.join() !== [...sender.acked.keys()].join()) broken.push(`${client.userId} sees the sends of ${sender.userId} in another order`);
     }
   }

@@ -10,12 +10,14 @@ interface TimelineEvent {
 
 interface SyncBody {
   readonly next_batch: string;
+  readonly account_data?: { readonly events: readonly { readonly type: string; readonly content: { readonly value?: string } }[] };
   readonly rooms?: {
     readonly join?: Record<string, { timeline?: { events: TimelineEvent[]; limited?: boolean } }>;
     readonly invite?: Record<string, unknown>;
   };
 }
 
+const ACCOUNT_DATA_TYPE = 'test.sim';
 const SYNC_FILTER = encodeURIComponent(JSON.stringify({ room: { timeline: { limit: 1000 } } }));
 
 export class SimClient {
@@ -27,6 +29,10 @@ export class SimClient {
   /** Acknowledged sends: body -> event ID. */
   readonly acked = new Map<string, string>();
   readonly tokens: string[] = [];
+  /** Own events that were redacted, acknowledged. */
+  readonly redacted: string[] = [];
+  /** The account data's newest acknowledged value, and the newest one that a sync brought. */
+  readonly accountData = { set: '', synced: '' };
   #since = '';
   #stopped = false;
   #world: World;
@@ -96,6 +102,36 @@ export class SimClient {
     else this.#world.violations.push(`${this.userId} cannot send: ${JSON.stringify(response)}`);
   }
 
+  /** Redacts the first of its messages. */
+  async redactFirst(roomId: string): Promise<void> {
+    const [eventId] = this.acked.values();
+    const path = `/_matrix/client/v3/rooms/${encodeURIComponent(roomId)}/redact/${encodeURIComponent(eventId!)}/redaction`;
+    const response = await this.persist('PUT', path, {});
+    if (response.status === 200) this.redacted.push(eventId!);
+    else this.#world.violations.push(`${this.userId} cannot redact: ${JSON.stringify(response)}`);
+  }
+
+  async setAccountData(value: string): Promise<void> {
+    const response = await this.persist('PUT', this.#accountDataPath(), { value });
+    if (response.status === 200) this.accountData.set = value;
+    else this.#world.violations.push(`${this.userId} cannot set account data: ${JSON.stringify(response)}`);
+  }
+
+  /** Reads, from whichever front, what must be gone and what must be there. */
+  async readBack(roomId: string, redacted: readonly string[]): Promise<void> {
+    const wrong = (what: string, response: SimResponse): void => void this.#world.violations.push(`${this.userId} reads ${what}: ${JSON.stringify(response)}`);
+    for (const eventId of redacted) {
+      const response = await this.persist('GET', `/_matrix/client/v3/rooms/${encodeURIComponent(roomId)}/event/${encodeURIComponent(eventId)}`);
+      if (response.status !== 200 || JSON.stringify(response.body['content']) !== '{}') wrong('a redacted event', response);
+    }
+    const data = await this.persist('GET', this.#accountDataPath());
+    if (data.body['value'] !== this.accountData.set) wrong(`account data, set to ${this.accountData.set},`, data);
+  }
+
+  #accountDataPath(): string {
+    return `/_matrix/client/v3/user/${encodeURIComponent(this.userId)}/account_data/${ACCOUNT_DATA_TYPE}`;
+  }
+
   stop(): void {
     this.#stopped = true;
   }
@@ -114,6 +150,7 @@ export class SimClient {
   #take(body: SyncBody): void {
     this.#since = body.next_batch;
     this.tokens.push(body.next_batch);
+    for (const event of body.account_data?.events ?? []) if (event.type === ACCOUNT_DATA_TYPE) this.accountData.synced = event.content.value ?? '';
     for (const roomId of Object.keys(body.rooms?.invite ?? {})) this.invites.add(roomId);
     for (const [roomId, room] of Object.entries(body.rooms?.join ?? {})) {
       const events = this.seen.get(roomId) ?? [];

@@ -24,6 +24,7 @@ const MUTATIONS: readonly Mutation[] = [
   { name: 'the gap repair', file: 'pkg/log/output-batch.ts', from: 'await outbox.read(partition, after, limit)', to: '{ envelopes: [], trimmedTo: 0 }' },
   { name: 'dropping what was applied before', file: 'pkg/log/output-batch.ts', from: 'if (envelope.sequence === sequence + 1) take', to: 'take' },
   { name: 'the probe for lost ends', file: 'pkg/log/output-consumer.ts', from: 'for (const state of late) state.behind = true;', to: '' },
+  { name: 'asking whether another instance has applied a redaction', file: 'components/syncapi/events/load-events.ts', from: '(cached.redactedBy !== null || !redactions.has(eventId))', to: 'cached.eventId !== \'\'' },
   { name: 'looking again after a doubtful commit', file: 'pkg/log/input-runner.ts', from: 'state.sequence = row.sequence;', to: '' },
 ];
 

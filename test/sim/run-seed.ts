@@ -47,6 +47,8 @@ async function live(world: World): Promise<void> {
     }));
     await Promise.all(clients.map(async (client) => {
       for (let number = 1; number <= sends; number += 1) await client.send(roomId, `${client.userId} ${number}`);
+      await client.redactFirst(roomId);
+      for (const value of ['one', 'two']) await client.setAccountData(value);
     }));
     finished = true;
   };
@@ -59,11 +61,23 @@ async function live(world: World): Promise<void> {
   if (broken()) return;
   const all = clients.reduce((total, client) => total + client.acked.size, 0);
   const seen = (client: SimClient): number => (client.seen.get(roomId) ?? []).filter((event) => event.type === 'm.room.message').length;
-  const converged = await world.scheduler.run(() => clients.every((client) => seen(client) >= all), HEALING_MS_MAX);
-  if (!converged) world.violations.push(`not everybody has seen all ${all} messages: ${clients.map(seen).join(', ')}`);
+  const hasAll = (client: SimClient): boolean => seen(client) >= all && client.accountData.synced === client.accountData.set;
+  const converged = await world.scheduler.run(() => clients.every(hasAll), HEALING_MS_MAX);
+  if (!converged) world.violations.push(`not everybody has seen all ${all} messages and the newest account data: ${clients.map((client) => `${seen(client)} ${client.accountData.synced}`).join(', ')}`);
+  else await readBack(world, clients, roomId);
   for (const client of clients) client.stop();
   world.violations.push(...exactlyOnce(clients, roomId), ...tokensNeverGoBack(clients));
   await checkTables(world);
+}
+
+/** Several times, so that each front is asked. */
+async function readBack(world: World, clients: readonly SimClient[], roomId: string): Promise<void> {
+  const redacted = clients.flatMap((client) => client.redacted);
+  let done = false;
+  const all = [0, 1, 2].flatMap(() => clients.map((client) => client.readBack(roomId, redacted)));
+  void Promise.all(all).then(() => (done = true), (error: unknown) => world.violations.push(`reading back: ${String(error)}`));
+  await world.scheduler.run(() => done || world.violations.length > 0, HEALING_MS_MAX);
+  if (!done && world.violations.length === 0) world.violations.push('reading back got no answers, although everything was healed');
 }
 
 async function checkTables(world: World): Promise<void> {
