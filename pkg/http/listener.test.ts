@@ -138,6 +138,8 @@ test('the address of a client comes from X-Forwarded-For only through a trusted 
   assert.equal(JSON.parse(plain.text).address, '127.0.0.1');
   const trusting = await ask(await start({ trustedProxies: ['loopback'] }), 'PUT', '/echo/x', { body: '{}', headers });
   assert.equal(JSON.parse(trusting.text).address, '198.51.100.7');
+  const chain = await ask(await start({ trustedProxies: ['loopback', '10.0.0.0/8'] }), 'PUT', '/echo/x', { body: '{}', headers: { 'x-forwarded-for': '203.0.113.66, 198.51.100.7, 10.1.2.3' } });
+  assert.equal(JSON.parse(chain.text).address, '198.51.100.7', 'what the client itself put before is not believed');
   const other = await ask(await start({ trustedProxies: ['203.0.113.0/24'] }), 'PUT', '/echo/x', { body: '{}', headers });
   assert.equal(JSON.parse(other.text).address, '127.0.0.1');
 });
