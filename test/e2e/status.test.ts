@@ -5,10 +5,14 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Status } from '../../components/homeserver/status/status.ts';
+import * as nats from '../kit/servers/nats.ts';
+import * as postgres from '../kit/servers/postgres.ts';
+import { sharedNats, sharedPostgres, uniqueName } from '../kit/servers/shared.ts';
 import { register } from './api-client.ts';
-import { freePort, startProgram } from './program.ts';
+import { freePort, startProgram, type Program } from './program.ts';
 
 const START = fileURLToPath(new URL('../../bin/start.mjs', import.meta.url));
 
@@ -57,3 +61,49 @@ test('the status of a server on SQLite: while it runs, after kill -9, and before
     rmSync(folder, { recursive: true, force: true });
   }
 });
+
+test('two instances on PostgreSQL and NATS share the partitions; when both are dead the tables say so', { skip: postgres.available() ?? nats.available() ?? false }, async () => {
+  const [database, broker] = [await sharedPostgres(), await sharedNats()];
+  const folder = mkdtempSync(join(tmpdir(), 'myelin-status-'));
+  const env = {
+    MYELIN_DATA_DIR: join(folder, 'data'), MYELIN_DATABASE: database.address, MYELIN_LOG: broker.address, MYELIN_LOG_PREFIX: uniqueName(),
+    MYELIN_REGISTRATION: 'open', MYELIN_PARTITIONS: '4', MYELIN_LOG_FORMAT: 'json',
+  };
+  const programs: Program[] = [];
+  try {
+    const ports = [await freePort(), await freePort()];
+    const asked = { ...env, MYELIN_LISTEN: `127.0.0.1:${ports[0]}` };
+    for (const kind of ['first', 'second']) {
+      const before = run(asked);
+      assert.deepEqual([before.code, before.stdout], [1, ''], `the ${kind} look makes no tables either`);
+      assert.match(before.stderr, /no server has been started/);
+    }
+    for (const port of ports) programs.push(await startProgram({ port, env }));
+    await register(programs[0]!.baseUrl);
+    const shared = await until(() => statusOf(asked), (status) => status.consumers.every(({ owners, unowned, lag }) => owners.length === 2 && unowned === 0 && lag === 0));
+    assert.deepEqual([shared.source, shared.healthy, shared.instances.length], ['server', true, 8]);
+    assert.deepEqual(shared.consumers.map(({ owners }) => owners.map((owner) => owner.partitions)), Array.from({ length: 4 }, () => [2, 2]));
+    for (const program of programs) process.kill(program.pid, 'SIGKILL');
+    const dead = await until(() => statusOf(asked), (status) => status.instances.every(({ alive }) => !alive));
+    assert.deepEqual([dead.source, dead.healthy, dead.consumers.map(({ unowned }) => unowned), run(asked).code], ['database', false, [4, 4, 4, 4], 1]);
+    assert.match(run(asked).stdout, /expired \d+\.\d s ago/);
+  } finally {
+    for (const program of programs) await program.stop();
+    await Promise.all([database.release(), broker.release()]);
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+function statusOf(env: Record<string, string>): Status {
+  const { stdout, stderr } = run(env, '--json');
+  assert.notEqual(stdout, '', stderr);
+  return JSON.parse(stdout) as Status;
+}
+
+async function until<T>(look: () => T, isThere: (seen: T) => boolean): Promise<T> {
+  for (const endsAt = Date.now() + 20_000; ; await sleep(500)) {
+    const seen = look();
+    if (isThere(seen)) return seen;
+    assert.ok(Date.now() < endsAt, JSON.stringify(seen));
+  }
+}
