@@ -14,6 +14,7 @@ import { createTyping } from './typing/typing.ts';
 export { roomserverMigrations } from './storage/migrations.ts';
 export { createRoomProcessor } from './input/processor.ts';
 export { createTyping, TYPING_CHANNEL } from './typing/typing.ts';
+export { roomHistoryQuery } from './query/room-history-query.ts';
 export { roomQuery } from './query/room-query.ts';
 export { roomSnapshot } from './query/snapshot.ts';
 

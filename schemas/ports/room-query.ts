@@ -18,3 +18,47 @@ export interface RoomQuery {
   /** undefined when this server does not know the room. */
   roomVersion(roomId: string): Promise<string | undefined>;
 }
+
+/** State before an event (what it was sent into), or after it. The same for everything but state events. */
+export type StateSide = 'before' | 'after';
+
+/** What other servers ask about: a room's events as a graph, and its state at any of them. Events that are unknown or rejected are as if they did not exist. */
+export interface RoomHistoryQuery {
+  /** The event IDs of the state at each of these events, by event ID. */
+  stateIdsAt(eventIds: readonly string[], side: StateSide): Promise<Map<string, readonly string[]>>;
+  /** The state at one event, or of it the entries under these (type, state key) pairs; undefined when there is no such event. */
+  stateAt(eventId: string, side: StateSide, keys?: readonly (readonly [type: string, stateKey: string])[]): Promise<StoredEvent[] | undefined>;
+  /**
+   * The auth events of these events, theirs, and so on, without the given ones unless they are among them. At most `limit` IDs; `complete` says whether that was all
+   * that is stored. The create event is always among them, also in room versions whose events do not name it.
+   */
+  authChain(eventIds: readonly string[], limit: number): Promise<{ readonly eventIds: readonly string[]; readonly complete: boolean }>;
+  /**
+   * What precedes `latest` in the room and does not precede `earliest`: walks `prev_events` breadth first, without going through `earliest` or
+   * below `minDepth`. The nearest `limit` of them, by depth, the deepest last (server-server: POST /get_missing_events).
+   */
+  missingEvents(wish: MissingEventsWish): Promise<StoredEvent[]>;
+  /** These events of the room and what precedes them, the deepest first, at most `limit` (server-server: GET /backfill). */
+  backfill(wish: { readonly roomId: string; readonly from: readonly string[]; readonly limit: number }): Promise<StoredEvent[]>;
+  /** Servers with a joined member now, sorted. */
+  joinedHosts(roomId: string): Promise<string[]>;
+  /** Servers with a joined member in the state at the event, sorted; undefined when there is no such event. */
+  joinedHostsAt(eventId: string, side: StateSide): Promise<string[] | undefined>;
+  /** Which of these events a server may see by the history visibility at each of them (client-server: "Room History Visibility"); whether it may ask is not looked at. */
+  visibleToServer(serverName: string, eventIds: readonly string[]): Promise<Set<string>>;
+  /**
+   * The event of the room nearest to a time (wall-clock ms), at it or after (`f`) or before (`b`); among events of the same time the first (`f`) or the last (`b`)
+   * (server-server: GET /timestamp_to_event).
+   */
+  timestampToEvent(roomId: string, ts: number, direction: 'f' | 'b'): Promise<{ readonly eventId: string; readonly originServerTs: number } | undefined>;
+  /** The membership of a user at each of these events, by event ID; `leave` for who never was in the room. */
+  membershipsAt(userId: string, eventIds: readonly string[], side: StateSide): Promise<Map<string, string>>;
+}
+
+export interface MissingEventsWish {
+  readonly roomId: string;
+  readonly latest: readonly string[];
+  readonly earliest: readonly string[];
+  readonly limit: number;
+  readonly minDepth: number;
+}

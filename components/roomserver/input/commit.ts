@@ -2,6 +2,7 @@
 import type { SqlValue, Transaction } from '../../../pkg/storage/database.ts';
 import type { InputPlace } from '../../../pkg/log/processor.ts';
 import { receiptRef, stateRef } from '../storage/refs.ts';
+import { writeSnapshots } from '../storage/state-snapshots.ts';
 import type { NewEvent, ReceiptRow, RoomEffects, RoomRow } from './effects.ts';
 
 export interface AcceptedInput {
@@ -89,6 +90,7 @@ async function writeState(tx: Transaction, events: readonly PlacedEvent[]): Prom
     rows: [...current.values()],
     onConflict: 'ON CONFLICT (state_ref) DO UPDATE SET event_id = excluded.event_id, membership = excluded.membership',
   });
+  await writeSnapshots(tx, events.flatMap(({ roomId, event: { stateId, step } }) => (step === undefined ? [] : [{ roomId, stateId }])));
 }
 
 async function writeReceipts(tx: Transaction, accepted: readonly AcceptedInput[]): Promise<void> {

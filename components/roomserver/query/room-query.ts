@@ -1,22 +1,12 @@
 /** Read-only answers from the roomserver's tables, for the other components (`schemas/ports/room-query.ts`). */
-import type { Database, SqlRow } from '../../../pkg/storage/database.ts';
-import type { RoomQuery, StoredEvent } from '../../../schemas/ports/room-query.ts';
+import type { Database } from '../../../pkg/storage/database.ts';
+import type { RoomQuery } from '../../../schemas/ports/room-query.ts';
 import { stateRef } from '../storage/refs.ts';
-
-interface StoredSql extends SqlRow {
-  event_id: string; room_id: string; room_version: string; json: Uint8Array; redacted_by: string | null; order_key: number;
-}
-
-const STORED = 'SELECT e.event_id, e.room_id, r.room_version, e.json, e.redacted_by, e.order_key FROM';
-const OF_ROOM = 'JOIN rooms r ON r.room_id = e.room_id';
+import { isStorable, OF_ROOM, readStored, STORED, storedEvent, type StoredSql } from './stored-event.ts';
 
 export function roomQuery(database: Database): RoomQuery {
   return {
-    async eventsById(eventIds) {
-      const ids = [...new Set(eventIds)].filter(isStorable);
-      if (ids.length === 0) return [];
-      return (await database.queryIn<StoredSql>(`${STORED} events e ${OF_ROOM} WHERE e.rejected = 0 AND e.event_id IN (??)`, [], ids)).map(storedEvent);
-    },
+    eventsById: (eventIds) => readStored(database, eventIds),
     async currentState(roomId, keys) {
       if (!isStorable(roomId)) return [];
       if (keys === undefined) {
@@ -33,13 +23,4 @@ export function roomQuery(database: Database): RoomQuery {
       return rows[0]?.room_version;
     },
   };
-}
-
-/** Texts from clients may hold what no database takes, and so no row has. */
-function isStorable(text: string): boolean {
-  return !text.includes('\0') && text.isWellFormed();
-}
-
-function storedEvent(row: StoredSql): StoredEvent {
-  return { eventId: row.event_id, roomId: row.room_id, roomVersion: row.room_version, pdu: row.json, redactedBy: row.redacted_by, orderKey: row.order_key };
 }

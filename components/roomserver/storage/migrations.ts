@@ -10,6 +10,8 @@ import type { Migration } from '../../../pkg/storage/database.ts';
  * - `state_deltas`: one row a change of state. State IDs count up within the room; `depth` is the number of steps to the empty state. The value of a key in state
  *   N of an unforked room is its newest row up to N, so any state is one index range away.
  * - `current_state`: the state now. `state_ref` is the JSON list [room, type, state key]: one text, so that keys of many rooms are read at once.
+ * - `state_snapshots`: the whole state of a room at one state ID, as a JSON list of event IDs and their number; written after about as many changes as the
+ *   state has entries (`state-snapshots.ts`), so that the deltas that follow the last of them are never many more than the state itself.
  * - `receipts`: the newest of each (room, user, type, thread), under `receipt_ref`, their JSON list. `thread_id` is empty for unthreaded ones.
  */
 export const roomserverMigrations: readonly Migration[] = [
@@ -38,6 +40,15 @@ export const roomserverMigrations: readonly Migration[] = [
          event_id TEXT NOT NULL, order_key BIGINT NOT NULL, ts BIGINT NOT NULL, partition BIGINT NOT NULL, sequence BIGINT NOT NULL, input_id TEXT NOT NULL) WITHOUT ROWID`,
       'CREATE UNIQUE INDEX receipts_by_sequence ON receipts (partition, sequence)',
       'CREATE INDEX receipts_by_room ON receipts (room_id)',
+    ],
+  },
+  {
+    number: 2,
+    name: 'state snapshots and time of events',
+    statements: [
+      `CREATE TABLE state_snapshots (room_id TEXT NOT NULL, state_id BIGINT NOT NULL, entries BIGINT NOT NULL, event_ids TEXT NOT NULL,
+         PRIMARY KEY (room_id, state_id)) WITHOUT ROWID`,
+      'CREATE INDEX events_by_time ON events (room_id, origin_server_ts, order_key)',
     ],
   },
 ];
