@@ -50,9 +50,10 @@ export async function backfill(reader: Reader, wish: { roomId: string; from: rea
 function createWalk(reader: Reader, roomId: string, limit: number): Walk {
   let known: Map<string, GraphEvent> | undefined;
 
+  /** A range and not a LIMIT: it is short whatever plan the database makes. Order keys have no holes worth mentioning. */
   async function readAhead(orderKey: number): Promise<void> {
     const rows = await reader.query<StoredSql>(
-      `${STORED} events e ${OF_ROOM} WHERE e.room_id = ? AND e.order_key < ? AND e.rejected = 0 ORDER BY e.order_key DESC LIMIT ?`, [roomId, orderKey, limit + READ_AHEAD]);
+      `${STORED} events e ${OF_ROOM} WHERE e.room_id = ? AND e.order_key < ? AND e.order_key >= ? AND e.rejected = 0`, [roomId, orderKey, orderKey - limit - READ_AHEAD]);
     known = new Map(rows.map((row) => [row.event_id, graphEvent(storedEvent(row))]));
   }
 
