@@ -12,21 +12,21 @@ import { nginxFront } from './front.ts';
 import { migrateAll } from './migrate-all.ts';
 import { wire } from './wire.ts';
 
-const USAGE = `myelin front --listen 8008 --clientapi host:port[,host:port] --syncapi host:port[,host:port]
+const USAGE = `myelin front --listen 8008 --clientapi host:port[,host:port] --syncapi host:port[,host:port] [--federationapi host:port[,host:port]]
 Prints what belongs into the http block of an nginx configuration: each request goes to a process that runs its role.
 `;
 
 export async function writeFront(args: readonly string[]): Promise<void> {
-  const { listen, clientapi, syncapi, help } = optionsOf(args);
+  const { listen, clientapi, syncapi, federationapi, help } = optionsOf(args);
   if (help === true) return void process.stdout.write(USAGE);
   if (listen === undefined || clientapi === undefined || syncapi === undefined) throw new SettingsError([`front needs --listen, --clientapi and --syncapi\n${USAGE}`]);
-  const upstreams = Object.entries({ clientapi, syncapi }).map(([role, text]) => ({ role: role as HttpRole, addresses: addressesOf(role, text) }));
+  const upstreams = Object.entries({ clientapi, syncapi, ...(federationapi !== undefined && { federationapi }) }).map(([role, text]) => ({ role: role as HttpRole, addresses: addressesOf(role, text) }));
   process.stdout.write(nginxFront({ listen, upstreams, routes: await allRoutes() }));
 }
 
 function optionsOf(args: readonly string[]) {
   try {
-    return parseArgs({ args: [...args], options: { listen: { type: 'string' }, clientapi: { type: 'string' }, syncapi: { type: 'string' }, help: { type: 'boolean' } } }).values;
+    return parseArgs({ args: [...args], options: { listen: { type: 'string' }, clientapi: { type: 'string' }, syncapi: { type: 'string' }, federationapi: { type: 'string' }, help: { type: 'boolean' } } }).values;
   } catch (error) {
     throw new SettingsError([`${(error as Error).message}\n${USAGE}`]);
   }
@@ -43,7 +43,7 @@ function addressesOf(role: string, text: string): string[] {
 /** The table of all routes, from a server that is put together in memory and never started. */
 async function allRoutes(): Promise<readonly Route[]> {
   const runtime = createRuntime({ logger: createLogger({ level: 'error', format: 'json' }) });
-  const databases = { roomserver: await openSqlite({ path: ':memory:' }), userapi: await openSqlite({ path: ':memory:' }), syncapi: await openSqlite({ path: ':memory:' }) };
+  const databases = { roomserver: await openSqlite({ path: ':memory:' }), userapi: await openSqlite({ path: ':memory:' }), syncapi: await openSqlite({ path: ':memory:' }), federationapi: await openSqlite({ path: ':memory:' }) };
   await migrateAll(databases, runtime.clock.now());
   const driver = await createEmbeddedDriver({ inputDatabases: {}, runtime });
   const settings = { serverName: 'localhost', roles: ROLES, partitions: 1, registration: 'closed', registrationToken: '', rateLimits: false, defaultRoomVersion: '12', publicBaseUrl: '' } as const;

@@ -4,14 +4,13 @@ import { settingsHelp } from './config/reference.ts';
 import { SettingsError } from './config/settings-error.ts';
 import { serve } from './serve.ts';
 import { showStatus } from './status-command.ts';
+import { VERSION } from './version.ts';
 
 const USAGE = `myelin [settings]          serves; \`--roles roomserver,userapi\` and so on runs a part of it
 myelin front [options]     writes the configuration of an nginx front for several processes; see \`myelin front --help\`
 myelin status [--json]     shows who owns which partitions and how far every consumer is; see \`myelin status --help\`
 myelin --help | --version
 `;
-
-const VERSION = '0.1.0';
 
 async function main(args: readonly string[]): Promise<void> {
   if (args.includes('--version')) return void process.stdout.write(`myelin ${VERSION}\n`);

@@ -1,6 +1,7 @@
 import { logMigrations } from '../../pkg/log/tables.ts';
 import type { Migration } from '../../pkg/storage/database.ts';
 import { migrate } from '../../pkg/storage/migrate.ts';
+import { federationapiMigrations } from '../federationapi/index.ts';
 import { roomserverMigrations } from '../roomserver/index.ts';
 import { syncapiMigrations } from '../syncapi/index.ts';
 import { userapiMigrations } from '../userapi/index.ts';
@@ -10,6 +11,7 @@ const MIGRATIONS: { readonly [component in keyof Databases]: readonly Migration[
   roomserver: roomserverMigrations,
   userapi: userapiMigrations,
   syncapi: syncapiMigrations,
+  federationapi: federationapiMigrations,
 };
 
 /** Brings every component's tables up to this version of the program; safe when several processes do it at once. */

@@ -7,7 +7,7 @@ import type { Database } from '../../pkg/storage/database.ts';
 import type { Settings } from '../../schemas/config/settings.ts';
 import type { Databases } from './wire.ts';
 
-const COMPONENTS = ['roomserver', 'userapi', 'syncapi'] as const;
+const COMPONENTS = ['roomserver', 'userapi', 'syncapi', 'federationapi'] as const;
 
 /** A file a component on SQLite, a schema a component on PostgreSQL. Rejects with `StorageError` and closes what was opened by then. */
 export async function openDatabases(settings: Pick<Settings, 'database' | 'dataDir'>): Promise<Databases> {

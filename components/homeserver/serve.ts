@@ -1,7 +1,7 @@
 /** Starts this process's share of the server and ends it in order: intake first, then what is under way, then connections and files. */
 import { operationalRoutes } from '../../pkg/http/operational-routes.ts';
 import { createRouter } from '../../pkg/http/router.ts';
-import { startListener, type Listener } from '../../pkg/http/listener.ts';
+import { startListener, type Listener, type ListenerOptions } from '../../pkg/http/listener.ts';
 import type { InputLogName, LogDriver } from '../../pkg/log/log.ts';
 import { encodeBase64 } from '../../pkg/matrix/canonical-json/base64.ts';
 import { parseSigningKeyFile, type SigningKey } from '../../pkg/matrix/signing/signing-key.ts';
@@ -9,7 +9,7 @@ import { must } from '../../pkg/assert/assert.ts';
 import { createHealth } from '../../pkg/runtime/health.ts';
 import { createRandom } from '../../pkg/runtime/real/random.ts';
 import { createRuntime } from '../../pkg/runtime/real/runtime.ts';
-import { onStopSignal, onUncaught } from '../../pkg/runtime/real/signals.ts';
+import { onReloadSignal, onStopSignal, onUncaught } from '../../pkg/runtime/real/signals.ts';
 import type { Runtime } from '../../pkg/runtime/runtime.ts';
 import { createShutdown, type Shutdown } from '../../pkg/runtime/shutdown.ts';
 import { createMetrics } from '../../pkg/telemetry/metrics.ts';
@@ -17,12 +17,14 @@ import { createLogger } from '../../pkg/telemetry/pino-logger.ts';
 import { migrate } from '../../pkg/storage/migrate.ts';
 import type { AppserviceRegistration } from '../../schemas/config/appservice.ts';
 import type { Settings } from '../../schemas/config/settings.ts';
+import { readTlsFiles } from './certificates.ts';
 import { loadAppservices } from './config/appservices.ts';
 import { checkFixedSettings, fixedSettingsMigrations } from './config/fixed-settings.ts';
 import { openSettings, type OpenedSettings } from './config/first-start.ts';
 import { newSigningKeyText } from './config/new-signing-key.ts';
 import { migrateAll } from './migrate-all.ts';
 import { openDatabases, openDriver } from './open.ts';
+import { openTransport } from './other-servers.ts';
 import { collectStatus } from './status/collect.ts';
 import { statusRoute } from './status/route.ts';
 import type { Status } from './status/status.ts';
@@ -66,6 +68,8 @@ interface Assembly {
 }
 
 async function assemble({ settings, runtime, signingKey, appservices, shutdown }: Assembly): Promise<{ homeserver: Homeserver; databases: Databases; driver: LogDriver }> {
+  const transport = await openTransport(settings, runtime);
+  shutdown.add({ name: 'connections to other servers', phase: 'close', run: async () => transport.close() });
   const databases = await openDatabases(settings);
   shutdown.add({ name: 'databases', phase: 'close', run: async () => void (await Promise.all(Object.values(databases).map((database) => database.close()))) });
   const nowMs = runtime.clock.now();
@@ -76,7 +80,7 @@ async function assemble({ settings, runtime, signingKey, appservices, shutdown }
   const driver = await openDriver(settings, databases, runtime);
   shutdown.add({ name: 'log', phase: 'close', run: () => driver.close() });
   // The embedded log exists in one process only, which therefore owns every partition at once.
-  const homeserver = await wire({ settings, runtime, databases, driver, signingKey, appservices, exclusive: settings.log.kind === 'embedded' });
+  const homeserver = await wire({ settings, runtime, databases, driver, signingKey, appservices, transport, exclusive: settings.log.kind === 'embedded' });
   return { homeserver, databases, driver };
 }
 
@@ -97,9 +101,28 @@ async function listen({ settings, runtime, homeserver, shutdown, status }: Liste
   const metrics = must(runtime.metrics, 'the metrics registry');
   const operational = operationalRoutes({ health: () => health.report(), ready: () => readiness.report(), metrics: () => metrics.expose() });
   const router = createRouter([...homeserver.routes, ...operational, statusRoute({ host: settings.listen.host, status })], { runtime, metrics });
-  const listener = await startListener({ router, runtime, ...settings.listen, trustedProxies: settings.trustedProxies });
-  shutdown.add({ name: 'listener', phase: 'intake', run: (remainingMs) => listener.stop(Math.min(remainingMs, SHUTDOWN_MS_MAX / 2)) });
+  const common = { router, runtime, trustedProxies: settings.trustedProxies };
+  const listener = await startListener({ ...common, ...settings.listen });
+  stopInTime('listener', listener, shutdown);
+  if (settings.tls !== undefined) await listenOverTls(common, settings.tls, shutdown);
   return listener;
+}
+
+function stopInTime(name: string, listener: Listener, shutdown: Shutdown): void {
+  shutdown.add({ name, phase: 'intake', run: (remainingMs) => listener.stop(Math.min(remainingMs, SHUTDOWN_MS_MAX / 2)) });
+}
+
+/** The same over HTTPS; SIGHUP has the certificate read again. */
+async function listenOverTls(common: Pick<ListenerOptions, 'router' | 'runtime' | 'trustedProxies'>, tls: NonNullable<Settings['tls']>, shutdown: Shutdown): Promise<void> {
+  const { logger } = common.runtime;
+  const listener = await startListener({ ...common, host: tls.host, port: tls.port, tls: await readTlsFiles(tls) });
+  stopInTime('TLS listener', listener, shutdown);
+  onReloadSignal(() => {
+    readTlsFiles(tls).then((files) => listener.useCertificate(files)).then(
+      () => logger.info({ certificate: tls.certificateFile }, 'the certificate was read again'),
+      (error: unknown) => logger.error({ error }, 'the certificate was not changed: the new files cannot be used'),
+    );
+  });
 }
 
 interface Looking {

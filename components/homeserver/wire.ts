@@ -4,6 +4,7 @@
  *
  * What is opened outside (databases, log driver, runtime) comes in as arguments, so that the program, the tests and the simulator wire the same server.
  */
+import { FederationError, type FederationTransport } from '../../pkg/federation/transport.ts';
 import { createAppservices } from '../../pkg/http/appservices.ts';
 import type { Route } from '../../pkg/http/route.ts';
 import { createAppliedPositions } from '../../pkg/log/applied-positions.ts';
@@ -24,13 +25,15 @@ import type { OutputEnvelope } from '../../schemas/log/envelope.ts';
 import { createClientapi } from '../clientapi/index.ts';
 import { createRoomserver, ROOMSERVER_CONSUMER, roomQuery, roomSnapshot } from '../roomserver/index.ts';
 import { createSyncapi, SYNCAPI_CONSUMER, syncQuery } from '../syncapi/index.ts';
+import { createFederationapi } from '../federationapi/index.ts';
 import { createUserapi, USERAPI_CONSUMER, userQuery, userSnapshot } from '../userapi/index.ts';
+import { VERSION } from './version.ts';
 
 /** One database a component that has tables; every process opens all of them, because ports read over them. */
-export type Databases = { readonly [component in 'roomserver' | 'userapi' | 'syncapi']: Database };
+export type Databases = { readonly [component in 'roomserver' | 'userapi' | 'syncapi' | 'federationapi']: Database };
 
 export interface WireOptions {
-  readonly settings: Pick<Settings, 'serverName' | 'roles' | 'partitions' | 'registration' | 'registrationToken' | 'rateLimits' | 'defaultRoomVersion' | 'publicBaseUrl'> & Partial<Pick<Settings, 'registrationSharedSecret'>>;
+  readonly settings: Pick<Settings, 'serverName' | 'roles' | 'partitions' | 'registration' | 'registrationToken' | 'rateLimits' | 'defaultRoomVersion' | 'publicBaseUrl'> & Partial<Pick<Settings, 'registrationSharedSecret' | 'federation'>>;
   readonly runtime: Runtime;
   /** Migrated. */
   readonly databases: Databases;
@@ -38,9 +41,13 @@ export interface WireOptions {
   readonly signingKey: SigningKey;
   /** Application services that the operator has registered; none by default. */
   readonly appservices?: readonly AppserviceRegistration[];
+  /** The way to other servers; none can be reached without. */
+  readonly transport?: FederationTransport;
   /** This process is the only one on these databases. */
   readonly exclusive: boolean;
 }
+
+const NO_TRANSPORT: FederationTransport = { request: ({ destination }) => Promise.reject(new FederationError('unreachable', `there is no way to ${destination}`)) };
 
 export interface Homeserver {
   readonly routes: readonly Route[];
@@ -98,6 +105,12 @@ export async function wire(options: WireOptions): Promise<Homeserver> {
   }
   if (roles.includes('clientapi')) {
     routes.push(...createClientapi({ runtime, serverName, signingKey, commands, appliedPositions, partitionMap, settings, ...ports }).routes);
+  }
+  if (roles.includes('federationapi')) {
+    const federation = { trustedKeyServers: [], deniedServers: [], wellKnownServer: '', ...settings.federation };
+    routes.push(...createFederationapi({
+      runtime, serverName, signingKey, version: VERSION, database: databases.federationapi, transport: options.transport ?? NO_TRANSPORT, userQuery: ports.userQuery, settings: federation,
+    }).routes);
   }
   return {
     routes,

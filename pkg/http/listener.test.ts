@@ -1,7 +1,11 @@
 import { after, test } from 'node:test';
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { request as httpRequest, Agent, type IncomingMessage } from 'node:http';
+import { request as httpsRequest } from 'node:https';
 import { connect, type Socket } from 'node:net';
+import { connect as tlsConnect } from 'node:tls';
+import { createAuthority } from '../../test/kit/certificates.ts';
 import { createRuntime } from '../runtime/real/runtime.ts';
 import { createLogger } from '../telemetry/pino-logger.ts';
 import { startListener, type Listener, type ListenerOptions } from './listener.ts';
@@ -192,4 +196,59 @@ test('stopping cuts what does not end by the deadline', async () => {
 test('an address in use is said in one sentence', async () => {
   const { port } = await start();
   await assert.rejects(start({ port }), { message: `cannot listen on 127.0.0.1:${port}: something else listens there already` });
+});
+
+const authority = createAuthority();
+
+function tlsFiles(...names: string[]): { certificate: string; key: string } {
+  const { cert, key } = authority.issue(names);
+  return { certificate: cert, key };
+}
+
+function askOverTls(port: number, servername: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const request = httpsRequest({ host: '127.0.0.1', port, servername, ca: authority.cert, path: '/ready', agent: false }, (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk)).on('end', () => resolve(text));
+    });
+    request.on('error', reject);
+    request.end();
+  });
+}
+
+test('HTTPS serves the same, under a certificate that can be changed while it runs', async () => {
+  const listener = await start({ tls: tlsFiles('a.test') });
+  assert.equal(await askOverTls(listener.port, 'a.test'), '{"ä":1}');
+  await assert.rejects(askOverTls(listener.port, 'b.test'), { code: 'ERR_TLS_CERT_ALTNAME_INVALID' });
+  assert.throws(() => listener.useCertificate({ certificate: 'none', key: 'none' }));
+  assert.equal(await askOverTls(listener.port, 'a.test'), '{"ä":1}');
+  listener.useCertificate(tlsFiles('b.test'));
+  assert.equal(await askOverTls(listener.port, 'b.test'), '{"ä":1}');
+});
+
+test('a listener of plain HTTP takes no certificate', async () => {
+  const listener = await start();
+  assert.throws(() => listener.useCertificate(tlsFiles('a.test')), /plain HTTP/);
+});
+
+test('connections that never shake hands, or never ask, do not hold up the end of an HTTPS listener', async () => {
+  const listener = await start({ tls: tlsFiles('a.test') });
+  const silent = connect(listener.port, '127.0.0.1');
+  await once(silent, 'connect');
+  silent.on('error', () => undefined);
+  const unused = tlsConnect({ host: '127.0.0.1', port: listener.port, servername: 'a.test', ca: authority.cert });
+  await once(unused, 'secureConnect');
+  unused.on('error', () => undefined);
+  const startedAt = performance.now();
+  await listener.stop(8000);
+  assert.ok(performance.now() - startedAt < 4000);
+});
+
+test('the Authorization headers of a server with several keys arrive together', async () => {
+  const seen: unknown[] = [];
+  const route: Route = { ...common, operationId: 'see', method: 'GET', path: '/see', handle: (request) => { seen.push(request.headers['authorization']); return Promise.resolve({ status: 200, body: {} }); } };
+  const listener = await start({ router: createRouter([route], { runtime }) });
+  await talk(listener, 'GET /see HTTP/1.1\r\nHost: a\r\nAuthorization: X-Matrix a\r\nAuthorization: X-Matrix b\r\nConnection: close\r\n\r\n');
+  await talk(listener, 'GET /see HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer a\r\nConnection: close\r\n\r\n');
+  assert.deepEqual(seen, ['X-Matrix a,X-Matrix b', 'Bearer a']);
 });

@@ -3,6 +3,7 @@
  * has gone, and stops without failing a request.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import { Server as NetServer, type AddressInfo, type Socket } from 'node:net';
 import express, { type Express } from 'express';
 import type { Runtime } from '../runtime/runtime.ts';
@@ -12,12 +13,20 @@ import { hasBody, readBody } from './read-body.ts';
 import type { ApiResponse } from './route.ts';
 import type { RawRequest, Router } from './router.ts';
 
+/** PEM texts: the certificate with its chain, and its private key. */
+export interface TlsFiles {
+  readonly certificate: string;
+  readonly key: string;
+}
+
 export interface ListenerOptions {
   readonly router: Router;
   readonly runtime: Runtime;
   readonly host: string;
   /** 0: any free port. */
   readonly port: number;
+  /** HTTPS with this certificate; plain HTTP without. */
+  readonly tls?: TlsFiles;
   /** Addresses or networks of proxies whose X-Forwarded-For is believed; none by default. Also `loopback`, `linklocal`, `uniquelocal`. */
   readonly trustedProxies?: readonly string[];
   /** How long a client may take to send its whole request. Long polls are not affected. Default 60 s. */
@@ -33,6 +42,8 @@ export interface ListenerOptions {
 export interface Listener {
   readonly host: string;
   readonly port: number;
+  /** New connections get this certificate. Throws what Node throws for files that are none, or when the listener speaks plain HTTP; then nothing changes. */
+  useCertificate(tls: TlsFiles): void;
   /** Requests being handled now. */
   underWay(): number;
   /**
@@ -44,33 +55,66 @@ export interface Listener {
 
 /** Idle connections live this long after the listener has begun to stop: a request may be on its way on them, and learns from its answer that it was the last. */
 const IDLE_GRACE_MS = 500;
+/** How long the other end may take to shake hands. */
+const HANDSHAKE_MS_MAX = 10_000;
 /** Waking all long polls at once would hold up the requests in between. */
 const WAKE_AT_ONCE = 200;
 
-/** Rejects when the address cannot be listened on, with one sentence. */
+/** Rejects when the address cannot be listened on, with one sentence, and with what Node throws for a certificate or key that is none. */
 export async function startListener(options: ListenerOptions): Promise<Listener> {
   const { runtime } = options;
-  const state: State = { options, active: new Set(), unused: new Set(), stopping: false, idle: undefined };
+  const state: State = { options, active: new Set(), unused: new Set(), handshaking: new Map(), stopping: false, idle: undefined };
   const requestTimeout = options.requestTimeoutMs ?? 60_000;
-  const server = createServer({
+  const limits = {
     maxHeaderSize: options.headerBytesMax ?? 32 * 1024,
     requestTimeout,
     headersTimeout: Math.min(20_000, requestTimeout),
     connectionsCheckingInterval: Math.min(5000, requestTimeout),
     noDelay: true,
-  }, createApp(state));
+  };
+  const tlsServer = options.tls === undefined ? undefined : createTlsServer({ ...limits, ...secureContext(options.tls), handshakeTimeout: HANDSHAKE_MS_MAX }, createApp(state));
+  const server = tlsServer ?? createServer(limits, createApp(state));
   server.keepAliveTimeout = options.keepAliveMs ?? 75_000;
   server.timeout = 0;
   server.maxConnections = options.connectionsMax ?? 30_000;
   server.on('clientError', answerBadRequest);
-  server.on('connection', (socket: Socket) => {
-    state.unused.add(socket);
-    socket.once('close', () => state.unused.delete(socket));
-  });
+  if (tlsServer === undefined) server.on('connection', (socket: Socket) => noteUnused(state, socket));
+  else noteHandshakes(state, tlsServer);
   await listen(server, options);
   const { address, port } = server.address() as AddressInfo;
   runtime.logger.info({ host: address, port }, 'listening');
-  return { host: address, port, underWay: () => state.active.size, stop: (deadlineMs = 10_000) => stop(server, state, deadlineMs) };
+  return {
+    host: address, port,
+    useCertificate(tls) {
+      if (tlsServer === undefined) throw new Error('a listener of plain HTTP has no certificate');
+      tlsServer.setSecureContext(secureContext(tls));
+    },
+    underWay: () => state.active.size,
+    stop: (deadlineMs = 10_000) => stop(server, state, deadlineMs),
+  };
+}
+
+function secureContext({ certificate, key }: TlsFiles): { cert: string; key: string } {
+  return { cert: certificate, key };
+}
+
+function noteUnused(state: State, socket: Socket): void {
+  state.unused.add(socket);
+  socket.once('close', () => state.unused.delete(socket));
+}
+
+/** The connection below TLS until the hands are shaken, then the one above. */
+function noteHandshakes(state: State, server: TlsServer): void {
+  const nameOf = (socket: Socket) => `${socket.remoteAddress} ${socket.remotePort}`;
+  server.on('connection', (socket: Socket) => {
+    const name = nameOf(socket);
+    state.handshaking.set(name, socket);
+    socket.once('close', () => state.handshaking.delete(name));
+  });
+  server.on('secureConnection', (socket) => {
+    state.handshaking.delete(nameOf(socket));
+    noteUnused(state, socket);
+  });
 }
 
 interface State {
@@ -79,6 +123,8 @@ interface State {
   readonly active: Set<AbortController>;
   /** Connections that have not carried a request yet; some clients open one ahead of its use. */
   readonly unused: Set<Socket>;
+  /** Connections whose TLS handshake is under way, by the other end's address and port. */
+  readonly handshaking: Map<string, Socket>;
   stopping: boolean;
   /** Called when the last request under way has ended. */
   idle: (() => void) | undefined;
@@ -129,14 +175,20 @@ async function rawRequest(state: State, request: IncomingMessage, more: Pick<Raw
     method,
     path,
     queryString: mark < 0 ? '' : url.slice(mark + 1),
-    // Node joins repeated headers; only set-cookie would be a list, and requests have none.
-    headers: request.headers as Record<string, string | undefined>,
+    headers: headersOf(request),
     body: body?.bytes,
     bodyTooLarge: body?.tooLarge,
     remoteAddress: more.remoteAddress,
     signal: more.signal,
   };
   return { raw, unread: body?.unread === true };
+}
+
+/** Node joins repeated headers (only set-cookie would be a list, and requests have none) but for a few: of Authorization it keeps the first. Servers with several keys send several. */
+function headersOf(request: IncomingMessage): Record<string, string | undefined> {
+  const headers = request.headers as Record<string, string | undefined>;
+  if (headers['authorization']?.startsWith('X-Matrix') !== true) return headers;
+  return { ...headers, authorization: request.headersDistinct['authorization']?.join(',') };
 }
 
 function send(response: ServerResponse, answer: ApiResponse, how: { close: boolean; bodiless: boolean }): void {
@@ -163,6 +215,8 @@ function listen(server: Server, options: ListenerOptions): Promise<void> {
 
 async function stop(server: Server, state: State, deadlineMs: number): Promise<void> {
   const { clock, logger } = state.options.runtime;
+  // The handshake alone has read bytes there.
+  const isTls = state.options.tls !== undefined;
   state.stopping = true;
   const gone = new AbortController();
   // Takes no new connections. The close of http itself would cut the idle ones at once.
@@ -177,7 +231,8 @@ async function stop(server: Server, state: State, deadlineMs: number): Promise<v
   await requestsEnd(state);
   server.closeIdleConnections();
   // Node does not count them among the idle ones.
-  for (const socket of state.unused) if (socket.bytesRead === 0) socket.destroy();
+  for (const socket of state.unused) if (isTls || socket.bytesRead === 0) socket.destroy();
+  for (const socket of state.handshaking.values()) socket.destroy();
   await closed;
   timer.cancel();
 }

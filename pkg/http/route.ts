@@ -17,6 +17,10 @@ export interface ApiRequest {
   readonly headers: Readonly<Record<string, string | undefined>>;
   /** Parsed JSON body; undefined when the request has none. Routes with `body: 'json-object'` get an object. */
   readonly body: unknown;
+  /** Of routes with `raw` only: the body as received, UTF-8; undefined when there is none. */
+  readonly rawBody?: string | undefined;
+  /** Of routes with `raw` only: path and query as received. */
+  readonly rawTarget?: string;
   /** Address of the client, as the listener (or a trusted proxy) tells it. */
   readonly remoteAddress: string;
   /** Follows the request through the logs; in every log line about it. */
@@ -51,6 +55,8 @@ export interface Route {
   readonly body?: 'json-object' | 'optional-json-object' | 'none';
   /** Biggest body in bytes; default 1 MiB. */
   readonly bodyBytesMax?: number;
+  /** The handler gets `rawBody` and `rawTarget` too: a signature covers them. */
+  readonly raw?: boolean;
   /** May be repeated on another instance without harm (front retries). */
   readonly idempotent: boolean;
   readonly handle: (request: ApiRequest) => Promise<ApiResponse>;

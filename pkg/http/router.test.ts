@@ -232,3 +232,19 @@ test('requests are counted by operation and status', async () => {
 test('two routes with one method and path are refused', () => {
   assert.throws(() => setUp([route('GET', '/a/{x}'), route('GET', '/a/{y}')]), /two routes serve GET \/a\/\{y\}/);
 });
+
+test('a route that asks for it gets body and target as they were received', async () => {
+  const seen: unknown[] = [];
+  const see = (operationId: string, method: 'PUT' | 'GET', raw: boolean): Route => ({
+    operationId, method, path: `/${operationId}/{id}`, role: 'federationapi', idempotent: true, raw,
+    handle: (request) => { seen.push([request.rawBody, request.rawTarget]); return Promise.resolve({ status: 200, body: {} }); },
+  });
+  const router = createRouter([see('raw', 'PUT', true), see('bare', 'GET', true), see('plain', 'PUT', false)], { runtime: createManualRuntime() });
+  const ask = (method: string, path: string, queryString: string, body?: string) => router.dispatch({
+    method, path, queryString, headers: {}, remoteAddress: '', signal: new AbortController().signal, body: body === undefined ? undefined : Buffer.from(body),
+  });
+  await ask('PUT', '/raw/%24a', 'v=1&v=%32', '{ "b":1, "a":"ö" }');
+  await ask('GET', '/bare/b', '');
+  await ask('PUT', '/plain/b', '', '{}');
+  assert.deepEqual(seen, [['{ "b":1, "a":"ö" }', '/raw/%24a?v=1&v=%32'], [undefined, '/bare/b'], [undefined, undefined]]);
+});

@@ -102,10 +102,19 @@ function requestOf(raw: RawRequest, found: FoundRoute, more: Pick<ApiRequest, 't
     query: new URLSearchParams(raw.queryString),
     headers: raw.headers,
     body: parseBody(route, raw.body),
+    ...(route.raw === true && rawParts(raw)),
     remoteAddress: raw.remoteAddress,
     traceId: more.traceId,
     logger: more.logger,
     signal: raw.signal,
+  };
+}
+
+/** Only for a body that was parsed, so it is UTF-8. */
+function rawParts({ body, path, queryString }: RawRequest): Pick<ApiRequest, 'rawBody' | 'rawTarget'> {
+  return {
+    rawBody: body === undefined || body.length === 0 ? undefined : Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8'),
+    rawTarget: queryString === '' ? path : `${path}?${queryString}`,
   };
 }
 

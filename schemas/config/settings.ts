@@ -24,8 +24,26 @@ export interface Settings {
   /** Addresses, networks or names (`loopback`) of proxies whose X-Forwarded-For is believed. */
   readonly trustedProxies: readonly string[];
   readonly defaultRoomVersion: string;
+  /** HTTPS beside plain HTTP, with PEM files; undefined: off. */
+  readonly tls: { readonly host: string; readonly port: number; readonly certificateFile: string; readonly keyFile: string } | undefined;
+  readonly federation: FederationSettings;
   readonly logging: { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly format: 'pretty' | 'json' };
 }
 
-export type Role = 'roomserver' | 'userapi' | 'clientapi' | 'syncapi';
-export const ROLES: readonly Role[] = ['roomserver', 'userapi', 'clientapi', 'syncapi'];
+export interface FederationSettings {
+  /** What /.well-known/matrix/server says; empty: nothing. */
+  readonly wellKnownServer: string;
+  readonly trustedKeyServers: readonly string[];
+  /** Patterns of server names. */
+  readonly deniedServers: readonly string[];
+  /** Files of authorities that are trusted beside the system's. */
+  readonly caFiles: readonly string[];
+  readonly ipDenied: readonly string[];
+  /** Exceptions from `ipDenied`. */
+  readonly ipAllowed: readonly string[];
+  /** Where servers are, whatever their names say. */
+  readonly overrides: ReadonlyMap<string, { readonly host: string; readonly port: number }>;
+}
+
+export type Role = 'roomserver' | 'userapi' | 'clientapi' | 'syncapi' | 'federationapi';
+export const ROLES: readonly Role[] = ['roomserver', 'userapi', 'clientapi', 'syncapi', 'federationapi'];

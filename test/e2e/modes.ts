@@ -68,7 +68,7 @@ function processPerRole(name: string, log: string | undefined): Mode {
       const programs: Program[] = [];
       for (const role of ROLES) programs.push(await startProgram({ port: await freePort(), env: { ...place.env, MYELIN_LOG: log!, ...settings }, args: ['--roles', role] }));
       const at = (role: string): string => new URL(programs[ROLES.findIndex((known) => known === role)]!.baseUrl).host;
-      const front = await startFront(place.folder, { clientapi: at('clientapi'), syncapi: at('syncapi') });
+      const front = await startFront(place.folder, { clientapi: at('clientapi'), syncapi: at('syncapi'), federationapi: at('federationapi') });
       return {
         baseUrl: front.baseUrl, folder: place.folder, programs,
         killEverything: async () => {

@@ -54,7 +54,7 @@ export async function startInstances(brokerName: BrokerName): Promise<Instances>
     const others = Array.from({ length: OF_EACH }, (_, index) => ROLES.map((role) => ({ role, number: index + 1 }))).flat().slice(1);
     const all = [first, ...await Promise.all(others.map(({ role, number }) => start(role, number)))];
     const addresses = (role: string): string => all.filter((one) => one.role === role).map(({ program }) => new URL(program.baseUrl).host).join(',');
-    const front = await startFront(place.folder, { clientapi: addresses('clientapi'), syncapi: addresses('syncapi') });
+    const front = await startFront(place.folder, { clientapi: addresses('clientapi'), syncapi: addresses('syncapi'), federationapi: addresses('federationapi') });
     ends.push(() => front.stop());
     return { baseUrl: front.baseUrl, all, broker, database, stop };
   } catch (error) {

@@ -77,6 +77,7 @@ export class World {
   async open(): Promise<void> {
     this.databases = {
       roomserver: await openSqlite({ path: ':memory:' }), userapi: await openSqlite({ path: ':memory:' }), syncapi: await openSqlite({ path: ':memory:' }),
+      federationapi: await openSqlite({ path: ':memory:' }),
     };
     await migrateAll(this.databases, START_MS);
     this.#log = new FaultyLog({ scheduler: this.scheduler, random: this.random, faults: () => this.#faults });
@@ -131,7 +132,7 @@ export class World {
     node.server = await wire({
       settings: { serverName: SIM_SERVER_NAME, roles, partitions: SIM_PARTITIONS, registration: 'open', registrationToken: '', rateLimits: false, defaultRoomVersion: '12', publicBaseUrl: 'http://sim.test' },
       runtime: process.runtime,
-      databases: { roomserver: faulty('roomserver'), userapi: faulty('userapi'), syncapi: faulty('syncapi') },
+      databases: { roomserver: faulty('roomserver'), userapi: faulty('userapi'), syncapi: faulty('syncapi'), federationapi: faulty('federationapi') },
       driver: this.#log.driver(process),
       signingKey: signingKeyFromSeed('sim', new Uint8Array(32).fill(7)),
       exclusive: false,

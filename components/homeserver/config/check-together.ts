@@ -19,5 +19,9 @@ export function checkTogether(values: SettingValues, origins: ReadonlyMap<Settin
     problems.push(`${where('registration')} is token, but there is no registration_token; set it with ${envNameOf('registration_token')}, `
       + `${argumentOf('registration_token')} or in the config file`);
   }
+  const missing = (['tls_certificate', 'tls_key'] as const).filter((key) => values[key] === '');
+  if (values.tls_listen !== null && missing.length > 0) {
+    problems.push(`${where('tls_listen')} needs a certificate and its key, but there is no ${missing.join(' and no ')}; name the ${missing.length > 1 ? 'files' : 'file'}, or leave tls_listen empty`);
+  }
   return problems;
 }

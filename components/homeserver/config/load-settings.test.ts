@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { configPathOf, loadSettings } from './load-settings.ts';
 import { envNameOf, argumentOf, SETTING_KEYS, type SettingKey } from './setting-table.ts';
 import { SettingsError } from './settings-error.ts';
+import { DENIED_RANGES_DEFAULT } from '../../../pkg/federation/ip-ranges.ts';
 import type { Settings } from '../../../schemas/config/settings.ts';
 
 interface Sources {
@@ -28,8 +29,11 @@ function problemsOf(sources: Sources): readonly string[] {
 
 const DEFAULTS: Settings = {
   serverName: 'localhost', dataDir: 'data', listen: { host: '127.0.0.1', port: 8008 }, publicBaseUrl: 'http://127.0.0.1:8008', trustedProxies: [],
-  roles: ['roomserver', 'userapi', 'clientapi', 'syncapi'], database: { kind: 'sqlite' }, log: { kind: 'embedded' }, logPrefix: 'myelin', partitions: 32,
-  registration: 'closed', registrationToken: '', registrationSharedSecret: '', appserviceDir: '', rateLimits: true, defaultRoomVersion: '12', logging: { level: 'info', format: 'pretty' },
+  roles: ['roomserver', 'userapi', 'clientapi', 'syncapi', 'federationapi'], database: { kind: 'sqlite' }, log: { kind: 'embedded' }, logPrefix: 'myelin', partitions: 32,
+  registration: 'closed', registrationToken: '', registrationSharedSecret: '', appserviceDir: '', rateLimits: true, defaultRoomVersion: '12', logging: { level: 'info', format: 'pretty' }, tls: undefined,
+  federation: {
+    wellKnownServer: '', trustedKeyServers: [], deniedServers: [], caFiles: [], ipDenied: DENIED_RANGES_DEFAULT, ipAllowed: [], overrides: new Map(),
+  },
 };
 
 test('without anything, the defaults: local, SQLite, embedded, nobody may register', () => {
@@ -56,6 +60,20 @@ const SAMPLES: Record<SettingKey, { text: string; get: (settings: Settings) => u
   appservice_dir: { text: '/etc/myelin/appservices', get: (s) => s.appserviceDir, value: '/etc/myelin/appservices' },
   rate_limits: { text: 'off', get: (s) => s.rateLimits, value: false },
   default_room_version: { text: '11', get: (s) => s.defaultRoomVersion, value: '11' },
+  tls_listen: {
+    text: '[::]:8448', get: (s) => s.tls, value: { host: '::', port: 8448, certificateFile: '/c.pem', keyFile: '/k.pem' }, also: { MYELIN_TLS_CERTIFICATE: '/c.pem', MYELIN_TLS_KEY: '/k.pem' },
+  },
+  tls_certificate: { text: '/c.pem', get: (s) => s.tls?.certificateFile, value: '/c.pem', also: { MYELIN_TLS_LISTEN: '[::]:8448', MYELIN_TLS_KEY: '/k.pem' } },
+  tls_key: { text: '/k.pem', get: (s) => s.tls?.keyFile, value: '/k.pem', also: { MYELIN_TLS_LISTEN: '[::]:8448', MYELIN_TLS_CERTIFICATE: '/c.pem' } },
+  well_known_server: { text: 'matrix.example.org:443', get: (s) => s.federation.wellKnownServer, value: 'matrix.example.org:443' },
+  trusted_key_servers: { text: 'a.example,b.example:8449', get: (s) => s.federation.trustedKeyServers, value: ['a.example', 'b.example:8449'] },
+  federation_denied_servers: { text: '*.evil.example, bad.example', get: (s) => s.federation.deniedServers, value: ['*.evil.example', 'bad.example'] },
+  federation_ca_files: { text: '/a.pem,/b.pem', get: (s) => s.federation.caFiles, value: ['/a.pem', '/b.pem'] },
+  federation_ip_denied: { text: '10.0.0.0/8,::1', get: (s) => s.federation.ipDenied, value: ['10.0.0.0/8', '::1'] },
+  federation_ip_allowed: { text: '127.0.0.1', get: (s) => s.federation.ipAllowed, value: ['127.0.0.1'] },
+  federation_overrides: {
+    text: 'a.example=127.0.0.1:1,b.example:2=[::1]:3', get: (s) => s.federation.overrides, value: new Map([['a.example', { host: '127.0.0.1', port: 1 }], ['b.example:2', { host: '::1', port: 3 }]]),
+  },
   log_level: { text: 'debug', get: (s) => s.logging.level, value: 'debug' },
   log_format: { text: 'json', get: (s) => s.logging.format, value: 'json' },
 };
@@ -86,9 +104,9 @@ test('arguments win over the environment, that over the file, that over the defa
 });
 
 test('YAML as people write it', () => {
-  const settings = load({ file: 'rate_limits: off\ndefault_room_version: 10\nroles: [roomserver, userapi, clientapi, syncapi]\nregistration: "token" # comment\nregistration_token: 0123\ntrusted_proxies:\n  - loopback\n  - 10.0.0.1\n' });
+  const settings = load({ file: 'rate_limits: off\ndefault_room_version: 10\nroles: [roomserver, userapi, clientapi, syncapi, federationapi]\nregistration: "token" # comment\nregistration_token: 0123\ntrusted_proxies:\n  - loopback\n  - 10.0.0.1\n' });
   assert.deepEqual([settings.rateLimits, settings.defaultRoomVersion, settings.roles.length, settings.registrationToken, settings.trustedProxies],
-    [false, '10', 4, '0123', ['loopback', '10.0.0.1']]);
+    [false, '10', 5, '0123', ['loopback', '10.0.0.1']]);
   assert.equal(load({ file: 'rate_limits: false\n' }).rateLimits, false);
 });
 
@@ -130,7 +148,7 @@ const WRONG: [Sources, string][] = [
   [{ env: { MYELIN_DATABASE: 'mysql://root:hunter2@h/d' } },
     'database (environment variable MYELIN_DATABASE) has a value (not shown) that is not allowed, but must be sqlite, or a URL such as postgres://user:password@host:5432/database'],
   [{ env: { MYELIN_DEFAULT_ROOM_VERSION: '9' } }, 'default_room_version (environment variable MYELIN_DEFAULT_ROOM_VERSION) is "9", but must be one of 10, 11, 12'],
-  [{ env: { MYELIN_ROLES: 'syncapi,rooms' } }, 'roles (environment variable MYELIN_ROLES) is "syncapi,rooms", but must be all, or a list (with commas) of roomserver, userapi, clientapi, syncapi'],
+  [{ env: { MYELIN_ROLES: 'syncapi,rooms' } }, 'roles (environment variable MYELIN_ROLES) is "syncapi,rooms", but must be all, or a list (with commas) of roomserver, userapi, clientapi, syncapi, federationapi'],
   [{ env: { MYELIN_REGISTRATION: 'token' } },
     'registration (environment variable MYELIN_REGISTRATION) is token, but there is no registration_token; set it with MYELIN_REGISTRATION_TOKEN, --registration-token or in the config file'],
   [{ args: ['--roles', 'syncapi'], env: { MYELIN_DATABASE: 'postgres://h/d' } },

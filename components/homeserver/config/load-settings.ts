@@ -96,6 +96,16 @@ function settingsOf(values: SettingValues): Settings {
     appserviceDir: values.appservice_dir,
     rateLimits: values.rate_limits,
     defaultRoomVersion: values.default_room_version,
+    tls: values.tls_listen === null ? undefined : { ...values.tls_listen, certificateFile: values.tls_certificate, keyFile: values.tls_key },
+    federation: {
+      wellKnownServer: values.well_known_server,
+      trustedKeyServers: values.trusted_key_servers,
+      deniedServers: values.federation_denied_servers,
+      caFiles: values.federation_ca_files,
+      ipDenied: values.federation_ip_denied,
+      ipAllowed: values.federation_ip_allowed,
+      overrides: values.federation_overrides,
+    },
     logging: { level: values.log_level, format: values.log_format },
   };
 }

@@ -2,11 +2,13 @@
  * Every setting: its type, its default and what it is for. The file, the environment, the arguments, the reference page and the first config file are
  * all made from this table.
  */
+import { DENIED_RANGES_DEFAULT } from '../../../pkg/federation/ip-ranges.ts';
 import { DEFAULT_PARTITIONS } from '../../../pkg/log/partition-map.ts';
 import { DEFAULT_ROOM_VERSION, ROOM_VERSIONS } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import { ROLES, type Role } from '../../../schemas/config/settings.ts';
 import {
-  choice, databaseKind, folder, hostAndPort, integer, listOf, logKind, logPrefix, onOff, optionalFolder, proxies, registrationToken, serverName, sharedSecret, webUrl, type SettingType,
+  choice, databaseKind, fileOrNone, files, folder, hostAndPort, hostAndPortOrOff, integer, ipRanges, listOf, logKind,
+  logPrefix, onOff, optionalFolder, overrides, proxies, registrationToken, serverName, serverNameOrNone, serverNames, serverPatterns, sharedSecret, webUrl, type SettingType,
 } from './setting-types.ts';
 
 export interface Setting<T> {
@@ -107,6 +109,56 @@ export const SETTINGS = {
     type: choice(...ROOM_VERSIONS.map((version) => version.id)),
     default: DEFAULT_ROOM_VERSION,
     help: 'The version of new rooms whose creator asks for none.',
+  }),
+  tls_listen: setting({
+    type: hostAndPortOrOff,
+    default: '',
+    help: 'Where the same is served over HTTPS, beside `listen`; other servers look for this one at port 8448 unless they are told otherwise. Empty: nowhere; a proxy does it.',
+  }),
+  tls_certificate: setting({
+    type: fileOrNone,
+    default: '',
+    help: 'The file with the certificate (PEM) for `tls_listen`, followed by those that lead to a known authority. SIGHUP has it and the key read again.',
+  }),
+  tls_key: setting({
+    type: fileOrNone,
+    default: '',
+    help: 'The file with the private key (PEM) of `tls_certificate`.',
+  }),
+  well_known_server: setting({
+    type: serverNameOrNone,
+    default: '',
+    help: 'What /.well-known/matrix/server tells other servers: where this one is found, when that is not port 8448 of `server_name`. Empty: it answers 404.',
+  }),
+  trusted_key_servers: setting({
+    type: serverNames,
+    default: '',
+    help: 'Servers that are asked for the keys of servers that do not answer themselves, in this order. Empty: none; then what a server that is gone has signed may not be checked.',
+  }),
+  federation_denied_servers: setting({
+    type: serverPatterns,
+    default: '',
+    help: 'Servers that are neither answered nor asked. Empty: none.',
+  }),
+  federation_ca_files: setting({
+    type: files,
+    default: '',
+    help: 'Files with certificates (PEM) of authorities that are trusted for other servers, beside those of the system.',
+  }),
+  federation_ip_denied: setting({
+    type: ipRanges,
+    default: DENIED_RANGES_DEFAULT.join(','),
+    help: 'Addresses that no other server\'s name may lead to. The default is all that is not the public internet, so that nobody can make this server ask its own network.',
+  }),
+  federation_ip_allowed: setting({
+    type: ipRanges,
+    default: '',
+    help: 'Exceptions from `federation_ip_denied`, for other servers in the own network.',
+  }),
+  federation_overrides: setting({
+    type: overrides,
+    default: '',
+    help: 'Where other servers are found, whatever their names say; their certificates must still be those of their names. For tests and for servers in the own network.',
   }),
   log_level: setting({
     type: choice('debug', 'info', 'warn', 'error'),

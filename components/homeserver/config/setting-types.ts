@@ -1,5 +1,6 @@
 /** Kinds of settings: what is allowed, in words, and how a text becomes a value. Every source gives text, so all of them mean the same. */
 import { isIP } from 'node:net';
+import { isServerPattern } from '../../../pkg/federation/denied-servers.ts';
 import { isServerName } from '../../../pkg/matrix/ids/server-name.ts';
 import type { Settings } from '../../../schemas/config/settings.ts';
 
@@ -72,6 +73,50 @@ export const hostAndPort: SettingType<Settings['listen']> = {
   },
 };
 
+/** null: off. */
+export const hostAndPortOrOff: SettingType<Settings['listen'] | null> = {
+  allowed: `empty, or ${hostAndPort.allowed}`,
+  parse: (text) => (text === '' ? null : hostAndPort.parse(text)),
+};
+
+export const fileOrNone: SettingType<string> = {
+  allowed: 'empty, or the path of a file',
+  parse: (text) => (text.includes('\0') ? undefined : text),
+};
+
+export const files: SettingType<readonly string[]> = {
+  allowed: 'empty, or a list (with commas) of paths of files',
+  parse: (text) => (text.includes('\0') ? undefined : partsOf(text)),
+};
+
+export const serverNameOrNone: SettingType<string> = {
+  allowed: 'empty, or a server name, for example matrix.example.org:443',
+  parse: (text) => (text === '' || isServerName(text) ? text : undefined),
+};
+
+export const serverNames: SettingType<readonly string[]> = {
+  allowed: 'empty, or a list (with commas) of server names',
+  parse: (text) => everyOf(partsOf(text), isServerName),
+};
+
+export const serverPatterns: SettingType<readonly string[]> = {
+  allowed: 'empty, or a list (with commas) of server names without port, in which * stands for any characters and ? for one',
+  parse: (text) => everyOf(partsOf(text), isServerPattern),
+};
+
+export const ipRanges: SettingType<readonly string[]> = {
+  allowed: 'empty, or a list (with commas) of IP addresses and networks such as 10.0.0.0/8',
+  parse: (text) => everyOf(partsOf(text), isNetwork),
+};
+
+export const overrides: SettingType<Settings['federation']['overrides']> = {
+  allowed: 'empty, or a list (with commas) of server name=host:port, for example other.example=127.0.0.1:8448',
+  parse(text) {
+    const pairs = partsOf(text).map((part) => [part.slice(0, part.indexOf('=')), hostAndPort.parse(part.slice(part.indexOf('=') + 1))] as const);
+    return pairs.every(([name, target]) => isServerName(name) && target !== undefined) ? new Map(pairs as (readonly [string, Settings['listen']])[]) : undefined;
+  },
+};
+
 export const webUrl: SettingType<string> = {
   allowed: 'empty, or an http:// or https:// URL without query, for example https://matrix.example.org',
   parse(text) {
@@ -138,6 +183,10 @@ function isNetwork(text: string): boolean {
   const version = isIP(address);
   if (version === 0 || rest.length > 0) return false;
   return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128));
+}
+
+function everyOf(parts: readonly string[], isAllowed: (part: string) => boolean): readonly string[] | undefined {
+  return parts.every(isAllowed) ? parts : undefined;
 }
 
 function partsOf(text: string): string[] {

@@ -17,10 +17,11 @@ interface Tables {
   readonly roomserver: Database;
   readonly userapi: Database;
   readonly syncapi: Database;
+  readonly federationapi: Database;
 }
 
 async function inTables(work: (tables: Tables) => Promise<void>): Promise<void> {
-  const tables = { roomserver: await openSqlite({ path: ':memory:' }), userapi: await openSqlite({ path: ':memory:' }), syncapi: await openSqlite({ path: ':memory:' }) };
+  const tables = { roomserver: await openSqlite({ path: ':memory:' }), userapi: await openSqlite({ path: ':memory:' }), syncapi: await openSqlite({ path: ':memory:' }), federationapi: await openSqlite({ path: ':memory:' }) };
   try {
     await migrateAll(tables, 0);
     await insert(tables.roomserver, 'leases', ['consumer', 'partition', 'owner', 'epoch', 'expires_at'], [['roomserver', 0, 'one', 3, NOW + 2000], ['roomserver', 1, 'two', 5, NOW + 2500]]);
@@ -29,7 +30,7 @@ async function inTables(work: (tables: Tables) => Promise<void>): Promise<void> 
     await insert(tables.syncapi, 'leases', ['consumer', 'partition', 'owner', 'epoch', 'expires_at'], leases);
     await work(tables);
   } finally {
-    for (const database of [tables.roomserver, tables.userapi, tables.syncapi]) await database.close();
+    for (const database of Object.values(tables) as Database[]) await database.close();
   }
 }
 

@@ -19,6 +19,12 @@ export function onStopSignal(stop: (signal: 'SIGTERM' | 'SIGINT') => void): () =
   };
 }
 
+/** Calls `reload` on every SIGHUP: files that settings name may have changed. Returns a function that takes the handler off again. */
+export function onReloadSignal(reload: () => void): () => void {
+  process.on('SIGHUP', reload);
+  return () => void process.off('SIGHUP', reload);
+}
+
 /** Calls `report` with what nobody caught; the caller logs it and stops the process, whose state cannot be trusted any more. */
 export function onUncaught(report: (error: unknown) => void): () => void {
   process.on('uncaughtException', report);

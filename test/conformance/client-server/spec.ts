@@ -1,11 +1,11 @@
-/** The spec's OpenAPI description of the Client-Server API, where it lies beside the repository: operations by their ID, with `$ref`s followed over files. */
+/** The spec's OpenAPI description of its APIs, where it lies beside the repository: operations by their ID, with `$ref`s followed over files. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import { parse } from 'yaml';
 import { REPOSITORY } from '../../run-files.ts';
 
-const SPEC_FOLDER = join(REPOSITORY, '../shared/spec/api/client-server');
+const SPEC_FOLDER = join(REPOSITORY, '../shared/spec/api');
 
 /** Why there is nothing to compare with; undefined when there is. */
 export const specMissing: string | undefined = existsSync(SPEC_FOLDER) ? undefined : "the spec's OpenAPI files are not beside this repository";
@@ -34,11 +34,12 @@ export interface Operation {
 const METHODS = ['get', 'put', 'post', 'delete'];
 const documents = new Map<string, unknown>();
 
-/** All operations of all files; throws for a `$ref` that leads nowhere. */
-export function loadOperations(): ReadonlyMap<string, Operation> {
+/** All operations of all files of one API; throws for a `$ref` that leads nowhere. */
+export function loadOperations(api: 'client-server' | 'server-server' = 'client-server'): ReadonlyMap<string, Operation> {
+  const folder = join(SPEC_FOLDER, api);
   const operations = new Map<string, Operation>();
-  for (const name of readdirSync(SPEC_FOLDER).filter((file) => file.endsWith('.yaml'))) {
-    const file = join(SPEC_FOLDER, name);
+  for (const name of readdirSync(folder).filter((file) => file.endsWith('.yaml'))) {
+    const file = join(folder, name);
     const { paths = {}, servers } = documentAt(file) as { paths?: Record<string, Json>; servers?: { variables?: { basePath?: { default?: string } } }[] };
     const basePath = servers?.[0]?.variables?.basePath?.default ?? '';
     for (const [path, methods] of Object.entries(paths)) {

@@ -19,6 +19,8 @@ export interface Call {
   /** Percent-encoded, with its query. */
   readonly path: string;
   readonly token?: string | undefined;
+  /** Value of the Authorization header, where it is no token. */
+  readonly authorization?: string | undefined;
   /** A value is sent as JSON, bytes as they are. */
   readonly body?: unknown;
 }
@@ -47,9 +49,9 @@ export interface World {
   close(): Promise<void>;
 }
 
-export async function createWorld(settings: Partial<WireOptions['settings']> = {}): Promise<World> {
+export async function createWorld(settings: Partial<WireOptions['settings']> = {}, more: Pick<WireOptions, 'transport'> = {}): Promise<World> {
   const runtime = createRuntime({ logger: quiet });
-  const databases = { roomserver: await memory(), userapi: await memory(), syncapi: await memory() };
+  const databases = { roomserver: await memory(), userapi: await memory(), syncapi: await memory(), federationapi: await memory() };
   await migrateAll(databases, runtime.clock.now());
   const driver = await createEmbeddedDriver({ inputDatabases: { 'room-input': databases.roomserver, 'user-input': databases.userapi }, runtime });
   const homeserver = await wire({
@@ -57,17 +59,17 @@ export async function createWorld(settings: Partial<WireOptions['settings']> = {
       serverName: SERVER, roles: ROLES, partitions: 4, registration: 'open', registrationToken: '', rateLimits: false, defaultRoomVersion: '12',
       publicBaseUrl: 'https://matrix.spec.example', ...settings,
     },
-    runtime, databases, driver, signingKey: signingKeyFromSeed('1', new Uint8Array(32).fill(9)), exclusive: true,
+    runtime, databases, driver, signingKey: signingKeyFromSeed('1', new Uint8Array(32).fill(9)), exclusive: true, ...more,
   });
   await homeserver.start();
   const router = createRouter(homeserver.routes, { runtime });
 
-  async function call({ method, path, token, body }: Call): Promise<Answer> {
+  async function call({ method, path, token, authorization, body }: Call): Promise<Answer> {
     const [pathOnly = '', queryString = ''] = path.split('?');
     const bytes = body instanceof Uint8Array ? body : body === undefined ? undefined : Buffer.from(JSON.stringify(body));
     const response = await router.dispatch({
       method, path: pathOnly, queryString, remoteAddress: '127.0.0.1', signal: new AbortController().signal,
-      headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
+      headers: token === undefined ? { authorization } : { authorization: `Bearer ${token}` },
       ...(bytes !== undefined && { body: bytes }),
     });
     const json = response.json === undefined ? undefined : Buffer.from(response.json).toString();

@@ -1,0 +1,143 @@
+/**
+ * Keys of other servers: from memory, else from the tables, else from the server itself, else from trusted key servers. A server is asked by one fetch at a time, and left
+ * alone for a while when that did not give what was needed, so that requests with made-up origins or keys cannot make this server flood another.
+ */
+import { createSemaphore, Overloaded, type Semaphore } from '../../../pkg/assert/semaphore.ts';
+import { afterFailure, waitMs } from '../../../pkg/federation/backoff.ts';
+import type { Backoff, BackoffBounds } from '../../../pkg/federation/backoff.ts';
+import { keySignsRequestsAt, refreshAtMs } from '../../../pkg/federation/server-keys.ts';
+import type { ServerKeyDocument, ServerKeys } from '../../../pkg/federation/server-keys.ts';
+import type { FederationTransport } from '../../../pkg/federation/transport.ts';
+import type { Clock, Runtime } from '../../../pkg/runtime/runtime.ts';
+import type { Database } from '../../../pkg/storage/database.ts';
+import { readDocuments, type KnownKeys } from '../storage/server-keys.ts';
+import { askNotary, askServer, type Asking, type WantedKeys } from './fetch-keys.ts';
+import { createKnownKeyStore, type KnownKeyStore } from './known-keys.ts';
+import { createRecent } from './recent.ts';
+
+export interface KeyRing {
+  /**
+   * What is known after all has been tried; servers of which nothing is known are left out, and what is given may be older than what was wanted. `fresh`: documents past half
+   * of their life are asked for again. Rejects with `StorageError`.
+   */
+  keys(wanted: readonly WantedKeys[], how?: { fresh: boolean }): Promise<ReadonlyMap<string, KnownKeys>>;
+  /** The last documents of these servers as they were received. Rejects with `StorageError`. */
+  documents(serverNames: readonly string[]): Promise<ServerKeyDocument[]>;
+}
+
+export interface KeyRingDeps {
+  readonly runtime: Runtime;
+  readonly database: Database;
+  readonly transport: FederationTransport;
+  /** Servers that are asked about the keys of those that do not answer, in this order. */
+  readonly trustedKeyServers: readonly string[];
+}
+
+/** Short at its longest: a server that is back wants to be believed soon, and one question a minute harms nobody. */
+const PAUSES: BackoffBounds = { firstMs: 1000, maxMs: 60_000, factor: 2, jitter: 0.3 };
+const PAUSES_MAX = 10_000;
+const SERVERS_AT_ONCE = 32;
+const SERVERS_WAITING_MAX = 1000;
+
+export function createKeyRing(deps: KeyRingDeps): KeyRing {
+  const { runtime, database } = deps;
+  const { clock, random } = runtime;
+  const store = createKnownKeyStore(database, clock);
+  const fetching: Fetching = {
+    store, clock, trustedKeyServers: deps.trustedKeyServers,
+    asking: { transport: deps.transport, clock, logger: runtime.logger },
+    turns: createSemaphore({ name: 'servers asked for keys', permits: SERVERS_AT_ONCE, waitingMax: SERVERS_WAITING_MAX }),
+  };
+  const pauses = createRecent<Backoff>(PAUSES_MAX);
+  const underWay = new Map<string, Promise<void>>();
+
+  function begin(wanted: readonly WantedKeys[]): void {
+    const attempts = wanted.map(async (one) => ({ one, done: await direct(fetching, one) }));
+    const others = Promise.all(attempts).then((ended) => throughNotaries(fetching, ended.filter(({ done }) => !done).map(({ one }) => one)));
+    const startedMs = clock.now();
+    for (const [index, one] of wanted.entries()) {
+      const whole = attempts[index]!.then(({ done }) => (done ? undefined : others)).then(() => {
+        if (suffices(store.get(one.serverName), one)) pauses.delete(one.serverName);
+        else pauses.set(one.serverName, afterFailure(pauses.get(one.serverName), PAUSES, { nowMs: clock.now(), startedMs, random: random.float() }));
+      }).finally(() => underWay.delete(one.serverName));
+      underWay.set(one.serverName, whole);
+    }
+    // Whoever waits for a server hears of its failure; nobody may wait for the notaries.
+    others.catch(() => undefined);
+  }
+
+  return {
+    async keys(wanted, { fresh } = { fresh: false }) {
+      const lacking = () => wanted.filter((one) => {
+        const known = store.get(one.serverName);
+        return !suffices(known, one) || (fresh && known !== undefined && clock.now() >= refreshAtMs(known, known.fetchedAtMs));
+      });
+      await store.load(lacking().map(({ serverName }) => serverName));
+      const missing = lacking();
+      begin(missing.filter(({ serverName }) => !underWay.has(serverName) && waitMs(pauses.get(serverName), clock.now()) === 0));
+      await Promise.all(missing.map(({ serverName }) => underWay.get(serverName) ?? Promise.resolve()));
+      return new Map(wanted.flatMap(({ serverName }) => {
+        const known = store.get(serverName);
+        return known === undefined ? [] : [[serverName, known] as const];
+      }));
+    },
+    documents: (serverNames) => readDocuments(database, serverNames),
+  };
+}
+
+interface Fetching {
+  readonly store: KnownKeyStore;
+  readonly clock: Clock;
+  readonly trustedKeyServers: readonly string[];
+  readonly asking: Asking;
+  readonly turns: Semaphore;
+}
+
+/** Whether the server itself gave what is wanted. */
+async function direct({ turns, asking, store }: Fetching, wanted: WantedKeys): Promise<boolean> {
+  const keys = await turns.run(() => askServer(asking, wanted.serverName)).catch((error: unknown) => {
+    if (error instanceof Overloaded) return undefined;
+    throw error;
+  });
+  if (keys === undefined) return false;
+  await store.save([keys]);
+  return suffices(store.get(wanted.serverName), wanted);
+}
+
+/** Asks one trusted key server after the other about what is still missing, and for its own keys first when they are not known. */
+async function throughNotaries(fetching: Fetching, wanted: readonly WantedKeys[]): Promise<void> {
+  const { store, clock, asking } = fetching;
+  for (const notary of fetching.trustedKeyServers) {
+    const missing = wanted.filter((one) => one.serverName !== notary && !suffices(store.get(one.serverName), one));
+    if (missing.length === 0) return;
+    const nowMs = clock.now();
+    const own = { serverName: notary, keyIds: [], validUntilMs: nowMs };
+    if (!suffices(store.get(notary), own)) await store.load([notary]);
+    if (!suffices(store.get(notary), own) && !(await direct(fetching, own))) continue;
+    const publicKeyOf = (keyId: string) => {
+      const key = store.get(notary)?.keys.get(keyId);
+      return key !== undefined && keySignsRequestsAt(key, nowMs) ? key.publicKey : undefined;
+    };
+    const found = await askNotary(asking, { notary, publicKeyOf, wanted: missing });
+    // A notary may have kept an older document than we have.
+    await store.save(newestOf(found).filter(({ serverName, validUntilMs }) => validUntilMs > (store.get(serverName)?.validUntilMs ?? 0)));
+  }
+}
+
+function suffices(known: KnownKeys | undefined, { keyIds, validUntilMs }: WantedKeys): boolean {
+  if (known === undefined) return false;
+  if (keyIds.length === 0) return known.validUntilMs >= validUntilMs;
+  return keyIds.every((keyId) => {
+    const key = known.keys.get(keyId);
+    return key !== undefined && (key.old || key.validUntilMs >= validUntilMs);
+  });
+}
+
+/** A notary may give several documents of one server. */
+function newestOf(found: readonly ServerKeys[]): ServerKeys[] {
+  const newest = new Map<string, ServerKeys>();
+  for (const one of found) {
+    if (one.validUntilMs > (newest.get(one.serverName)?.validUntilMs ?? -1)) newest.set(one.serverName, one);
+  }
+  return [...newest.values()];
+}

@@ -1,0 +1,128 @@
+/** Every operation of the Server-Server API that is routed, against the spec's OpenAPI description: answers and refusals, over the whole server. */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { signRequest } from '../../../pkg/federation/x-matrix.ts';
+import { parseServerKeys } from '../../../pkg/federation/server-keys.ts';
+import { parseNotaryResponse } from '../../../pkg/federation/notary.ts';
+import { createClock } from '../../../pkg/runtime/real/clock.ts';
+import { createKeyServers, type KeyServer } from '../../kit/key-servers.ts';
+import { loadOperations, schemaProblem, specMissing } from '../client-server/spec.ts';
+import { createWorld, SERVER, type Account, type Answer, type Call, type World } from '../client-server/world.ts';
+
+const FEDERATION = '/_matrix/federation/v1';
+const KEY = '/_matrix/key/v2';
+const ERROR = { type: 'object', required: ['errcode', 'error'], properties: { errcode: { type: 'string', pattern: '^M_' }, error: { type: 'string', minLength: 1 } } };
+
+describe('the Server-Server API as the spec describes it', { skip: specMissing }, () => {
+  const operations = specMissing === undefined ? loadOperations('server-server') : new Map<string, never>();
+  const servers = createKeyServers(createClock());
+  const remote = servers.add('remote.test', 1);
+  const denied = servers.add('denied.test', 2);
+  let world: World;
+  let alice: Account;
+
+  before(async () => {
+    const federation = {
+      wellKnownServer: 'matrix.spec.example:443', trustedKeyServers: [], deniedServers: ['denied.*'], caFiles: [], ipDenied: [], ipAllowed: [], overrides: new Map(),
+    };
+    world = await createWorld({ federation }, { transport: servers.transport });
+    alice = await world.register('alice');
+    await world.ask(alice, 'PUT', `/profile/${alice.userId}/displayname`, { displayname: 'Alice' });
+  });
+  after(() => world.close());
+
+  const good: Record<string, () => Call> = {
+    getServerKey: () => ({ method: 'GET', path: `${KEY}/server` }),
+    perspectivesKeyQuery: () => ({ method: 'GET', path: `${KEY}/query/remote.test?minimum_valid_until_ts=1` }),
+    bulkPerspectivesKeyQuery: () => ({ method: 'POST', path: `${KEY}/query`, body: { server_keys: { 'remote.test': { [remote.key.keyId]: { minimum_valid_until_ts: 1 } }, 'unknown.test': {}, [SERVER]: {} } } }),
+    getVersion: () => ({ method: 'GET', path: `${FEDERATION}/version` }),
+    getWellKnown: () => ({ method: 'GET', path: '/.well-known/matrix/server' }),
+    queryProfile: () => ({ method: 'GET', path: `${FEDERATION}/query/profile?user_id=${encodeURIComponent(alice.userId)}` }),
+  };
+
+  function signed(call: Call, by: KeyServer = remote, destination = SERVER): Call {
+    return { ...call, authorization: signRequest({ method: call.method, uri: call.path, origin: by.name, destination }, undefined, by.key) };
+  }
+
+  async function answerTo(operationId: string, call: Call): Promise<Answer> {
+    const answer = await world.call(call);
+    const shown = `${call.method} ${call.path}: ${answer.status} ${JSON.stringify(answer.body)}`;
+    const declared = operations.get(operationId)?.responses.get(answer.status);
+    if (declared !== undefined) assert.equal(schemaProblem(declared, answer.body), '', shown);
+    if (answer.status !== 200) assert.equal(schemaProblem(ERROR, answer.body), '', shown);
+    return answer;
+  }
+
+  test('every route has its operation and a request that succeeds here', () => {
+    const routes = world.routes.filter(({ role }) => role === 'federationapi');
+    assert.deepEqual(routes.map(({ operationId }) => operationId).sort(), Object.keys(good).sort());
+    for (const route of routes) {
+      const operation = operations.get(route.operationId);
+      assert.deepEqual([route.method, route.path, route.raw === true], [operation?.method, operation?.path, operation?.needsToken]);
+    }
+  });
+
+  for (const [operationId, request] of Object.entries(good)) {
+    const needsSignature = operations.get(operationId)?.needsToken === true;
+    test(`${operationId} answers a good request with what the schema says`, async () => {
+      const answer = await answerTo(operationId, needsSignature ? signed(request()) : request());
+      assert.equal(answer.status, 200, JSON.stringify(answer.body));
+    });
+
+    if (needsSignature) test(`${operationId} refuses who is not who they say, or not wanted`, async () => {
+      const call = request();
+      const forged = { ...remote, key: denied.key };
+      const refused: Call[] = [
+        call, { ...call, token: alice.token }, { ...call, authorization: 'X-Matrix nonsense' },
+        signed(call, forged), signed(call, remote, 'elsewhere.test'), { ...signed({ ...call, path: `${call.path}&field=displayname` }), path: call.path },
+        signed(call, { ...remote, name: 'nobody.test' }), signed(call, { ...remote, name: SERVER }),
+      ];
+      for (const one of refused) {
+        const answer = await answerTo(operationId, one);
+        assert.deepEqual([answer.status, answer.body.errcode], [401, 'M_UNAUTHORIZED'], JSON.stringify(one));
+      }
+      const answer = await answerTo(operationId, signed(call, denied));
+      assert.deepEqual([answer.status, answer.body.errcode], [403, 'M_FORBIDDEN']);
+      assert.ok(!servers.asked.some((line) => line.includes('denied.test')), 'a denied server is not asked for its keys');
+    });
+  }
+
+  test('the own keys hold, and what it says as a notary too', async () => {
+    const nowMs = Date.now();
+    const own = parseServerKeys((await world.call(good['getServerKey']!())).body, { serverName: SERVER, fetchedAtMs: nowMs });
+    assert.ok(own.validUntilMs > nowMs + 20 * 3_600_000);
+    const { body } = await world.call(good['bulkPerspectivesKeyQuery']!());
+    const told = parseNotaryResponse(body, { notary: SERVER, publicKeyOf: (keyId) => own.keys.get(keyId)?.publicKey, fetchedAtMs: nowMs });
+    assert.deepEqual(told.map(({ serverName }) => serverName).sort(), ['remote.test', SERVER].sort());
+    assert.deepEqual(told.find(({ serverName }) => serverName === 'remote.test')?.keys.get(remote.key.keyId)?.publicKey, remote.key.publicKey);
+  });
+
+  test('questions that are none are refused', async () => {
+    const refused: [operationId: string, call: Call, status: number, errcode: string][] = [
+      ['perspectivesKeyQuery', { method: 'GET', path: `${KEY}/query/no%20name` }, 400, 'M_INVALID_PARAM'],
+      ['perspectivesKeyQuery', { method: 'GET', path: `${KEY}/query/remote.test?minimum_valid_until_ts=soon` }, 400, 'M_INVALID_PARAM'],
+      ['bulkPerspectivesKeyQuery', { method: 'POST', path: `${KEY}/query`, body: { server_keys: [] } }, 400, 'M_BAD_JSON'],
+      ['bulkPerspectivesKeyQuery', { method: 'POST', path: `${KEY}/query`, body: { server_keys: { 'remote.test': 1 } } }, 400, 'M_BAD_JSON'],
+      ['queryProfile', signed({ method: 'GET', path: `${FEDERATION}/query/profile` }), 400, 'M_MISSING_PARAM'],
+      ['queryProfile', signed({ method: 'GET', path: `${FEDERATION}/query/profile?user_id=%40a%3Aelsewhere.test` }), 400, 'M_INVALID_PARAM'],
+      ['queryProfile', signed({ method: 'GET', path: `${FEDERATION}/query/profile?user_id=%40nobody%3A${SERVER}` }), 404, 'M_NOT_FOUND'],
+    ];
+    for (const [operationId, call, status, errcode] of refused) {
+      const answer = await answerTo(operationId, call);
+      assert.deepEqual([answer.status, answer.body.errcode], [status, errcode], call.path);
+    }
+  });
+
+  test('of a profile only the field that is asked for is told', async () => {
+    const { path } = good['queryProfile']!();
+    assert.deepEqual((await world.call(signed({ method: 'GET', path: `${path}&field=displayname` }))).body, { displayname: 'Alice' });
+    assert.deepEqual((await world.call(signed({ method: 'GET', path: `${path}&field=avatar_url` }))).body, {});
+  });
+});
+
+test('without a name to delegate to, /.well-known/matrix/server is not there', async () => {
+  const world = await createWorld();
+  const { status, body } = await world.call({ method: 'GET', path: '/.well-known/matrix/server' });
+  await world.close();
+  assert.deepEqual([status, body.errcode], [404, 'M_NOT_FOUND']);
+});
