@@ -40,7 +40,7 @@ async function behindNginx(trusted: string, work: (front: string, direct: string
     try {
       await work(front.baseUrl, program.baseUrl);
     } finally {
-      front.stop();
+      void front.stop();
     }
   } finally {
     await program.stop();

@@ -38,8 +38,8 @@ async function stand(t: TestContext) {
   const folder = mkdtempSync(join(tmpdir(), 'myelin-front-'));
   const addresses = (of: readonly Counting[]): string => of.map(({ address }) => address).join(',');
   const front = await startFront(folder, { clientapi: addresses(clientapis), syncapi: addresses(syncapis) });
-  t.after(() => {
-    front.stop();
+  t.after(async () => {
+    await front.stop();
     rmSync(folder, { recursive: true, force: true });
   });
   for (const one of clientapis) one.asked.length = 0;

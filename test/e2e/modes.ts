@@ -1,6 +1,7 @@
 /** The ways in which Myelin runs, each started for real: one process on every log and database, and one process a role behind a front. */
 import { execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -75,7 +76,7 @@ function processPerRole(name: string, log: string | undefined): Mode {
           for (const program of programs) await program.killAndRestart();
         },
         stop: async () => {
-          front.stop();
+          await front.stop();
           await Promise.all(programs.map((program) => program.stop()));
           await place.remove();
         },
@@ -133,5 +134,10 @@ export async function startFront(folder: string, upstreams: Readonly<Record<stri
     if ((await fetch(`${baseUrl}/_matrix/client/versions`).catch(() => undefined))?.ok === true) break;
     await new Promise((resolve) => setTimeout(resolve, 30));
   }
-  return { baseUrl, stop: () => void child.kill('SIGTERM') };
+  const stop = async (): Promise<void> => {
+    const gone = once(child, 'exit');
+    child.kill('SIGTERM');
+    await gone;
+  };
+  return { baseUrl, stop };
 }
