@@ -1,5 +1,5 @@
 /** Questions about the application services that the operator has registered. */
-import type { Requester } from './user-query.ts';
+import type { Requester } from './requester.ts';
 
 export interface Appservice {
   readonly id: string;

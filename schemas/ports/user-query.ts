@@ -1,16 +1,8 @@
 /** Read-only questions to the userapi's tables; fulfilled by `components/userapi/query` over the shared database. */
 import type { Appservices } from './appservices.ts';
+import type { Requester } from './requester.ts';
 
-export interface Requester {
-  readonly userId: string;
-  /** Empty: an application service that acts as the user on no device. */
-  readonly deviceId: string;
-  readonly isGuest: boolean;
-  /** An administrator of this server. */
-  readonly isAdmin: boolean;
-  /** Rate limits do not count for it: an application service whose registration says so. */
-  readonly isRateExempt?: boolean;
-}
+export type { Requester } from './requester.ts';
 
 export interface Account {
   readonly isGuest: boolean;
