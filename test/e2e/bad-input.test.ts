@@ -128,7 +128,7 @@ test('NUL and halves of surrogate pairs, in bodies, nested content and paths', a
 });
 
 test('paths and methods that do not exist, and requests of browsers', async () => {
-  for (const path of ['/', '/_matrix', `${V3}/nothing`, '/_matrix/client/v9/sync', `${V3}/rooms/${room}/send/m.x`, '/_matrix/federation/v1/version']) await refused(alice.call('GET', path), 404, 'M_UNRECOGNIZED');
+  for (const path of ['/', '/_matrix', `${V3}/nothing`, '/_matrix/client/v9/sync', `${V3}/rooms/${room}/send/m.x`, '/_matrix/federation/v1/nothing']) await refused(alice.call('GET', path), 404, 'M_UNRECOGNIZED');
   for (const method of ['DELETE', 'PATCH', 'POST']) await refused(alice.call(method, `${V3}/sync`), 405, 'M_UNRECOGNIZED');
   for (const path of [`${V3}/sync`, `${V3}/rooms/${room}/send/m.x/1`, `${V3}/nothing`]) {
     const preflight = await call(running.baseUrl, 'OPTIONS', path, { headers: { origin: 'https://app.test', 'access-control-request-method': 'PUT', 'access-control-request-headers': 'authorization' } });

@@ -27,7 +27,10 @@ export function ownerConformance(name: DriverName): void {
   describe(`owners over ${name}`, { skip: missing === undefined ? false : `SKIPPED: ${missing}` }, () => {
     let stand: Stand;
     before(async () => { stand = await makeStand(name); });
-    after(async () => { await stand?.release(); });
+    after(async () => {
+      await stand?.release();
+      endSoon();
+    });
     if (name === 'embedded') test('kill -9 of the owner in mid-run: every command counts once and keeps its outcome', () => killAndRepeat(stand.settings));
     else {
       test('kill -9 of an owner in mid-run: another takes over, every command counts once', () => killOne(stand.settings));
@@ -35,6 +38,17 @@ export function ownerConformance(name: DriverName): void {
     }
     ownerRules(name);
   });
+}
+
+/**
+ * That drivers let their process end is a test of its own (`closer.ts`). Here, after owners were paused and records lost, a broker's client was once seen to hold
+ * the process although all was closed: it is named and not waited for.
+ */
+function endSoon(): void {
+  setTimeout(() => {
+    process.stderr.write(`still open after all was closed: ${process.getActiveResourcesInfo().join(', ')}\n`);
+    process.exit();
+  }, 10_000).unref();
 }
 
 /** One process owns and commands; it is killed twice, and its third life repeats all commands to the end. */
