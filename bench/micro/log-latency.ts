@@ -149,31 +149,27 @@ async function measureGroups(address: Address): Promise<void> {
   }
   report('kafka-groups', 'take-over of a partition (seek, resume)', spread(moves));
 
-  const latencies: number[] = [];
+  /** Appends one after another, each waiting for its delivery: ms each. */
+  const deliveries = async (): Promise<number[]> => {
+    const latencies: number[] = [];
+    for (let i = 0; i < 500; i += 1) {
+      const start = performance.now();
+      const first = new Promise<void>((resolve) => { arrived = resolve; });
+      await driver.append('room-input', 0, [Buffer.from('x')]);
+      await first;
+      latencies.push(performance.now() - start);
+    }
+    return latencies;
+  };
   consumer.seek({ topic, partition: 0, offset: String(await driver.head('room-input', 0)) });
   consumer.resume([{ topic, partitions: [0] }]);
   await pause(500);
-  for (let i = 0; i < 500; i += 1) {
-    const start = performance.now();
-    const first = new Promise<void>((resolve) => { arrived = resolve; });
-    await driver.append('room-input', 0, [Buffer.from('x')]);
-    await first;
-    latencies.push(performance.now() - start);
-  }
-  report('kafka-groups', 'append and delivery', spread(latencies));
+  report('kafka-groups', 'append and delivery', spread(await deliveries()));
   await consumer.disconnect();
 
-  const direct: number[] = [];
   const subscription = await driver.subscribe('room-input', 0, await driver.head('room-input', 0), async () => arrived?.());
   await pause(500);
-  for (let i = 0; i < 500; i += 1) {
-    const start = performance.now();
-    const first = new Promise<void>((resolve) => { arrived = resolve; });
-    await driver.append('room-input', 0, [Buffer.from('x')]);
-    await first;
-    direct.push(performance.now() - start);
-  }
-  report('kafka', 'append and delivery', spread(direct));
+  report('kafka', 'append and delivery', spread(await deliveries()));
   await subscription.close();
   await close();
 }

@@ -9,17 +9,10 @@
 import type { Database, Transaction } from '../storage/database.ts';
 import type { Runtime, Task } from '../runtime/runtime.ts';
 import type { LogDriver, Subscription } from './log.ts';
+import { readPositions, type Position } from './positions.ts';
 
 /** A partition as it was when it was taken over. */
-export interface Lease {
-  readonly partition: number;
-  readonly epoch: number;
-  readonly transport: string;
-  readonly position: number;
-  readonly sequence: number;
-  readonly relayed: number;
-  readonly commits: number;
-}
+export type Lease = Position;
 
 export interface LeaseOptions {
   readonly consumer: string;
@@ -230,7 +223,7 @@ class Keeper implements LeaseKeeper {
       await tx.run('UPDATE positions SET epoch = (SELECT l.epoch FROM leases l WHERE l.consumer = positions.consumer AND l.partition = positions.partition) WHERE consumer = ? AND partition = ?',
         [consumer, partition]);
     }
-    return tx.queryIn<LeaseRow>('SELECT partition, epoch, transport, position, sequence, relayed, commits FROM positions WHERE consumer = ? AND partition IN (??)', [consumer], taken);
+    return readPositions(tx, consumer, taken);
   }
 
   async #lose(partition: number): Promise<void> {
@@ -279,5 +272,3 @@ class Keeper implements LeaseKeeper {
     });
   }
 }
-
-type LeaseRow = Record<'partition' | 'epoch' | 'position' | 'sequence' | 'relayed' | 'commits', number> & { transport: string };

@@ -1,5 +1,5 @@
 /** Saving positions with effects, and the fence: a commit under an epoch that is no longer the partition's changes nothing. */
-import type { Database, Transaction } from '../storage/database.ts';
+import type { Database, Reader, Transaction } from '../storage/database.ts';
 
 export interface Position {
   readonly partition: number;
@@ -37,7 +37,7 @@ export async function savePositions(tx: Transaction, consumer: string, positions
 }
 
 /** What the table says of these partitions now. */
-export function readPositions(database: Database, consumer: string, partitions: readonly number[]): Promise<Position[]> {
+export function readPositions(database: Reader, consumer: string, partitions: readonly number[]): Promise<Position[]> {
   return database.queryIn('SELECT partition, epoch, transport, position, sequence, relayed, commits FROM positions WHERE consumer = ? AND partition IN (??)',
     [consumer], partitions) as Promise<(Position & Record<string, never>)[]>;
 }
