@@ -17,6 +17,8 @@ export interface BatchItem<Input> {
   readonly offset: number;
   readonly record: Uint8Array;
   readonly parkedNumber?: number;
+  /** What it waits under. */
+  readonly parkedKey?: string;
   input?: Input;
 }
 
@@ -48,6 +50,11 @@ export interface BatchContext<Input extends InputHeader, Effects> {
 }
 
 const NO_BYTES = new Uint8Array(0);
+/** Inputs that wait: of one key, and of a partition. What comes beyond is rejected. */
+const PARKED_MAX = { key: 1000, partition: 20_000 };
+/** A decision that lacks rows this often lacks them for ever. */
+const LOADS_MAX = 100;
+const TOO_MANY_WAIT: RejectedOutcome = { status: 503, errcode: 'M_UNKNOWN', error: 'Too much waits for other servers already; try again later' };
 
 export async function decideBatch<Input extends InputHeader, Effects>(context: BatchContext<Input, Effects>, items: readonly BatchItem<Input>[]): Promise<BatchPlan<Effects>> {
   const { processor, runtime } = context;
@@ -55,9 +62,15 @@ export async function decideBatch<Input extends InputHeader, Effects>(context: B
   const nowMs = runtime.clock.now();
   const readable = items.filter((item) => decodeItem(context, plan, item));
   const known = await context.recall([...new Set(readable.map((item) => item.input!.inputId))]);
-  const fresh = readable.filter((item) => !known.has(item.input!.inputId) && !isLate(item.input!, nowMs));
+  const fresh = readable.filter((item) => !known.has(item.input!.inputId) && !isLate(item, nowMs));
   await processor.load(fresh.map((item): PlacedInput<Input> => ({ input: item.input!, partition: item.partition })));
-  for (const item of readable) decideItem({ context, plan, known, nowMs }, item);
+  const deciding = { context, plan, known, nowMs };
+  for (const item of readable) {
+    for (let loads = 0; decideItem(deciding, item) === 'lacking'; loads += 1) {
+      if (loads === LOADS_MAX || processor.loadMore === undefined) throw new Error('a decision goes on lacking rows');
+      await processor.loadMore(item.input!);
+    }
+  }
   return plan;
 }
 
@@ -79,21 +92,22 @@ interface Deciding<Input extends InputHeader, Effects> {
   readonly nowMs: number;
 }
 
-function decideItem<Input extends InputHeader, Effects>(deciding: Deciding<Input, Effects>, item: BatchItem<Input>): void {
+function decideItem<Input extends InputHeader, Effects>(deciding: Deciding<Input, Effects>, item: BatchItem<Input>): 'done' | 'lacking' {
   const { context, plan, known, nowMs } = deciding;
   const input = item.input!;
   const at = context.partitions.get(item.partition)!;
-  const key = context.processor.keyOf(input);
+  const key = item.parkedKey ?? context.processor.keyOf(input);
   const earlier = known.get(input.inputId);
-  if (earlier !== undefined || isLate(input, nowMs)) {
+  if (earlier !== undefined || isLate(item, nowMs)) {
     unparkRow(plan, at, item, key);
     plan.tally[earlier !== undefined ? 'repeated' : 'late'] += 1;
     if (earlier !== undefined) answer(plan, input, earlier);
-    return;
+    return 'done';
   }
-  if (queuesBehind(context.processor, at, item, key)) {
-    parkRow(plan, at, item, { key, untilMs: Number.MAX_SAFE_INTEGER, reason: 'behind a parked input' });
-    return;
+  if (queuesBehind(at, item, key)) {
+    if (item.parkedNumber === undefined && isFull(at.parked, key)) reject(deciding, item, TOO_MANY_WAIT);
+    else parkRow(plan, at, item, { key, untilMs: Number.MAX_SAFE_INTEGER, reason: 'behind a parked input' });
+    return 'done';
   }
   const place: InputPlace = { partition: item.partition, epoch: at.epoch, nextSequence: at.sequence + 1, nowMs };
   let decision: Decision<Effects>;
@@ -102,42 +116,41 @@ function decideItem<Input extends InputHeader, Effects>(deciding: Deciding<Input
   } catch (error) {
     unparkRow(plan, at, item, key);
     bury(context, plan, item, error);
-    return;
+    return 'done';
   }
+  if (decision.kind === 'lacking') return 'lacking';
   carryOut(deciding, { item, key, place, at }, decision);
+  return 'done';
 }
 
-/** A later input of a parked key waits its turn; the first parked one itself, and answers that it waits for, do not. */
-function queuesBehind<Input extends InputHeader, Effects>(processor: Processor<Input, Effects>, at: BatchPartition, item: BatchItem<Input>, key: string): boolean {
+/** A later input of a parked key waits its turn; the first parked one itself does not. */
+function queuesBehind<Input>(at: BatchPartition, item: BatchItem<Input>, key: string): boolean {
   if (!at.parked.isParked(key)) return false;
-  if (item.parkedNumber !== undefined) return !at.parked.isFirst(key, item.parkedNumber);
-  return processor.passesParked?.(item.input!) !== true;
+  return item.parkedNumber === undefined || !at.parked.isFirst(key, item.parkedNumber);
+}
+
+function isFull(parked: ParkedIndex, key: string): boolean {
+  return parked.count(key) >= PARKED_MAX.key || parked.total() >= PARKED_MAX.partition;
 }
 
 function carryOut<Input extends InputHeader, Effects>(
   deciding: Deciding<Input, Effects>,
   placed: { item: BatchItem<Input>; key: string; place: InputPlace; at: BatchPartition },
-  decision: Decision<Effects>,
+  decision: Exclude<Decision<Effects>, { kind: 'lacking' }>,
 ): void {
-  const { plan, known, nowMs } = deciding;
+  const { plan, known } = deciding;
   const { item, key, place, at } = placed;
   const input = item.input!;
-  if (decision.kind === 'parked' && decision.untilMs > nowMs) {
-    parkRow(plan, at, item, { key, untilMs: decision.untilMs, reason: decision.reason });
+  if (decision.kind === 'parked') {
+    park(deciding, placed, decision);
     return;
   }
   unparkRow(plan, at, item, key);
-  if (decision.kind !== 'accepted') {
-    const why = decision.kind === 'rejected' ? decision.outcome : { status: 504, errcode: 'M_UNKNOWN', error: `Gave up waiting: ${decision.reason}` };
-    plan.tally.rejected += 1;
-    logVerdict(deciding, input, { partition: place.partition, errcode: why.errcode });
-    answer(plan, input, rejectedOutcome(input.inputId, place.partition, why));
+  if (decision.kind === 'rejected') {
+    reject(deciding, item, decision.outcome);
     return;
   }
-  for (const record of decision.outputs) {
-    at.sequence += 1;
-    plan.outputs.push({ partition: place.partition, envelope: { sequence: at.sequence, epoch: at.epoch, record } });
-  }
+  writeOutputs(plan, placed, decision.outputs);
   const outcome: Outcome = {
     inputId: input.inputId,
     partition: place.partition,
@@ -154,6 +167,39 @@ function carryOut<Input extends InputHeader, Effects>(
   for (const freed of decision.unpark ?? []) at.parked.release(freed);
 }
 
+function park<Input extends InputHeader, Effects>(
+  deciding: Deciding<Input, Effects>,
+  placed: { item: BatchItem<Input>; key: string; place: InputPlace; at: BatchPartition },
+  decision: Extract<Decision<Effects>, { kind: 'parked' }>,
+): void {
+  const { plan, nowMs } = deciding;
+  const { item, place, at } = placed;
+  const key = item.parkedKey ?? decision.key ?? placed.key;
+  const isOver = decision.untilMs <= nowMs;
+  if (isOver || (item.parkedNumber === undefined && isFull(at.parked, key))) {
+    unparkRow(plan, at, item, key);
+    reject(deciding, item, isOver ? { status: 504, errcode: 'M_UNKNOWN', error: `Gave up waiting: ${decision.reason}` } : TOO_MANY_WAIT);
+    return;
+  }
+  parkRow(plan, at, item, { key, untilMs: decision.untilMs, reason: decision.reason });
+  writeOutputs(plan, placed, decision.outputs ?? []);
+  if (decision.effects !== undefined) plan.accepted.push({ place, effects: decision.effects });
+}
+
+function reject<Input extends InputHeader, Effects>(deciding: Deciding<Input, Effects>, { input, partition }: BatchItem<Input>, why: RejectedOutcome): void {
+  const { plan } = deciding;
+  plan.tally.rejected += 1;
+  logVerdict(deciding, input!, { partition, errcode: why.errcode });
+  answer(plan, input!, rejectedOutcome(input!.inputId, partition, why));
+}
+
+function writeOutputs<Effects>(plan: BatchPlan<Effects>, { place, at }: { place: InputPlace; at: BatchPartition }, outputs: readonly Uint8Array[]): void {
+  for (const record of outputs) {
+    at.sequence += 1;
+    plan.outputs.push({ partition: place.partition, envelope: { sequence: at.sequence, epoch: at.epoch, record } });
+  }
+}
+
 /** A step of the trace that leads from a request through the logs to /sync. */
 function logVerdict<Input extends InputHeader, Effects>({ context }: Deciding<Input, Effects>, input: Input, said: object): void {
   context.runtime.logger.debug({ consumer: context.consumer, traceId: input.traceId, inputId: input.inputId, ...said }, 'input decided');
@@ -166,8 +212,9 @@ export function rejectedOutcome(inputId: string, partition: number, why: Rejecte
   };
 }
 
-function isLate(input: InputHeader, nowMs: number): boolean {
-  return input.deadlineMs > 0 && nowMs > input.deadlineMs;
+/** An input that was begun (it waits for another server) has its own time. */
+function isLate<Input extends InputHeader>({ input, parkedNumber }: BatchItem<Input>, nowMs: number): boolean {
+  return parkedNumber === undefined && input!.deadlineMs > 0 && nowMs > input!.deadlineMs;
 }
 
 function answer<Effects>(plan: BatchPlan<Effects>, input: InputHeader, outcome: Outcome): void {

@@ -227,7 +227,7 @@ class Runner<Input extends InputHeader, Effects> implements InputRunner {
     for (const state of this.#owned.values()) {
       for (const key of state.parking.index.due(now)) {
         const rows = await state.parking.rows(key, this.#batchRecordsMax);
-        items.push(...rows.map((row) => ({ partition: state.partition, offset: state.position, record: row.record, parkedNumber: row.number })));
+        items.push(...rows.map((row) => ({ partition: state.partition, offset: state.position, record: row.record, parkedNumber: row.number, parkedKey: row.key })));
       }
     }
     return items;

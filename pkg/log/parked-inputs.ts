@@ -13,6 +13,9 @@ export interface ParkedRow {
 
 export interface ParkedIndex {
   isParked(key: string): boolean;
+  /** How many wait under the key, and in the partition. */
+  count(key: string): number;
+  total(): number;
   /** Takes a place at the end of the key's queue. */
   add(key: string, untilMs: number): number;
   /** Whether this input is the one that the key's queue waits for. */
@@ -51,13 +54,17 @@ function createIndex(known: readonly { number: number; key: string; untilMs: num
   const queues = new Map<string, { number: number; untilMs: number }[]>();
   const released = new Set<string>();
   let last = 0;
+  let total = 0;
   const append = (key: string, number: number, untilMs: number): void => {
+    total += 1;
     queues.set(key, [...(queues.get(key) ?? []), { number, untilMs }]);
     last = Math.max(last, number);
   };
   for (const row of known) append(row.key, row.number, row.untilMs);
   return {
     isParked: (key) => queues.has(key),
+    count: (key) => queues.get(key)?.length ?? 0,
+    total: () => total,
     add(key, untilMs) {
       append(key, last + 1, untilMs);
       return last;
@@ -68,7 +75,9 @@ function createIndex(known: readonly { number: number; key: string; untilMs: num
       queues.set(key, (queues.get(key) ?? []).map((one) => (one.number === number ? { number, untilMs } : one)));
     },
     remove(key, number) {
-      const left = (queues.get(key) ?? []).filter((one) => one.number !== number);
+      const queue = queues.get(key) ?? [];
+      const left = queue.filter((one) => one.number !== number);
+      total -= queue.length - left.length;
       if (left.length > 0) {
         queues.set(key, left);
         // What queued behind it may go on.

@@ -24,7 +24,9 @@ export interface RejectedOutcome {
 /**
  * - `accepted`: `effects` will be committed, `outputs` get the sequence numbers from `place.nextSequence` on, and the outcome is remembered under the input ID.
  * - `rejected`: nothing is written; the same input may be tried again.
- * - `parked`: the input waits in `parked_inputs` and later inputs of its key queue behind it, until `unpark(key)` or its deadline.
+ * - `parked`: the input waits in `parked_inputs` and later inputs of its key queue behind it, until an accepted input names the key in `unpark`, or until its time is over: then it is
+ *   decided again, and rejected when it would wait on. What it has done so far (`effects`, `outputs`) is committed with it.
+ * - `lacking`: rows are needed that `load` could not foresee; the runner calls `loadMore` and has the input decided again at once.
  */
 export type Decision<Effects> =
   | {
@@ -38,7 +40,16 @@ export type Decision<Effects> =
       readonly unpark?: readonly string[];
     }
   | { readonly kind: 'rejected'; readonly outcome: RejectedOutcome }
-  | { readonly kind: 'parked'; readonly reason: string; readonly untilMs: number };
+  | {
+      readonly kind: 'parked';
+      readonly reason: string;
+      readonly untilMs: number;
+      /** What it waits under, when not under the key of its input: only inputs of that key queue behind it. */
+      readonly key?: string;
+      readonly effects?: Effects;
+      readonly outputs?: readonly Uint8Array[];
+    }
+  | { readonly kind: 'lacking' };
 
 export interface PlacedInput<Input> {
   readonly input: Input;
@@ -50,8 +61,6 @@ export interface Processor<Input extends InputHeader, Effects> {
   decode(record: Uint8Array): Input;
   /** The key whose order matters: room ID or user ID. */
   keyOf(input: Input): string;
-  /** Whether the input is an answer that parked inputs of its key wait for: it is decided although its key is parked. Optional. */
-  passesParked?(input: Input): boolean;
   /** One batched read of what `decide` will need for these inputs, into the processor's memory. */
   load(inputs: readonly PlacedInput<Input>[]): Promise<void>;
   /**
@@ -59,7 +68,9 @@ export interface Processor<Input extends InputHeader, Effects> {
    * fails, `forget` follows. A thrown `PoisonRecord` sends the input to the dead letters; anything else is a bug and does so too, with an error in the log.
    */
   decide(input: Input, place: InputPlace): Decision<Effects>;
-  /** Writes the component's own rows for all accepted inputs of the batch, in order. */
+  /** Reads what the last `decide` found lacking. Needed by processors whose decisions can be `lacking`. */
+  loadMore?(input: Input): Promise<void>;
+  /** Writes the component's own rows for all inputs of the batch that have effects, in order. */
   commit(tx: Transaction, accepted: readonly { readonly place: InputPlace; readonly effects: Effects }[]): Promise<void>;
   /** Drops what is remembered in memory of a partition: its lease was lost, or a commit failed or is unknown. */
   forget(partition: number): void;

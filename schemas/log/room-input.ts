@@ -20,6 +20,8 @@ export interface SendEvent {
   deviceId: string;
   txnId: string;
   event: DraftEvent;
+  /** Servers to ask, in this order, when this one is not in the room. */
+  via?: string[];
 }
 
 export interface SetReceipt {
@@ -34,6 +36,57 @@ export interface SetTyping {
   userId: string;
   typing: boolean;
   timeoutMs: number;
+}
+
+/** An event of another server, whose form, signatures and hash its writer has checked. */
+export interface ReceivePdu {
+  eventId: string;
+  /** Canonical JSON without `unsigned`. */
+  pdu: Uint8Array;
+  /** Server that gave it. */
+  origin: string;
+  /** It was fetched for this need; empty: its origin sent it. */
+  needId: string;
+  /** This server passes it on to the others in the room (send_join, send_leave). */
+  relay: boolean;
+}
+
+export interface ReceiveInvite {
+  eventId: string;
+  pdu: Uint8Array;
+  origin: string;
+  roomVersion: string;
+  /** JSON list. */
+  strippedState: Uint8Array;
+}
+
+export interface ImportState {
+  needId: string;
+  stageId: string;
+  /** First ordinal; 0: the first slice. */
+  from: number;
+  /** After the last ordinal. */
+  to: number;
+  /** The state becomes the room's current one (a join); otherwise its events are only known from then on. */
+  current: boolean;
+  roomVersion: string;
+}
+
+/** What became of a need. */
+export interface Answer {
+  needId: string;
+  /** 200: fulfilled; else the HTTP status for whoever waits. */
+  status: number;
+  errcode: string;
+  error: string;
+  /** Server that fulfilled it. */
+  origin: string;
+  eventId: string;
+  /** The invite, join or leave, signed by all who must sign it. */
+  pdu: Uint8Array;
+  /** Empty: no state belongs to it. */
+  stageId: string;
+  roomVersion: string;
 }
 
 /** What every input carries, in both input logs. */
@@ -54,4 +107,8 @@ export interface RoomInput extends InputHeader {
   sendEvent?: SendEvent | null;
   setReceipt?: SetReceipt | null;
   setTyping?: SetTyping | null;
+  receivePdu?: ReceivePdu | null;
+  receiveInvite?: ReceiveInvite | null;
+  importState?: ImportState | null;
+  answer?: Answer | null;
 }

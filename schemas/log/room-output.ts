@@ -6,6 +6,10 @@ export interface StateChange {
   eventId: string;
   /** Event that stood there before; empty: none. */
   replaces: string;
+  /** That `eventId` sets, for m.room.member; else empty. */
+  membership?: string;
+  /** That `replaces` had set; empty: none. */
+  replacedMembership?: string;
 }
 
 export interface RoomEvent {
@@ -22,6 +26,8 @@ export interface RoomEvent {
   stateBeforeDiffers: boolean;
   /** Event that this one redacts with the right to do so; empty: none. */
   redacts: string;
+  /** Server whose event this server passes on to the others in the room; empty: none. */
+  relayOf?: string;
 }
 
 export interface ReceiptSet {
@@ -32,6 +38,66 @@ export interface ReceiptSet {
   ts: number;
 }
 
+/** Part of a current state that came whole: this server has joined the room. */
+export interface StateSlice {
+  /** What was the room's state before is void. */
+  reset: boolean;
+  changes: StateChange[];
+  /** Of the changes, in their order. */
+  pdus: Uint8Array[];
+}
+
+/** A membership of a user here in a room that this server is not in: an invite, or that it is over. */
+export interface OutsideMembership {
+  userId: string;
+  membership: string;
+  eventId: string;
+  pdu: Uint8Array;
+  /** JSON list. */
+  strippedState: Uint8Array;
+}
+
+export interface MissingEvents {
+  origin: string;
+  eventId: string;
+  earliest: string[];
+  minDepth: number;
+}
+
+/** Of `EventAuth` and `StateAt`. */
+export interface AboutEvent {
+  origin: string;
+  eventId: string;
+}
+
+export interface SignInvite {
+  destination: string;
+  eventId: string;
+  pdu: Uint8Array;
+  /** JSON list. */
+  strippedState: Uint8Array;
+}
+
+export interface RemoteMembership {
+  userId: string;
+  membership: string;
+  via: string[];
+  /** JSON object. */
+  content: Uint8Array;
+}
+
+/** Something that only another server can give; exactly one of the kinds is set. */
+export interface Need {
+  needId: string;
+  /** Wall-clock ms after which nobody waits. */
+  deadlineMs: number;
+  missingEvents?: MissingEvents | null;
+  eventAuth?: AboutEvent | null;
+  stateAt?: AboutEvent | null;
+  signInvite?: SignInvite | null;
+  remoteMembership?: RemoteMembership | null;
+}
+
 /** Exactly one of the kinds is set. */
 export interface RoomOutput {
   roomId: string;
@@ -40,4 +106,7 @@ export interface RoomOutput {
   traceId: string;
   event?: RoomEvent | null;
   receipt?: ReceiptSet | null;
+  stateSlice?: StateSlice | null;
+  outsideMembership?: OutsideMembership | null;
+  need?: Need | null;
 }

@@ -15,8 +15,23 @@ export interface RoomQuery {
   eventsById(eventIds: readonly string[]): Promise<StoredEvent[]>;
   /** Current state events under these (type, state key) pairs; all of the state with `keys` undefined. */
   currentState(roomId: string, keys?: readonly (readonly [type: string, stateKey: string])[]): Promise<StoredEvent[]>;
+  /** Those of the events that this server knows, whatever it thinks of them: also rejected ones and those without a place in the room's graph. */
+  knownEventIds(eventIds: readonly string[]): Promise<Set<string>>;
+  /** What the next event of the room would follow; undefined when this server does not know the room. */
+  roomTip(roomId: string): Promise<RoomTip | undefined>;
+  /** Whether a user of the server is joined to the room now. */
+  hasJoinedMember(roomId: string, serverName: string): Promise<boolean>;
   /** undefined when this server does not know the room. */
   roomVersion(roomId: string): Promise<string | undefined>;
+}
+
+/** The room's end of the graph, for events that another server makes with our help (make_join, make_leave). */
+export interface RoomTip {
+  readonly roomVersion: string;
+  /** The room's forward extremities. */
+  readonly extremities: readonly string[];
+  /** Of the deepest of them. */
+  readonly depth: number;
 }
 
 /** State before an event (what it was sent into), or after it. The same for everything but state events. */

@@ -1,14 +1,10 @@
 /** Writes the rows of a batch: one multi-row statement a table, however many inputs. */
 import type { SqlValue, Transaction } from '../../../pkg/storage/database.ts';
-import type { InputPlace } from '../../../pkg/log/processor.ts';
-import { receiptRef, stateRef } from '../storage/refs.ts';
-import { writeSnapshots } from '../storage/state-snapshots.ts';
-import type { NewEvent, ReceiptRow, RoomEffects, RoomRow } from './effects.ts';
-
-export interface AcceptedInput {
-  readonly place: InputPlace;
-  readonly effects: RoomEffects;
-}
+import { prevEventIds } from '../../../pkg/matrix/events/pdu.ts';
+import { receiptRef } from '../storage/refs.ts';
+import { writeNeeds, writeOutsideMemberships } from './commit-needs.ts';
+import { writeStates } from './commit-states.ts';
+import type { AcceptedInput, NewEvent, ReceiptRow, RoomRow } from './effects.ts';
 
 /** An event with what its rows take from its input. */
 interface PlacedEvent {
@@ -20,18 +16,20 @@ interface PlacedEvent {
 
 export async function commitBatch(tx: Transaction, accepted: readonly AcceptedInput[]): Promise<void> {
   const events = accepted.flatMap(({ place, effects }) => effects.events.map((event): PlacedEvent => ({
-    roomId: effects.room!.roomId, partition: place.partition, inputId: effects.inputId, event,
+    roomId: effects.roomId, partition: place.partition, inputId: effects.inputId, event,
   })));
   await writeRooms(tx, accepted);
   await writeEvents(tx, events);
   await writeEdges(tx, events);
-  await writeState(tx, events);
+  await writeStates(tx, accepted);
   for (const { effects } of accepted) {
     for (const { eventId, redactedBy, bytes } of effects.redactions) {
       await tx.run('UPDATE events SET json = ?, redacted_by = ? WHERE event_id = ?', [bytes, redactedBy, eventId]);
     }
   }
   await writeReceipts(tx, accepted);
+  await writeNeeds(tx, accepted);
+  await writeOutsideMemberships(tx, accepted);
 }
 
 /** Only the last row of a room counts; a statement may not touch the same row twice. */
@@ -41,56 +39,45 @@ async function writeRooms(tx: Transaction, accepted: readonly AcceptedInput[]): 
   if (rooms.size === 0) return;
   await tx.insertMany({
     into: 'rooms',
-    columns: ['room_id', 'room_version', 'partition', 'creator', 'create_event_id', 'order_key', 'depth', 'state_id', 'state_depth', 'forward_extremities'],
+    columns: ['room_id', 'room_version', 'partition', 'creator', 'create_event_id', 'order_key', 'depth', 'state_id', 'state_depth', 'last_state_id', 'forward_extremities'],
     rows: [...rooms.values()].map((room) => [room.roomId, room.roomVersion, room.partition, room.creator, room.createEventId, room.orderKey, room.depth,
-      room.stateId, room.stateDepth, JSON.stringify(room.extremities)]),
+      room.stateId, room.stateDepth, room.lastStateId, JSON.stringify(room.extremities)]),
     onConflict: `ON CONFLICT (room_id) DO UPDATE SET partition = excluded.partition, order_key = excluded.order_key, depth = excluded.depth,
-      state_id = excluded.state_id, state_depth = excluded.state_depth, forward_extremities = excluded.forward_extremities`,
+      state_id = excluded.state_id, state_depth = excluded.state_depth, last_state_id = excluded.last_state_id, forward_extremities = excluded.forward_extremities`,
   });
 }
 
+const EVENT_COLUMNS = ['event_id', 'room_id', 'order_key', 'partition', 'sequence', 'type', 'state_key', 'sender', 'depth', 'origin_server_ts', 'state_id',
+  'history_visibility', 'redacts', 'rejected', 'soft_failed', 'state_before_differs', 'relay_of', 'input_id', 'device_id', 'txn_id', 'json'];
+
+/** An event that was known as an outlier finds its place; what was made of it by then (a redaction) stays. */
+const FINDS_PLACE = `ON CONFLICT (event_id) DO UPDATE SET order_key = excluded.order_key, partition = excluded.partition, sequence = excluded.sequence, state_id = excluded.state_id,
+  history_visibility = excluded.history_visibility, redacts = excluded.redacts, rejected = excluded.rejected, soft_failed = excluded.soft_failed,
+  state_before_differs = excluded.state_before_differs, relay_of = excluded.relay_of, input_id = excluded.input_id WHERE events.state_id IS NULL`;
+
+/** Outliers first: one of them may find its place in the same batch. */
 async function writeEvents(tx: Transaction, events: readonly PlacedEvent[]): Promise<void> {
-  if (events.length === 0) return;
-  await tx.insertMany({
-    into: 'events',
-    columns: ['event_id', 'room_id', 'order_key', 'partition', 'sequence', 'type', 'state_key', 'sender', 'depth', 'origin_server_ts', 'state_id',
-      'history_visibility', 'redacts', 'input_id', 'device_id', 'txn_id', 'json'],
-    rows: events.map(({ roomId, partition, inputId, event }): SqlValue[] => [
-      event.eventId, roomId, event.orderKey, partition, event.sequence, event.pdu.type, event.pdu.state_key ?? null, event.pdu.sender, event.pdu.depth,
-      event.pdu.origin_server_ts, event.stateId, event.historyVisibility, event.redacts ?? null, inputId, event.deviceId, event.txnId, event.bytes,
-    ]),
-  });
-}
-
-async function writeEdges(tx: Transaction, events: readonly PlacedEvent[]): Promise<void> {
-  const rows = events.flatMap(({ event }) => event.pdu.prev_events.map((prev) => [prev, event.eventId]));
-  if (rows.length > 0) await tx.insertMany({ into: 'event_edges', columns: ['prev_event_id', 'event_id'], rows });
-}
-
-async function writeState(tx: Transaction, events: readonly PlacedEvent[]): Promise<void> {
-  const deltas: SqlValue[][] = [];
-  const current = new Map<string, SqlValue[]>();
-  for (const { roomId, partition, event } of events) {
-    const { step } = event;
-    if (step === undefined) continue;
-    deltas.push([roomId, event.stateId, step.type, step.stateKey, step.prevStateId, event.eventId, step.replaces ?? null, step.depth, partition, event.sequence]);
-    const ref = stateRef(roomId, step.type, step.stateKey);
-    const membership = step.type === 'm.room.member' ? (event.pdu.content.membership as string) : null;
-    current.set(ref, [ref, roomId, step.type, step.stateKey, event.eventId, membership]);
+  const conflicts = [['outlier', 'ON CONFLICT (event_id) DO NOTHING'], ['local', undefined], ['received', FINDS_PLACE]] as const;
+  for (const [kind, onConflict] of conflicts) {
+    const rows = events.filter(({ event }) => event.kind === kind).map(eventRow);
+    if (rows.length > 0) await tx.insertMany({ into: 'events', columns: EVENT_COLUMNS, rows, ...(onConflict !== undefined && { onConflict }) });
   }
-  if (deltas.length === 0) return;
-  await tx.insertMany({
-    into: 'state_deltas',
-    columns: ['room_id', 'state_id', 'type', 'state_key', 'prev_state_id', 'event_id', 'replaces', 'depth', 'partition', 'sequence'],
-    rows: deltas,
-  });
-  await tx.insertMany({
-    into: 'current_state',
-    columns: ['state_ref', 'room_id', 'type', 'state_key', 'event_id', 'membership'],
-    rows: [...current.values()],
-    onConflict: 'ON CONFLICT (state_ref) DO UPDATE SET event_id = excluded.event_id, membership = excluded.membership',
-  });
-  await writeSnapshots(tx, events.flatMap(({ roomId, event: { stateId, step } }) => (step === undefined ? [] : [{ roomId, stateId }])));
+}
+
+function eventRow({ roomId, partition, inputId, event }: PlacedEvent): SqlValue[] {
+  const { pdu } = event;
+  return [
+    event.eventId, roomId, event.orderKey, partition, event.sequence, pdu.type, pdu.state_key ?? null, pdu.sender, pdu.depth,
+    pdu.origin_server_ts, event.stateId, event.historyVisibility, event.redacts ?? null, event.verdict === 'rejected' ? 1 : 0, event.verdict === 'softFailed' ? 1 : 0,
+    event.stateBeforeDiffers ? 1 : 0, event.relayOf, inputId, event.deviceId, event.txnId, event.bytes,
+  ];
+}
+
+/** Of events in their place: an outlier's edges come with its place. */
+async function writeEdges(tx: Transaction, events: readonly PlacedEvent[]): Promise<void> {
+  const placed = events.filter(({ event }) => event.kind !== 'outlier');
+  const rows = placed.flatMap(({ event }) => prevEventIds(event.pdu).map((prev) => [prev, event.eventId]));
+  if (rows.length > 0) await tx.insertMany({ into: 'event_edges', columns: ['prev_event_id', 'event_id'], rows, onConflict: 'ON CONFLICT (prev_event_id, event_id) DO NOTHING' });
 }
 
 async function writeReceipts(tx: Transaction, accepted: readonly AcceptedInput[]): Promise<void> {

@@ -17,7 +17,7 @@ import { makeEvent } from './make-event.ts';
 import { encodeEvent } from './outputs.ts';
 import { parseContent } from './parse-content.ts';
 import { refused } from './refused.ts';
-import { advance, headOf, rowOf } from './room-head.ts';
+import { advance, currentStateOf, headOf, rowAfter, rowOf, type RoomHead } from './room-head.ts';
 
 /** PURE. A room with all its first events, or none of them: the reason is then that of the first event that is refused. */
 export function decideCreateRoom(deciding: Deciding, create: CreateRoom, exists: boolean): RoomDecision {
@@ -30,10 +30,10 @@ export function decideCreateRoom(deciding: Deciding, create: CreateRoom, exists:
 
   const head = headOf({
     roomId: input.roomId, roomVersion: version.id, partition: place.partition, creator: create.sender, createEventId: first.event.eventId,
-    orderKey: 0, depth: 0, stateId: 0, stateDepth: 0, extremities: [],
+    orderKey: 0, depth: 0, stateId: 0, stateDepth: 0, lastStateId: 0, extremities: [],
   }, version, true);
   const events: NewEvent[] = [first.event];
-  advance(head, first.event);
+  follow(head, first.event);
   for (const draft of create.events) {
     const made = makeEvent({
       picture, head, signer, sender: create.sender, draft, originServerTs: input.originServerTs, deviceId: '', txnId: '', sequence: place.nextSequence + events.length,
@@ -41,15 +41,19 @@ export function decideCreateRoom(deciding: Deciding, create: CreateRoom, exists:
     if (made.kind === 'refused') return rejected(made.why);
     if (made.kind === 'same') continue;
     events.push(made.event);
-    advance(head, made.event);
+    follow(head, made.event);
   }
   const header = headerOf(input, version.id);
   return {
     kind: 'accepted',
-    effects: { inputId: input.inputId, room: rowOf(head), events, redactions: [] },
+    effects: { inputId: input.inputId, roomId: input.roomId, room: rowOf(head), events, redactions: [] },
     outputs: events.map((event) => encodeEvent(header, event)),
     result: { room_id: input.roomId },
   };
+}
+
+function follow(head: RoomHead, event: NewEvent): void {
+  advance(head, rowAfter(head, event, [event.eventId]), currentStateOf(event)?.steps ?? []);
 }
 
 /** The create event that clientapi built and signed, checked like one from outside: it must be what `buildEvent` makes of it. */
@@ -70,9 +74,9 @@ function readCreateEvent({ input, place, signer }: Deciding, create: CreateRoom,
     if (!verdict.allowed) return { why: refused(400, 'M_BAD_JSON', verdict.reason) };
     return {
       event: {
-        eventId, pdu, bytes: Buffer.from(json), orderKey: 1, sequence: place.nextSequence, stateId: 1,
-        step: { type: pdu.type, stateKey: '', replaces: undefined, prevStateId: 0, depth: 1 },
-        historyVisibility: DEFAULT_VISIBILITY, deviceId: '', txnId: '', redacts: undefined,
+        eventId, pdu, bytes: Buffer.from(json), kind: 'local', verdict: 'accepted', orderKey: 1, sequence: place.nextSequence, stateId: 1,
+        states: [{ stateId: 1, prevStateId: 0, depth: 1, isCurrent: true, steps: [{ type: pdu.type, stateKey: '', entry: { eventId, pdu }, replaces: undefined }] }],
+        historyVisibility: DEFAULT_VISIBILITY, deviceId: '', txnId: '', redacts: undefined, stateBeforeDiffers: false, relayOf: '',
       },
     };
   } catch (error) {

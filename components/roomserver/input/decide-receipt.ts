@@ -27,7 +27,7 @@ export function decideReceipt({ input, picture, place }: Deciding, head: RoomHea
   };
   return {
     kind: 'accepted',
-    effects: { inputId: input.inputId, events: [], redactions: [], receipt },
+    effects: { inputId: input.inputId, roomId: input.roomId, events: [], redactions: [], receipt },
     outputs: [encodeReceipt(headerOf(input, head.version.id), receipt)],
     result: {},
   };

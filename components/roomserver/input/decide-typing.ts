@@ -9,7 +9,7 @@ export function decideTyping({ input }: Deciding, head: RoomHead, set: SetTyping
   return {
     kind: 'accepted',
     effects: {
-      inputId: input.inputId, events: [], redactions: [],
+      inputId: input.inputId, roomId: input.roomId, events: [], redactions: [],
       typing: { roomId: input.roomId, userId: set.userId, typing: set.typing, timeoutMs: set.timeoutMs },
     },
     outputs: [],

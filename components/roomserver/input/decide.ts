@@ -4,6 +4,7 @@ import { textProblem } from './check-input.ts';
 import { decideCreateRoom } from './decide-create-room.ts';
 import { decideReceipt } from './decide-receipt.ts';
 import { decideTyping } from './decide-typing.ts';
+import type { NewEvent } from './effects.ts';
 import { headerOf, NO_EFFECTS, rejected, type Deciding, type RoomDecision } from './decision.ts';
 import { makeEvent } from './make-event.ts';
 import { encodeEvent } from './outputs.ts';
@@ -32,9 +33,14 @@ function decideSendEvent({ picture, signer, input, place }: Deciding, head: Room
   return {
     kind: 'accepted',
     effects: {
-      inputId: input.inputId, room: rowAfter(head, made.event), events: [made.event], redactions: made.redaction === undefined ? [] : [made.redaction],
+      inputId: input.inputId, roomId: input.roomId, room: rowAfter(head, made.event, extremitiesAfter(head, made.event)), events: [made.event], redactions: made.redaction === undefined ? [] : [made.redaction],
     },
     outputs: [encodeEvent(headerOf(input, head.version.id), made.event)],
     result: { event_id: made.event.eventId },
   };
+}
+
+/** The event joins the branches that it follows. */
+function extremitiesAfter(head: RoomHead, { eventId, pdu }: NewEvent): string[] {
+  return [...head.extremities.filter((extremity) => !pdu.prev_events.includes(extremity)), eventId];
 }

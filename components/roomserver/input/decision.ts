@@ -16,7 +16,7 @@ export interface Deciding {
 export type RoomDecision = Decision<RoomEffects>;
 
 /** Of an input that is accepted and changes nothing. */
-export const NO_EFFECTS: RoomEffects = { inputId: '', events: [], redactions: [] };
+export const NO_EFFECTS: RoomEffects = { inputId: '', roomId: '', events: [], redactions: [] };
 
 export function rejected(outcome: RejectedOutcome): RoomDecision {
   return { kind: 'rejected', outcome };

@@ -1,14 +1,30 @@
 /** What `decide` hands to `commit`: plain values, one set for each accepted input. */
+import type { InputPlace } from '../../../pkg/log/processor.ts';
 import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
 
-/** A change of one key of the room's state, made by one event. */
+/** A state event at its place in a room's state. */
+export interface StateEntry {
+  readonly eventId: string;
+  readonly pdu: Pdu;
+}
+
+/** What one key of a state has now, and what it had before; undefined: nothing. */
 export interface StateStep {
   readonly type: string;
   readonly stateKey: string;
-  /** Event that stood there before. */
-  readonly replaces: string | undefined;
+  readonly entry: StateEntry | undefined;
+  readonly replaces: StateEntry | undefined;
+}
+
+/** A state of the room that there was not before, as its difference to another one. State IDs count up within the room. */
+export interface NewState {
+  readonly stateId: number;
   readonly prevStateId: number;
+  /** Steps to the empty state. */
   readonly depth: number;
+  /** Whether it becomes the current state, whose predecessor is then the current state so far: its steps are told to the readers. */
+  readonly isCurrent: boolean;
+  readonly steps: readonly StateStep[];
 }
 
 export interface NewEvent {
@@ -16,16 +32,29 @@ export interface NewEvent {
   readonly pdu: Pdu;
   /** The PDU as JSON in UTF-8: what is stored, and what the output record carries. */
   readonly bytes: Uint8Array;
-  readonly orderKey: number;
-  readonly sequence: number;
-  /** The room's state after the event. */
-  readonly stateId: number;
-  readonly step: StateStep | undefined;
+  /**
+   * `local`: made here. `received`: from another server, in its place in the graph; it takes the place of an outlier of the same ID. `outlier`: known as part of a state or an auth
+   * chain only; it changes nothing when the event is known already.
+   */
+  readonly kind: 'local' | 'received' | 'outlier';
+  readonly verdict: 'accepted' | 'softFailed' | 'rejected';
+  /** Place in the timeline; null: clients do not see it. */
+  readonly orderKey: number | null;
+  /** Of the record that announces it; null: none does. */
+  readonly sequence: number | null;
+  /** The state after the event on its own branch of the graph; null: not known (an outlier). */
+  readonly stateId: number | null;
+  /** New states that came with it: before it (where branches meet), after it, and the room's current one, as far as these differ. */
+  readonly states: readonly NewState[];
   readonly historyVisibility: string;
   readonly deviceId: string;
   readonly txnId: string;
   /** Event that this one redacts, with the right to do so. */
   readonly redacts: string | undefined;
+  /** Whether the state before it is not the room's current state. */
+  readonly stateBeforeDiffers: boolean;
+  /** Server whose event this server passes on to the others in the room; empty: none. */
+  readonly relayOf: string;
 }
 
 /** An event that loses its content; its stored bytes are replaced. */
@@ -46,6 +75,8 @@ export interface RoomRow {
   readonly depth: number;
   readonly stateId: number;
   readonly stateDepth: number;
+  /** The highest state ID that was given out; that of a side branch may lie above the current one. */
+  readonly lastStateId: number;
   readonly extremities: readonly string[];
 }
 
@@ -68,13 +99,66 @@ export interface TypingChange {
   readonly timeoutMs: number;
 }
 
+/** What is asked of other servers, and their answers (`schemas/log/room-output.proto`, Need). */
+export interface NeedRow {
+  readonly needId: string;
+  readonly kind: 'missing_events' | 'event_auth' | 'state_at' | 'sign_invite' | 'remote_membership';
+  /** The input that waits, and under which key. */
+  readonly inputId: string;
+  readonly parkedKey: string;
+  /** The event that it is about. */
+  readonly eventId: string;
+  /** That event, where it was built here and another server has to sign it. */
+  readonly event: Uint8Array | null;
+  readonly deadlineMs: number;
+}
+
+export interface NeedChanges {
+  readonly opened?: readonly NeedRow[];
+  /** The Answer input, encoded; kept only while the need is there. */
+  readonly answered?: { readonly needId: string; readonly answer: Uint8Array };
+  /** IDs of needs that nobody waits for any more. */
+  readonly closed?: readonly string[];
+}
+
+/** A slice of a state that comes whole. */
+export interface StateImport {
+  /** What was the room's current state, and what an earlier attempt left, goes first. */
+  readonly reset: boolean;
+  readonly sequence: number;
+  readonly state: NewState;
+}
+
+/** A membership of a user here in a room that this server is not in. */
+export interface OutsideRow {
+  readonly userId: string;
+  readonly roomVersion: string;
+  readonly membership: string;
+  readonly eventId: string;
+  readonly sender: string;
+  readonly bytes: Uint8Array;
+  /** JSON list. */
+  readonly strippedState: Uint8Array;
+  readonly sequence: number;
+}
+
 export interface RoomEffects {
   readonly inputId: string;
-  /** Absent when no event was made. */
+  readonly roomId: string;
+  /** The row of the room afterwards; absent when it does not change. */
   readonly room?: RoomRow;
   readonly events: readonly NewEvent[];
   readonly redactions: readonly Redaction[];
   readonly receipt?: ReceiptRow;
+  readonly needs?: NeedChanges;
+  readonly stateImport?: StateImport;
+  readonly outside?: OutsideRow;
   /** Soft: told to the readers after the commit. */
   readonly typing?: TypingChange;
+}
+
+/** An input of a batch that has effects, and where it stands. */
+export interface AcceptedInput {
+  readonly place: InputPlace;
+  readonly effects: RoomEffects;
 }

@@ -4,7 +4,7 @@ import { roomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts'
 import { receiptRef } from '../storage/refs.ts';
 import type { NewEvent, Redaction, RoomEffects, RoomRow } from './effects.ts';
 import type { Picture } from './picture.ts';
-import { advance, headOf, setState, stateEntry, stateKeyOf, type RoomHead } from './room-head.ts';
+import { advance, currentStateOf, headOf, setState, stateEntry, stateKeyOf, type RoomHead } from './room-head.ts';
 
 /** `made`: called with the head of a room that these effects create. */
 export function evolve(picture: Picture, effects: RoomEffects, made: (head: RoomHead) => void): void {
@@ -16,18 +16,17 @@ export function evolve(picture: Picture, effects: RoomEffects, made: (head: Room
 function evolveRoom(picture: Picture, effects: RoomEffects, row: RoomRow, made: (head: RoomHead) => void): void {
   let head = picture.heads.get(row.roomId);
   if (head === undefined) {
-    head = headOf({ ...row, orderKey: 0, depth: 0, stateId: 0, stateDepth: 0, extremities: [] }, roomVersion(row.roomVersion)!, true);
+    head = headOf(row, roomVersion(row.roomVersion)!, true);
     picture.heads.set(row.roomId, head);
     made(head);
   }
-  for (const event of effects.events) {
-    advance(head, event);
-    if (picture.wanted.has(event.eventId)) noteEvent(picture, row.roomId, event);
-  }
+  advance(head, row, effects.events.flatMap((event) => currentStateOf(event)?.steps ?? []));
+  for (const event of effects.events) if (picture.wanted.has(event.eventId)) noteEvent(picture, row.roomId, event);
   for (const redaction of effects.redactions) applyRedaction(picture, head, redaction);
 }
 
 function noteEvent(picture: Picture, roomId: string, event: NewEvent): void {
+  if (event.orderKey === null) return;
   picture.events.set(event.eventId, {
     eventId: event.eventId, roomId, type: event.pdu.type, sender: event.pdu.sender, orderKey: event.orderKey, redacted: false, bytes: event.bytes,
   });

@@ -1,5 +1,5 @@
 import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
-import { stateEntry, type RoomHead } from './room-head.ts';
+import type { StateLookup } from '../../../pkg/matrix/auth/power-levels.ts';
 
 /** From the one that shows least to the one that shows most. */
 const VISIBILITIES = ['joined', 'invited', 'shared', 'world_readable'];
@@ -9,13 +9,13 @@ export const DEFAULT_VISIBILITY = 'shared';
 
 /**
  * The history visibility that decides who may see the event (spec: client-server, "Room History Visibility"): that of the state at it. A change of the visibility may be seen by
- * whom either the old or the new one lets see it.
+ * whom either the old or the new one lets see it. `before`: the state before it.
  */
-export function visibilityAt(head: RoomHead, event: Pdu): string {
-  const before = visibilityIn(stateEntry(head, 'm.room.history_visibility', '')?.pdu.content);
-  if (event.type !== 'm.room.history_visibility' || event.state_key !== '') return before;
+export function visibilityAt(before: StateLookup, event: Pdu): string {
+  const old = visibilityIn(before('m.room.history_visibility', '')?.content);
+  if (event.type !== 'm.room.history_visibility' || event.state_key !== '') return old;
   const after = visibilityIn(event.content);
-  return VISIBILITIES.indexOf(after) > VISIBILITIES.indexOf(before) ? after : before;
+  return VISIBILITIES.indexOf(after) > VISIBILITIES.indexOf(old) ? after : old;
 }
 
 function visibilityIn(content: Readonly<Record<string, unknown>> | undefined): string {

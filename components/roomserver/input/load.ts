@@ -6,7 +6,7 @@ import type { PlacedInput } from '../../../pkg/log/processor.ts';
 import { authTypesFor } from '../../../pkg/matrix/auth/auth-types.ts';
 import { roomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import type { RoomInput } from '../../../schemas/log/room-input.ts';
-import { readEvents, readReceiptOrders, readRooms } from '../storage/read-events.ts';
+import { readEvents, readReceiptOrders, readRooms, type EventSql } from '../storage/read-events.ts';
 import { loadRestrictedJoins } from './load-restricted-joins.ts';
 import { loadState, type LoadDeps, type StateWant } from './load-state.ts';
 import type { KnownEvent, Picture } from './picture.ts';
@@ -30,10 +30,15 @@ export async function loadPicture(deps: LoadDeps, inputs: readonly PlacedInput<R
   return {
     heads, receipts, joinedElsewhere, authorisers,
     wanted: found.eventIds,
-    events: new Map(events.map((row): [string, KnownEvent] => [row.event_id, {
-      eventId: row.event_id, roomId: row.room_id, type: row.type, sender: row.sender, orderKey: row.order_key, redacted: row.redacted_by !== null, bytes: row.json,
-    }])),
+    events: new Map(events.flatMap(knownEvent)),
   };
+}
+
+/** What has no place in the timeline, clients cannot refer to. */
+function knownEvent(row: EventSql): [string, KnownEvent][] {
+  const { event_id: eventId, order_key: orderKey } = row;
+  if (orderKey === null) return [];
+  return [[eventId, { eventId, roomId: row.room_id, type: row.type, sender: row.sender, orderKey, redacted: row.redacted_by !== null, bytes: row.json }]];
 }
 
 async function loadHeads({ database, heads: cache }: LoadDeps, roomIds: ReadonlySet<string>): Promise<Map<string, RoomHead>> {

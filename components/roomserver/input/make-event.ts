@@ -9,7 +9,7 @@ import { checkSize } from '../../../pkg/matrix/events/check-size.ts';
 import type { EventDraft } from '../../../pkg/matrix/events/pdu.ts';
 import type { SigningKey } from '../../../pkg/matrix/signing/signing-key.ts';
 import { contentProblem } from './check-content.ts';
-import type { NewEvent, Redaction, StateStep } from './effects.ts';
+import type { NewEvent, Redaction, NewState } from './effects.ts';
 import { visibilityAt } from './history-visibility.ts';
 import { parseContent } from './parse-content.ts';
 import type { Picture } from './picture.ts';
@@ -39,6 +39,9 @@ export interface EventWish {
   /** Of the output record that will announce the event. */
   readonly sequence: number;
 }
+
+/** An event that joins more branches than this leaves the others to the next one. */
+export const PREV_EVENTS_MAX = 20;
 
 export type MadeEvent =
   | { readonly kind: 'made'; readonly event: NewEvent; readonly redaction: Redaction | undefined }
@@ -103,7 +106,7 @@ function build({ head, signer, originServerTs }: EventWish, draft: EventDraft): 
     if (entry !== undefined) authEvents.push(entry.eventId);
   }
   return buildEvent({
-    version: head.version, draft, roomId: head.roomId, prevEvents: head.extremities, authEvents, depth: head.depth + 1, originServerTs,
+    version: head.version, draft, roomId: head.roomId, prevEvents: head.extremities.slice(-PREV_EVENTS_MAX), authEvents, depth: head.depth + 1, originServerTs,
     serverName: signer.serverName, signingKey: signer.signingKey,
   });
 }
@@ -111,13 +114,14 @@ function build({ head, signer, originServerTs }: EventWish, draft: EventDraft): 
 function newEvent(wish: EventWish, built: BuiltEvent, redacts: string | undefined): NewEvent {
   const { head } = wish;
   const { type, state_key: stateKey } = built.pdu;
-  const step: StateStep | undefined = stateKey === undefined ? undefined : {
-    type, stateKey, replaces: stateEntry(head, type, stateKey)?.eventId, prevStateId: head.stateId, depth: head.stateDepth + 1,
+  const state: NewState | undefined = stateKey === undefined ? undefined : {
+    stateId: head.lastStateId + 1, prevStateId: head.stateId, depth: head.stateDepth + 1, isCurrent: true,
+    steps: [{ type, stateKey, entry: { eventId: built.eventId, pdu: built.pdu }, replaces: stateEntry(head, type, stateKey) }],
   };
   return {
-    eventId: built.eventId, pdu: built.pdu, bytes: Buffer.from(built.json), orderKey: head.orderKey + 1, sequence: wish.sequence,
-    stateId: step === undefined ? head.stateId : head.stateId + 1, step, historyVisibility: visibilityAt(head, built.pdu),
-    deviceId: wish.deviceId, txnId: wish.txnId, redacts,
+    eventId: built.eventId, pdu: built.pdu, bytes: Buffer.from(built.json), kind: 'local', verdict: 'accepted', orderKey: head.orderKey + 1, sequence: wish.sequence,
+    stateId: state?.stateId ?? head.stateId, states: state === undefined ? [] : [state], historyVisibility: visibilityAt(lookupIn(head), built.pdu),
+    deviceId: wish.deviceId, txnId: wish.txnId, redacts, stateBeforeDiffers: false, relayOf: '',
   };
 }
 

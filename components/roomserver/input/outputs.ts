@@ -1,7 +1,8 @@
 /** The roomserver's output records; `query/snapshot.ts` makes the same ones again from the tables. */
 import { roomOutputCodec } from '../../../pkg/log/codec.ts';
-import type { ReceiptSet, RoomEvent } from '../../../schemas/log/room-output.ts';
-import type { NewEvent, ReceiptRow } from './effects.ts';
+import type { ReceiptSet, RoomEvent, StateChange } from '../../../schemas/log/room-output.ts';
+import type { NewEvent, ReceiptRow, StateEntry, StateStep } from './effects.ts';
+import { currentStateOf } from './room-head.ts';
 
 /** What every record of one input says. */
 export interface OutputHeader {
@@ -11,14 +12,25 @@ export interface OutputHeader {
   readonly traceId: string;
 }
 
+/** The record of an event in the timeline. Throws `RangeError` for one that is not: clients are not told of it. */
 export function encodeEvent(header: OutputHeader, event: NewEvent): Uint8Array {
+  if (event.orderKey === null) throw new RangeError(`${event.eventId} has no place in the timeline`);
   const body: RoomEvent = {
-    eventId: event.eventId, pdu: event.bytes, orderKey: event.orderKey,
-    stateDelta: event.step === undefined ? [] : [{ type: event.step.type, stateKey: event.step.stateKey, eventId: event.eventId, replaces: event.step.replaces ?? '' }],
+    eventId: event.eventId, pdu: event.bytes, orderKey: event.orderKey, stateDelta: (currentStateOf(event)?.steps ?? []).map(changeOf),
     historyVisibility: event.historyVisibility, deviceId: event.deviceId, txnId: event.txnId,
-    softFailedAccepted: false, stateBeforeDiffers: false, redacts: event.redacts ?? '',
+    softFailedAccepted: false, stateBeforeDiffers: event.stateBeforeDiffers, redacts: event.redacts ?? '', relayOf: event.relayOf,
   };
   return roomOutputCodec.encode({ ...header, event: body });
+}
+
+/** A change of the current state as its readers are told it. */
+export function changeOf({ type, stateKey, entry, replaces }: StateStep): StateChange {
+  const change = { type, stateKey, eventId: entry?.eventId ?? '', replaces: replaces?.eventId ?? '' };
+  return type === 'm.room.member' ? { ...change, membership: membershipIn(entry), replacedMembership: membershipIn(replaces) } : change;
+}
+
+function membershipIn(entry: StateEntry | undefined): string {
+  return entry === undefined ? '' : String(entry.pdu.content.membership);
 }
 
 export function encodeReceipt(header: OutputHeader, receipt: ReceiptRow): Uint8Array {

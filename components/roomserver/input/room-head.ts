@@ -4,12 +4,9 @@
  */
 import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
 import type { RoomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
-import type { NewEvent, RoomRow } from './effects.ts';
+import type { NewEvent, NewState, RoomRow, StateEntry, StateStep } from './effects.ts';
 
-export interface StateEntry {
-  readonly eventId: string;
-  readonly pdu: Pdu;
-}
+export type { StateEntry } from './effects.ts';
 
 export interface RoomHead {
   readonly roomId: string;
@@ -21,6 +18,7 @@ export interface RoomHead {
   depth: number;
   stateId: number;
   stateDepth: number;
+  lastStateId: number;
   extremities: readonly string[];
   /** By `stateKeyOf`; null: known to be absent. */
   readonly state: Map<string, StateEntry | null>;
@@ -40,7 +38,7 @@ export function stateKeyOf(type: string, stateKey: string): string {
 export function headOf(row: RoomRow, version: RoomVersion, complete: boolean): RoomHead {
   return {
     roomId: row.roomId, version, partition: row.partition, creator: row.creator, createEventId: row.createEventId,
-    orderKey: row.orderKey, depth: row.depth, stateId: row.stateId, stateDepth: row.stateDepth, extremities: row.extremities,
+    orderKey: row.orderKey, depth: row.depth, stateId: row.stateId, stateDepth: row.stateDepth, lastStateId: row.lastStateId, extremities: row.extremities,
     state: new Map(), complete, bytes: HEAD_BYTES,
   };
 }
@@ -48,16 +46,23 @@ export function headOf(row: RoomRow, version: RoomVersion, complete: boolean): R
 export function rowOf(head: RoomHead): RoomRow {
   return {
     roomId: head.roomId, roomVersion: head.version.id, partition: head.partition, creator: head.creator, createEventId: head.createEventId,
-    orderKey: head.orderKey, depth: head.depth, stateId: head.stateId, stateDepth: head.stateDepth, extremities: head.extremities,
+    orderKey: head.orderKey, depth: head.depth, stateId: head.stateId, stateDepth: head.stateDepth, lastStateId: head.lastStateId, extremities: head.extremities,
   };
 }
 
-/** The row of the room once `event` follows its head. */
-export function rowAfter(head: RoomHead, event: NewEvent): RoomRow {
+/** The row of the room after `event`. `extremities`: those of the room then. */
+export function rowAfter(head: RoomHead, event: NewEvent, extremities: readonly string[]): RoomRow {
+  const current = currentStateOf(event);
   return {
-    ...rowOf(head), orderKey: event.orderKey, depth: event.pdu.depth, extremities: [event.eventId],
-    stateId: event.stateId, stateDepth: event.step?.depth ?? head.stateDepth,
+    ...rowOf(head), orderKey: event.orderKey ?? head.orderKey, depth: event.verdict === 'accepted' ? Math.max(head.depth, event.pdu.depth) : head.depth, extremities,
+    stateId: current?.stateId ?? head.stateId, stateDepth: current?.depth ?? head.stateDepth,
+    lastStateId: event.states.reduce((last, state) => Math.max(last, state.stateId), head.lastStateId),
   };
+}
+
+/** The new current state that came with the event. */
+export function currentStateOf(event: NewEvent): NewState | undefined {
+  return event.states.find((state) => state.isCurrent);
 }
 
 /** Whether the value of the key, or its absence, is in memory. */
@@ -91,15 +96,15 @@ export function dropState(head: RoomHead): void {
   head.bytes = HEAD_BYTES;
 }
 
-/** Moves the head behind a new event, which must follow it directly. */
-export function advance(head: RoomHead, event: NewEvent): void {
-  head.orderKey = event.orderKey;
-  head.depth = event.pdu.depth;
-  head.extremities = [event.eventId];
-  if (event.step === undefined) return;
-  head.stateId = event.stateId;
-  head.stateDepth = event.step.depth;
-  setState(head, event.step.type, event.step.stateKey, { eventId: event.eventId, pdu: event.pdu });
+/** Moves the head to what the room is after one of its events. */
+export function advance(head: RoomHead, row: RoomRow, steps: readonly StateStep[]): void {
+  head.orderKey = row.orderKey;
+  head.depth = row.depth;
+  head.stateId = row.stateId;
+  head.stateDepth = row.stateDepth;
+  head.lastStateId = row.lastStateId;
+  head.extremities = row.extremities;
+  for (const { type, stateKey, entry } of steps) setState(head, type, stateKey, entry ?? null);
 }
 
 /** An estimate: parsed JSON weighs a few times its text, and most state events are small. */

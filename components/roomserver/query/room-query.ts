@@ -1,6 +1,7 @@
 /** Read-only answers from the roomserver's tables, for the other components (`schemas/ports/room-query.ts`). */
 import type { Database } from '../../../pkg/storage/database.ts';
 import type { RoomQuery } from '../../../schemas/ports/room-query.ts';
+import { readRooms, readSomeJoined } from '../storage/read-events.ts';
 import { stateRef } from '../storage/refs.ts';
 import { isStorable, OF_ROOM, readStored, STORED, storedEvent, type StoredSql } from './stored-event.ts';
 
@@ -16,6 +17,18 @@ export function roomQuery(database: Database): RoomQuery {
       if (refs.length === 0) return [];
       const rows = await database.queryIn<StoredSql>(`${STORED} current_state s JOIN events e ON e.event_id = s.event_id ${OF_ROOM} WHERE s.state_ref IN (??)`, [], [...new Set(refs)]);
       return rows.map(storedEvent);
+    },
+    async knownEventIds(eventIds) {
+      const ids = [...new Set(eventIds)].filter(isStorable);
+      if (ids.length === 0) return new Set();
+      return new Set((await database.queryIn<{ event_id: string }>('SELECT event_id FROM events WHERE event_id IN (??)', [], ids)).map((row) => row.event_id));
+    },
+    async roomTip(roomId) {
+      const [room] = isStorable(roomId) ? await readRooms(database, [roomId]) : [];
+      return room && { roomVersion: room.roomVersion, extremities: room.extremities, depth: room.depth };
+    },
+    async hasJoinedMember(roomId, serverName) {
+      return isStorable(roomId) && isStorable(serverName) && (await readSomeJoined(database, roomId, `:${serverName}`, 1)).length > 0;
     },
     async roomVersion(roomId) {
       if (!isStorable(roomId)) return undefined;

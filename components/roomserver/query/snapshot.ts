@@ -48,9 +48,8 @@ async function newestSequence(reader: Reader, partition: number): Promise<number
 
 async function readDeltas(reader: Reader, partition: number, after: number, last: number): Promise<Map<number, StateChange[]>> {
   const rows = await reader.query<DeltaSql>(
-    `SELECT d.sequence, d.type, d.state_key, d.event_id AS delta_event_id, d.replaces FROM events e
-     JOIN state_deltas d ON d.room_id = e.room_id AND d.state_id = e.state_id AND d.partition = e.partition AND d.sequence = e.sequence
-     WHERE e.partition = ? AND e.sequence > ? AND e.sequence <= ?`, [partition, after, last]);
+    `SELECT d.sequence, d.type, d.state_key, d.event_id AS delta_event_id, d.replaces FROM state_deltas d
+     WHERE d.partition = ? AND d.sequence > ? AND d.sequence <= ?`, [partition, after, last]);
   const deltas = new Map<number, StateChange[]>();
   for (const row of rows) {
     const change = { type: row.type, stateKey: row.state_key, eventId: row.delta_event_id, replaces: row.replaces ?? '' };

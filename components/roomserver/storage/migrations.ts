@@ -5,13 +5,18 @@ import type { Migration } from '../../../pkg/storage/database.ts';
  * - `rooms`: a room and its head: the newest order key, the deepest event, the newest state, the forward extremities (JSON list of event IDs).
  * - `events`: an event once, with the bytes that every reader is given (`json`; replaced by the redacted form when it is redacted). `order_key`: place
  *   in the room's timeline, from 1 without holes for live events. `partition`, `sequence`: of the output record that announced it. `state_id`: state after it.
- *   `redacts`: the event that this one redacted (only where it was applied). The rest of the columns is what a record must be re-made of.
+ *   Events without an order key are not shown to clients: rejected and softly failed ones, and outliers, whose `state_id` is empty too: they are known as part of a state or an auth chain, their
+ *   own place in the graph is not. `redacts`: the event that this one redacted (only where it was applied). The rest of the columns is what a record must be re-made of.
  * - `event_edges`: who follows an event; the way back stands in the event's own `prev_events`.
  * - `state_deltas`: one row a change of state. State IDs count up within the room; `depth` is the number of steps to the empty state. The value of a key in state
  *   N of an unforked room is its newest row up to N, so any state is one index range away.
+ *   The state of a side branch has sequence 0; the other rows are the way of the current state. An empty `event_id` takes the key out of the state.
  * - `current_state`: the state now. `state_ref` is the JSON list [room, type, state key]: one text, so that keys of many rooms are read at once.
  * - `state_snapshots`: the whole state of a room at one state ID, as a JSON list of event IDs and their number; written after about as many changes as the
  *   state has entries (`state-snapshots.ts`), so that the deltas that follow the last of them are never many more than the state itself.
+ * - `needs`: what was asked of other servers (`Need`) and not used yet. `input_id`: of the input that waits, under `parked_key`; `event_id`, `event`: the event that was built here and that another
+ *   server has to sign; `answer`: the Answer input, once there is one.
+ * - `outside_memberships`: memberships of users here in rooms that this server is not in: invites, and the ends of them.
  * - `receipts`: the newest of each (room, user, type, thread), under `receipt_ref`, their JSON list. `thread_id` is empty for unthreaded ones.
  */
 export const roomserverMigrations: readonly Migration[] = [
@@ -49,6 +54,40 @@ export const roomserverMigrations: readonly Migration[] = [
       `CREATE TABLE state_snapshots (room_id TEXT NOT NULL, state_id BIGINT NOT NULL, entries BIGINT NOT NULL, event_ids TEXT NOT NULL,
          PRIMARY KEY (room_id, state_id)) WITHOUT ROWID`,
       'CREATE INDEX events_by_time ON events (room_id, origin_server_ts, order_key)',
+    ],
+  },
+  {
+    number: 3,
+    name: 'events of other servers',
+    statements: [
+      'ALTER TABLE rooms ADD COLUMN last_state_id BIGINT NOT NULL DEFAULT 0',
+      'UPDATE rooms SET last_state_id = state_id',
+      'DROP INDEX events_by_order',
+      'DROP INDEX events_by_sequence',
+      'DROP INDEX events_by_time',
+      'ALTER TABLE events RENAME TO old_events',
+      `CREATE TABLE new_events (event_id TEXT PRIMARY KEY, room_id TEXT NOT NULL, order_key BIGINT, partition BIGINT NOT NULL, sequence BIGINT,
+         type TEXT NOT NULL, state_key TEXT, sender TEXT NOT NULL, depth BIGINT NOT NULL, origin_server_ts BIGINT NOT NULL, state_id BIGINT,
+         history_visibility TEXT NOT NULL, redacts TEXT, redacted_by TEXT, rejected INTEGER NOT NULL DEFAULT 0, soft_failed INTEGER NOT NULL DEFAULT 0,
+         state_before_differs INTEGER NOT NULL DEFAULT 0, relay_of TEXT NOT NULL DEFAULT '', input_id TEXT NOT NULL, device_id TEXT NOT NULL, txn_id TEXT NOT NULL,
+         json BLOB NOT NULL)`,
+      `INSERT INTO new_events (event_id, room_id, order_key, partition, sequence, type, state_key, sender, depth, origin_server_ts, state_id, history_visibility, redacts, redacted_by,
+         rejected, input_id, device_id, txn_id, json)
+       SELECT event_id, room_id, order_key, partition, sequence, type, state_key, sender, depth, origin_server_ts, state_id, history_visibility, redacts, redacted_by,
+         rejected, input_id, device_id, txn_id, json FROM old_events`,
+      'DROP TABLE old_events',
+      'ALTER TABLE new_events RENAME TO events',
+      'CREATE UNIQUE INDEX events_by_order ON events (room_id, order_key)',
+      'CREATE UNIQUE INDEX events_by_sequence ON events (partition, sequence)',
+      'CREATE INDEX events_by_time ON events (room_id, origin_server_ts, order_key)',
+      'CREATE INDEX state_deltas_by_sequence ON state_deltas (partition, sequence)',
+      `CREATE TABLE needs (need_id TEXT PRIMARY KEY, room_id TEXT NOT NULL, partition BIGINT NOT NULL, kind TEXT NOT NULL, input_id TEXT NOT NULL, parked_key TEXT NOT NULL,
+         event_id TEXT NOT NULL, event BLOB, answer BLOB, created_at BIGINT NOT NULL, deadline BIGINT NOT NULL) WITHOUT ROWID`,
+      'CREATE INDEX needs_by_input ON needs (input_id)',
+      `CREATE TABLE outside_memberships (room_id TEXT NOT NULL, user_id TEXT NOT NULL, room_version TEXT NOT NULL, membership TEXT NOT NULL, event_id TEXT NOT NULL,
+         sender TEXT NOT NULL, json BLOB NOT NULL, stripped_state BLOB NOT NULL, partition BIGINT NOT NULL, sequence BIGINT NOT NULL, input_id TEXT NOT NULL,
+         PRIMARY KEY (room_id, user_id)) WITHOUT ROWID`,
+      'CREATE UNIQUE INDEX outside_memberships_by_sequence ON outside_memberships (partition, sequence)',
     ],
   },
 ];

@@ -4,17 +4,17 @@ import type { RoomRow } from '../input/effects.ts';
 
 interface RoomSql extends SqlRow {
   room_id: string; room_version: string; partition: number; creator: string; create_event_id: string;
-  order_key: number; depth: number; state_id: number; state_depth: number; forward_extremities: string;
+  order_key: number; depth: number; state_id: number; state_depth: number; last_state_id: number; forward_extremities: string;
 }
 
 export async function readRooms(reader: Reader, roomIds: readonly string[]): Promise<RoomRow[]> {
   if (roomIds.length === 0) return [];
   const rows = await reader.queryIn<RoomSql>(
-    `SELECT room_id, room_version, partition, creator, create_event_id, order_key, depth, state_id, state_depth, forward_extremities
+    `SELECT room_id, room_version, partition, creator, create_event_id, order_key, depth, state_id, state_depth, last_state_id, forward_extremities
      FROM rooms WHERE room_id IN (??)`, [], roomIds);
   return rows.map((row) => ({
     roomId: row.room_id, roomVersion: row.room_version, partition: row.partition, creator: row.creator, createEventId: row.create_event_id,
-    orderKey: row.order_key, depth: row.depth, stateId: row.state_id, stateDepth: row.state_depth,
+    orderKey: row.order_key, depth: row.depth, stateId: row.state_id, stateDepth: row.state_depth, lastStateId: row.last_state_id,
     extremities: JSON.parse(row.forward_extremities) as string[],
   }));
 }
@@ -47,7 +47,7 @@ export async function readSomeJoined(reader: Reader, roomId: string, suffix: str
 }
 
 export interface EventSql extends SqlRow {
-  event_id: string; room_id: string; type: string; sender: string; order_key: number; redacted_by: string | null; json: Uint8Array;
+  event_id: string; room_id: string; type: string; sender: string; order_key: number | null; redacted_by: string | null; json: Uint8Array;
 }
 
 export async function readEvents(reader: Reader, eventIds: readonly string[]): Promise<EventSql[]> {

@@ -69,7 +69,7 @@ function play(base: readonly string[], deltas: readonly DeltaSql[]): string[] {
   const state = new Set(base);
   for (const { event_id: eventId, replaces } of deltas.toReversed()) {
     if (replaces !== null) state.delete(replaces);
-    state.add(eventId);
+    if (eventId !== '') state.add(eventId);
   }
   return [...state];
 }

@@ -27,8 +27,8 @@ export function createCounterProcessor(database: Database): Processor<CounterInp
 
   return {
     decode: (record) => decodeJson<CounterInput>(record),
-    keyOf: (input) => input.key,
-    passesParked: (input) => input.kind === 'open',
+    // What opens a gate must not queue behind those who wait for it.
+    keyOf: (input) => (input.kind === 'open' ? `open ${input.key}` : input.key),
     async load(inputs) {
       const missing = inputs.filter(({ input, partition }) => !of(partition).has(input.key));
       if (missing.length === 0) return;
