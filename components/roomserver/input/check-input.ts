@@ -5,11 +5,23 @@ import { PoisonRecord } from '../../../pkg/log/log.ts';
 import type { RejectedOutcome } from '../../../pkg/log/processor.ts';
 import { refused } from './refused.ts';
 
+const KINDS = ['createRoom', 'sendEvent', 'setReceipt', 'setTyping', 'receivePdu', 'receiveInvite', 'importState', 'answer'] as const;
+
+/**
+ * What an input is ordered by, and what queues behind it when it waits: commands of a room; what one server sends of a room; what was fetched for one need, its answer last. So a slow
+ * server holds up neither the room nor other servers. Room IDs hold no NUL.
+ */
+export function keyOf({ roomId, receivePdu, importState, answer }: RoomInput): string {
+  const needId = receivePdu?.needId || importState?.needId || answer?.needId;
+  if (needId) return `${roomId}\0need\0${needId}`;
+  return receivePdu ? `${roomId}\0${receivePdu.origin}` : roomId;
+}
+
 /** Throws `PoisonRecord` when the bytes are no input, or one of a kind that this version does not know. */
 export function decodeInput(record: Uint8Array): RoomInput {
   const input = roomInputCodec.decode(record);
   if (input.roomId === '') throw new PoisonRecord('a room input without a room');
-  if (!input.createRoom && !input.sendEvent && !input.setReceipt && !input.setTyping) throw new PoisonRecord('a room input of an unknown kind');
+  if (KINDS.every((kind) => !input[kind])) throw new PoisonRecord('a room input of an unknown kind');
   if ((input.sendEvent && !input.sendEvent.event) || input.originServerTs < 0) throw new PoisonRecord('a room input without its body');
   return input;
 }
@@ -31,5 +43,6 @@ function textsOf(input: RoomInput): (string | null | undefined)[] {
   if (sendEvent) return [input.roomId, sendEvent.sender, sendEvent.deviceId, sendEvent.txnId, sendEvent.event.type, sendEvent.event.stateKey, sendEvent.event.redacts];
   if (setReceipt) return [input.roomId, setReceipt.userId, setReceipt.receiptType, setReceipt.eventId, setReceipt.threadId];
   if (createRoom) return [input.roomId, createRoom.sender, createRoom.roomVersion, ...createRoom.events.flatMap((draft) => [draft.type, draft.stateKey, draft.redacts])];
+  // What other servers say was checked by its writer.
   return [input.roomId, setTyping?.userId];
 }

@@ -4,7 +4,7 @@ import type { Processor } from '../../../pkg/log/processor.ts';
 import type { SigningKey } from '../../../pkg/matrix/signing/signing-key.ts';
 import type { Database } from '../../../pkg/storage/database.ts';
 import type { Typing } from '../typing/typing.ts';
-import { decodeInput } from './check-input.ts';
+import { decodeInput, keyOf } from './check-input.ts';
 import { commitBatch } from './commit.ts';
 import { decide } from './decide.ts';
 import type { RoomEffects } from './effects.ts';
@@ -36,7 +36,7 @@ export function createRoomProcessor(deps: RoomProcessorDeps): Processor<RoomInpu
 
   return {
     decode: decodeInput,
-    keyOf: (input) => input.roomId,
+    keyOf,
     async load(inputs) {
       heads.trim(picture.heads.keys());
       batch = heads.batch();
