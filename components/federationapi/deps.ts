@@ -1,25 +1,46 @@
+import type { BackoffBounds } from '../../pkg/federation/backoff.ts';
 import type { FederationTransport } from '../../pkg/federation/transport.ts';
+import type { CommandClient } from '../../pkg/log/commands.ts';
+import type { LogDriver } from '../../pkg/log/log.ts';
+import type { OutboxReader } from '../../pkg/log/outbox-reader.ts';
+import type { PartitionMap } from '../../pkg/log/partition-map.ts';
 import type { SigningKey } from '../../pkg/matrix/signing/signing-key.ts';
 import type { Runtime } from '../../pkg/runtime/runtime.ts';
 import type { Database } from '../../pkg/storage/database.ts';
+import type { OutputEnvelope } from '../../schemas/log/envelope.ts';
+import type { RoomHistoryQuery, RoomQuery } from '../../schemas/ports/room-query.ts';
 import type { UserQuery } from '../../schemas/ports/user-query.ts';
 
 export interface FederationapiDeps {
   readonly runtime: Runtime;
-  /** Migrated with `federationapiMigrations`. */
+  /** Migrated with `logMigrations` and `federationapiMigrations`. */
   readonly database: Database;
+  readonly driver: LogDriver;
+  readonly partitionMap: PartitionMap;
+  /** This process is the only one on these databases. */
+  readonly exclusive: boolean;
   readonly serverName: string;
   readonly signingKey: SigningKey;
   /** Of this program, for those who ask. */
   readonly version: string;
-  /** To other servers; requests for keys need no signature. */
+  /** To other servers without a signature: for requests for keys, which need none. */
   readonly transport: FederationTransport;
+  /** The same with X-Matrix headers of this server: for everything else. */
+  readonly signedTransport: FederationTransport;
+  readonly commands: CommandClient;
   readonly userQuery: UserQuery;
+  readonly roomQuery: RoomQuery;
+  readonly roomHistoryQuery: RoomHistoryQuery;
+  readonly roomOutbox: OutboxReader;
+  /** Records of room-output that the outbox no longer keeps, made again from the roomserver's tables. */
+  readonly roomSnapshot: (partition: number, after: number, limit: number) => Promise<OutputEnvelope[]>;
   readonly settings: {
     readonly trustedKeyServers: readonly string[];
     /** Patterns of server names whose requests are refused. */
     readonly deniedServers: readonly string[];
     /** What /.well-known/matrix/server says; empty: nothing. */
     readonly wellKnownServer: string;
+    /** How long a destination that fails is left alone; `BACKOFF_DEFAULT` by default. */
+    readonly retry?: BackoffBounds;
   };
 }

@@ -1,6 +1,10 @@
-/** The federationapi: what other servers see of this one, and their keys. */
+/**
+ * The federationapi: what other servers see of this one, their keys, what the roomserver needs of them (`needs/`), and what they are sent (`consumers/`, `sender/`).
+ */
 import { deniedServers } from '../../pkg/federation/denied-servers.ts';
 import type { Route } from '../../pkg/http/route.ts';
+import { createOutputConsumer } from '../../pkg/log/output-consumer.ts';
+import { roomOutputApplier } from './consumers/room-output.ts';
 import type { FederationapiDeps } from './deps.ts';
 import { createKeyRing } from './fetch/key-ring.ts';
 import { discoveryRoutes } from './routes/discovery.ts';
@@ -10,13 +14,43 @@ import { queryProfileRoute } from './routes/query-profile.ts';
 export { federationapiMigrations } from './storage/migrations.ts';
 export type { FederationapiDeps } from './deps.ts';
 
+/** Names this component's leases and positions. */
+export const FEDERATIONAPI_CONSUMER = 'federationapi';
+
 export interface Federationapi {
   readonly routes: readonly Route[];
+  start(): Promise<void>;
+  /** Finishes what is under way, within a bound, and gives the partitions back. */
+  stop(): Promise<void>;
+  /** One sentence when this process does not do its work; other servers that fail are no reason. */
+  health(): string | undefined;
 }
+
+type Background = Pick<Federationapi, 'start' | 'stop' | 'health'>;
 
 export function createFederationapi(deps: FederationapiDeps): Federationapi {
   const { runtime, database, transport, serverName, settings } = deps;
   const keyRing = createKeyRing({ runtime, database, transport, trustedKeyServers: settings.trustedKeyServers });
   const auth = { serverName, clock: runtime.clock, keyRing, isDenied: deniedServers(settings.deniedServers) };
-  return { routes: [...keyRoutes(deps, keyRing), ...discoveryRoutes(deps), queryProfileRoute(deps, auth)] };
+  const parts = backgroundParts(deps);
+  return {
+    routes: [...keyRoutes(deps, keyRing), ...discoveryRoutes(deps), queryProfileRoute(deps, auth)],
+    start: async () => {
+      for (const part of parts) await part.start();
+    },
+    stop: async () => {
+      for (const part of [...parts].reverse()) await part.stop();
+    },
+    health: () => parts.map((part) => part.health()).find((sentence) => sentence !== undefined),
+  };
+}
+
+/** What works without being asked over HTTP, in the order in which it starts. */
+function backgroundParts(deps: FederationapiDeps): Background[] {
+  const { runtime, database, driver, partitionMap, exclusive } = deps;
+  const consumer = createOutputConsumer({
+    consumer: FEDERATIONAPI_CONSUMER, log: 'room-output', applier: roomOutputApplier(deps), database, driver, runtime, exclusive, partitions: partitionMap.partitions,
+    outbox: deps.roomOutbox, snapshot: deps.roomSnapshot,
+  });
+  return [consumer];
 }

@@ -17,7 +17,7 @@ Exit code: 0 all is well, 1 something is wrong, 2 the command cannot be understo
 `;
 
 const ANSWER_MS_MAX = 5_000;
-const COMPONENTS = ['roomserver', 'userapi', 'syncapi'] as const;
+const COMPONENTS = ['roomserver', 'userapi', 'syncapi', 'federationapi'] as const;
 
 /** Resolves with the exit code. Rejects with `SettingsError` (usage), or with what kept it from looking. */
 export async function showStatus(args: readonly string[]): Promise<number> {
@@ -99,8 +99,8 @@ async function postgresReaders(url: string): Promise<Opened> {
     if (COMPONENTS.some((component) => !schemas.some((schema) => schema.nspname === component))) throw new StorageError('unavailable', NEVER_STARTED);
     const nowMs = await catalog.transaction((tx) => tx.nowMs(0));
     for (const schema of COMPONENTS) opened.push(await openPostgres({ url, schema, poolSize: 1 }));
-    const [roomserver, userapi, syncapi] = opened.slice(1);
-    return { readers: { roomserver, userapi, syncapi } as StatusReaders, nowMs, close };
+    const [roomserver, userapi, syncapi, federationapi] = opened.slice(1);
+    return { readers: { roomserver, userapi, syncapi, federationapi } as StatusReaders, nowMs, close };
   } catch (error) {
     await close();
     throw error;

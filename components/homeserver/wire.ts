@@ -4,6 +4,7 @@
  *
  * What is opened outside (databases, log driver, runtime) comes in as arguments, so that the program, the tests and the simulator wire the same server.
  */
+import { signedTransport } from '../../pkg/federation/sign-requests.ts';
 import { FederationError, type FederationTransport } from '../../pkg/federation/transport.ts';
 import { createAppservices } from '../../pkg/http/appservices.ts';
 import type { Route } from '../../pkg/http/route.ts';
@@ -23,9 +24,9 @@ import type { AppserviceRegistration } from '../../schemas/config/appservice.ts'
 import type { Role, Settings } from '../../schemas/config/settings.ts';
 import type { OutputEnvelope } from '../../schemas/log/envelope.ts';
 import { createClientapi } from '../clientapi/index.ts';
-import { createRoomserver, ROOMSERVER_CONSUMER, roomQuery, roomSnapshot } from '../roomserver/index.ts';
+import { createRoomserver, ROOMSERVER_CONSUMER, roomHistoryQuery, roomQuery, roomSnapshot } from '../roomserver/index.ts';
 import { createSyncapi, SYNCAPI_CONSUMER, syncQuery } from '../syncapi/index.ts';
-import { createFederationapi } from '../federationapi/index.ts';
+import { createFederationapi, FEDERATIONAPI_CONSUMER } from '../federationapi/index.ts';
 import { createUserapi, USERAPI_CONSUMER, userQuery, userSnapshot } from '../userapi/index.ts';
 import { VERSION } from './version.ts';
 
@@ -82,6 +83,11 @@ export async function wire(options: WireOptions): Promise<Homeserver> {
   });
   const common = { runtime, driver, partitionMap, exclusive, serverName };
   const applied = (log: 'room-output' | 'user-output') => () => readSequences(databases.syncapi, outputConsumerName(SYNCAPI_CONSUMER, log));
+  const federated = () => sequencesIfAny(databases.federationapi, outputConsumerName(FEDERATIONAPI_CONSUMER, 'room-output'), settings.partitions);
+  const roomOutput = {
+    roomOutbox: outboxReader(databases.roomserver, 'room-output', ROOMSERVER_CONSUMER),
+    roomSnapshot: async (partition: number, after: number, limit: number) => enveloped(roomOutputCodec, await roomSnapshot(databases.roomserver, partition, after, limit)),
+  };
 
   const parts: Part[] = [];
   const routes: Route[] = [];
@@ -89,14 +95,12 @@ export async function wire(options: WireOptions): Promise<Homeserver> {
     parts.push({ role: 'userapi', ...bound(createUserapi({ ...common, database: databases.userapi, outputReaders: [applied('user-output')] })) });
   }
   if (roles.includes('roomserver')) {
-    parts.push({ role: 'roomserver', ...bound(createRoomserver({ ...common, database: databases.roomserver, signingKey, outputReaders: [applied('room-output')] })) });
+    parts.push({ role: 'roomserver', ...bound(createRoomserver({ ...common, database: databases.roomserver, signingKey, outputReaders: [applied('room-output'), federated] })) });
   }
   if (roles.includes('syncapi')) {
     const syncapi = createSyncapi({
-      ...common, ...ports, database: databases.syncapi, appliedPositions,
-      roomOutbox: outboxReader(databases.roomserver, 'room-output', ROOMSERVER_CONSUMER),
+      ...common, ...ports, ...roomOutput, database: databases.syncapi, appliedPositions,
       userOutbox: outboxReader(databases.userapi, 'user-output', USERAPI_CONSUMER),
-      roomSnapshot: async (partition, after, limit) => enveloped(roomOutputCodec, await roomSnapshot(databases.roomserver, partition, after, limit)),
       userSnapshot: async (partition, after, limit) => enveloped(userOutputCodec, await userSnapshot(databases.userapi, partition, after, limit)),
       onApplied: (advance) => appliedPositions.advance(advance),
     });
@@ -107,10 +111,15 @@ export async function wire(options: WireOptions): Promise<Homeserver> {
     routes.push(...createClientapi({ runtime, serverName, signingKey, commands, appliedPositions, partitionMap, settings, ...ports }).routes);
   }
   if (roles.includes('federationapi')) {
-    const federation = { trustedKeyServers: [], deniedServers: [], wellKnownServer: '', ...settings.federation };
-    routes.push(...createFederationapi({
-      runtime, serverName, signingKey, version: VERSION, database: databases.federationapi, transport: options.transport ?? NO_TRANSPORT, userQuery: ports.userQuery, settings: federation,
-    }).routes);
+    const transport = options.transport ?? NO_TRANSPORT;
+    const federationapi = createFederationapi({
+      ...common, ...ports, ...roomOutput, database: databases.federationapi, signingKey, version: VERSION, commands, transport,
+      signedTransport: signedTransport(transport, { serverName, signingKey }),
+      roomHistoryQuery: roomHistoryQuery(databases.roomserver),
+      settings: { trustedKeyServers: [], deniedServers: [], wellKnownServer: '', ...settings.federation },
+    });
+    parts.push({ role: 'federationapi', ...bound(federationapi) });
+    routes.push(...federationapi.routes);
   }
   return {
     routes,
@@ -145,6 +154,12 @@ function healthChecks(options: WireOptions, parts: readonly Part[]): HealthCheck
 /** Records made again from an owner's tables, as its outbox would give them. */
 function enveloped<Output>(codec: Codec<Output>, records: readonly { sequence: number; output: Output }[]): OutputEnvelope[] {
   return records.map(({ sequence, output }) => ({ sequence, epoch: 0, record: codec.encode(output) }));
+}
+
+/** How far a reader is that not every installation has: one that never ran holds up nobody. */
+async function sequencesIfAny(database: Database, consumer: string, partitions: number): Promise<readonly number[]> {
+  const sequences = await readSequences(database, consumer);
+  return sequences.length > 0 ? sequences : new Array<number>(partitions).fill(Number.MAX_SAFE_INTEGER);
 }
 
 /** Methods of a component without its object. */

@@ -2,12 +2,13 @@
 import type { InputLogName, OutputLogName } from '../../../pkg/log/log.ts';
 import { outputConsumerName } from '../../../pkg/log/output-consumer.ts';
 import type { Reader, SqlRow } from '../../../pkg/storage/database.ts';
+import { FEDERATIONAPI_CONSUMER } from '../../federationapi/index.ts';
 import { ROOMSERVER_CONSUMER } from '../../roomserver/index.ts';
 import { SYNCAPI_CONSUMER } from '../../syncapi/index.ts';
 import { USERAPI_CONSUMER } from '../../userapi/index.ts';
 import type { ConsumerStatus, InstanceStatus, OwnerStatus, Status } from './status.ts';
 
-type Component = 'roomserver' | 'userapi' | 'syncapi';
+type Component = 'roomserver' | 'userapi' | 'syncapi' | 'federationapi';
 export type StatusReaders = Readonly<Record<Component, Pick<Reader, 'query'>>>;
 
 export interface CollectOptions {
@@ -29,6 +30,8 @@ interface Consumer {
   readonly owns?: { readonly input: InputLogName; readonly output: OutputLogName };
   /** Whose output a reader applies. */
   readonly follows?: { readonly component: Component; readonly name: string };
+  /** Not every installation runs it: one that never did lacks nothing. */
+  readonly optional?: true;
 }
 
 const CONSUMERS: readonly Consumer[] = [
@@ -36,6 +39,7 @@ const CONSUMERS: readonly Consumer[] = [
   { name: USERAPI_CONSUMER, component: 'userapi', owns: { input: 'user-input', output: 'user-output' } },
   { name: outputConsumerName(SYNCAPI_CONSUMER, 'room-output'), component: 'syncapi', follows: { component: 'roomserver', name: ROOMSERVER_CONSUMER } },
   { name: outputConsumerName(SYNCAPI_CONSUMER, 'user-output'), component: 'syncapi', follows: { component: 'userapi', name: USERAPI_CONSUMER } },
+  { name: outputConsumerName(FEDERATIONAPI_CONSUMER, 'room-output'), component: 'federationapi', follows: { component: 'roomserver', name: ROOMSERVER_CONSUMER }, optional: true },
 ];
 
 /** More than a reader is behind for moments. */
@@ -49,7 +53,9 @@ export async function collectStatus(options: CollectOptions): Promise<Status> {
   const consumers: ConsumerStatus[] = [];
   const instances: InstanceStatus[] = [];
   for (const consumer of CONSUMERS) {
-    consumers.push(await consumerStatus(options, consumer));
+    const status = await consumerStatus(options, consumer);
+    if (consumer.optional && status.owners.length === 0 && (await positionsOf(options, consumer)).length === 0) continue;
+    consumers.push(status);
     instances.push(...(await instancesOf(options, consumer)));
   }
   const problems = consumers.flatMap(problemsOf);
