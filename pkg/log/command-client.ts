@@ -59,8 +59,8 @@ class Client implements CommandClient {
     this.#subscription = await this.#options.driver.listen(this.#replyTo, (value) => this.#settle(outcomeCodec.decode(value)));
   }
 
-  submitRoomInput: CommandClient['submitRoomInput'] = (input) => {
-    const header = this.#header(input.inputId);
+  submitRoomInput: CommandClient['submitRoomInput'] = (input, wish = {}) => {
+    const header = this.#header(input.inputId, wish.deadlineMs);
     return this.#submit('room-input', input.roomId, header, () => roomInputCodec.encode({ ...input, ...header }));
   };
 
@@ -73,8 +73,9 @@ class Client implements CommandClient {
     await this.#subscription?.close();
   }
 
-  #header(inputId: string): Pick<InputHeader, 'inputId' | 'replyTo' | 'deadlineMs'> {
-    const { runtime, deadlineMs = DEADLINE_MS } = this.#options;
+  #header(inputId: string, wished?: number): Pick<InputHeader, 'inputId' | 'replyTo' | 'deadlineMs'> {
+    const { runtime } = this.#options;
+    const deadlineMs = wished ?? this.#options.deadlineMs ?? DEADLINE_MS;
     return { inputId: inputId === '' ? runtime.random.token(32) : inputId, replyTo: this.#replyTo, deadlineMs: runtime.clock.now() + deadlineMs };
   }
 

@@ -13,13 +13,18 @@ export class OutcomeTimeout extends Error {
   override readonly name = 'OutcomeTimeout';
 }
 
+export interface SubmitOptions {
+  /** Instead of the 30 s, in ms from now: for what has to ask another server first. */
+  readonly deadlineMs?: number;
+}
+
 export interface CommandClient {
   /**
    * Appends the input to its log under `roomId` and resolves with the owner's outcome, accepted or rejected. `inputId`, `replyTo` and `deadlineMs` are filled in here
    * (`inputId` when empty: random). Rejects with `OutcomeTimeout` a little after the deadline (30 s): the owner drops the input by then, so the caller may try again;
    * rejects with `LogUnavailable` when the log takes no records, or when too many callers wait already.
    */
-  submitRoomInput(input: Omit<RoomInput, 'replyTo' | 'deadlineMs'>): Promise<Outcome>;
+  submitRoomInput(input: Omit<RoomInput, 'replyTo' | 'deadlineMs'>, options?: SubmitOptions): Promise<Outcome>;
   /** The same for user-input, under `userId`. */
   submitUserInput(input: Omit<UserInput, 'replyTo' | 'deadlineMs'>): Promise<Outcome>;
   close(): Promise<void>;

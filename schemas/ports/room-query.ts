@@ -23,6 +23,15 @@ export interface RoomQuery {
   hasJoinedMember(roomId: string, serverName: string): Promise<boolean>;
   /** undefined when this server does not know the room. */
   roomVersion(roomId: string): Promise<string | undefined>;
+  /** What a user here last was in a room by what other servers said while this one was not in it; undefined: nothing was said. */
+  outsideMembership(roomId: string, userId: string): Promise<OutsideMember | undefined>;
+}
+
+export interface OutsideMember {
+  /** invite, leave, knock. */
+  readonly membership: string;
+  /** Of the member event: who invited. */
+  readonly sender: string;
 }
 
 /** The room's end of the graph, for events that another server makes with our help (make_join, make_leave). */
