@@ -2,7 +2,7 @@
 import { decodeSyncToken } from '../../components/syncapi/token/sync-token.ts';
 import type { Database, SqlRow } from '../../pkg/storage/database.ts';
 import type { SimClient } from './client.ts';
-import type { World } from './world.ts';
+import type { SimServer } from './server.ts';
 
 /** Every acknowledged send is in every member's timeline exactly once, in one order for all, each sender's sends in the order sent. */
 export function exactlyOnce(clients: readonly SimClient[], roomId: string): string[] {
@@ -46,10 +46,10 @@ export function tokensNeverGoBack(clients: readonly SimClient[]): string[] {
 }
 
 /** The outbox of each partition holds 1, 2, 3, … up to what the owner's position says. */
-export async function sequencesAreDense(world: World): Promise<string[]> {
+export async function sequencesAreDense(server: SimServer): Promise<string[]> {
   const broken: string[] = [];
   for (const [component, log] of [['roomserver', 'room-output'], ['userapi', 'user-output']] as const) {
-    const database = world.databases[component];
+    const database = server.databases[component];
     const positions = await database.query<{ partition: number; sequence: number }>('SELECT partition, sequence FROM positions WHERE consumer = ?', [component]);
     for (const { partition, sequence } of positions) {
       const rows = await database.query<{ n: number; newest: number | null }>(
@@ -60,9 +60,9 @@ export async function sequencesAreDense(world: World): Promise<string[]> {
   return broken;
 }
 
-export async function noDeadLetters(world: World): Promise<string[]> {
+export async function noDeadLetters(server: SimServer): Promise<string[]> {
   const broken: string[] = [];
-  for (const [component, database] of Object.entries(world.databases)) {
+  for (const [component, database] of Object.entries(server.databases)) {
     const rows = await database.query<{ reason: string }>('SELECT reason FROM dead_letters');
     for (const { reason } of rows) broken.push(`dead letter in ${component}: ${reason}`);
   }
