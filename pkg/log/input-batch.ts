@@ -109,7 +109,7 @@ function decideItem<Input extends InputHeader, Effects>(deciding: Deciding<Input
     else parkRow(plan, at, item, { key, untilMs: Number.MAX_SAFE_INTEGER, reason: 'behind a parked input' });
     return 'done';
   }
-  const place: InputPlace = { partition: item.partition, epoch: at.epoch, nextSequence: at.sequence + 1, nowMs };
+  const place: InputPlace = { partition: item.partition, epoch: at.epoch, nextSequence: at.sequence + 1, nowMs, isAgain: item.parkedNumber !== undefined };
   let decision: Decision<Effects>;
   try {
     decision = context.processor.decide(input, place);
@@ -147,6 +147,7 @@ function carryOut<Input extends InputHeader, Effects>(
   }
   unparkRow(plan, at, item, key);
   if (decision.kind === 'rejected') {
+    if (decision.effects !== undefined) plan.accepted.push({ place, effects: decision.effects });
     reject(deciding, item, decision.outcome);
     return;
   }

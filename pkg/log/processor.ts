@@ -12,6 +12,8 @@ export interface InputPlace {
   readonly nextSequence: number;
   /** Wall-clock ms at which the batch is decided. */
   readonly nowMs: number;
+  /** It was parked before. */
+  readonly isAgain?: boolean;
 }
 
 export interface RejectedOutcome {
@@ -23,7 +25,7 @@ export interface RejectedOutcome {
 
 /**
  * - `accepted`: `effects` will be committed, `outputs` get the sequence numbers from `place.nextSequence` on, and the outcome is remembered under the input ID.
- * - `rejected`: nothing is written; the same input may be tried again.
+ * - `rejected`: nothing is written but its `effects`; the same input may be tried again.
  * - `parked`: the input waits in `parked_inputs` and later inputs of its key queue behind it, until an accepted input names the key in `unpark`, or until its time is over: then it is
  *   decided again, and rejected when it would wait on. What it has done so far (`effects`, `outputs`) is committed with it.
  * - `lacking`: rows are needed that `load` could not foresee; the runner calls `loadMore` and has the input decided again at once.
@@ -39,7 +41,12 @@ export type Decision<Effects> =
       /** Keys whose parked inputs may go on after this one. */
       readonly unpark?: readonly string[];
     }
-  | { readonly kind: 'rejected'; readonly outcome: RejectedOutcome }
+  | {
+      readonly kind: 'rejected';
+      readonly outcome: RejectedOutcome;
+      /** What has to be cleared away; committed, and not remembered. */
+      readonly effects?: Effects;
+    }
   | {
       readonly kind: 'parked';
       readonly reason: string;

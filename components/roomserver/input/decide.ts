@@ -1,5 +1,6 @@
 /** PURE. The verdict on one input, from the picture that `load` took. Nothing is changed here: an accepted decision's effects are played into the picture by `evolve.ts`. */
 import type { SendEvent } from '../../../schemas/log/room-input.ts';
+import { decideReceive } from '../receive/decide-receive.ts';
 import { textProblem } from './check-input.ts';
 import { decideCreateRoom } from './decide-create-room.ts';
 import { decideReceipt } from './decide-receipt.ts';
@@ -8,6 +9,7 @@ import type { NewEvent } from './effects.ts';
 import { headerOf, NO_EFFECTS, rejected, type Deciding, type RoomDecision } from './decision.ts';
 import { makeEvent } from './make-event.ts';
 import { encodeEvent } from './outputs.ts';
+import { graphAt } from './picture.ts';
 import { ROOM_NOT_FOUND } from './refused.ts';
 import { rowAfter, type RoomHead } from './room-head.ts';
 
@@ -18,6 +20,7 @@ export function decide(deciding: Deciding): RoomDecision {
   const head = picture.heads.get(input.roomId);
   if (input.createRoom) return decideCreateRoom(deciding, input.createRoom, head !== undefined);
   if (head === undefined) return rejected(ROOM_NOT_FOUND);
+  if (input.receivePdu) return decideReceive(deciding, graphAt(picture, head), { receive: input.receivePdu, pdu: picture.pdus.get(input.receivePdu.eventId)! });
   if (input.sendEvent) return decideSendEvent(deciding, head, input.sendEvent);
   if (input.setReceipt) return decideReceipt(deciding, head, input.setReceipt);
   return decideTyping(deciding, head, input.setTyping!);

@@ -1,6 +1,7 @@
 /** Plays an accepted input's effects into the picture and the heads, so that the next inputs of the batch stand on them. */
 import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
 import { roomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
+import { addNewEvent } from '../receive/room-graph.ts';
 import { receiptRef } from '../storage/refs.ts';
 import type { NewEvent, Redaction, RoomEffects, RoomRow } from './effects.ts';
 import type { Picture } from './picture.ts';
@@ -21,8 +22,17 @@ function evolveRoom(picture: Picture, effects: RoomEffects, row: RoomRow, made: 
     made(head);
   }
   advance(head, row, effects.events.flatMap((event) => currentStateOf(event)?.steps ?? []));
+  noteNews(picture, row.roomId, effects.events);
   for (const event of effects.events) if (picture.wanted.has(event.eventId)) noteEvent(picture, row.roomId, event);
   for (const redaction of effects.redactions) applyRedaction(picture, head, redaction);
+}
+
+function noteNews(picture: Picture, roomId: string, events: readonly NewEvent[]): void {
+  const news = picture.news.get(roomId);
+  if (news === undefined) picture.news.set(roomId, [...events]);
+  else news.push(...events);
+  const graph = picture.graphs.get(roomId);
+  if (graph !== undefined) for (const event of events) addNewEvent(graph, event);
 }
 
 function noteEvent(picture: Picture, roomId: string, event: NewEvent): void {
@@ -34,9 +44,13 @@ function noteEvent(picture: Picture, roomId: string, event: NewEvent): void {
 
 /** A redacted state event stays in the state, with what is left of it. */
 function applyRedaction(picture: Picture, head: RoomHead, redaction: Redaction): void {
-  const target = picture.events.get(redaction.eventId)!;
-  picture.events.set(redaction.eventId, { ...target, redacted: true, bytes: redaction.bytes });
-  const pdu = JSON.parse(Buffer.from(redaction.bytes).toString()) as Pdu;
+  const { eventId, bytes } = redaction;
+  const target = picture.events.get(eventId);
+  if (target !== undefined) picture.events.set(eventId, { ...target, redacted: true, bytes });
+  const pdu = JSON.parse(Buffer.from(bytes).toString()) as Pdu;
+  const graph = picture.graphs.get(head.roomId);
+  const inGraph = graph?.events.get(eventId);
+  if (inGraph) graph!.events.set(eventId, { ...inGraph, redacted: true, pdu });
   if (pdu.state_key === undefined || !head.state.has(stateKeyOf(pdu.type, pdu.state_key))) return;
-  if (stateEntry(head, pdu.type, pdu.state_key)?.eventId === redaction.eventId) setState(head, pdu.type, pdu.state_key, { eventId: redaction.eventId, pdu });
+  if (stateEntry(head, pdu.type, pdu.state_key)?.eventId === eventId) setState(head, pdu.type, pdu.state_key, { eventId, pdu });
 }

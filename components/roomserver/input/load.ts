@@ -6,6 +6,8 @@ import type { PlacedInput } from '../../../pkg/log/processor.ts';
 import { authTypesFor } from '../../../pkg/matrix/auth/auth-types.ts';
 import { roomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import type { RoomInput } from '../../../schemas/log/room-input.ts';
+import { loadReceived } from '../receive/load-graph.ts';
+import { createGraph } from '../receive/room-graph.ts';
 import { readEvents, readReceiptOrders, readRooms, type EventSql } from '../storage/read-events.ts';
 import { loadRestrictedJoins } from './load-restricted-joins.ts';
 import { loadState, type LoadDeps, type StateWant } from './load-state.ts';
@@ -26,9 +28,11 @@ export async function loadPicture(deps: LoadDeps, inputs: readonly PlacedInput<R
     readReceiptOrders(deps.database, [...found.receiptRefs]),
   ]);
   await loadState(deps.database, wantedState(found, heads));
+  const graphs = new Map([...new Set(found.received.map(({ roomId }) => roomId))].map((roomId) => [roomId, createGraph(roomId)]));
+  await loadReceived(deps.database, graphs, found.received);
   const { joinedElsewhere, authorisers } = await loadRestrictedJoins(deps, found, heads);
   return {
-    heads, receipts, joinedElsewhere, authorisers,
+    heads, receipts, joinedElsewhere, authorisers, graphs, news: new Map(), pdus: new Map(found.received.map(({ eventId, pdu }) => [eventId, pdu])),
     wanted: found.eventIds,
     events: new Map(events.flatMap(knownEvent)),
   };
@@ -66,7 +70,7 @@ function wantedState(found: Survey, heads: ReadonlyMap<string, RoomHead>): State
   for (const head of heads.values()) {
     for (const [type, stateKey] of CORE_STATE) wants.push({ head, type, stateKey });
   }
-  for (const { roomId, draft } of found.drafts) {
+  for (const { roomId, draft } of [...found.drafts, ...found.received.map(({ roomId, pdu }) => ({ roomId, draft: pdu }))]) {
     const head = heads.get(roomId);
     if (head === undefined || head.complete) continue;
     for (const [type, stateKey] of authTypesFor(draft, head.version)) wants.push({ head, type, stateKey });

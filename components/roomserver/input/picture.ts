@@ -1,6 +1,10 @@
 /** What `load` shows `decide`: everything that the inputs of one batch may ask for, and what earlier inputs of the batch have done to it. */
+import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
+import type { GraphAt } from '../receive/overlay.ts';
+import { addNewEvent, createGraph, type RoomGraph } from '../receive/room-graph.ts';
 import { stateRef } from '../storage/refs.ts';
 import { knowsState, membershipOf, type RoomHead } from './room-head.ts';
+import type { NewEvent } from './effects.ts';
 
 /** An event that an input refers to: to redact it, or to put a receipt on it. */
 export interface KnownEvent {
@@ -24,13 +28,30 @@ export interface Picture {
   readonly receipts: Map<string, number>;
   /** State references of memberships of other rooms that are `join`. */
   readonly joinedElsewhere: ReadonlySet<string>;
+  /** Of received events, by event ID. */
+  readonly pdus: ReadonlyMap<string, Pdu>;
+  /** Graphs of rooms, as far as decisions have looked into them. */
+  readonly graphs: Map<string, RoomGraph>;
+  /** By room ID: the events of the batch so far. */
+  readonly news: Map<string, NewEvent[]>;
   /** By room ID: local members who may be able to authorise a restricted join. */
   readonly authorisers: ReadonlyMap<string, readonly string[]>;
 }
 
 export const EMPTY_PICTURE: Picture = {
-  heads: new Map(), events: new Map(), wanted: new Set(), receipts: new Map(), joinedElsewhere: new Set(), authorisers: new Map(),
+  heads: new Map(), events: new Map(), wanted: new Set(), receipts: new Map(), joinedElsewhere: new Set(), authorisers: new Map(), pdus: new Map(), graphs: new Map(), news: new Map(),
 };
+
+/** The room with its graph, which is empty at first but for the batch's own events. */
+export function graphAt({ graphs, news }: Picture, head: RoomHead): GraphAt {
+  let graph = graphs.get(head.roomId);
+  if (graph === undefined) {
+    graph = createGraph(head.roomId);
+    for (const event of news.get(head.roomId) ?? []) addNewEvent(graph, event);
+    graphs.set(head.roomId, graph);
+  }
+  return { head, graph };
+}
 
 /** Whether the user is joined to the room, as far as this owner can see: by the head where it is in memory, else as the tables had it. */
 export function isJoinedTo(picture: Picture, roomId: string, userId: string): boolean {

@@ -4,6 +4,8 @@ import type { Processor } from '../../../pkg/log/processor.ts';
 import type { SigningKey } from '../../../pkg/matrix/signing/signing-key.ts';
 import type { Database } from '../../../pkg/storage/database.ts';
 import type { Typing } from '../typing/typing.ts';
+import type { StagedState } from '../../../schemas/ports/staged-state.ts';
+import { loadWanted } from '../receive/load-graph.ts';
 import { decodeInput, keyOf } from './check-input.ts';
 import { commitBatch } from './commit.ts';
 import { decide } from './decide.ts';
@@ -18,10 +20,13 @@ export interface RoomProcessorDeps {
   readonly serverName: string;
   readonly signingKey: SigningKey;
   readonly typing: Typing;
+  /** States of rooms that were fetched from other servers; none by default. */
+  readonly stagedState?: StagedState;
   /** Budget of the heads and their state in memory. */
   readonly headBytesMax?: number;
 }
 
+const NOTHING_STAGED: StagedState = { slice: async () => [], stateIds: async () => [] };
 const HEAD_BYTES_MAX = 64 * 1024 * 1024;
 
 /**
@@ -29,7 +34,7 @@ const HEAD_BYTES_MAX = 64 * 1024 * 1024;
  * `forget`) of one batch come before the next `load`.
  */
 export function createRoomProcessor(deps: RoomProcessorDeps): Processor<RoomInput, RoomEffects> {
-  const { database, serverName, signingKey, typing } = deps;
+  const { database, serverName, signingKey, typing, stagedState = NOTHING_STAGED } = deps;
   const heads = createHeadCache(deps.headBytesMax ?? HEAD_BYTES_MAX);
   let picture: Picture = EMPTY_PICTURE;
   let batch = heads.batch();
@@ -41,6 +46,11 @@ export function createRoomProcessor(deps: RoomProcessorDeps): Processor<RoomInpu
       heads.trim(picture.heads.keys());
       batch = heads.batch();
       picture = await loadPicture({ database, heads, serverName }, inputs);
+    },
+    async loadMore({ roomId }) {
+      const head = picture.heads.get(roomId);
+      const graph = picture.graphs.get(roomId);
+      if (head !== undefined && graph !== undefined) await loadWanted({ database, stagedState }, graph, head);
     },
     decide(input, place) {
       const decision = decide({ picture, signer: { serverName, signingKey }, input, place });

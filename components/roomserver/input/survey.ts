@@ -1,4 +1,5 @@
 /** What the inputs of a batch will ask for, told without any room's state. */
+import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
 import type { PlacedInput } from '../../../pkg/log/processor.ts';
 import type { DraftEvent, RoomInput } from '../../../schemas/log/room-input.ts';
 import { receiptRef } from '../storage/refs.ts';
@@ -20,10 +21,12 @@ export interface Survey {
   readonly members: { readonly roomId: string; readonly userId: string }[];
   readonly eventIds: Set<string>;
   readonly receiptRefs: Set<string>;
+  /** Events of other servers. */
+  readonly received: { readonly roomId: string; readonly eventId: string; readonly pdu: Pdu }[];
 }
 
 export function survey(inputs: readonly PlacedInput<RoomInput>[]): Survey {
-  const found: Survey = { roomIds: new Set(), drafts: [], members: [], eventIds: new Set(), receiptRefs: new Set() };
+  const found: Survey = { roomIds: new Set(), drafts: [], members: [], eventIds: new Set(), receiptRefs: new Set(), received: [] };
   for (const { input } of inputs) {
     if (textProblem(input) === undefined) surveyInput(found, input);
   }
@@ -31,9 +34,10 @@ export function survey(inputs: readonly PlacedInput<RoomInput>[]): Survey {
 }
 
 function surveyInput(found: Survey, input: RoomInput): void {
-  const { roomId, sendEvent, setReceipt, setTyping } = input;
+  const { roomId, sendEvent, setReceipt, setTyping, receivePdu } = input;
   found.roomIds.add(roomId);
   if (sendEvent) surveyDraft(found, roomId, { sender: sendEvent.sender, event: sendEvent.event });
+  if (receivePdu) found.received.push({ roomId, eventId: receivePdu.eventId, pdu: JSON.parse(Buffer.from(receivePdu.pdu).toString()) as Pdu });
   if (setTyping) found.members.push({ roomId, userId: setTyping.userId });
   if (setReceipt) {
     found.members.push({ roomId, userId: setReceipt.userId });

@@ -1,0 +1,138 @@
+/**
+ * PURE. The verdict on an event of another server. What it follows or stands on may be unknown here: then it waits, in a queue of its own room and origin, and another server is asked:
+ * first for the events in between, then, where that does not help, for the whole state before it; for its auth events when they are missing.
+ */
+import { prevEventIds, type Pdu } from '../../../pkg/matrix/events/pdu.ts';
+import type { ReceivePdu } from '../../../schemas/log/room-input.ts';
+import { keyOf } from '../input/check-input.ts';
+import { headerOf, NO_EFFECTS, type Deciding, type RoomDecision } from '../input/decision.ts';
+import type { NeedChanges, RoomEffects } from '../input/effects.ts';
+import { encodeEvent } from '../input/outputs.ts';
+import { refused } from '../input/refused.ts';
+import { askFor } from './ask.ts';
+import { slim, type GraphAt, type Overlay } from './overlay.ts';
+import { placeEvent, type Placement } from './place-event.ts';
+import { wholeState } from './resolve-fork.ts';
+import { isLacking, type GraphNeed } from './room-graph.ts';
+
+/** How long an event waits for the events before it, for its auth events, for the state before it. */
+const WAIT_MS = { missing_events: 30_000, event_auth: 30_000, state_at: 60_000 } as const;
+
+interface Received {
+  readonly receive: ReceivePdu;
+  readonly pdu: Pdu;
+  /** What was asked for it before. */
+  readonly needs: readonly GraphNeed[];
+}
+
+/** Whether this server is in the room, its writer has looked; that the event is what its sender signed, too. */
+export function decideReceive(deciding: Deciding, at: GraphAt, { receive, pdu }: Omit<Received, 'needs'>): RoomDecision {
+  const needs = needsSoFar(deciding, at);
+  if (needs === undefined) return { kind: 'lacking' };
+  const received = { receive, pdu, needs };
+  const problem = shapeProblem(pdu);
+  if (problem !== undefined) return giveUp(deciding, received, { status: 400, errcode: 'M_BAD_JSON', error: problem });
+  const placement = place(deciding, at, received);
+  switch (placement.kind) {
+    case 'lacking':
+      return { kind: 'lacking' };
+    case 'known':
+      return { kind: 'accepted', effects: { ...NO_EFFECTS, needs: closing(needs) }, outputs: [], result: { event_id: receive.eventId, verdict: placement.verdict } };
+    case 'missing':
+      return wait(deciding, at, { received, placement });
+    case 'placed':
+      return accept(deciding, at, { received, placement });
+  }
+}
+
+/** Only an input that has waited can have asked. */
+function needsSoFar({ input, place: { isAgain } }: Deciding, { graph }: GraphAt): readonly GraphNeed[] | undefined {
+  if (isAgain !== true) return [];
+  const needs = graph.needs.get(input.inputId);
+  if (needs === undefined) graph.wants.needs.add(input.inputId);
+  return needs;
+}
+
+/** What no event in a room's graph can be, and what no table can hold. */
+function shapeProblem(pdu: Pdu): string | undefined {
+  const prevs = prevEventIds(pdu);
+  if (prevs.length === 0) return 'An event must follow other events of its room';
+  const texts = [pdu.type, pdu.sender, pdu.state_key ?? '', ...prevs];
+  return texts.every((text) => !text.includes('\0') && text.isWellFormed()) ? undefined : 'An identifier of the event holds a character that is not allowed';
+}
+
+function place(deciding: Deciding, at: GraphAt, { receive, pdu, needs }: Received): Placement {
+  const arrival = {
+    eventId: receive.eventId, pdu, bytes: receive.pdu, kind: 'received' as const, sequence: deciding.place.nextSequence, relayOf: receive.relay ? receive.origin : '', deviceId: '', txnId: '',
+  };
+  const placement = placeEvent(at, arrival);
+  if (placement.kind !== 'missing' || placement.prev.length === 0) return placement;
+  const stageId = needs.find(({ kind, answer }) => kind === 'state_at' && answer?.status === 200)?.answer?.stageId;
+  if (stageId === undefined || stageId === '') return placement;
+  const stateBefore = stagedState(at, stageId);
+  return stateBefore === undefined ? { kind: 'lacking' } : placeEvent(at, { ...arrival, stateBefore });
+}
+
+/** The state that another server has told, as an overlay; undefined: lacking. */
+function stagedState(at: GraphAt, stageId: string): Overlay | undefined {
+  const whole = wholeState(at);
+  const staged = at.graph.stages.get(stageId);
+  if (staged === undefined) at.graph.wants.stages.add(stageId);
+  if (whole === undefined || staged === undefined) return undefined;
+  const overlay = slim(at, new Map([...whole.keys(), ...staged.keys()].map((slot) => [slot, staged.get(slot)])));
+  return isLacking(at.graph) ? undefined : overlay;
+}
+
+interface Waiting {
+  readonly received: Received;
+  readonly placement: Extract<Placement, { kind: 'missing' }>;
+}
+
+function wait(deciding: Deciding, at: GraphAt, { received, placement }: Waiting): RoomDecision {
+  const { receive, needs } = received;
+  const kinds = placement.auth.length > 0 ? (['event_auth'] as const)
+    // What was fetched to close a gap and does not reach back to what is known here is not a case for more of the same.
+    : receive.needId === '' ? (['missing_events', 'state_at'] as const) : (['state_at'] as const);
+  for (const kind of kinds) {
+    const need = needs.find((one) => one.kind === kind);
+    if (need === undefined) return ask(deciding, at, { received, kind, reason: reasonOf(placement) });
+    if (need.answer === undefined && deciding.place.nowMs < need.deadlineMs) return { kind: 'parked', reason: reasonOf(placement), untilMs: need.deadlineMs };
+  }
+  return giveUp(deciding, received, { status: 404, errcode: 'M_NOT_FOUND', error: reasonOf(placement) });
+}
+
+function reasonOf({ prev, auth }: Waiting['placement']): string {
+  return auth.length > 0 ? `its auth event ${auth[0]} is not known` : `it follows ${prev[0]}, which is not known`;
+}
+
+function ask(deciding: Deciding, { head }: GraphAt, { received, kind, reason }: { received: Received; kind: keyof typeof WAIT_MS; reason: string }): RoomDecision {
+  const { receive: { origin, eventId }, needs } = received;
+  const about = { origin, eventId };
+  const body = {
+    missing_events: { missingEvents: { ...about, earliest: [...head.extremities], minDepth: 0 } },
+    event_auth: { eventAuth: about },
+    state_at: { stateAt: about },
+  }[kind];
+  return askFor(deciding, { number: needs.length + 1, roomVersion: head.version.id, kind, eventId, waitMs: WAIT_MS[kind], key: keyOf(deciding.input), reason, body });
+}
+
+function accept(deciding: Deciding, { head }: GraphAt, { received, placement }: { received: Received; placement: Extract<Placement, { kind: 'placed' }> }): RoomDecision {
+  const { input } = deciding;
+  const { event, room, redaction, reason } = placement;
+  const effects: RoomEffects = {
+    inputId: input.inputId, roomId: input.roomId, room, events: [event], redactions: redaction === undefined ? [] : [redaction], needs: closing(received.needs),
+  };
+  return {
+    kind: 'accepted', effects, outputs: event.verdict === 'accepted' ? [encodeEvent(headerOf(input, head.version.id), event)] : [],
+    result: { event_id: event.eventId, verdict: event.verdict, ...(reason !== '' && { reason }) },
+  };
+}
+
+function giveUp({ input }: Deciding, { needs }: Received, outcome: { status: number; errcode: string; error: string }): RoomDecision {
+  const why = refused(outcome.status, outcome.errcode, outcome.error);
+  return { kind: 'rejected', outcome: why, ...(needs.length > 0 && { effects: { inputId: input.inputId, roomId: input.roomId, events: [], redactions: [], needs: closing(needs) } }) };
+}
+
+function closing(needs: readonly GraphNeed[]): NeedChanges {
+  return { closed: needs.map(({ needId }) => needId) };
+}

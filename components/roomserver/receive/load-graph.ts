@@ -1,0 +1,164 @@
+/** Reads what decisions have found lacking of a room's graph. One round may ask for all kinds at once; each is one statement, or one for each generation of an auth chain. */
+import { roomInputCodec } from '../../../pkg/log/codec.ts';
+import { authEventIds, prevEventIds, type Pdu } from '../../../pkg/matrix/events/pdu.ts';
+import { createEventIdOfRoom } from '../../../pkg/matrix/ids/room-id.ts';
+import { slotOf, type Slot } from '../../../pkg/matrix/state-res/slot.ts';
+import type { Database, Reader, SqlRow } from '../../../pkg/storage/database.ts';
+import type { Answer } from '../../../schemas/log/room-input.ts';
+import type { StagedState } from '../../../schemas/ports/staged-state.ts';
+import type { NeedRow } from '../input/effects.ts';
+import { loadState } from '../input/load-state.ts';
+import type { RoomHead } from '../input/room-head.ts';
+import type { GraphEvent, GraphNeed, RoomGraph, StateNode } from './room-graph.ts';
+
+export interface GraphLoading {
+  readonly database: Database;
+  readonly stagedState: Pick<StagedState, 'stateIds'>;
+}
+
+interface EventSql extends SqlRow {
+  event_id: string; room_id: string; json: Uint8Array; state_id: number | null; rejected: number; soft_failed: number; order_key: number | null; redacted_by: string | null;
+}
+
+/** States are read back to this many below the newest at first, then four times as many each time. */
+const STATES_FIRST = 64;
+
+/** What the received events of a batch refer to, of all rooms with one statement. */
+export async function loadReceived(database: Database, graphs: ReadonlyMap<string, RoomGraph>, received: readonly { roomId: string; eventId: string; pdu: Pdu }[]): Promise<void> {
+  const wanted = new Map<string, Set<string>>([...graphs.keys()].map((roomId) => [roomId, new Set()]));
+  for (const { roomId, eventId, pdu } of received) for (const referred of referredTo(eventId, pdu, roomId)) wanted.get(roomId)!.add(referred);
+  const found = await readGraphEvents(database, [...new Set([...wanted.values()].flatMap((ids) => [...ids]))]);
+  for (const [roomId, ids] of wanted) takeIn(graphs.get(roomId)!, ids, found);
+}
+
+/** Fulfils and clears what the graph wants. */
+export async function loadWanted({ database, stagedState }: GraphLoading, graph: RoomGraph, head: RoomHead): Promise<void> {
+  const { wants } = graph;
+  if (wants.events.size > 0) takeIn(graph, wants.events, await readGraphEvents(database, [...wants.events]));
+  if (wants.chains.size > 0) await loadChains(database, graph, [...wants.chains]);
+  if (wants.state.size > 0) await loadState(database, [...wants.state.values()].map(([type, stateKey]) => ({ head, type, stateKey })));
+  if (wants.trails) await loadStates(database, graph, head);
+  if (wants.full) graph.full = await readFullState(database, graph.roomId);
+  if (wants.needs.size > 0) await loadNeeds(database, graph, [...wants.needs]);
+  for (const stageId of wants.stages) graph.stages.set(stageId, await readStage(database, await stagedState.stateIds(stageId)));
+  for (const set of [wants.events, wants.chains, wants.state, wants.needs, wants.stages]) set.clear();
+  wants.trails = false;
+  wants.full = false;
+}
+
+/** The event, what it follows, and what authorises it. */
+function referredTo(eventId: string, pdu: Pdu, roomId: string): string[] {
+  return [eventId, ...prevEventIds(pdu), ...authEventIds(pdu), ...(pdu.room_id === roomId && !roomId.includes(':') ? [createEventIdOfRoom(roomId)] : [])];
+}
+
+function pduIn(bytes: Uint8Array): Pdu {
+  return JSON.parse(Buffer.from(bytes).toString()) as Pdu;
+}
+
+interface FoundEvents {
+  readonly events: ReadonlyMap<string, EventSql>;
+  readonly followed: ReadonlySet<string>;
+}
+
+async function readGraphEvents(reader: Reader, eventIds: readonly string[]): Promise<FoundEvents> {
+  const ids = eventIds.filter(isStorable);
+  if (ids.length === 0) return { events: new Map(), followed: new Set() };
+  const rows = await reader.queryIn<EventSql>('SELECT event_id, room_id, json, state_id, rejected, soft_failed, order_key, redacted_by FROM events WHERE event_id IN (??)', [], ids);
+  const followed = await reader.queryIn<{ prev_event_id: string }>(
+    `SELECT DISTINCT x.prev_event_id FROM event_edges x JOIN events e ON e.event_id = x.event_id
+     WHERE e.rejected = 0 AND e.soft_failed = 0 AND e.state_id IS NOT NULL AND x.prev_event_id IN (??)`, [], ids);
+  return { events: new Map(rows.map((row) => [row.event_id, row])), followed: new Set(followed.map((row) => row.prev_event_id)) };
+}
+
+/** What the batch itself has brought stays. */
+function takeIn(graph: RoomGraph, wanted: Iterable<string>, found: FoundEvents): void {
+  for (const eventId of wanted) {
+    if (found.followed.has(eventId)) graph.followed.add(eventId);
+    const row = found.events.get(eventId);
+    if (!graph.events.has(eventId)) graph.events.set(eventId, row === undefined ? null : graphEvent(row));
+  }
+}
+
+function graphEvent(row: EventSql): GraphEvent {
+  return {
+    eventId: row.event_id, roomId: row.room_id, pdu: pduIn(row.json), stateId: row.state_id, rejected: row.rejected === 1, softFailed: row.soft_failed === 1,
+    orderKey: row.order_key, redacted: row.redacted_by !== null,
+  };
+}
+
+/** The auth chains of the events, a generation at a time, from those that are known already on. */
+async function loadChains(reader: Reader, graph: RoomGraph, eventIds: readonly string[]): Promise<void> {
+  const seen = new Set(eventIds);
+  let generation = eventIds;
+  while (generation.length > 0) {
+    const missing = generation.filter((eventId) => !graph.events.has(eventId));
+    if (missing.length > 0) takeIn(graph, missing, await readGraphEvents(reader, missing));
+    const next = new Set<string>();
+    for (const eventId of generation) {
+      const event = graph.events.get(eventId);
+      if (event === null || event === undefined) continue;
+      for (const authId of authEventIds(event.pdu)) if (!seen.has(authId)) next.add(authId);
+    }
+    for (const eventId of next) seen.add(eventId);
+    generation = [...next];
+  }
+  // Whoever is in a whole chain has its own whole chain there.
+  for (const eventId of seen) graph.chains.add(eventId);
+}
+
+interface DeltaSql extends SqlRow {
+  state_id: number; prev_state_id: number; depth: number; type: string; state_key: string; event_id: string; replaces: string | null;
+}
+
+async function loadStates(reader: Reader, graph: RoomGraph, head: RoomHead): Promise<void> {
+  const newest = Math.min(graph.statesAbove, head.lastStateId);
+  const back = graph.statesAbove === Infinity ? STATES_FIRST : (head.lastStateId - graph.statesAbove) * 4 + STATES_FIRST;
+  const above = Math.max(0, head.lastStateId - back);
+  const rows = await reader.query<DeltaSql>(
+    'SELECT state_id, prev_state_id, depth, type, state_key, event_id, replaces FROM state_deltas WHERE room_id = ? AND state_id > ? AND state_id <= ? ORDER BY state_id',
+    [graph.roomId, above, newest]);
+  for (const [stateId, deltas] of Map.groupBy(rows, (row) => row.state_id)) if (!graph.states.has(stateId)) graph.states.set(stateId, stateNode(deltas));
+  graph.statesAbove = above;
+}
+
+function stateNode(rows: readonly DeltaSql[]): StateNode {
+  const { state_id: stateId, prev_state_id: prevStateId, depth } = rows[0]!;
+  const steps = rows.map((row) => ({ slot: slotOf(row.type, row.state_key), eventId: row.event_id === '' ? undefined : row.event_id, replaces: row.replaces ?? undefined }));
+  return { stateId, prevStateId, depth, steps };
+}
+
+async function readFullState(reader: Reader, roomId: string): Promise<Map<Slot, string>> {
+  const rows = await reader.query<{ type: string; state_key: string; event_id: string }>('SELECT type, state_key, event_id FROM current_state WHERE room_id = ?', [roomId]);
+  return new Map(rows.map((row) => [slotOf(row.type, row.state_key), row.event_id]));
+}
+
+interface NeedSql extends SqlRow {
+  need_id: string; kind: string; input_id: string; event_id: string; event: Uint8Array | null; answer: Uint8Array | null; deadline: number;
+}
+
+async function loadNeeds(reader: Reader, graph: RoomGraph, inputIds: readonly string[]): Promise<void> {
+  const rows = await reader.queryIn<NeedSql>('SELECT need_id, kind, input_id, event_id, event, answer, deadline FROM needs WHERE input_id IN (??)', [], inputIds);
+  for (const inputId of inputIds) graph.needs.set(inputId, rows.filter((row) => row.input_id === inputId).map(graphNeed));
+}
+
+function graphNeed(row: NeedSql): GraphNeed {
+  return {
+    needId: row.need_id, kind: row.kind as NeedRow['kind'], eventId: row.event_id, event: row.event, deadlineMs: row.deadline,
+    answer: row.answer === null ? undefined : (roomInputCodec.decode(row.answer).answer as Answer),
+  };
+}
+
+/** The state that a stage holds: events that were rejected when they were imported are in no state. */
+async function readStage(reader: Reader, eventIds: readonly string[]): Promise<Map<Slot, string>> {
+  const state = new Map<Slot, string>();
+  const ids = eventIds.filter(isStorable);
+  if (ids.length === 0) return state;
+  const rows = await reader.queryIn<{ event_id: string; type: string; state_key: string | null }>('SELECT event_id, type, state_key FROM events WHERE rejected = 0 AND event_id IN (??)', [], ids);
+  for (const row of rows) if (row.state_key !== null) state.set(slotOf(row.type, row.state_key), row.event_id);
+  return state;
+}
+
+/** Texts of other servers may hold what no database takes, and so no row has. */
+function isStorable(text: string): boolean {
+  return !text.includes('\0') && text.isWellFormed();
+}

@@ -1,0 +1,98 @@
+/**
+ * States of a room as what they have different from its current state, which is in memory: an overlay. It costs what has changed since both were one, however big the room is.
+ */
+import type { StateLookup } from '../../../pkg/matrix/auth/power-levels.ts';
+import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
+import { slotOf, type Slot } from '../../../pkg/matrix/state-res/slot.ts';
+import { knowsState, stateEntry, type RoomHead } from '../input/room-head.ts';
+import { lookForEvent, type RoomGraph, type StateNode } from './room-graph.ts';
+
+/** Event IDs by slot; undefined: the slot is empty there. Slots that are not in it are as in the current state. */
+export type Overlay = ReadonlyMap<Slot, string | undefined>;
+
+export const CURRENT: Overlay = new Map();
+
+/** A room and what is known of its graph. */
+export interface GraphAt {
+  readonly head: RoomHead;
+  readonly graph: RoomGraph;
+}
+
+/** What the state has different from the current one; undefined: lacking. Walks from both to where they meet. */
+export function overlayOf({ head, graph }: GraphAt, stateId: number): Overlay | undefined {
+  const under = new Map<Slot, string | undefined>();
+  const over = new Map<Slot, string | undefined>();
+  let [left, right] = [head.stateId, stateId];
+  while (left !== right) {
+    const isLeft = depthOf(graph, left) >= depthOf(graph, right);
+    const node = nodeAt(graph, isLeft ? left : right);
+    if (node === undefined) return undefined;
+    // The deeper one steps down; an unknown one has no depth and asks to be loaded.
+    if (isLeft) {
+      for (const { slot, replaces } of node.steps) under.set(slot, replaces);
+      left = node.prevStateId;
+    } else {
+      for (const { slot, eventId } of node.steps) if (!over.has(slot)) over.set(slot, eventId);
+      right = node.prevStateId;
+    }
+  }
+  return new Map([...under, ...over]);
+}
+
+function depthOf(graph: RoomGraph, stateId: number): number {
+  if (stateId === 0) return 0;
+  return graph.states.get(stateId)?.depth ?? Infinity;
+}
+
+/** The state as a difference to another one; undefined: wanted now. Throws when there is no such state. */
+export function nodeAt(graph: RoomGraph, stateId: number): StateNode | undefined {
+  const node = graph.states.get(stateId);
+  if (node !== undefined) return node;
+  if (stateId > graph.statesAbove) throw new Error(`room ${graph.roomId} has no state ${stateId}`);
+  graph.wants.trails = true;
+  return undefined;
+}
+
+/** The event ID at a slot of the current state; undefined: empty, or wanted now (`isLacking`). */
+export function currentAt({ head, graph }: GraphAt, slot: Slot): string | undefined {
+  const key = keyOf(slot);
+  if (knowsState(head, ...key)) return stateEntry(head, ...key)?.eventId;
+  graph.wants.state.set(slot, key);
+  return undefined;
+}
+
+/** The event ID at a slot of the state under the overlay. */
+export function idAt(at: GraphAt, overlay: Overlay, slot: Slot): string | undefined {
+  return overlay.has(slot) ? overlay.get(slot) : currentAt(at, slot);
+}
+
+/** The state under the overlay, as event authorisation looks into it. What it says is only true when nothing was found lacking. */
+export function lookupAt(at: GraphAt, overlay: Overlay): StateLookup {
+  return (type, stateKey) => {
+    const slot = slotOf(type, stateKey);
+    if (!overlay.has(slot)) return currentAt(at, slot) === undefined ? undefined : stateEntry(at.head, type, stateKey)?.pdu;
+    const eventId = overlay.get(slot);
+    return eventId === undefined ? undefined : pduOf(at, eventId);
+  };
+}
+
+/** The event's PDU; undefined: unknown, or wanted now. */
+export function pduOf({ graph }: GraphAt, eventId: string): Pdu | undefined {
+  return lookForEvent(graph, eventId)?.pdu;
+}
+
+/** Whether both say the same of every slot. */
+export function isSameState(at: GraphAt, left: Overlay, right: Overlay): boolean {
+  return [...new Set([...left.keys(), ...right.keys()])].every((slot) => idAt(at, left, slot) === idAt(at, right, slot));
+}
+
+/** Without the slots that are as in the current state. */
+export function slim(at: GraphAt, overlay: Overlay): Overlay {
+  return new Map([...overlay].filter(([slot, eventId]) => currentAt(at, slot) !== eventId));
+}
+
+/** Type and state key of a slot. */
+export function keyOf(slot: Slot): [type: string, stateKey: string] {
+  const at = slot.indexOf('\0');
+  return [slot.slice(0, at), slot.slice(at + 1)];
+}

@@ -1,0 +1,161 @@
+/**
+ * PURE. Puts an event of another server (or one that another server had to sign) into the room's graph: steps 4 to 6 of the checks on receipt, the state before and after it, the forward
+ * extremities and the current state that follow from it (spec: server-server, "Checks performed on receipt of a PDU", "Soft failure"; rooms/, state resolution).
+ */
+import { mayRedact } from '../../../pkg/matrix/auth/may-redact.ts';
+import { roomPower } from '../../../pkg/matrix/auth/power-levels.ts';
+import { canonicalJson } from '../../../pkg/matrix/canonical-json/canonical-json.ts';
+import { checkAuthorisation, type AuthorisationOutcome } from '../../../pkg/matrix/events/check-received.ts';
+import { prevEventIds, redactsOf, type Pdu } from '../../../pkg/matrix/events/pdu.ts';
+import { redact } from '../../../pkg/matrix/events/redact.ts';
+import { slotOf } from '../../../pkg/matrix/state-res/slot.ts';
+import type { NewEvent, Redaction, RoomRow } from '../input/effects.ts';
+import { visibilityAt } from '../input/history-visibility.ts';
+import { rowAfter } from '../input/room-head.ts';
+import { CURRENT, lookupAt, type GraphAt, type Overlay } from './overlay.ts';
+import { isLacking, lookForEvent, type RoomGraph } from './room-graph.ts';
+import { beginStates, type StateAt, type States } from './states.ts';
+
+/** An event that has arrived, its integrity checked. */
+export interface Arrival {
+  readonly eventId: string;
+  readonly pdu: Pdu;
+  readonly bytes: Uint8Array;
+  readonly kind: 'local' | 'received';
+  /** Of the record that will announce it. */
+  readonly sequence: number;
+  readonly relayOf: string;
+  readonly deviceId: string;
+  readonly txnId: string;
+  /** The state before it as its server tells it, where its previous events are not known here. */
+  readonly stateBefore?: Overlay;
+}
+
+export type Placement =
+  | { readonly kind: 'lacking' }
+  /** It has its place already. */
+  | { readonly kind: 'known'; readonly verdict: NewEvent['verdict'] }
+  /** It follows, or is authorised by, events that this server does not know. */
+  | { readonly kind: 'missing'; readonly prev: readonly string[]; readonly auth: readonly string[] }
+  | { readonly kind: 'placed'; readonly event: NewEvent; readonly room: RoomRow; readonly redaction: Redaction | undefined; readonly reason: string };
+
+/**
+ * 1 known already · 2 previous events · 3 the state before it · 4 auth events, state before, current state (the spec's 4 to 6) · 5 the state after it · 6 forward extremities and the current
+ * state · 7 redactions.
+ */
+export function placeEvent(at: GraphAt, arrival: Arrival): Placement {
+  const { graph } = at;
+  // 1.
+  const known = lookForEvent(graph, arrival.eventId);
+  if (known && known.stateId !== null) return { kind: 'known', verdict: known.rejected ? 'rejected' : known.softFailed ? 'softFailed' : 'accepted' };
+  // 2.
+  const prevs = prevEventIds(arrival.pdu);
+  const missing = arrival.stateBefore === undefined ? prevs.filter((eventId) => !isPlaced(at, eventId)) : [];
+  if (isLacking(graph)) return { kind: 'lacking' };
+  if (missing.length > 0) return { kind: 'missing', prev: missing, auth: [] };
+  // 3.
+  const states = beginStates(at);
+  const before = arrival.stateBefore === undefined ? stateBefore(at, states, prevs) : states.asState(arrival.stateBefore);
+  if (before === undefined) return { kind: 'lacking' };
+  // 4.
+  const outcome = authorise(at, arrival, before.overlay);
+  if (isLacking(graph)) return { kind: 'lacking' };
+  if (outcome.outcome === 'incomplete') return { kind: 'missing', prev: [], auth: outcome.missing };
+  return settle(at, { arrival, states, before, outcome });
+}
+
+function isPlaced({ graph, head }: GraphAt, eventId: string): boolean {
+  const event = lookForEvent(graph, eventId);
+  return event !== null && event !== undefined && event.stateId !== null && event.roomId === head.roomId;
+}
+
+/** The resolution of the states after the previous events. */
+function stateBefore(at: GraphAt, states: States, prevs: readonly string[]): StateAt | undefined {
+  return states.resolve(prevs.map((eventId) => at.graph.events.get(eventId)!.stateId!));
+}
+
+function authorise(at: GraphAt, { eventId, pdu, bytes }: Arrival, before: Overlay): AuthorisationOutcome {
+  const { head } = at;
+  return checkAuthorisation({
+    event: { eventId, roomId: head.roomId, pdu, json: Buffer.from(bytes).toString(), redacted: false },
+    version: head.version,
+    authEvents: (authId) => {
+      const event = lookForEvent(at.graph, authId);
+      return event === null || event === undefined ? undefined : { event: event.pdu, rejected: event.rejected };
+    },
+    stateBefore: lookupAt(at, before),
+    currentState: lookupAt(at, CURRENT),
+  });
+}
+
+interface Settling {
+  readonly arrival: Arrival;
+  readonly states: States;
+  readonly before: StateAt;
+  readonly outcome: Exclude<AuthorisationOutcome, { outcome: 'incomplete' }>;
+}
+
+function settle(at: GraphAt, { arrival, states, before, outcome }: Settling): Placement {
+  const { head, graph } = at;
+  const { eventId, pdu } = arrival;
+  const verdict = outcome.outcome;
+  // 5. A rejected event changes no state.
+  const changes = pdu.state_key !== undefined && verdict !== 'rejected';
+  // From here on others may be judged by it.
+  if (changes) addProvisionally(graph, arrival);
+  const after = changes ? states.change(before, slotOf(pdu.type, pdu.state_key!), { eventId, pdu }) : before;
+  // 6. Softly failed events are not followed by what is made here, and rejected ones by nothing.
+  const extremities = verdict === 'accepted' ? extremitiesAfter(at, eventId, pdu) : head.extremities;
+  const current = verdict === 'accepted' ? currentAfter(at, states, { extremities, eventId, after }) : undefined;
+  if (after === undefined || isLacking(graph) || (verdict === 'accepted' && current === undefined)) return { kind: 'lacking' };
+  const news = states.finish(current);
+  if (news === undefined) return { kind: 'lacking' };
+  // 7.
+  const redaction = verdict === 'accepted' ? redactionBy(at, arrival, before.overlay) : undefined;
+  const historyVisibility = visibilityAt(lookupAt(at, before.overlay), pdu);
+  if (isLacking(graph)) return { kind: 'lacking' };
+  const isShown = verdict === 'accepted';
+  const event: NewEvent = {
+    eventId, pdu, bytes: arrival.bytes, kind: arrival.kind, verdict, orderKey: isShown ? head.orderKey + 1 : null, sequence: isShown ? arrival.sequence : null,
+    stateId: states.idOf(after), states: news, historyVisibility, deviceId: arrival.deviceId, txnId: arrival.txnId, redacts: redaction?.eventId,
+    stateBeforeDiffers: before.overlay.size > 0, relayOf: arrival.relayOf,
+  };
+  return { kind: 'placed', event, room: rowAfter(head, event, extremities), redaction, reason: outcome.outcome === 'accepted' ? '' : outcome.reason };
+}
+
+function addProvisionally(graph: RoomGraph, { eventId, pdu }: Arrival): void {
+  if (graph.events.get(eventId)) return;
+  graph.events.set(eventId, { eventId, roomId: graph.roomId, pdu, stateId: null, orderKey: null, rejected: false, softFailed: false, redacted: false });
+}
+
+/** The event, and those that it does not follow; an event that arrives after others that follow it is none. */
+function extremitiesAfter({ head, graph }: GraphAt, eventId: string, pdu: Pdu): string[] {
+  const prevs = new Set(prevEventIds(pdu));
+  const left = head.extremities.filter((extremity) => !prevs.has(extremity));
+  return graph.followed.has(eventId) ? left : [...left, eventId];
+}
+
+/** The resolution of the states after all forward extremities; undefined: lacking. */
+function currentAfter(at: GraphAt, states: States, then: { extremities: readonly string[]; eventId: string; after: StateAt | undefined }): StateAt | undefined {
+  if (then.after === undefined) return undefined;
+  const others: number[] = [];
+  for (const extremity of then.extremities.filter((one) => one !== then.eventId)) {
+    const event = lookForEvent(at.graph, extremity);
+    if (event === undefined) return undefined;
+    others.push(event!.stateId!);
+  }
+  const isExtremity = then.extremities.includes(then.eventId);
+  return states.resolve(others, isExtremity ? then.after : undefined);
+}
+
+/** A redaction of an event that is known here. */
+function redactionBy(at: GraphAt, { eventId, pdu }: Arrival, before: Overlay): Redaction | undefined {
+  const { head, graph } = at;
+  const redacts = redactsOf(pdu, head.version);
+  if (redacts === undefined) return undefined;
+  const target = lookForEvent(graph, redacts);
+  if (!target || target.roomId !== head.roomId || target.redacted || target.pdu.type === 'm.room.create') return undefined;
+  if (!mayRedact(pdu, target.pdu, roomPower(lookupAt(at, before), head.version))) return undefined;
+  return { eventId: redacts, redactedBy: eventId, bytes: Buffer.from(canonicalJson(redact(target.pdu, head.version))) };
+}
+

@@ -1,0 +1,107 @@
+/**
+ * What is known of a room's graph while a batch is decided: events that inputs refer to, and the tree of states near the head. It is filled by `load-graph.ts` as decisions
+ * find it lacking, and by the batch's own events as they are accepted. `decide` asks through `lookFor…` functions: what is not there yet is noted in `wants`, and the decision made again later.
+ */
+import { slotOf, type Slot } from '../../../pkg/matrix/state-res/slot.ts';
+import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
+import type { Answer } from '../../../schemas/log/room-input.ts';
+import type { NeedRow, NewEvent, NewState } from '../input/effects.ts';
+
+export interface GraphEvent {
+  readonly eventId: string;
+  readonly roomId: string;
+  readonly pdu: Pdu;
+  /** The state after it; null for an outlier. */
+  readonly stateId: number | null;
+  readonly rejected: boolean;
+  readonly softFailed: boolean;
+  /** null: clients do not see it. */
+  readonly orderKey: number | null;
+  readonly redacted: boolean;
+}
+
+/** A state as its difference to another one; `eventId` undefined takes the slot out. */
+export interface StateNode {
+  readonly stateId: number;
+  readonly prevStateId: number;
+  readonly depth: number;
+  readonly steps: readonly { readonly slot: Slot; readonly eventId: string | undefined; readonly replaces: string | undefined }[];
+}
+
+/** A need of an input, and its answer once there is one. */
+export interface GraphNeed extends Pick<NeedRow, 'needId' | 'kind' | 'eventId' | 'event' | 'deadlineMs'> {
+  readonly answer: Answer | undefined;
+}
+
+/** What decisions have asked for in vain; `load-graph.ts` fulfils it and clears it. */
+export interface GraphWants {
+  readonly events: Set<string>;
+  /** Events whose whole auth chains are wanted. */
+  readonly chains: Set<string>;
+  readonly state: Map<Slot, readonly [type: string, stateKey: string]>;
+  /** States further back than those known. */
+  trails: boolean;
+  /** The whole current state as event IDs. */
+  full: boolean;
+  /** IDs of inputs whose needs are wanted. */
+  readonly needs: Set<string>;
+  /** Stages whose states are wanted. */
+  readonly stages: Set<string>;
+}
+
+export interface RoomGraph {
+  readonly roomId: string;
+  /** null: this server does not know the event. */
+  readonly events: Map<string, GraphEvent | null>;
+  /** Whether an accepted event follows it; known for every event in `events`. */
+  readonly followed: Set<string>;
+  readonly states: Map<number, StateNode>;
+  /** All committed states above this one are in `states`. */
+  statesAbove: number;
+  /** Events whose whole auth chains are in `events`. */
+  readonly chains: Set<string>;
+  /** The committed current state; undefined: not loaded. */
+  full: ReadonlyMap<Slot, string> | undefined;
+  readonly needs: Map<string, readonly GraphNeed[]>;
+  /** By stage: the state that it holds. */
+  readonly stages: Map<string, ReadonlyMap<Slot, string>>;
+  readonly wants: GraphWants;
+}
+
+export function createGraph(roomId: string): RoomGraph {
+  return {
+    roomId, events: new Map(), followed: new Set(), states: new Map(), statesAbove: Infinity, chains: new Set(), full: undefined, needs: new Map(), stages: new Map(),
+    wants: { events: new Set(), chains: new Set(), state: new Map(), trails: false, full: false, needs: new Set(), stages: new Set() },
+  };
+}
+
+/** Whether decisions have asked for something that is not loaded. */
+export function isLacking({ wants }: RoomGraph): boolean {
+  return wants.trails || wants.full || [wants.events, wants.chains, wants.state, wants.needs, wants.stages].some(({ size }) => size > 0);
+}
+
+/** The event; null when this server does not know it; undefined: wanted now. */
+export function lookForEvent(graph: RoomGraph, eventId: string): GraphEvent | null | undefined {
+  const event = graph.events.get(eventId);
+  if (event === undefined) graph.wants.events.add(eventId);
+  return event;
+}
+
+/** Takes in an event of the batch itself. */
+export function addNewEvent(graph: RoomGraph, event: NewEvent): void {
+  const known = graph.events.get(event.eventId);
+  if (event.kind === 'outlier' && known !== undefined && known !== null) return;
+  const { eventId, pdu, stateId, orderKey } = event;
+  graph.events.set(eventId, {
+    eventId, roomId: graph.roomId, pdu, stateId, orderKey, rejected: event.verdict === 'rejected', softFailed: event.verdict === 'softFailed', redacted: known?.redacted === true,
+  });
+  for (const state of event.states) graph.states.set(state.stateId, nodeOf(state));
+  if (event.kind !== 'outlier' && event.verdict === 'accepted') for (const prev of pdu.prev_events) graph.followed.add(prev);
+}
+
+function nodeOf({ stateId, prevStateId, depth, steps }: NewState): StateNode {
+  return {
+    stateId, prevStateId, depth,
+    steps: steps.map(({ type, stateKey, entry, replaces }) => ({ slot: slotOf(type, stateKey), eventId: entry?.eventId, replaces: replaces?.eventId })),
+  };
+}
