@@ -1,4 +1,5 @@
 /** What the clientapi is given. */
+import type { FederationTransport } from '../../pkg/federation/transport.ts';
 import type { CommandClient } from '../../pkg/log/commands.ts';
 import type { AppliedPositions } from '../../pkg/log/applied.ts';
 import type { PartitionMap } from '../../pkg/log/partition-map.ts';
@@ -22,4 +23,6 @@ export interface ClientapiDeps {
   readonly appliedPositions: AppliedPositions;
   readonly partitionMap: PartitionMap;
   readonly settings: ClientapiSettings;
+  /** To other servers, for what needs their answer now; none are asked without. */
+  readonly signedTransport?: FederationTransport;
 }

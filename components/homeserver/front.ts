@@ -56,8 +56,8 @@ function serverBlock(listen: string): string {
     proxy_set_header X-Forwarded-For $remote_addr;
     proxy_set_header X-Forwarded-Proto $scheme;
     proxy_connect_timeout 2s;
-    # Longer than the longest long poll.
-    proxy_read_timeout 120s;
+    # Longer than the longest long poll, and than a join by way of other servers.
+    proxy_read_timeout 150s;
     proxy_buffering off;
     # What is idempotent by its method (also PUT with a transaction ID) goes to another process when one fails; POST only when no
     # connection could be made, so that it cannot have been taken up.

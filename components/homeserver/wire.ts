@@ -81,6 +81,8 @@ export async function wire(options: WireOptions): Promise<Homeserver> {
       'user-input': { database: databases.userapi, consumer: USERAPI_CONSUMER },
     }),
   });
+  const transport = options.transport ?? NO_TRANSPORT;
+  const signed = signedTransport(transport, { serverName, signingKey });
   const common = { runtime, driver, partitionMap, exclusive, serverName };
   const applied = (log: 'room-output' | 'user-output') => () => readSequences(databases.syncapi, outputConsumerName(SYNCAPI_CONSUMER, log));
   const federated = () => sequencesIfAny(databases.federationapi, outputConsumerName(FEDERATIONAPI_CONSUMER, 'room-output'), settings.partitions);
@@ -108,13 +110,12 @@ export async function wire(options: WireOptions): Promise<Homeserver> {
     routes.push(...syncapi.routes);
   }
   if (roles.includes('clientapi')) {
-    routes.push(...createClientapi({ runtime, serverName, signingKey, commands, appliedPositions, partitionMap, settings, ...ports }).routes);
+    routes.push(...createClientapi({ runtime, serverName, signingKey, commands, appliedPositions, partitionMap, settings, signedTransport: signed, ...ports }).routes);
   }
   if (roles.includes('federationapi')) {
-    const transport = options.transport ?? NO_TRANSPORT;
     const federationapi = createFederationapi({
       ...common, ...ports, ...roomOutput, database: databases.federationapi, signingKey, version: VERSION, commands, transport,
-      signedTransport: signedTransport(transport, { serverName, signingKey }),
+      signedTransport: signed,
       roomHistoryQuery: roomHistoryQuery(databases.roomserver),
       settings: { trustedKeyServers: [], deniedServers: [], wellKnownServer: '', ...settings.federation },
     });

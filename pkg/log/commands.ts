@@ -15,7 +15,7 @@ export class OutcomeTimeout extends Error {
 
 export interface SubmitOptions {
   /** Instead of the 30 s, in ms from now: for what has to ask another server first. */
-  readonly deadlineMs?: number;
+  readonly deadlineMs?: number | undefined;
 }
 
 export interface CommandClient {

@@ -3,7 +3,7 @@ import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import { fitsIdLimit } from '../../../pkg/matrix/ids/byte-length.ts';
 import { isEventId } from '../../../pkg/matrix/ids/event-id.ts';
 import { isRoomId } from '../../../pkg/matrix/ids/room-id.ts';
-import { isLocalUser, isUserId } from '../../../pkg/matrix/ids/user-id.ts';
+import { isUserId } from '../../../pkg/matrix/ids/user-id.ts';
 
 function invalid(value: unknown, what: string): MatrixError {
   return new MatrixError(400, 'M_INVALID_PARAM', `${JSON.stringify(String(value).slice(0, 100))} is not ${what}`);
@@ -28,11 +28,4 @@ export function requireUserId(value: string | undefined): string {
 export function requireShort(value: string | undefined, what: string): string {
   if (value === undefined || !fitsIdLimit(value)) throw invalid(value, what);
   return value;
-}
-
-/** A user who is to be invited. Users of other servers cannot be told yet: 403 M_FORBIDDEN. */
-export function requireInvitable(value: string, serverName: string): string {
-  const userId = requireUserId(value);
-  if (!isLocalUser(userId, serverName)) throw new MatrixError(403, 'M_FORBIDDEN', `${userId} belongs to another server; this server does not federate yet`);
-  return userId;
 }

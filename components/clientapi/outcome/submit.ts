@@ -1,5 +1,6 @@
 /** Hands what a client wants to the owner of the room or user, and waits until it is done and can be seen. */
 import type { ApiRequest } from '../../../pkg/http/route.ts';
+import type { SubmitOptions } from '../../../pkg/log/commands.ts';
 import type { RoomInput } from '../../../schemas/log/room-input.ts';
 import type { UserInput } from '../../../schemas/log/user-input.ts';
 import type { Context } from '../context.ts';
@@ -16,9 +17,9 @@ export type UserCommand = { readonly userId: string; readonly inputId?: string }
   Pick<UserInput, 'register' | 'login' | 'logout' | 'setProfileField' | 'setAccountData' | 'putFilter'>;
 
 /** Resolves with the result of the accepted input, for example `{event_id}`. Throws `MatrixError`, see `awaitOutcome`. */
-export function submitRoomCommand(context: Submitting, request: Asking, command: RoomCommand): Promise<Record<string, unknown>> {
+export function submitRoomCommand(context: Submitting, request: Asking, command: RoomCommand, options: SubmitOptions = {}): Promise<Record<string, unknown>> {
   const input = { originServerTs: context.runtime.clock.now(), inputId: RANDOM_INPUT_ID, ...command, traceId: request.traceId };
-  return awaitOutcome(context, 'room-output', context.commands.submitRoomInput(input), request.logger);
+  return awaitOutcome(context, 'room-output', context.commands.submitRoomInput(input, options), request.logger);
 }
 
 /** The same for a user's input. */

@@ -3,6 +3,8 @@ import type { RoomQuery } from '../../../schemas/ports/room-query.ts';
 
 export interface CurrentMember {
   readonly membership: string;
+  /** Who set it. */
+  readonly sender: string;
   readonly content: Readonly<Record<string, unknown>>;
 }
 
@@ -10,6 +12,6 @@ export interface CurrentMember {
 export async function currentMember(roomQuery: Pick<RoomQuery, 'currentState'>, roomId: string, userId: string): Promise<CurrentMember | undefined> {
   const [event] = await roomQuery.currentState(roomId, [['m.room.member', userId]]);
   if (event === undefined) return undefined;
-  const { content } = JSON.parse(Buffer.from(event.pdu).toString()) as { content: Record<string, unknown> };
-  return { membership: String(content['membership']), content };
+  const { content, sender } = JSON.parse(Buffer.from(event.pdu).toString()) as { content: Record<string, unknown>; sender: string };
+  return { membership: String(content['membership']), sender, content };
 }

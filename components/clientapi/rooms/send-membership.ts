@@ -8,14 +8,16 @@ import { submitRoomCommand } from '../outcome/submit.ts';
 export interface MembershipChange {
   readonly roomId: string;
   readonly userId: string;
+  /** Servers to ask when this one is not in the room. */
+  readonly via?: readonly string[];
+  /** How long that may take; 30 s without. */
+  readonly deadlineMs?: number | undefined;
   readonly content: { membership: 'join' | 'invite' | 'leave' | 'ban'; reason?: string | undefined; [key: string]: unknown };
 }
 
 /** Sends the member event. Throws `MatrixError` when the room's owner refuses it. */
 export async function sendMembership(context: Context, request: ApiRequest, requester: Requester, change: MembershipChange): Promise<void> {
   const event = { type: 'm.room.member', stateKey: change.userId, content: contentBytes(change.content) };
-  await submitRoomCommand(context, request, {
-    roomId: change.roomId,
-    sendEvent: { sender: requester.userId, deviceId: requester.deviceId, txnId: '', event },
-  });
+  const sendEvent = { sender: requester.userId, deviceId: requester.deviceId, txnId: '', event, via: [...(change.via ?? [])] };
+  await submitRoomCommand(context, request, { roomId: change.roomId, sendEvent }, { deadlineMs: change.deadlineMs });
 }

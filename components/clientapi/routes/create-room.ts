@@ -1,19 +1,21 @@
 import { z } from 'zod';
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
+import { isLocalUser } from '../../../pkg/matrix/ids/user-id.ts';
 import { roomVersion, type RoomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import type { DraftEvent } from '../../../schemas/log/room-input.ts';
 import { jsonObject, parseBody, text } from '../checks/body.ts';
 import { contentBytes } from '../checks/event-content.ts';
-import { requireInvitable, requireShort } from '../checks/identifiers.ts';
+import { requireShort, requireUserId } from '../checks/identifiers.ts';
 import type { Context } from '../context.ts';
 import { submitRoomCommand } from '../outcome/submit.ts';
 import { memberProfile, type MemberProfile } from '../profile/member-profile.ts';
 import { buildCreateEvent } from '../rooms/create-event.ts';
+import { inviteOthers } from '../rooms/invite-others.ts';
 import { planRoom, type Preset, type StateWanted } from '../rooms/plan-room.ts';
 import { CLIENT_V3, limitedRequester, ok, type RouteSpec } from './client-route.ts';
 
-/** Each invitation is an event of the same transaction. */
+/** Each invitation is an event of the same transaction, or a request to another server. */
 const INVITES_MAX = 200;
 const INITIAL_STATE_MAX = 200;
 
@@ -43,7 +45,7 @@ export async function createRoom(context: Context, request: ApiRequest): Promise
   refuseWhatIsNotThere(body);
   const version = requireVersion(body.room_version ?? context.settings.defaultRoomVersion);
   const creator = requester.userId;
-  const invite = [...new Set(body.invite.map((userId) => requireInvitable(userId, context.serverName)))].filter((userId) => userId !== creator);
+  const invite = [...new Set(body.invite.map(requireUserId))].filter((userId) => userId !== creator);
   const plan = planRoom({
     creator,
     version,
@@ -59,9 +61,16 @@ export async function createRoom(context: Context, request: ApiRequest): Promise
   });
   contentBytes(plan.createContent);
   const { roomId, createEvent, originServerTs } = buildCreateEvent(context, version, creator, plan.createContent);
-  const events = plan.events.map(draftOf);
+  const invitesOfOthers = plan.events.filter((event) => concernsOther(context, event));
+  const events = plan.events.filter((event) => !invitesOfOthers.includes(event)).map(draftOf);
   await submitRoomCommand(context, request, { roomId, originServerTs, createRoom: { roomVersion: version.id, sender: creator, createEvent, events } }).catch(explainRefusal);
+  await inviteOthers(context, request, requester, { roomId, invites: invitesOfOthers });
   return ok({ room_id: roomId });
+}
+
+/** An invite of a user of another server needs that server's signature: it cannot be made together with the room. */
+function concernsOther(context: Context, { type, stateKey }: StateWanted): boolean {
+  return type === 'm.room.member' && !isLocalUser(stateKey, context.serverName);
 }
 
 function refuseWhatIsNotThere(body: CreateRoomBody): void {

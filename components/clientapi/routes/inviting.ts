@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
 import { parseBody } from '../checks/body.ts';
-import { requireInvitable, requireRoomId } from '../checks/identifiers.ts';
+import { requireRoomId, requireUserId } from '../checks/identifiers.ts';
 import type { Context } from '../context.ts';
 import { memberProfile } from '../profile/member-profile.ts';
 import { sendMembership } from '../rooms/send-membership.ts';
@@ -17,7 +17,7 @@ export async function inviteUser(context: Context, request: ApiRequest): Promise
   const roomId = requireRoomId(request.params['roomId']);
   if (thirdPartyInvite.safeParse(request.body).success) throw new MatrixError(403, 'M_THREEPID_DENIED', 'This server cannot invite by e-mail address or telephone number');
   const body = parseBody(inviteBody, request.body);
-  const userId = requireInvitable(body.user_id, context.serverName);
+  const userId = requireUserId(body.user_id);
   const profile = await memberProfile(context, userId);
   await sendMembership(context, request, requester, { roomId, userId, content: { membership: 'invite', reason: body.reason, ...profile } });
   return EMPTY;

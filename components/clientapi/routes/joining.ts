@@ -1,13 +1,13 @@
 import { z } from 'zod';
-import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
-import { isRoomAlias } from '../../../pkg/matrix/ids/room-id.ts';
 import { parseBody } from '../checks/body.ts';
 import { requireRoomId } from '../checks/identifiers.ts';
 import type { Context } from '../context.ts';
 import { memberProfile } from '../profile/member-profile.ts';
 import { currentMember } from '../rooms/current-member.ts';
+import { resolveAlias } from '../rooms/resolve-alias.ts';
 import { sendMembership } from '../rooms/send-membership.ts';
+import { namedServers, OTHER_SERVERS_MS_MAX, viaServers } from '../rooms/via-servers.ts';
 import { CLIENT_V3, limitedRequester, ok, type RouteSpec } from './client-route.ts';
 
 /** Answers to invites by e-mail address, which this server cannot make: checked, and of no effect. */
@@ -19,7 +19,7 @@ export async function joinRoomById(context: Context, request: ApiRequest): Promi
   return join(context, request, requireRoomId(request.params['roomId']));
 }
 
-/** POST /_matrix/client/v3/join/{roomIdOrAlias} — r0, changed in v1.1 (reason) */
+/** POST /_matrix/client/v3/join/{roomIdOrAlias} — r0, changed in v1.1 (reason), v1.12 (via) */
 export async function joinRoom(context: Context, request: ApiRequest): Promise<ApiResponse> {
   const target = request.params['roomIdOrAlias'] ?? '';
   return join(context, request, target.startsWith('#') ? target : requireRoomId(target));
@@ -28,18 +28,17 @@ export async function joinRoom(context: Context, request: ApiRequest): Promise<A
 async function join(context: Context, request: ApiRequest, target: string): Promise<ApiResponse> {
   const requester = await limitedRequester(context, request, 'membership');
   const { reason } = parseBody(joinBody, request.body);
-  const roomId = resolve(target);
+  const { roomId, servers } = target.startsWith('#') ? await resolveAlias(context, target, request.signal) : { roomId: target, servers: [] };
   const { userId } = requester;
-  const [before, profile] = await Promise.all([currentMember(context.roomQuery, roomId, userId), memberProfile(context, userId)]);
-  // Joining again says nothing new: no event is made of it.
-  if (before?.membership !== 'join') await sendMembership(context, request, requester, { roomId, userId, content: { membership: 'join', reason, ...profile } });
+  const [before, outside, profile] = await Promise.all([
+    currentMember(context.roomQuery, roomId, userId), context.roomQuery.outsideMembership(roomId, userId), memberProfile(context, userId),
+  ]);
+  // Joining again says nothing new: no event is made of it. Where this server is in the room no more, nobody here is joined to it.
+  if (before?.membership === 'join') return ok({ room_id: roomId });
+  const invite = outside?.membership === 'invite' ? outside : before?.membership === 'invite' ? before : undefined;
+  const via = viaServers({ named: [...namedServers(request.query), ...servers], inviter: invite?.sender, roomId, ownName: context.serverName });
+  await sendMembership(context, request, requester, { roomId, userId, via, deadlineMs: OTHER_SERVERS_MS_MAX, content: { membership: 'join', reason, ...profile } });
   return ok({ room_id: roomId });
-}
-
-function resolve(target: string): string {
-  if (!target.startsWith('#')) return target;
-  if (!isRoomAlias(target)) throw new MatrixError(400, 'M_INVALID_PARAM', 'This is not a room alias');
-  throw new MatrixError(404, 'M_NOT_FOUND', 'There is no such room alias');
 }
 
 export const joiningRoutes: readonly RouteSpec[] = [

@@ -4,6 +4,7 @@ import { parseBody } from '../checks/body.ts';
 import { requireRoomId } from '../checks/identifiers.ts';
 import type { Context } from '../context.ts';
 import { sendMembership } from '../rooms/send-membership.ts';
+import { OTHER_SERVERS_MS_MAX, viaServers } from '../rooms/via-servers.ts';
 import { CLIENT_V3, EMPTY, limitedRequester, type RouteSpec } from './client-route.ts';
 
 const leaveBody = z.object({ reason: z.string().optional() });
@@ -13,7 +14,12 @@ export async function leaveRoom(context: Context, request: ApiRequest): Promise<
   const requester = await limitedRequester(context, request, 'membership');
   const { reason } = parseBody(leaveBody, request.body);
   const roomId = requireRoomId(request.params['roomId']);
-  await sendMembership(context, request, requester, { roomId, userId: requester.userId, content: { membership: 'leave', reason } });
+  const { userId } = requester;
+  const outside = await context.roomQuery.outsideMembership(roomId, userId);
+  // An invite to a room that this server need not be in: the others are told, if they can be.
+  const isOutside = outside !== undefined && outside.membership !== 'leave';
+  const via = isOutside ? viaServers({ named: [], inviter: outside.sender, roomId, ownName: context.serverName }) : [];
+  await sendMembership(context, request, requester, { roomId, userId, via, deadlineMs: isOutside ? OTHER_SERVERS_MS_MAX : undefined, content: { membership: 'leave', reason } });
   return EMPTY;
 }
 

@@ -2,7 +2,7 @@ import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
 import { isRoomAlias } from '../../../pkg/matrix/ids/room-id.ts';
 import { contentBytes } from '../checks/event-content.ts';
-import { requireInvitable, requireRoomId, requireShort, requireUserId } from '../checks/identifiers.ts';
+import { requireRoomId, requireShort, requireUserId } from '../checks/identifiers.ts';
 import type { Context } from '../context.ts';
 import { submitRoomCommand } from '../outcome/submit.ts';
 import { CLIENT_V3, limitedRequester, ok, type RouteSpec } from './client-route.ts';
@@ -18,19 +18,18 @@ export async function setRoomStateWithKey(context: Context, request: ApiRequest)
   const requester = await limitedRequester(context, request, type === 'm.room.member' ? 'membership' : 'message');
   const roomId = requireRoomId(request.params['roomId']);
   const stateKey = requireShort(request.params['stateKey'] ?? '', 'a state key');
-  if (type === 'm.room.member') requireMembership(content, stateKey, context.serverName);
+  if (type === 'm.room.member') requireMembership(content, stateKey);
   if (type === 'm.room.canonical_alias') requireAliases(content);
   const event = { type, stateKey, content: contentBytes(content) };
   return ok(await submitRoomCommand(context, request, { roomId, sendEvent: { sender: requester.userId, deviceId: requester.deviceId, txnId: '', event } }));
 }
 
 /** What `/invite` and the like check, for member events that come this way. */
-function requireMembership(content: Content, stateKey: string, serverName: string): void {
+function requireMembership(content: Content, stateKey: string): void {
   requireUserId(stateKey);
   const membership = content['membership'];
   if (membership === undefined) throw new MatrixError(400, 'M_MISSING_PARAM', 'membership is missing');
   if (typeof membership !== 'string' || !MEMBERSHIPS.has(membership)) throw new MatrixError(400, 'M_BAD_JSON', 'membership must be join, invite, leave, ban or knock');
-  if (membership === 'invite') requireInvitable(stateKey, serverName);
 }
 
 /** 400 M_INVALID_PARAM for what is no alias, M_BAD_ALIAS for one that does not point to the room: as there are none yet, any. */
