@@ -1,6 +1,7 @@
 /** Feeds inputs to the roomserver's processor in batches, as the input runner does, and keeps what it answers and tells. For tests of `components/roomserver`. */
 import assert from 'node:assert/strict';
 import type { RoomEffects } from '../../components/roomserver/input/effects.ts';
+import { encodeEvent } from '../../components/roomserver/input/outputs.ts';
 import { createRoomProcessor } from '../../components/roomserver/input/processor.ts';
 import { roomserverMigrations } from '../../components/roomserver/storage/migrations.ts';
 import type { Typing } from '../../components/roomserver/typing/typing.ts';
@@ -40,12 +41,14 @@ export interface RoomDriver {
   batch(inputs: readonly RoomInput[]): Promise<Answer[]>;
   /** The same, but the transaction fails at its end; then the processor forgets, as the runner has it do. */
   failedBatch(inputs: readonly RoomInput[]): Promise<Answer[]>;
+  /** Commits effects that no input had: how a room here began. */
+  begin(partition: number, effects: RoomEffects): Promise<void>;
   /** One input in a batch of its own. */
   send(input: RoomInput): Promise<Answer>;
   close(): Promise<void>;
 }
 
-const PARTITIONS = { version: 1, partitions: 4 };
+export const PARTITIONS = { version: 1, partitions: 4 };
 const SILENT: Typing = { set: () => undefined, forget: () => undefined };
 
 export async function createRoomDriver(options: { database?: Database; typing?: Typing; headBytesMax?: number } = {}): Promise<RoomDriver> {
@@ -100,6 +103,13 @@ export async function createRoomDriver(options: { database?: Database; typing?: 
       }), /on fire/);
       for (const { partition } of placed) processor.forget(partition);
       return answers;
+    },
+    async begin(partition, effects) {
+      const nextSequence = (sequences.get(partition) ?? 0) + 1;
+      await database.transaction((tx) => processor.commit(tx, [{ place: { partition, epoch: 1, nextSequence, nowMs: START_MS }, effects }]));
+      const header = { roomId: effects.roomId, roomVersion: effects.room!.roomVersion, inputId: effects.inputId, traceId: '' };
+      effects.events.forEach((event, index) => outputs.push({ partition, sequence: nextSequence + index, output: roomOutputCodec.decode(encodeEvent(header, event)) }));
+      sequences.set(partition, nextSequence - 1 + effects.events.length);
     },
     send: async (input) => (await batch([input]))[0]!,
     close: () => database.close(),

@@ -17,7 +17,7 @@ export function resolveOverlays(at: GraphAt, overlays: readonly Overlay[]): Over
   const found = conflictedSlots(stateSets);
   if (found.conflicted.size === 0) return first;
   const conflicts: Conflicts = { conflicted: found.conflicted, unconflicted: (slot) => (slots.has(slot) ? found.unconflicted(slot) : currentAt(at, slot)) };
-  const difference = differenceOf(at, { stateSets, conflicts });
+  const difference = differenceOf(at, { slots, stateSets, conflicts });
   return difference === undefined ? undefined : resolved(at, { slots, conflicts, difference });
 }
 
@@ -37,8 +37,15 @@ function authEventsIn({ graph }: GraphAt): (eventId: string) => readonly string[
   };
 }
 
+interface Differing {
+  /** Where the states may differ from the current one. */
+  readonly slots: ReadonlySet<Slot>;
+  readonly stateSets: readonly Map<Slot, string>[];
+  readonly conflicts: Conflicts;
+}
+
 /** The auth difference, exact: where the usual suspects do not level it, by the chains of the whole unconflicted state. */
-function differenceOf(at: GraphAt, { stateSets, conflicts }: { stateSets: Map<Slot, string>[]; conflicts: Conflicts }): ReadonlySet<string> | undefined {
+function differenceOf(at: GraphAt, { slots, stateSets, conflicts }: Differing): ReadonlySet<string> | undefined {
   const { graph, head } = at;
   if (head.version.stateResolution === 'v1') return new Set();
   const likely = [POWER_LEVELS_SLOT, JOIN_RULES_SLOT, CREATE_SLOT].map(conflicts.unconflicted).filter((eventId) => eventId !== undefined);
@@ -50,11 +57,10 @@ function differenceOf(at: GraphAt, { stateSets, conflicts }: { stateSets: Map<Sl
   if (quick.size === 0) return quick;
   const whole = wholeState(at);
   if (whole === undefined) return undefined;
-  const unconflicted = [...whole].filter(([slot]) => !conflicts.conflicted.has(slot)).map(([, eventId]) => eventId);
-  wantChains(at, unconflicted);
-  if (isLacking(graph)) return undefined;
   const [first, ...others] = stateSets as [Map<Slot, string>, ...Map<Slot, string>[]];
-  const complete = new Map([...[...whole].filter(([slot]) => !conflicts.conflicted.has(slot)), ...first]);
+  const complete = new Map([...[...whole].filter(([slot]) => !slots.has(slot)), ...first]);
+  wantChains(at, [...complete.values()]);
+  if (isLacking(graph)) return undefined;
   return authDifference({ stateSets: [complete, ...others], conflicts, authEventsOf });
 }
 
