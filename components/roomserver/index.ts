@@ -8,6 +8,7 @@ import type { PartitionMap } from '../../pkg/log/partition-map.ts';
 import type { SigningKey } from '../../pkg/matrix/signing/signing-key.ts';
 import type { Runtime } from '../../pkg/runtime/runtime.ts';
 import type { Database } from '../../pkg/storage/database.ts';
+import type { StagedState } from '../../schemas/ports/staged-state.ts';
 import { createRoomProcessor } from './input/processor.ts';
 import { createTyping } from './typing/typing.ts';
 
@@ -33,6 +34,8 @@ export interface RoomserverDeps {
   readonly exclusive?: boolean;
   /** How far each registered reader of `room-output` is, by partition. */
   readonly outputReaders?: readonly (() => Promise<readonly number[]>)[];
+  /** States of rooms that were fetched from other servers; none by default. */
+  readonly stagedState?: StagedState | undefined;
   /** Budget of room heads in memory. */
   readonly headBytesMax?: number;
 }
@@ -45,7 +48,7 @@ export function createRoomserver(deps: RoomserverDeps): Roomserver {
   const typing = createTyping({ clock: runtime.clock, driver });
   return createInputRunner({
     consumer: ROOMSERVER_CONSUMER, inputLog: 'room-input', outputLog: 'room-output',
-    processor: createRoomProcessor({ database, serverName, signingKey, typing, headBytesMax: deps.headBytesMax }),
+    processor: createRoomProcessor({ database, serverName, signingKey, typing, stagedState: deps.stagedState, headBytesMax: deps.headBytesMax }),
     database, driver, runtime, partitions: deps.partitionMap.partitions, exclusive: deps.exclusive ?? database.dialect === 'sqlite', outputReaders: deps.outputReaders,
   });
 }

@@ -9,12 +9,17 @@ const KINDS = ['createRoom', 'sendEvent', 'setReceipt', 'setTyping', 'receivePdu
 
 /**
  * What an input is ordered by, and what queues behind it when it waits: commands of a room; what one server sends of a room; what was fetched for one need, its answer last. So a slow
- * server holds up neither the room nor other servers. Room IDs hold no NUL.
+ * server holds up neither the room nor other servers.
  */
 export function keyOf({ roomId, receivePdu, importState, answer }: RoomInput): string {
   const needId = receivePdu?.needId || importState?.needId || answer?.needId;
-  if (needId) return `${roomId}\0need\0${needId}`;
-  return receivePdu ? `${roomId}\0${receivePdu.origin}` : roomId;
+  if (needId) return parkingKey(roomId, 'need', needId);
+  return receivePdu ? parkingKey(roomId, 'from', receivePdu.origin) : roomId;
+}
+
+/** A queue of a room's inputs that is not the room's own. JSON, because no separator is safe in Matrix identifiers, and NUL is not in a database. */
+export function parkingKey(roomId: string, ...parts: readonly string[]): string {
+  return JSON.stringify([roomId, ...parts]);
 }
 
 /** Throws `PoisonRecord` when the bytes are no input, or one of a kind that this version does not know. */

@@ -18,7 +18,8 @@ export async function writeNeeds(tx: Transaction, accepted: readonly AcceptedInp
 }
 
 export async function writeOutsideMemberships(tx: Transaction, accepted: readonly AcceptedInput[]): Promise<void> {
-  for (const { place, effects: { inputId, roomId, outside } } of accepted) {
+  for (const { place, effects: { inputId, roomId, outside, arrived } } of accepted) {
+    if (arrived === true) await tx.run('DELETE FROM outside_memberships WHERE room_id = ?', [roomId]);
     if (outside === undefined) continue;
     const { userId, roomVersion, membership, eventId, sender, bytes, strippedState, sequence } = outside;
     await tx.insertMany({

@@ -9,7 +9,7 @@ export async function writeStates(tx: Transaction, accepted: readonly AcceptedIn
   for (const { place: { partition }, effects } of accepted) {
     const { roomId, stateImport } = effects;
     if (stateImport?.reset === true) await voidState(tx, roomId, stateImport.state.stateId);
-    if (stateImport !== undefined) states.push({ roomId, partition, sequence: stateImport.sequence, state: stateImport.state });
+    if (stateImport !== undefined) await writeImport(tx, { roomId, partition, sequence: stateImport.sequence, state: stateImport.state });
     for (const { sequence, states: news } of effects.events) {
       states.push(...news.map((state) => ({ roomId, partition, sequence: state.isCurrent ? sequence ?? 0 : 0, state })));
     }
@@ -28,18 +28,26 @@ interface PlacedState {
   readonly state: NewState;
 }
 
+/** A slice that comes a second time changes nothing. No snapshot is made of what may be half a state. */
+async function writeImport(tx: Transaction, slice: PlacedState): Promise<void> {
+  if (slice.state.steps.length === 0) return;
+  await writeDeltas(tx, [slice], 'ON CONFLICT (room_id, state_id, type, state_key) DO NOTHING');
+  await writeCurrent(tx, [slice]);
+}
+
 async function voidState(tx: Transaction, roomId: string, fromStateId: number): Promise<void> {
   await tx.run('DELETE FROM current_state WHERE room_id = ?', [roomId]);
   await tx.run('DELETE FROM state_deltas WHERE room_id = ? AND state_id >= ?', [roomId, fromStateId]);
   await tx.run('DELETE FROM state_snapshots WHERE room_id = ? AND state_id >= ?', [roomId, fromStateId]);
 }
 
-async function writeDeltas(tx: Transaction, states: readonly PlacedState[]): Promise<void> {
+async function writeDeltas(tx: Transaction, states: readonly PlacedState[], onConflict?: string): Promise<void> {
   const rows = states.flatMap(({ roomId, partition, sequence, state }) => state.steps.map(({ type, stateKey, entry, replaces }): SqlValue[] =>
     [roomId, state.stateId, type, stateKey, state.prevStateId, entry?.eventId ?? '', replaces?.eventId ?? null, state.depth, partition, sequence]));
   if (rows.length === 0) return;
   await tx.insertMany({
     into: 'state_deltas', columns: ['room_id', 'state_id', 'type', 'state_key', 'prev_state_id', 'event_id', 'replaces', 'depth', 'partition', 'sequence'], rows,
+    ...(onConflict !== undefined && { onConflict }),
   });
 }
 

@@ -1,6 +1,11 @@
 /** PURE. The verdict on one input, from the picture that `load` took. Nothing is changed here: an accepted decision's effects are played into the picture by `evolve.ts`. */
 import type { SendEvent } from '../../../schemas/log/room-input.ts';
 import { decideReceive } from '../receive/decide-receive.ts';
+import { decideAnswer } from '../remote/decide-answer.ts';
+import { decideInvite } from '../remote/decide-invite.ts';
+import { decideMembership } from '../remote/decide-membership.ts';
+import { decideImport } from '../remote/import-state.ts';
+import { decideReceiveInvite } from '../remote/receive-invite.ts';
 import { textProblem } from './check-input.ts';
 import { decideCreateRoom } from './decide-create-room.ts';
 import { decideReceipt } from './decide-receipt.ts';
@@ -17,13 +22,25 @@ export function decide(deciding: Deciding): RoomDecision {
   const { input, picture } = deciding;
   const problem = textProblem(input);
   if (problem !== undefined) return rejected(problem);
+  if (input.answer) return decideAnswer(deciding, input.answer);
+  if (picture.remote.arrived.has(input.roomId)) return { kind: 'parked', reason: 'this server has just come into the room', untilMs: deciding.place.nowMs + 1 };
   const head = picture.heads.get(input.roomId);
+  if (input.importState) return decideImport(deciding, head, input.importState);
+  if (input.receiveInvite) return decideReceiveInvite(deciding, head, input.receiveInvite);
   if (input.createRoom) return decideCreateRoom(deciding, input.createRoom, head !== undefined);
+  const elsewhere = input.sendEvent && decideElsewhere(deciding, head, input.sendEvent);
+  if (elsewhere) return elsewhere;
   if (head === undefined) return rejected(ROOM_NOT_FOUND);
   if (input.receivePdu) return decideReceive(deciding, graphAt(picture, head), { receive: input.receivePdu, pdu: picture.pdus.get(input.receivePdu.eventId)! });
   if (input.sendEvent) return decideSendEvent(deciding, head, input.sendEvent);
   if (input.setReceipt) return decideReceipt(deciding, head, input.setReceipt);
   return decideTyping(deciding, head, input.setTyping!);
+}
+
+/** What needs another server; undefined: it does not. */
+function decideElsewhere(deciding: Deciding, head: RoomHead | undefined, send: SendEvent): RoomDecision | undefined {
+  if (send.event.type !== 'm.room.member') return undefined;
+  return decideMembership(deciding, head, send) ?? (head && decideInvite(deciding, head, send));
 }
 
 function decideSendEvent({ picture, signer, input, place }: Deciding, head: RoomHead, send: SendEvent): RoomDecision {

@@ -153,6 +153,8 @@ export interface RoomEffects {
   readonly needs?: NeedChanges;
   readonly stateImport?: StateImport;
   readonly outside?: OutsideRow;
+  /** This server has come into the room over federation: what was known of it from outside is over, and its head is read anew. */
+  readonly arrived?: true;
   /** Soft: told to the readers after the commit. */
   readonly typing?: TypingChange;
 }

@@ -9,9 +9,16 @@ import { advance, currentStateOf, headOf, setState, stateEntry, stateKeyOf, type
 
 /** `made`: called with the head of a room that these effects create. */
 export function evolve(picture: Picture, effects: RoomEffects, made: (head: RoomHead) => void): void {
-  if (effects.room !== undefined) evolveRoom(picture, effects, effects.room, made);
+  if (effects.arrived === true) leaveToNextBatch(picture, effects.roomId);
+  else if (effects.room !== undefined) evolveRoom(picture, effects, effects.room, made);
   const { receipt } = effects;
   if (receipt !== undefined) picture.receipts.set(receiptRef(receipt.roomId, receipt.userId, receipt.receiptType, receipt.threadId), receipt.orderKey);
+}
+
+/** The room's state came by another way than by the effects of this input. */
+function leaveToNextBatch(picture: Picture, roomId: string): void {
+  picture.heads.delete(roomId);
+  picture.graphs.delete(roomId);
 }
 
 function evolveRoom(picture: Picture, effects: RoomEffects, row: RoomRow, made: (head: RoomHead) => void): void {

@@ -11,6 +11,8 @@ export interface HeadCache {
    * a head that was advanced and not committed must not be lost.
    */
   trim(used: Iterable<string>): void;
+  /** Drops the head of a room whose rows change by another way than its events; it must not be used before they are committed. */
+  drop(roomId: string): void;
   /** Drops the heads of a partition. */
   forget(partition: number): void;
   /** What the heads weigh by the last count, and how many they are. */
@@ -39,6 +41,7 @@ export function createHeadCache(bytesMax: number): HeadCache {
   }
 
   return {
+    drop,
     get(roomId) {
       const head = heads.get(roomId);
       if (head === undefined) return undefined;

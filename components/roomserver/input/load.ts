@@ -8,6 +8,7 @@ import { roomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts'
 import type { RoomInput } from '../../../schemas/log/room-input.ts';
 import { loadReceived } from '../receive/load-graph.ts';
 import { createGraph } from '../receive/room-graph.ts';
+import { createFacts } from '../remote/facts.ts';
 import { readEvents, readReceiptOrders, readRooms, type EventSql } from '../storage/read-events.ts';
 import { loadRestrictedJoins } from './load-restricted-joins.ts';
 import { loadState, type LoadDeps, type StateWant } from './load-state.ts';
@@ -32,7 +33,7 @@ export async function loadPicture(deps: LoadDeps, inputs: readonly PlacedInput<R
   await loadReceived(deps.database, graphs, found.received);
   const { joinedElsewhere, authorisers } = await loadRestrictedJoins(deps, found, heads);
   return {
-    heads, receipts, joinedElsewhere, authorisers, graphs, news: new Map(), pdus: new Map(found.received.map(({ eventId, pdu }) => [eventId, pdu])),
+    heads, receipts, joinedElsewhere, authorisers, graphs, news: new Map(), remote: createFacts(), pdus: new Map(found.received.map(({ eventId, pdu }) => [eventId, pdu])),
     wanted: found.eventIds,
     events: new Map(events.flatMap(knownEvent)),
   };

@@ -5,6 +5,7 @@ import { addNewEvent, createGraph, type RoomGraph } from '../receive/room-graph.
 import { stateRef } from '../storage/refs.ts';
 import { knowsState, membershipOf, type RoomHead } from './room-head.ts';
 import type { NewEvent } from './effects.ts';
+import { createFacts, type RemoteFacts } from '../remote/facts.ts';
 
 /** An event that an input refers to: to redact it, or to put a receipt on it. */
 export interface KnownEvent {
@@ -32,6 +33,8 @@ export interface Picture {
   readonly pdus: ReadonlyMap<string, Pdu>;
   /** Graphs of rooms, as far as decisions have looked into them. */
   readonly graphs: Map<string, RoomGraph>;
+  /** What inputs about other servers stand on. */
+  readonly remote: RemoteFacts;
   /** By room ID: the events of the batch so far. */
   readonly news: Map<string, NewEvent[]>;
   /** By room ID: local members who may be able to authorise a restricted join. */
@@ -40,6 +43,7 @@ export interface Picture {
 
 export const EMPTY_PICTURE: Picture = {
   heads: new Map(), events: new Map(), wanted: new Set(), receipts: new Map(), joinedElsewhere: new Set(), authorisers: new Map(), pdus: new Map(), graphs: new Map(), news: new Map(),
+  remote: createFacts(),
 };
 
 /** The room with its graph, which is empty at first but for the batch's own events. */

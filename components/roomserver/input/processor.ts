@@ -6,6 +6,8 @@ import type { Database } from '../../../pkg/storage/database.ts';
 import type { Typing } from '../typing/typing.ts';
 import type { StagedState } from '../../../schemas/ports/staged-state.ts';
 import { loadWanted } from '../receive/load-graph.ts';
+import { noteEffects } from '../remote/facts.ts';
+import { loadFacts } from '../remote/load-facts.ts';
 import { decodeInput, keyOf } from './check-input.ts';
 import { commitBatch } from './commit.ts';
 import { decide } from './decide.ts';
@@ -21,7 +23,7 @@ export interface RoomProcessorDeps {
   readonly signingKey: SigningKey;
   readonly typing: Typing;
   /** States of rooms that were fetched from other servers; none by default. */
-  readonly stagedState?: StagedState;
+  readonly stagedState?: StagedState | undefined;
   /** Budget of the heads and their state in memory. */
   readonly headBytesMax?: number;
 }
@@ -47,7 +49,9 @@ export function createRoomProcessor(deps: RoomProcessorDeps): Processor<RoomInpu
       batch = heads.batch();
       picture = await loadPicture({ database, heads, serverName }, inputs);
     },
-    async loadMore({ roomId }) {
+    async loadMore(input) {
+      const { roomId } = input;
+      await loadFacts({ database, stagedState, serverName }, picture, input);
       const head = picture.heads.get(roomId);
       const graph = picture.graphs.get(roomId);
       if (head !== undefined && graph !== undefined) await loadWanted({ database, stagedState }, graph, head);
@@ -55,6 +59,10 @@ export function createRoomProcessor(deps: RoomProcessorDeps): Processor<RoomInpu
     decide(input, place) {
       const decision = decide({ picture, signer: { serverName, signingKey }, input, place });
       if (decision.kind === 'accepted') evolve(picture, decision.effects, batch.put);
+      if (decision.kind !== 'lacking' && decision.effects !== undefined) {
+        noteEffects(picture.remote, decision.effects);
+        if (decision.effects.arrived === true) heads.drop(decision.effects.roomId);
+      }
       return decision;
     },
     commit: commitBatch,
@@ -65,9 +73,9 @@ export function createRoomProcessor(deps: RoomProcessorDeps): Processor<RoomInpu
     committed(accepted) {
       for (const { place, effects } of accepted) {
         if (effects.typing !== undefined) typing.set(place, effects.typing);
-        for (const { pdu } of effects.events) {
-          const hasLeft = pdu.type === 'm.room.member' && pdu.state_key !== undefined && pdu.content.membership !== 'join';
-          if (hasLeft) typing.set(place, { roomId: effects.room!.roomId, userId: pdu.state_key!, typing: false, timeoutMs: 0 });
+        for (const { kind, pdu } of effects.events) {
+          const hasLeft = kind !== 'outlier' && pdu.type === 'm.room.member' && pdu.state_key !== undefined && pdu.content.membership !== 'join';
+          if (hasLeft) typing.set(place, { roomId: effects.roomId, userId: pdu.state_key!, typing: false, timeoutMs: 0 });
         }
       }
     },

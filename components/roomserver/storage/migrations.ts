@@ -90,4 +90,9 @@ export const roomserverMigrations: readonly Migration[] = [
       'CREATE UNIQUE INDEX outside_memberships_by_sequence ON outside_memberships (partition, sequence)',
     ],
   },
+  {
+    number: 4,
+    name: 'needs of a room',
+    statements: ['CREATE INDEX needs_by_room ON needs (room_id)'],
+  },
 ];

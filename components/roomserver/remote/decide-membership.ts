@@ -1,0 +1,128 @@
+/** PURE. Users who join or leave a room that this server is not in: another server helps (spec: server-server, "Joining Rooms", "Leaving Rooms"). */
+import { canonicalJson, CanonicalJsonError } from '../../../pkg/matrix/canonical-json/canonical-json.ts';
+import { domainOf } from '../../../pkg/matrix/ids/domain-of.ts';
+import { isServerName } from '../../../pkg/matrix/ids/server-name.ts';
+import { roomVersion, DEFAULT_ROOM_VERSION } from '../../../pkg/matrix/room-versions/room-versions.ts';
+import type { RejectedOutcome } from '../../../pkg/log/processor.ts';
+import type { SendEvent } from '../../../schemas/log/room-input.ts';
+import { contentProblem } from '../input/check-content.ts';
+import { rejected, type Deciding, type RoomDecision } from '../input/decision.ts';
+import { parseContent } from '../input/parse-content.ts';
+import { refused } from '../input/refused.ts';
+import { membershipOf, stateEntry, type RoomHead } from '../input/room-head.ts';
+import { isServerIn, memberRef, type OutsideMember } from './facts.ts';
+import { finishJoin } from './finish-join.ts';
+import { finishLeave, leaveAlone, leftAlready } from './finish-leave.ts';
+import { giveUp, inputKey, isPending, isTooLate, JOIN_MS_MAX, joinKey, LEAVE_MS_MAX, NOBODY_ANSWERED, openNeed, openNeeds, ownNeed, refusalOf, sameAtWork, waitFor } from './needs.ts';
+
+/** Servers that are asked, at most. */
+const VIA_MAX = 20;
+
+/** Somebody's own join or leave. */
+export interface OwnMembership {
+  readonly deciding: Deciding;
+  /** Of the room as far as it is known here. */
+  readonly head: RoomHead | undefined;
+  readonly send: SendEvent;
+  readonly membership: 'join' | 'leave';
+  readonly content: Record<string, unknown>;
+  /** What the user is to the room, as the other servers see it. */
+  readonly outside: OutsideMember | undefined;
+}
+
+/** `join` or `leave` when the draft is that of the sender's own and may need another server. */
+export function ownMembership(head: RoomHead | undefined, { sender, event }: SendEvent): 'join' | 'leave' | undefined {
+  if (event.type !== 'm.room.member' || event.stateKey !== sender) return undefined;
+  if (head !== undefined && membershipOf(head, sender) === 'join') return undefined;
+  const membership = parseContent(event.content)?.['membership'];
+  return membership === 'join' || membership === 'leave' ? membership : undefined;
+}
+
+/** undefined: the server is in the room, or there is nobody to ask, so that it is decided like any event. */
+export function decideMembership(deciding: Deciding, head: RoomHead | undefined, send: SendEvent): RoomDecision | undefined {
+  const membership = ownMembership(head, send);
+  if (membership === undefined) return undefined;
+  const { picture: { remote: facts }, input, signer } = deciding;
+  if (!facts.read.has(input.inputId)) return { kind: 'lacking' };
+  if (head !== undefined && isServerIn(facts, head, signer.serverName)) return undefined;
+  const content = parseContent(send.event.content)!;
+  const problem = problemOf(content, send.sender);
+  if (problem !== undefined) return rejected(problem);
+  const { join_authorised_via_users_server: _given, ...rest } = content;
+  const wish: OwnMembership = { deciding, head, send, membership, content: rest, outside: outsideOf(deciding, head, send.sender) };
+  return membership === 'join' ? decideJoin(wish) : decideLeave(wish);
+}
+
+/** What `makeEvent` would find wrong with the content. The shape of a membership is the same in all versions. */
+function problemOf(content: Record<string, unknown>, userId: string): RejectedOutcome | undefined {
+  try {
+    canonicalJson(content);
+  } catch (error) {
+    if (error instanceof CanonicalJsonError) return refused(400, 'M_BAD_JSON', `The event cannot be put into canonical JSON: ${error.message}`);
+    throw error;
+  }
+  return contentProblem('m.room.member', userId, content, roomVersion(DEFAULT_ROOM_VERSION)!);
+}
+
+/** The newest that this server was told while it was out of the room; else what the room was when it left. */
+function outsideOf({ picture: { remote }, input }: Deciding, head: RoomHead | undefined, userId: string): OutsideMember | undefined {
+  const told = remote.outside.get(memberRef(input.roomId, userId));
+  if (told !== undefined && told !== null) return told;
+  const entry = head && stateEntry(head, 'm.room.member', userId);
+  const membership = entry?.pdu.content.membership;
+  if (head === undefined || entry === undefined || (membership !== 'invite' && membership !== 'knock')) return undefined;
+  return { membership, eventId: entry.eventId, sender: entry.pdu.sender, roomVersion: head.version.id, bytes: Buffer.from(canonicalJson(entry.pdu)) };
+}
+
+function decideJoin(wish: OwnMembership): RoomDecision | undefined {
+  const { deciding, head, send } = wish;
+  const { picture: { remote: facts }, input, place } = deciding;
+  const need = ownNeed(facts, input);
+  if (need !== undefined) {
+    if (isPending(need, place)) return waitFor(need);
+    if (need.answer === undefined) return giveUp(deciding, need.needId, NOBODY_ANSWERED);
+    return need.answer.status === 200 ? finishJoin(wish, need.needId, need.answer) : giveUp(deciding, need.needId, refusalOf(need.answer));
+  }
+  const atWork = openNeeds(facts, place.nowMs).find(({ roomId, parkedKey }) => roomId === input.roomId && parkedKey === joinKey(input));
+  if (atWork !== undefined) return waitFor(atWork);
+  const via = viaOf(wish, facts.rooms.get(input.roomId)?.servers ?? []);
+  if (via.length === 0) return undefined;
+  if (isTooLate(deciding)) return rejected(NOBODY_ANSWERED);
+  return openNeed(deciding, {
+    kind: 'remote_membership', key: joinKey(input), msMax: JOIN_MS_MAX, roomVersion: head?.version.id ?? wish.outside?.roomVersion ?? '',
+    body: { remoteMembership: { userId: send.sender, membership: 'join', via, content: jsonOf(wish.content) } },
+  });
+}
+
+/** Whatever other servers say, or do not say: who is invited can get rid of it. */
+function decideLeave(wish: OwnMembership): RoomDecision | undefined {
+  const { deciding, send, outside } = wish;
+  const { picture: { remote: facts }, input, place } = deciding;
+  if (outside === undefined) return undefined;
+  if (outside.membership === 'leave') return leftAlready(outside);
+  const need = ownNeed(facts, input);
+  if (need !== undefined) {
+    if (isPending(need, place)) return waitFor(need);
+    return need.answer?.status === 200 ? finishLeave(wish, outside, need) : leaveAlone(wish, outside, need.needId);
+  }
+  const atWork = sameAtWork(deciding);
+  if (atWork !== undefined) return atWork;
+  const via = viaOf(wish, []);
+  if (via.length === 0) return leaveAlone(wish, outside, undefined);
+  return openNeed(deciding, {
+    kind: 'remote_membership', key: inputKey(input), msMax: LEAVE_MS_MAX, roomVersion: outside.roomVersion,
+    body: { remoteMembership: { userId: send.sender, membership: 'leave', via, content: jsonOf(wish.content) } },
+  });
+}
+
+/** The inviting server first when somebody leaves: it is sure to know of the invite. */
+function viaOf({ deciding, send, membership, outside }: OwnMembership, last: readonly string[]): string[] {
+  const inviter = outside === undefined ? [] : [domainOf(outside.sender)];
+  const named = send.via ?? [];
+  const ordered = membership === 'leave' ? [...inviter, ...named] : [...named, ...inviter];
+  return [...new Set([...ordered, ...last])].filter((server) => server !== deciding.signer.serverName && isServerName(server)).slice(0, VIA_MAX);
+}
+
+function jsonOf(content: Record<string, unknown>): Uint8Array {
+  return Buffer.from(JSON.stringify(content));
+}

@@ -1,0 +1,92 @@
+/**
+ * What decisions about other servers stand on, beyond the heads of rooms: needs and their answers, memberships outside, who of this server is in a room, slices of staged states. It is read
+ * only for the few inputs that ask for it (`load-facts.ts`), and holds what the batch has done so far.
+ */
+import { roomInputCodec } from '../../../pkg/log/codec.ts';
+import type { AuthEvent } from '../../../pkg/matrix/auth/check-auth-events.ts';
+import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
+import { isLocalUser } from '../../../pkg/matrix/ids/user-id.ts';
+import type { Answer } from '../../../schemas/log/room-input.ts';
+import type { StagedEvent } from '../../../schemas/ports/staged-state.ts';
+import type { NeedRow, OutsideRow, RoomEffects, StateEntry } from '../input/effects.ts';
+import { knowsState, membershipOf, type RoomHead } from '../input/room-head.ts';
+import { stateRef } from '../storage/refs.ts';
+
+/** A need of an input, and its answer once there is one. */
+export interface RemoteNeed extends Omit<NeedRow, 'event'> {
+  readonly roomId: string;
+  readonly event: Uint8Array | null;
+  readonly answer: Answer | undefined;
+}
+
+export type OutsideMember = Pick<OutsideRow, 'membership' | 'eventId' | 'sender' | 'roomVersion' | 'bytes'>;
+
+export interface RoomPresence {
+  /** Some users of this server who are joined by the tables. */
+  readonly joinedHere: readonly string[];
+  /** Some servers with joined members, as far as this server knows. */
+  readonly servers: readonly string[];
+}
+
+/** What the end of a remote join stands on. */
+export interface Landing {
+  /** Whether the state was imported under this ID. */
+  readonly stateId: number;
+  readonly isImported: boolean;
+  /** What the join is authorised by, by state reference. */
+  readonly state: ReadonlyMap<string, StateEntry>;
+}
+
+export interface RemoteFacts {
+  /** IDs of the inputs that have been read for. */
+  readonly read: Set<string>;
+  /** By need ID; null: closed by this batch. */
+  readonly needs: Map<string, RemoteNeed | null>;
+  /** By state reference of the membership. */
+  readonly outside: Map<string, OutsideMember | null>;
+  readonly rooms: Map<string, RoomPresence>;
+  readonly landings: Map<string, Landing>;
+  /** By input ID; imports without one wait for the next batch. */
+  readonly slices: Map<string, readonly StagedEvent[]>;
+  /** Events of staged states, and what authorises them; null: not known. */
+  readonly events: Map<string, AuthEvent | null>;
+  /** Rooms that this server has come into by this batch: their heads are read anew for the next one. */
+  readonly arrived: Set<string>;
+}
+
+export function createFacts(): RemoteFacts {
+  return { read: new Set(), needs: new Map(), outside: new Map(), rooms: new Map(), landings: new Map(), slices: new Map(), events: new Map(), arrived: new Set() };
+}
+
+/** Plays what an input did, accepted or parked, into the facts. */
+export function noteEffects(facts: RemoteFacts, effects: RoomEffects): void {
+  const { roomId, needs, outside } = effects;
+  for (const need of needs?.opened ?? []) facts.needs.set(need.needId, { ...need, roomId, answer: undefined });
+  const answered = needs?.answered && facts.needs.get(needs.answered.needId);
+  if (answered) facts.needs.set(answered.needId, { ...answered, answer: answerIn(needs.answered!.answer) });
+  for (const needId of needs?.closed ?? []) facts.needs.set(needId, null);
+  if (outside !== undefined) facts.outside.set(memberRef(roomId, outside.userId), outside);
+  for (const { kind, eventId, pdu, verdict } of effects.events) if (kind === 'outlier') facts.events.set(eventId, { event: pdu, rejected: verdict === 'rejected' });
+  if (effects.arrived === true) facts.arrived.add(roomId);
+}
+
+/** The answer in an encoded Answer input. */
+export function answerIn(record: Uint8Array): Answer {
+  return roomInputCodec.decode(record).answer!;
+}
+
+export function memberRef(roomId: string, userId: string): string {
+  return stateRef(roomId, 'm.room.member', userId);
+}
+
+/** Whether a user of this server is joined to the room. Its presence must have been read. */
+export function isServerIn(facts: RemoteFacts, head: RoomHead, serverName: string): boolean {
+  for (const entry of head.state.values()) if (entry !== null && isLocalJoin(entry.pdu, serverName)) return true;
+  const joined = facts.rooms.get(head.roomId)?.joinedHere ?? [];
+  // What is in memory is newer than the tables.
+  return joined.some((userId) => !knowsState(head, 'm.room.member', userId) || membershipOf(head, userId) === 'join');
+}
+
+function isLocalJoin({ type, state_key: userId, content }: Pdu, serverName: string): boolean {
+  return type === 'm.room.member' && userId !== undefined && content.membership === 'join' && isLocalUser(userId, serverName);
+}
