@@ -57,6 +57,11 @@ export class SimClient {
     }
   }
 
+  /** Once, whatever comes of it. */
+  try(method: string, path: string, body?: unknown): Promise<SimResponse> {
+    return this.#server.request(method, path, { token: this.token, body });
+  }
+
   async signUp(): Promise<void> {
     const path = '/_matrix/client/v3/register';
     const want = { username: this.#name, password: `secret of ${this.#name}`, device_id: 'DEVICE' };

@@ -1,21 +1,32 @@
-/** `npm run sim -- [--seed N] [--seeds COUNT] [--from N] [--trace] [--stop]`: runs seeds of the simulator and says which laws broke; --stop ends at the first. */
+/**
+ * `npm run sim -- [--servers N] [--seed N] [--seeds COUNT] [--from N] [--trace] [--stop]`: runs seeds of the simulator and says which laws broke; --stop ends at the first.
+ * With two or three servers they federate.
+ */
 import { parseArgs } from 'node:util';
-import { runSeed } from './run-seed.ts';
+import { runFederatedSeed } from './federation/run-federated.ts';
+import { runSeed, type SeedResult } from './run-seed.ts';
 
 const { values } = parseArgs({
-  options: { seed: { type: 'string' }, seeds: { type: 'string', default: '100' }, from: { type: 'string', default: '1' }, trace: { type: 'boolean', default: false }, stop: { type: 'boolean', default: false } },
+  options: {
+    servers: { type: 'string', default: '1' }, seed: { type: 'string' }, seeds: { type: 'string', default: '100' }, from: { type: 'string', default: '1' },
+    trace: { type: 'boolean', default: false }, stop: { type: 'boolean', default: false },
+  },
 });
+const servers = Number(values.servers);
 const from = Number(values.seed ?? values.from);
 const count = values.seed === undefined ? Number(values.seeds) : 1;
+const options = values.trace ? { print: (line: string) => console.log(line) } : {};
+const run = (seed: number): Promise<SeedResult> => (servers === 1 ? runSeed(seed, options) : runFederatedSeed(seed, { ...options, servers }));
+const again = servers === 1 ? '' : ` --servers ${servers}`;
 let failed = 0;
 let ran = 0;
 const began = process.hrtime.bigint();
 for (let seed = from; seed < from + count; seed += 1) {
   ran += 1;
-  const result = await runSeed(seed, values.trace ? { print: (line) => console.log(line) } : {});
+  const result = await run(seed);
   if (result.violations.length > 0) {
     failed += 1;
-    console.log(`seed ${seed} FAILED (npm run sim -- --seed ${seed} --trace)\n  ${result.violations.slice(0, 5).join('\n  ')}`);
+    console.log(`seed ${seed} FAILED (npm run sim --${again} --seed ${seed} --trace)\n  ${result.violations.slice(0, 5).join('\n  ')}`);
     if (values.stop) break;
   } else if (count === 1 || seed % 100 === 0) {
     console.log(`seed ${seed} ok: trace ${result.trace}, ${result.steps} steps, ${result.virtualSeconds.toFixed(0)} virtual seconds, ${result.counts.crashes} crashes, ${result.counts.requests} requests (${result.counts.unanswered} unanswered)`);

@@ -1,0 +1,56 @@
+/**
+ * The law that honest servers agree about a room that they share: on its events, its state and its ends. Softly failed events are in the graph of whoever has them, and whether
+ * one fails softly depends on what a server knew when it came: there, and only for guests and liars, servers may differ.
+ */
+import type { SimClient } from '../client.ts';
+import { descendantsOf, firstJoinOf, readRoom, type TableEvent, type TableRoom } from './room-tables.ts';
+import type { FederatedWorld } from './federated-world.ts';
+import type { SharedRoom } from './story.ts';
+
+export async function disagreements({ world, cores }: FederatedWorld, room: SharedRoom): Promise<string[]> {
+  const tables = await Promise.all(world.servers.map((server) => readRoom(server, room.roomId)));
+  const trusted = new Set(cores.map(({ userId }) => userId));
+  const broken: string[] = [];
+  for (const one of tables) {
+    for (const [index, other] of tables.entries()) {
+      if (one !== other) broken.push(...lackingEvents(one, other, { core: cores[index]!, trusted }));
+    }
+  }
+  for (const other of tables.slice(1)) broken.push(...otherState(tables[0]!, other), ...otherEnds(tables[0]!, other));
+  return broken.map((sentence) => `room ${room.roomId} (version ${room.roomVersion}): ${sentence}`);
+}
+
+/** What `one` has accepted since the core user of `other` joined, and `other` has not. */
+function lackingEvents(one: TableRoom, other: TableRoom, { core, trusted }: { core: SimClient; trusted: ReadonlySet<string> }): string[] {
+  const join = firstJoinOf(other, core.userId);
+  if (join === undefined) return [`${other.serverName} has no join of ${core.userId}`];
+  if (!one.events.has(join)) return [`${one.serverName} does not have the join ${join} of ${core.userId}`];
+  const since = descendantsOf(one, join);
+  return [...one.events.values()].flatMap((event) => {
+    if (!since.has(event.eventId) || event.verdict !== 'accepted') return [];
+    const theirs = other.events.get(event.eventId)?.verdict;
+    if (theirs === 'accepted' || (theirs === 'softFailed' && !trusted.has(event.pdu.sender))) return [];
+    return [`${one.serverName} has accepted ${describeEvent(event)}; on ${other.serverName} it is ${theirs ?? 'unknown'}`];
+  });
+}
+
+function otherState(one: TableRoom, other: TableRoom): string[] {
+  const keys = [...new Set([...one.state.keys(), ...other.state.keys()])];
+  return keys.filter((key) => one.state.get(key) !== other.state.get(key)).map((key) => {
+    const say = (room: TableRoom): string => `on ${room.serverName} ${describeEvent(room.events.get(room.state.get(key) ?? ''))}`;
+    return `the state of ${key} is ${say(one)}, ${say(other)}`;
+  });
+}
+
+function otherEnds(one: TableRoom, other: TableRoom): string[] {
+  if (one.extremities.join() === other.extremities.join()) return [];
+  const say = (room: TableRoom): string => room.extremities.map((eventId) => describeEvent(room.events.get(eventId))).join(' and ');
+  return [`the ends are on ${one.serverName} ${say(one)}, on ${other.serverName} ${say(other)}`];
+}
+
+function describeEvent(event: TableEvent | undefined): string {
+  if (event === undefined) return 'nothing';
+  const { pdu } = event;
+  const what = pdu.state_key === undefined ? String(pdu.content['body'] ?? '') : `${pdu.state_key} ${String(pdu.content['membership'] ?? '')}`;
+  return `${event.eventId} (${pdu.type} of ${pdu.sender}, ${what}, depth ${pdu.depth}, after ${pdu.prev_events.join(' ')})`;
+}

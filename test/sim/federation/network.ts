@@ -1,0 +1,172 @@
+/**
+ * The network between the servers of a world. It takes a signed request to the other server and brings the answer back, or not: what it loses, delays, repeats and
+ * cuts is drawn from the seed.
+ */
+import { parseResponse } from '../../../pkg/federation/parse-response.ts';
+import { FederationError, requestTarget, type FederationRequest, type FederationResponse } from '../../../pkg/federation/transport.ts';
+import { responseBytes } from '../../../pkg/http/body.ts';
+import type { RawRequest } from '../../../pkg/http/router.ts';
+import type { ApiResponse } from '../../../pkg/http/route.ts';
+import type { Scheduler } from '../scheduler.ts';
+import type { Seeded } from '../seeded.ts';
+import { QUIET_NETWORK, type NetworkRates } from './network-faults.ts';
+
+/** Whoever can be asked. Undefined: the connection breaks. A promise that stays open: it never answers. */
+export interface Peer {
+  readonly name: string;
+  receive(raw: RawRequest): Promise<ApiResponse | undefined>;
+}
+
+export interface NetworkOptions {
+  readonly scheduler: Scheduler;
+  readonly random: Seeded;
+  readonly rates: NetworkRates;
+  readonly healed: () => boolean;
+}
+
+export class SimNetwork {
+  readonly counts = { requests: 0, failed: 0, splits: 0 };
+  readonly #options: NetworkOptions;
+  readonly #peers = new Map<string, Peer>();
+  /** Directions that nothing passes, `from>to`. */
+  readonly #cut = new Set<string>();
+
+  constructor(options: NetworkOptions) {
+    this.#options = options;
+    this.#planSplit();
+  }
+
+  attach(peer: Peer): void {
+    this.#peers.set(peer.name, peer);
+  }
+
+  /** One request of the server `from`. Rejects with `FederationError`. */
+  async ask(from: string, request: FederationRequest): Promise<FederationResponse> {
+    const { scheduler } = this.#options;
+    this.counts.requests += 1;
+    const gone = new AbortController();
+    const label = `${from} ${request.method} ${request.destination}${request.path}`;
+    const ended = new Promise<never>((_resolve, reject) => {
+      const end = (error: FederationError): void => {
+        gone.abort();
+        reject(error);
+      };
+      const deadline = scheduler.after(request.deadlineMs, `deadline ${label}`, () => end(new FederationError('timeout', `${request.destination} did not answer in time`)));
+      const cancel = (): void => end(new FederationError('cancelled', 'nobody waits any more'));
+      if (request.signal?.aborted === true) cancel();
+      request.signal?.addEventListener('abort', cancel, { once: true });
+      gone.signal.addEventListener('abort', () => {
+        deadline.cancelled = true;
+        request.signal?.removeEventListener('abort', cancel);
+      });
+    });
+    try {
+      return await new Promise<FederationResponse>((resolve, reject) => {
+        ended.catch(reject);
+        this.#carry({ from, request, label, signal: gone.signal }).then(resolve, reject);
+      });
+    } catch (error) {
+      this.counts.failed += 1;
+      throw error;
+    } finally {
+      gone.abort();
+    }
+  }
+
+  async #carry(trip: Trip): Promise<FederationResponse> {
+    const { random } = this.#options;
+    const { from, request: { destination }, label } = trip;
+    const rates = this.#rates();
+    await this.#travel(destination, `reach ${label}`);
+    if (random.chance(rates.requestLost)) return never();
+    if (random.chance(rates.refused)) throw unreachable(destination);
+    await this.#pass(from, destination);
+    if (random.chance(rates.proxyFailed)) return fromProxy(random.pick([502, 503, 504]), destination);
+    const peer = this.#peers.get(destination);
+    if (peer === undefined) throw unreachable(destination);
+    const raw = rawRequest(trip);
+    if (random.chance(rates.repeated)) void this.#travel(destination, `repeat ${label}`, 20_000).then(() => peer.receive({ ...raw, signal: new AbortController().signal }));
+    const answer = await peer.receive(raw);
+    await this.#pass(destination, from);
+    if (random.chance(rates.proxyGaveUp)) return fromProxy(504, destination);
+    if (random.chance(rates.answerLost)) return never();
+    await this.#travel(destination, `answered ${label}`);
+    if (answer === undefined || random.chance(rates.answerBroken)) throw new FederationError('unreachable', `the connection to ${destination} broke`);
+    return parseResponse({ status: answer.status, headers: answer.headers ?? {}, body: Buffer.from(responseBytes(answer)) }, destination);
+  }
+
+  #rates(): NetworkRates {
+    return this.#options.healed() ? QUIET_NETWORK : this.#options.rates;
+  }
+
+  #travel(destination: string, label: string, moreMs = 0): Promise<void> {
+    const { scheduler, random } = this.#options;
+    const rates = this.#rates();
+    const slow = [...this.#peers.keys()][rates.slow] === destination ? rates.slowMsMax : 0;
+    return new Promise((resolve) => void scheduler.after(random.float() ** 3 * (rates.delayMsMax + slow + moreMs), label, resolve));
+  }
+
+  /** Through a netsplit: half of them swallow what is sent, the others say so at once. */
+  async #pass(from: string, to: string): Promise<void> {
+    if (!this.#cut.has(`${from}>${to}`)) return;
+    if (this.#options.random.chance(0.5)) await never();
+    throw unreachable(to);
+  }
+
+  #planSplit(): void {
+    const { scheduler, random, rates } = this.#options;
+    if (rates.splitEveryMs === 0) return;
+    scheduler.after(random.float() * 2 * rates.splitEveryMs, 'time for a netsplit', () => {
+      const names = [...this.#peers.keys()];
+      const from = random.pick(names);
+      const to = random.pick(names.filter((name) => name !== from));
+      const both = random.chance(0.6);
+      const ways = both ? [`${from}>${to}`, `${to}>${from}`] : [`${from}>${to}`];
+      if (this.#options.healed()) return;
+      this.counts.splits += 1;
+      for (const way of ways) this.#cut.add(way);
+      scheduler.after(random.float() * rates.splitMsMax, `end of netsplit ${ways.join(' ')}`, () => {
+        for (const way of ways) this.#cut.delete(way);
+        this.#planSplit();
+      });
+    });
+  }
+
+  heal(): void {
+    this.#cut.clear();
+  }
+}
+
+interface Trip {
+  readonly from: string;
+  readonly request: FederationRequest;
+  readonly label: string;
+  readonly signal: AbortSignal;
+}
+
+/** As a listener would read it from the wire. */
+function rawRequest({ request, signal }: Trip): RawRequest {
+  const [path = '', queryString = ''] = requestTarget(request).split('?');
+  const text = request.json ?? (request.body === undefined ? undefined : JSON.stringify(request.body));
+  return {
+    method: request.method, path, queryString, remoteAddress: '198.51.100.1', signal,
+    headers: {
+      host: request.destination,
+      ...(request.authorization === undefined ? {} : { authorization: request.authorization }),
+      ...(text === undefined ? {} : { 'content-type': 'application/json' }),
+    },
+    ...(text === undefined ? {} : { body: Buffer.from(text) }),
+  };
+}
+
+function never(): Promise<never> {
+  return new Promise(() => undefined);
+}
+
+function unreachable(destination: string): FederationError {
+  return new FederationError('unreachable', `${destination} cannot be reached`);
+}
+
+function fromProxy(status: number, destination: string): FederationResponse {
+  return parseResponse({ status, headers: {}, body: Buffer.from('<html>Bad Gateway</html>') }, destination);
+}

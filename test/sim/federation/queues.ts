@@ -1,0 +1,16 @@
+/** The law that nothing is left waiting: no parked input, no need, no event on its way to a server that answers. */
+import type { SimServer } from '../server.ts';
+
+/** Tables that are empty when all has come to rest, by database. */
+const RESTS = { roomserver: ['parked_inputs', 'needs'], userapi: ['parked_inputs'], federationapi: ['needs'] } as const;
+
+export async function leftWaiting(server: SimServer): Promise<string[]> {
+  const broken: string[] = [];
+  for (const [component, tables] of Object.entries(RESTS) as [keyof typeof RESTS, readonly string[]][]) {
+    for (const table of tables) {
+      const rows = await server.databases[component].query<{ n: number }>(`SELECT count(*) AS n FROM ${table}`);
+      if (rows[0]!.n > 0) broken.push(`${server.name} has ${rows[0]!.n} rows left in ${table} of ${component}`);
+    }
+  }
+  return broken;
+}

@@ -1,0 +1,97 @@
+/** One seed of several servers: a faulty network, users who talk across it, healing, and the laws checked at the end. */
+import { checkTables } from '../check-tables.ts';
+import { tokensNeverGoBack } from '../checkers.ts';
+import type { SeedResult } from '../run-seed.ts';
+import { disagreements } from './agreement.ts';
+import { undelivered } from './delivery.ts';
+import { federatedWorld, type FederatedWorld } from './federated-world.ts';
+import { leftWaiting } from './queues.ts';
+import { beginStory, say, type SharedRoom, type Story } from './story.ts';
+
+const FAULTY_MS_MAX = 600_000;
+const HEALING_MS_MAX = 300_000;
+/** For the last words to get to all, and for what still waits then. */
+const SETTLING_MS_MAX = 300_000;
+const LOOK_EVERY_MS = 1000;
+
+export async function runFederatedSeed(seed: number, options: { servers: number; print?: (line: string) => void }): Promise<SeedResult> {
+  const federated = federatedWorld(seed, options);
+  const { world } = federated;
+  options.print?.(`seed ${seed} ${JSON.stringify(world.rates)} ${JSON.stringify(federated.networkRates)} ${federated.liar === undefined ? 'no liar' : 'a liar'}`);
+  const startedAt = world.scheduler.now;
+  try {
+    await world.open();
+    await live(federated);
+  } finally {
+    await world.close();
+  }
+  const { violations, counts } = world;
+  return { seed, violations, counts, trace: world.traceHash(), steps: world.scheduler.steps, virtualSeconds: (world.scheduler.now - startedAt) / 1000 };
+}
+
+async function live(federated: FederatedWorld): Promise<void> {
+  const { world, network, liar, cores, guests } = federated;
+  const broken = (): boolean => world.violations.length > 0;
+  const story = beginStory(federated);
+  await world.scheduler.run(() => story.finished || broken(), FAULTY_MS_MAX);
+  world.heal();
+  network.heal();
+  world.note(world.scheduler.now, 'healed');
+  if (liar !== undefined) liar.silence = world.random.pick(['gone', 'polite']);
+  await world.scheduler.run(() => story.finished || broken(), HEALING_MS_MAX);
+  if (!story.finished && !broken()) world.violations.push(`the users never got through, although everything was healed: ${[...story.underWay].join('; ')}`);
+  if (broken()) return;
+  await lastWords(federated, story);
+  if (broken()) return;
+  await settle(federated, story);
+  for (const client of [...cores, ...guests]) client.stop();
+  if (broken()) return;
+  world.violations.push(...tokensNeverGoBack([...cores, ...guests]));
+  for (const server of world.servers) await checkTables(server);
+}
+
+/** One more message from each side of every room, each after the one before has reached all: whatever got lost on the way comes to light by it, and the ends of the graph are joined. */
+async function lastWords(federated: FederatedWorld, story: Story): Promise<void> {
+  const { world, cores } = federated;
+  const waiting = new Set<string>();
+  const speak = async (room: SharedRoom): Promise<void> => {
+    for (const core of cores) {
+      const body = `last words of ${core.userId} in ${room.roomId}`;
+      waiting.add(body);
+      await say(room, core, body);
+      const has = (reader: (typeof cores)[number]): boolean => (reader.seen.get(room.roomId) ?? []).some((event) => event.event_id === core.acked.get(body));
+      while (!cores.every(has)) await world.sleep(200);
+      waiting.delete(body);
+    }
+  };
+  let done = false;
+  void Promise.all(story.rooms.map(speak)).then(() => (done = true), (error: unknown) => world.violations.push(`last words: ${String(error)}`));
+  await world.scheduler.run(() => done || world.violations.length > 0, SETTLING_MS_MAX);
+  if (!done && world.violations.length === 0) {
+    world.violations.push(`not everybody has got the ${[...waiting].join(' and the ')}`, ...(await differences(federated, story)));
+  }
+}
+
+async function settle(federated: FederatedWorld, story: Story): Promise<void> {
+  const { world } = federated;
+  let left: string[] = [];
+  let done = false;
+  const look = async (): Promise<void> => {
+    while (!done) {
+      left = await differences(federated, story);
+      if (left.length === 0) done = true;
+      else await world.sleep(LOOK_EVERY_MS);
+    }
+  };
+  void look().catch((error: unknown) => world.violations.push(`settling: ${String(error)}`));
+  await world.scheduler.run(() => done || world.violations.length > 0, SETTLING_MS_MAX);
+  if (!done) world.violations.push(...left);
+  done = true;
+}
+
+async function differences(federated: FederatedWorld, story: Story): Promise<string[]> {
+  const found: string[] = [];
+  for (const room of story.rooms) found.push(...(await disagreements(federated, room)), ...undelivered(federated, room));
+  for (const server of federated.world.servers) found.push(...(await leftWaiting(server)));
+  return found;
+}
