@@ -2,6 +2,7 @@
 import * as kafka from './kit/servers/kafka.ts';
 import * as nats from './kit/servers/nats.ts';
 import * as postgres from './kit/servers/postgres.ts';
+import * as synapse from './kit/servers/synapse.ts';
 
 interface ServerKind {
   readonly name: string;
@@ -47,6 +48,13 @@ const KINDS: readonly ServerKind[] = [
       const server = await kafka.startKafka();
       return { variable: 'MYELIN_TEST_KAFKA_BROKERS', address: server.brokers.join(','), stop: () => server.stop() };
     },
+  },
+  {
+    name: 'Synapse',
+    word: 'synapse',
+    available: synapse.available,
+    // Each suite starts servers of its own: what they share is the program.
+    start: async () => ({ variable: 'MYELIN_TEST_SYNAPSE_PYTHON', address: synapse.synapsePython(), stop: async () => undefined }),
   },
 ];
 

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { StateSet } from '../../pkg/matrix/state-res/conflicts.ts';
 import type { RoomDag } from '../kit/room-dag.ts';
+import { available, synapsePython } from '../kit/servers/synapse.ts';
 
 /** A room and which states of it to resolve. */
 export interface Case {
@@ -19,18 +20,15 @@ export interface Answer {
 
 const ORACLE = fileURLToPath(new URL('synapse-oracle.py', import.meta.url));
 const ANSWER_BYTES_MAX = 2 ** 30;
-/** A Python that has Synapse installed (`pip install matrix-synapse`, best in a virtual environment). */
-const PYTHON = process.env['MYELIN_TEST_SYNAPSE_PYTHON'] ?? 'python3';
 
 /** Why Synapse cannot be asked, false when it can: to be a test's `skip`. */
 export function synapseMissing(): string | false {
-  const { status } = spawnSync(PYTHON, ['-c', 'import synapse.events']);
-  return status === 0 ? false : `${PYTHON} has no Synapse: set MYELIN_TEST_SYNAPSE_PYTHON`;
+  return available() ?? false;
 }
 
 export function askSynapse(cases: readonly Case[]): Answer[] {
   const input = cases.map((asked) => `${JSON.stringify(question(asked))}\n`).join('');
-  const { status, stdout, stderr } = spawnSync(PYTHON, [ORACLE], { input, maxBuffer: ANSWER_BYTES_MAX, encoding: 'utf8' });
+  const { status, stdout, stderr } = spawnSync(synapsePython(), [ORACLE], { input, maxBuffer: ANSWER_BYTES_MAX, encoding: 'utf8' });
   if (status !== 0) throw new Error(`Synapse gave no answer: ${stderr}`);
   return stdout.trim().split('\n').map((line) => JSON.parse(line) as Answer);
 }

@@ -141,6 +141,7 @@ function sequence(...parts: readonly Buffer[]): Buffer {
 
 function tagged(tag: number, value: Buffer): Buffer {
   if (value.length < 0x80) return Buffer.concat([Buffer.from([tag, value.length]), value]);
-  const length = Buffer.from(value.length.toString(16).padStart(4, '0'), 'hex');
+  // DER wants lengths in as few bytes as can be.
+  const length = Buffer.from(value.length.toString(16).padStart(value.length > 0xff ? 4 : 2, '0'), 'hex');
   return Buffer.concat([Buffer.from([tag, 0x80 | length.length, ...length]), value]);
 }

@@ -7,9 +7,12 @@ import { join } from 'node:path';
 import { Kafka, logLevel } from 'kafkajs';
 import { connect as connectNats } from 'nats';
 import pg from 'pg';
+import { createAuthority } from '../certificates.ts';
 import * as kafka from './kafka.ts';
 import * as nats from './nats.ts';
 import * as postgres from './postgres.ts';
+import * as synapse from './synapse.ts';
+import { createAuthority } from '../certificates.ts';
 
 test('PostgreSQL keeps its port and its committed rows over a restart and over kill -9', { skip: postgres.available() }, async () => {
   const server = await postgres.startPostgres();
@@ -73,6 +76,32 @@ test('Kafka keeps its port and its topic over a restart and over kill -9', { ski
     });
   } finally {
     await server.stop();
+  }
+  assert.equal(existsSync(server.folder), false);
+});
+
+test('Synapse keeps its name, its key and its users over a restart and over kill -9, and another one trusts its certificate', { skip: synapse.available() }, async () => {
+  const authority = createAuthority();
+  const [server, other] = await Promise.all([synapse.startSynapse({ authority }), synapse.startSynapse({ authority })]);
+  try {
+    const register = async (username: string): Promise<number> => (await fetch(`${server.baseUrl}/_matrix/client/v3/register`, {
+      method: 'POST', body: JSON.stringify({ username, password: 'correct horse battery', auth: { type: 'm.login.dummy' } }),
+    })).status;
+    // Only over TLS does the other one get them.
+    const keys = async (): Promise<string[]> => {
+      const answer = await fetch(`${other.baseUrl}/_matrix/key/v2/query`, { method: 'POST', body: JSON.stringify({ server_keys: { [server.serverName]: { 'ed25519:a_test': {} } } }) });
+      return ((await answer.json()) as { server_keys: { verify_keys: object }[] }).server_keys.flatMap((document) => Object.values(document.verify_keys).map((key) => JSON.stringify(key)));
+    };
+    assert.equal(await register('alice'), 200);
+    const before = await keys();
+    assert.equal(before.length, 1);
+    await server.restart();
+    await server.kill();
+    await server.restart();
+    assert.equal(await register('alice'), 400);
+    assert.deepEqual(await keys(), before);
+  } finally {
+    await Promise.all([server.stop(), other.stop()]);
   }
   assert.equal(existsSync(server.folder), false);
 });
