@@ -2,34 +2,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { partitionOf } from '../../../pkg/log/partition-map.ts';
-import { canonicalJson } from '../../../pkg/matrix/canonical-json/canonical-json.ts';
 import { authEventIds, prevEventIds } from '../../../pkg/matrix/events/pdu.ts';
+import { beginning, received } from '../../../test/kit/received-room.ts';
 import { createRoomDriver, input, PARTITIONS, type RoomDriver } from '../../../test/kit/room-driver.ts';
 import type { RoomDag } from '../../../test/kit/room-dag.ts';
 import { randomRoom } from '../../../test/kit/random-room.ts';
-import { CREATOR } from '../../../test/kit/room-state.ts';
-import type { NewEvent } from '../input/effects.ts';
 import { roomHistoryQuery } from '../query/room-history-query.ts';
-
-const bytesOf = (value: unknown) => Buffer.from(canonicalJson(value));
-
-/** The room with its create event, as if this server had just learnt of it. */
-async function begin(driver: RoomDriver, dag: RoomDag): Promise<void> {
-  const { pdu } = dag.events.get(dag.createId)!;
-  const event: NewEvent = {
-    eventId: dag.createId, pdu, bytes: bytesOf(pdu), kind: 'received', verdict: 'accepted', orderKey: 1, sequence: 1, stateId: 1,
-    states: [{ stateId: 1, prevStateId: 0, depth: 1, isCurrent: true, steps: [{ type: pdu.type, stateKey: '', entry: { eventId: dag.createId, pdu }, replaces: undefined }] }],
-    historyVisibility: 'shared', deviceId: '', txnId: '', redacts: undefined, stateBeforeDiffers: false, relayOf: '',
-  };
-  const partition = partitionOf(PARTITIONS, dag.roomId);
-  const room = {
-    roomId: dag.roomId, roomVersion: dag.version.id, partition, creator: CREATOR, createEventId: dag.createId, orderKey: 1, depth: 1, stateId: 1, stateDepth: 1, lastStateId: 1,
-    extremities: [dag.createId],
-  };
-  const effects = { inputId: 'create', roomId: dag.roomId, room, events: [event], redactions: [] };
-  await driver.begin(partition, effects);
-}
 
 /** The other events in an order in which each comes after those that it follows and that authorise it; `picks` choose among what may come next. */
 function someOrder(dag: RoomDag, picks: readonly number[]): string[] {
@@ -52,7 +30,7 @@ async function receiveAll(driver: RoomDriver, dag: RoomDag, { picks, sizes }: { 
   for (let at = 0, turn = 0; at < order.length; turn += 1) {
     const size = sizes[turn % sizes.length]!;
     const batch = order.slice(at, at + size).map((eventId) => input(dag.roomId, {
-      receivePdu: { eventId, pdu: bytesOf(dag.events.get(eventId)!.pdu), origin: 'two.test', needId: '', relay: false },
+      receivePdu: received(dag, eventId),
     }));
     if (turn % 5 === 4) await driver.failedBatch(batch);
     const answers = await driver.batch(batch);
@@ -117,7 +95,8 @@ for (const version of ['10', '11', '12']) {
 async function receiveAndCheck(dag: RoomDag, picks: readonly number[], sizes: readonly number[]): Promise<void> {
   const driver = await createRoomDriver();
   try {
-    await begin(driver, dag);
+    const { partition, effects } = beginning(dag, PARTITIONS.partitions);
+    await driver.begin(partition, effects);
     await receiveAll(driver, dag, { picks, sizes });
     await checkRoom(driver, dag);
   } finally {
