@@ -7,6 +7,9 @@ import { SimNetwork } from './network.ts';
 import { simTransport } from './sim-transport.ts';
 
 
+/** Short: what is healed must be found within the time that a world has. */
+const RETRY = { firstMs: 500, maxMs: 20_000, factor: 2, jitter: 0.3 };
+
 export interface FederatedWorld {
   readonly world: World;
   readonly network: SimNetwork;
@@ -44,5 +47,5 @@ export function federatedWorld(seed: number, options: { servers: number; print?:
 
 /** Each trusts the others' word about keys, so that the events of a peer that is gone can still be checked. */
 function federationSettings(others: readonly string[]) {
-  return { wellKnownServer: '', trustedKeyServers: others, deniedServers: [], caFiles: [], ipDenied: [], ipAllowed: [], overrides: new Map() };
+  return { wellKnownServer: '', trustedKeyServers: others, deniedServers: [], caFiles: [], ipDenied: [], ipAllowed: [], overrides: new Map(), retry: RETRY };
 }

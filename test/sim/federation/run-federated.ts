@@ -5,8 +5,16 @@ import type { SeedResult } from '../run-seed.ts';
 import { disagreements } from './agreement.ts';
 import { undelivered } from './delivery.ts';
 import { federatedWorld, type FederatedWorld } from './federated-world.ts';
+import { forgeries, speakersOutside } from './honesty.ts';
+import type { SimNetwork } from './network.ts';
 import { leftWaiting } from './queues.ts';
 import { beginStory, say, type SharedRoom, type Story } from './story.ts';
+
+export interface FederatedResult extends SeedResult {
+  readonly network: SimNetwork['counts'];
+  /** What the lying peer has tried. */
+  readonly lies: number;
+}
 
 const FAULTY_MS_MAX = 600_000;
 const HEALING_MS_MAX = 300_000;
@@ -14,7 +22,7 @@ const HEALING_MS_MAX = 300_000;
 const SETTLING_MS_MAX = 300_000;
 const LOOK_EVERY_MS = 1000;
 
-export async function runFederatedSeed(seed: number, options: { servers: number; print?: (line: string) => void }): Promise<SeedResult> {
+export async function runFederatedSeed(seed: number, options: { servers: number; print?: (line: string) => void }): Promise<FederatedResult> {
   const federated = federatedWorld(seed, options);
   const { world } = federated;
   options.print?.(`seed ${seed} ${JSON.stringify(world.rates)} ${JSON.stringify(federated.networkRates)} ${federated.liar === undefined ? 'no liar' : 'a liar'}`);
@@ -26,7 +34,10 @@ export async function runFederatedSeed(seed: number, options: { servers: number;
     await world.close();
   }
   const { violations, counts } = world;
-  return { seed, violations, counts, trace: world.traceHash(), steps: world.scheduler.steps, virtualSeconds: (world.scheduler.now - startedAt) / 1000 };
+  return {
+    seed, violations, counts, network: federated.network.counts, lies: federated.liar?.lies ?? 0,
+    trace: world.traceHash(), steps: world.scheduler.steps, virtualSeconds: (world.scheduler.now - startedAt) / 1000,
+  };
 }
 
 async function live(federated: FederatedWorld): Promise<void> {
@@ -47,7 +58,11 @@ async function live(federated: FederatedWorld): Promise<void> {
   for (const client of [...cores, ...guests]) client.stop();
   if (broken()) return;
   world.violations.push(...tokensNeverGoBack([...cores, ...guests]));
-  for (const server of world.servers) await checkTables(server);
+  for (const room of story.rooms) world.violations.push(...(await forgeries(federated, room)));
+  for (const server of world.servers) {
+    world.violations.push(...(await speakersOutside(server)));
+    await checkTables(server);
+  }
 }
 
 /** One more message from each side of every room, each after the one before has reached all: whatever got lost on the way comes to light by it, and the ends of the graph are joined. */

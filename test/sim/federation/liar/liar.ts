@@ -30,6 +30,7 @@ export class LyingPeer implements Peer {
   readonly otherRooms: string[] = [];
   /** When the world is healed it is silent: gone for good, or polite. */
   silence: 'not yet' | 'gone' | 'polite' = 'not yet';
+  lies = 0;
   #transactions = 0;
   readonly #transport: FederationTransport;
 
@@ -87,6 +88,7 @@ export class LyingPeer implements Peer {
       await this.world.sleep(random.between(100, 6000));
       if (this.silence !== 'not yet' || this.rooms.size === 0) continue;
       const room = random.pick([...this.rooms.values()]);
+      this.lies += 1;
       const [name, attack] = random.pick(ATTACKS);
       this.world.note(this.world.scheduler.now, `liar: ${name}`);
       await attack(this, room);

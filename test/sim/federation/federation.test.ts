@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { runFederatedSeed } from './run-federated.ts';
+
+const SEEDS = 40;
+/** `<servers>:<seed> what it found`, one a line. */
+const remembered = readFileSync(new URL('./seeds.txt', import.meta.url), 'utf8').split('\n').filter((line) => /^\d/.test(line)).map((line) => line.split(/[: ]/, 2).map(Number) as [number, number]);
+
+test(`the laws hold in ${SEEDS} seeded worlds of two servers`, async (t) => {
+  const totals = { crashes: 0, splits: 0, failed: 0, lies: 0 };
+  for (let seed = 1; seed <= SEEDS; seed += 1) {
+    const { violations, counts, network, lies } = await runFederatedSeed(seed, { servers: 2 });
+    assert.deepEqual(violations, [], `npm run sim -- --servers 2 --seed ${seed} --trace`);
+    for (const [name, count] of Object.entries({ crashes: counts.crashes, splits: network.splits, failed: network.failed, lies }) as [keyof typeof totals, number][]) totals[name] += count;
+  }
+  // Worlds in which nothing goes wrong would show nothing.
+  for (const [name, count] of Object.entries(totals)) assert.ok(count > SEEDS / 2, `${name}: ${JSON.stringify(totals)}`);
+  t.diagnostic(JSON.stringify(totals));
+});
+
+for (const [servers, seed] of remembered) {
+  test(`seed ${seed} of ${servers} servers, which once failed`, async () => {
+    assert.deepEqual((await runFederatedSeed(seed, { servers })).violations, []);
+  });
+}
+
+test('three servers agree as two do', async () => {
+  for (const seed of [1, 2, 3]) assert.deepEqual((await runFederatedSeed(seed, { servers: 3 })).violations, [], `npm run sim -- --servers 3 --seed ${seed} --trace`);
+});
+
+test('one seed is one trace', async () => {
+  for (const seed of [5, 2024]) {
+    const [one, other] = [await runFederatedSeed(seed, { servers: 2 }), await runFederatedSeed(seed, { servers: 2 })];
+    assert.equal(one.trace, other.trace);
+    assert.equal(one.steps, other.steps);
+  }
+});
