@@ -1,0 +1,62 @@
+/** Carries one need out: by its kind, then the import of what was staged, then the answer. */
+import { roomInputCodec } from '../../../pkg/log/codec.ts';
+import type { Answer } from '../../../schemas/log/room-input.ts';
+import type { Need } from '../../../schemas/log/room-output.ts';
+import { importState } from '../stage/import-state.ts';
+import { finishStage, readFinishedStage, type FinishedStage } from '../storage/stages.ts';
+import { eventAuth } from './event-auth.ts';
+import { failureOf, NeedFailure } from './failure.ts';
+import { answerOf, roomInputOf, type Fulfilled, type NeedJob, type NeedTools } from './job.ts';
+import { missingEvents } from './missing-events.ts';
+import { remoteJoin } from './remote-join.ts';
+import { remoteLeave } from './remote-leave.ts';
+import { signInvite } from './sign-invite.ts';
+import { stateAt } from './state-at.ts';
+
+/**
+ * Resolves when the answer is appended, also when it says that the need cannot be fulfilled. `job` bounds the work, `closing` what tells of its end. Rejects with errors that are no
+ * other server's fault: `StorageError`, `StageLost`, `Overloaded`, `Abandoned`; then it may be tried again.
+ */
+export async function carryOut(tools: NeedTools, { job, closing }: { job: NeedJob; closing: NeedJob }, need: Need): Promise<NeedFailure | undefined> {
+  let failure: NeedFailure | undefined;
+  let answer: Partial<Answer> & { status: number };
+  try {
+    answer = { status: 200, ...await fulfil(tools, job, need) };
+  } catch (error) {
+    failure = failureOf(error);
+    if (failure === undefined) throw error;
+    answer = { status: failure.status, errcode: failure.errcode, error: failure.message };
+  }
+  await tools.append(closing, [answerOf(job.needId, answer.status, answer)]);
+  return failure;
+}
+
+async function fulfil(tools: NeedTools, job: NeedJob, need: Need): Promise<Partial<Answer>> {
+  const before = await readFinishedStage(tools.database, job.needId);
+  if (before !== undefined) return imported(tools, job, need, before);
+  const { answer, state } = await byKind(tools, job, need);
+  if (state === undefined) return answer;
+  const whole = { ...answer, stageId: job.needId };
+  const finished = { events: state.events, answer: roomInputCodec.encode(roomInputOf(job, answerOf(job.needId, 200, whole), tools.clock.now())) };
+  await finishStage(tools.database, { stageId: job.needId, attempt: state.attempt }, finished);
+  return imported(tools, job, need, finished);
+}
+
+/** The answer of a stage that is whole, after its import. */
+async function imported(tools: NeedTools, job: NeedJob, need: Need, { events, answer }: FinishedStage): Promise<Partial<Answer>> {
+  const { answer: kept } = roomInputCodec.decode(answer);
+  const isJoin = need.remoteMembership !== null && need.remoteMembership !== undefined;
+  await importState(tools, job, { events, current: isJoin, roomVersion: kept?.roomVersion ?? '' });
+  const { origin, eventId, pdu, stageId, roomVersion } = kept!;
+  return { origin, eventId, pdu, stageId, roomVersion };
+}
+
+function byKind(tools: NeedTools, job: NeedJob, need: Need): Promise<Fulfilled> {
+  if (need.missingEvents) return missingEvents(tools, job, need.missingEvents);
+  if (need.eventAuth) return eventAuth(tools, job, need.eventAuth);
+  if (need.stateAt) return stateAt(tools, job, need.stateAt);
+  if (need.signInvite) return signInvite(tools, job, need.signInvite);
+  if (need.remoteMembership?.membership === 'join') return remoteJoin(tools, job, need.remoteMembership);
+  if (need.remoteMembership?.membership === 'leave') return remoteLeave(tools, job, need.remoteMembership);
+  return Promise.reject(new NeedFailure(501, 'M_UNRECOGNIZED', 'This server cannot do that with the help of another yet'));
+}

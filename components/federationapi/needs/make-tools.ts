@@ -1,0 +1,24 @@
+import type { Semaphore } from '../../../pkg/assert/semaphore.ts';
+import { createAsk } from './ask.ts';
+import { createInputs } from './inputs.ts';
+import type { NeedTools } from './job.ts';
+import type { NeedRunnerDeps } from './need-runner.ts';
+import { createPauses } from './pauses.ts';
+
+/** What needs are carried out with. */
+export function makeTools(deps: NeedRunnerDeps, bigAnswers: Semaphore): NeedTools {
+  const { runtime: { clock, random, logger }, database, serverName, signingKey, roomQuery, keyRing } = deps;
+  return {
+    serverName, signingKey, clock, random, logger, database, roomQuery, keyRing, bigAnswers,
+    ask: createAsk({ clock, transport: deps.signedTransport, pauses: deps.pauses ?? createPauses({ clock, random }), isDenied: deps.isDenied }),
+    ...createInputs({ clock, driver: deps.driver, commands: deps.commands, partitionMap: deps.partitionMap }),
+    async intact(job, values, version) {
+      const checked = await deps.verify({ values, version, roomId: job.roomId });
+      job.check();
+      const events = checked.map((event) => ('outcome' in event || event.roomId !== job.roomId ? undefined : event));
+      const dropped = events.filter((event) => event === undefined).length;
+      if (dropped > 0) logger.info({ needId: job.needId, given: values.length, dropped }, 'another server gave events that are not what their senders signed');
+      return events;
+    },
+  };
+}

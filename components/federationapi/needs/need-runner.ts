@@ -1,0 +1,194 @@
+/**
+ * Takes needs from the table and carries them out, several at once: those of the partitions of room-output that this process owns. A need stays in the table until its answer is appended:
+ * whoever owns the partition after a crash carries it out again, and the roomserver passes over what it has already.
+ */
+import { createSemaphore, Overloaded } from '../../../pkg/assert/semaphore.ts';
+import type { FederationTransport } from '../../../pkg/federation/transport.ts';
+import { roomOutputCodec } from '../../../pkg/log/codec.ts';
+import type { CommandClient } from '../../../pkg/log/commands.ts';
+import { PoisonRecord, type LogDriver } from '../../../pkg/log/log.ts';
+import type { PartitionMap } from '../../../pkg/log/partition-map.ts';
+import type { Dropped, IntactEvent } from '../../../pkg/matrix/events/check-received.ts';
+import type { RoomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
+import type { SigningKey } from '../../../pkg/matrix/signing/signing-key.ts';
+import type { Runtime, Task } from '../../../pkg/runtime/runtime.ts';
+import { StorageError, type Database } from '../../../pkg/storage/database.ts';
+import type { RoomQuery } from '../../../schemas/ports/room-query.ts';
+import type { KeyRing } from '../fetch/key-ring.ts';
+import { beginAttempt, deleteNeed, deleteOverdueNeeds, readWaitingNeeds, type WaitingNeed } from '../storage/needs.ts';
+import { deleteOldStage, StageLost } from '../storage/stages.ts';
+import { carryOut } from './carry-out.ts';
+import { Abandoned } from './failure.ts';
+import type { NeedTools } from './job.ts';
+import { makeTools } from './make-tools.ts';
+import type { Pauses } from './pauses.ts';
+import { startJob, type StartedJob } from './start-job.ts';
+
+export interface NeedRunnerDeps {
+  readonly runtime: Runtime;
+  readonly database: Database;
+  readonly driver: LogDriver;
+  readonly commands: Pick<CommandClient, 'submitRoomInput'>;
+  readonly partitionMap: PartitionMap;
+  readonly serverName: string;
+  readonly signingKey: SigningKey;
+  readonly signedTransport: FederationTransport;
+  readonly roomQuery: Pick<RoomQuery, 'knownEventIds'>;
+  readonly keyRing: Pick<KeyRing, 'keys'>;
+  /** Checks 1 to 3 of the events of other servers, in their order (`verify/`). */
+  readonly verify: (events: { values: readonly unknown[]; version: RoomVersion; roomId: string }) => Promise<readonly (IntactEvent | Dropped)[]>;
+  /** Servers that are not asked. */
+  readonly isDenied: (serverName: string) => boolean;
+  /** The partitions of room-output that this process owns now. */
+  readonly partitions: () => readonly number[];
+  /** Its own by default. */
+  readonly pauses?: Pauses;
+}
+
+export interface NeedRunner {
+  start(): Promise<void>;
+  /** Leaves what is under way to the next owner. */
+  stop(): Promise<void>;
+  /** Looks at the table now: needs were taken. */
+  nudge(): void;
+  /** One sentence when needs are not carried out; other servers that fail are no reason. */
+  health(): string | undefined;
+}
+
+interface Running {
+  readonly partition: number;
+  readonly destination: string;
+  readonly started: StartedJob;
+  readonly done: Promise<void>;
+}
+
+const AT_ONCE = 32;
+const PER_DESTINATION = 4;
+const POLL_MS = 1000;
+const AFTER_FAILURE_MS = 1000;
+/** A need that fails by our own fault so often is given up. */
+const ATTEMPTS_MAX = 10;
+const RETRY_FIRST_MS = 500;
+const RETRY_MS_MAX = 15_000;
+const BIG_ANSWERS = { name: 'big answers of other servers', permits: 4, waitingMax: 200 };
+const STAGES_KEPT_MS = 3_600_000;
+const SWEEP_EVERY_MS = 60_000;
+
+export function createNeedRunner(deps: NeedRunnerDeps): NeedRunner {
+  return new Runner(deps);
+}
+
+class Runner implements NeedRunner {
+  readonly #deps: NeedRunnerDeps;
+  readonly #tools: NeedTools;
+  readonly #running = new Map<string, Running>();
+  #wake = new AbortController();
+  #failing: string | undefined;
+  #sweptAtMs = 0;
+  #task: Task | undefined;
+
+  constructor(deps: NeedRunnerDeps) {
+    this.#deps = deps;
+    this.#tools = makeTools(deps, createSemaphore(BIG_ANSWERS));
+  }
+
+  start(): Promise<void> {
+    this.#task ??= this.#deps.runtime.tasks.spawn('needs', (signal) => this.#run(signal));
+    return Promise.resolve();
+  }
+
+  async stop(): Promise<void> {
+    await this.#task?.stop();
+    for (const { started } of this.#running.values()) started.abandon();
+    await Promise.all([...this.#running.values()].map(({ done }) => done));
+  }
+
+  nudge(): void {
+    this.#wake.abort();
+  }
+
+  health(): string | undefined {
+    return this.#failing;
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    const { clock, logger } = this.#deps.runtime;
+    while (!signal.aborted) {
+      this.#wake = new AbortController();
+      let pauseMs = POLL_MS;
+      try {
+        await this.#round();
+        this.#failing = undefined;
+      } catch (error) {
+        this.#failing = `needs are not carried out: ${error instanceof Error ? error.message : String(error)}`;
+        logger.warn({ error }, 'needs could not be looked at; trying again');
+        pauseMs = AFTER_FAILURE_MS;
+      }
+      await clock.sleep(pauseMs, AbortSignal.any([signal, this.#wake.signal]));
+    }
+  }
+
+  async #round(): Promise<void> {
+    const { runtime: { clock }, database } = this.#deps;
+    const partitions = this.#deps.partitions();
+    for (const running of this.#running.values()) if (!partitions.includes(running.partition)) running.started.abandon();
+    await this.#sweep(partitions);
+    if (partitions.length === 0 || this.#running.size >= AT_ONCE) return;
+    for (const need of await readWaitingNeeds(database, partitions, clock.now())) {
+      if (this.#running.size >= AT_ONCE) return;
+      const atDestination = [...this.#running.values()].filter(({ destination }) => destination === need.destination).length;
+      if (!this.#running.has(need.need_id) && need.retry_at <= clock.now() && atDestination < PER_DESTINATION) this.#begin(need);
+    }
+  }
+
+  #begin(need: WaitingNeed): void {
+    const { clock } = this.#deps.runtime;
+    const started = startJob(clock, { needId: need.need_id, roomId: need.room_id, roomVersion: '', deadlineMs: need.deadline });
+    const done = this.#work(need, started).finally(() => {
+      started.end();
+      this.#running.delete(need.need_id);
+      this.#wake.abort();
+    });
+    this.#running.set(need.need_id, { partition: need.partition, destination: need.destination, started, done });
+  }
+
+  /** Never rejects: what went wrong is tried again after a while, by whoever owns the partition then. */
+  async #work(need: WaitingNeed, { job, closing }: StartedJob): Promise<void> {
+    const { runtime: { clock, logger }, database } = this.#deps;
+    const needId = need.need_id;
+    try {
+      const retryMs = Math.min(RETRY_FIRST_MS * 2 ** need.attempts, RETRY_MS_MAX);
+      const record = need.attempts >= ATTEMPTS_MAX ? undefined : await beginAttempt(database, needId, clock.now() + retryMs);
+      if (record === undefined) return await this.#giveUp(need);
+      const output = roomOutputCodec.decode(record);
+      const { roomVersion } = output;
+      const failure = await carryOut(this.#tools, { job: { ...job, roomVersion }, closing: { ...closing, roomVersion } }, output.need!);
+      if (failure !== undefined) logger.info({ needId, status: failure.status, reason: failure.message }, 'a need could not be fulfilled');
+      await deleteNeed(database, needId);
+    } catch (error) {
+      if (error instanceof Abandoned) return;
+      const level = isBug(error) ? 'error' : 'warn';
+      logger[level]({ needId, attempts: need.attempts + 1, error }, 'a need was not carried out; it is tried again');
+    }
+  }
+
+  /** Whoever waits does so until its own time is over. */
+  async #giveUp(need: WaitingNeed): Promise<void> {
+    if (need.attempts >= ATTEMPTS_MAX) this.#deps.runtime.logger.error({ needId: need.need_id, attempts: need.attempts }, 'a need is given up');
+    await deleteNeed(this.#deps.database, need.need_id);
+  }
+
+  async #sweep(partitions: readonly number[]): Promise<void> {
+    const { runtime: { clock }, database } = this.#deps;
+    await deleteOverdueNeeds(database, partitions, clock.now());
+    if (clock.now() - this.#sweptAtMs < SWEEP_EVERY_MS) return;
+    this.#sweptAtMs = clock.now();
+    await deleteOldStage(database, clock.now() - STAGES_KEPT_MS);
+  }
+}
+
+/** Whether our own code is at fault. */
+function isBug(error: unknown): boolean {
+  if (error instanceof StorageError) return error.kind === 'bug';
+  return !(error instanceof StageLost) && !(error instanceof Overloaded) || error instanceof PoisonRecord;
+}

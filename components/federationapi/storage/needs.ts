@@ -1,0 +1,71 @@
+/** Needs of the roomserver that are not answered yet, in the tables. */
+import type { Database, SqlRow, Transaction } from '../../../pkg/storage/database.ts';
+
+export interface NewNeed {
+  readonly needId: string;
+  readonly partition: number;
+  readonly roomId: string;
+  /** Server that will be asked first; empty: none is known. */
+  readonly destination: string;
+  /** Wall-clock ms after which nobody waits. */
+  readonly deadlineMs: number;
+  /** The record of room-output, encoded. */
+  readonly record: Uint8Array;
+}
+
+export interface WaitingNeed extends SqlRow {
+  readonly need_id: string;
+  readonly partition: number;
+  readonly room_id: string;
+  readonly destination: string;
+  readonly deadline: number;
+  readonly attempts: number;
+  readonly retry_at: number;
+}
+
+/**
+ * The first few of each destination, those first whose time is over first: however many wait for one server, they hide none that wait for another. The place is a
+ * constant of the text.
+ */
+const WAITING = `SELECT need_id, partition, room_id, destination, deadline, attempts, retry_at FROM
+  (SELECT need_id, partition, room_id, destination, deadline, attempts, retry_at, ROW_NUMBER() OVER (PARTITION BY destination ORDER BY retry_at, deadline, need_id) AS place
+   FROM needs WHERE deadline > ? AND partition IN (??)) AS queued WHERE place <= 12 ORDER BY deadline, need_id LIMIT 500`;
+
+/** Keeps needs that are not there yet. */
+export async function insertNeeds(tx: Transaction, needs: readonly NewNeed[]): Promise<void> {
+  if (needs.length === 0) return;
+  await tx.insertMany({
+    into: 'needs', columns: ['need_id', 'partition', 'room_id', 'destination', 'deadline', 'need', 'attempts', 'retry_at'],
+    rows: needs.map((need) => [need.needId, need.partition, need.roomId, need.destination, need.deadlineMs, need.record, 0, 0]),
+    onConflict: 'ON CONFLICT (need_id) DO NOTHING',
+  });
+}
+
+/** What of these partitions waits at `nowMs`, also what must wait on after a failed attempt (`retry_at`). */
+export async function readWaitingNeeds(database: Database, partitions: readonly number[], nowMs: number): Promise<WaitingNeed[]> {
+  return partitions.length === 0 ? [] : database.queryIn<WaitingNeed>(WAITING, [nowMs], partitions);
+}
+
+/** Counts one more attempt, made before it begins, so that an attempt that takes the process down counts too. The record; undefined when the need is gone. */
+export async function beginAttempt(database: Database, needId: string, retryAtMs: number): Promise<Uint8Array | undefined> {
+  return database.transaction(async (tx) => {
+    const { changes } = await tx.run('UPDATE needs SET attempts = attempts + 1, retry_at = ? WHERE need_id = ?', [retryAtMs, needId]);
+    if (changes === 0) return undefined;
+    return (await tx.query<{ need: Uint8Array }>('SELECT need FROM needs WHERE need_id = ?', [needId]))[0]?.need;
+  });
+}
+
+export async function deleteNeed(database: Database, needId: string): Promise<void> {
+  await database.transaction((tx) => tx.run('DELETE FROM needs WHERE need_id = ?', [needId]));
+}
+
+/** Forgets the needs of a partition for which nobody waits any more; how many. */
+export async function deleteOverdueNeeds(database: Database, partitions: readonly number[], nowMs: number): Promise<number> {
+  if (partitions.length === 0) return 0;
+  const overdue = await database.queryIn<{ need_id: string }>('SELECT need_id FROM needs WHERE deadline <= ? AND partition IN (??) LIMIT 500', [nowMs], partitions);
+  if (overdue.length === 0) return 0;
+  await database.transaction(async (tx) => {
+    for (const { need_id: needId } of overdue) await tx.run('DELETE FROM needs WHERE need_id = ?', [needId]);
+  });
+  return overdue.length;
+}
