@@ -12,7 +12,6 @@ import * as kafka from './kafka.ts';
 import * as nats from './nats.ts';
 import * as postgres from './postgres.ts';
 import * as synapse from './synapse.ts';
-import { createAuthority } from '../certificates.ts';
 
 test('PostgreSQL keeps its port and its committed rows over a restart and over kill -9', { skip: postgres.available() }, async () => {
   const server = await postgres.startPostgres();
