@@ -7,7 +7,8 @@ export interface StoredEvent {
   readonly pdu: Uint8Array;
   /** Event ID of the redaction that was applied, if any. */
   readonly redactedBy: string | null;
-  readonly orderKey: number;
+  /** Place in the room's timeline; null: clients are not shown it (it failed softly, or is known only as part of a state or an auth chain). */
+  readonly orderKey: number | null;
 }
 
 export interface RoomQuery {

@@ -118,7 +118,7 @@ export async function createClientWorld(options: Partial<ClientapiSettings> = {}
       if (status !== 200) throw new Error(`${name} cannot register: ${JSON.stringify(body)}`);
       return { userId: body.user_id, deviceId: body.device_id, token: body.access_token };
     },
-    events: async (roomId) => (await query.currentState(roomId)).sort((a, b) => a.orderKey - b.orderKey),
+    events: async (roomId) => (await query.currentState(roomId)).sort((a, b) => (a.orderKey ?? 0) - (b.orderKey ?? 0)),
     userOutputs: () => users.outputs.map(({ record }) => userOutputCodec.decode(record)),
     async close() {
       await userDatabase.close();

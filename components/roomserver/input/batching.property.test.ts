@@ -115,8 +115,8 @@ async function assertSnapshot(driver: RoomDriver): Promise<void> {
 
 function comparable({ roomId, roomVersion, inputId, event, receipt: read }: RoomDriver['outputs'][number]['output']): unknown {
   return [roomId, roomVersion, inputId, event && [
-    event.eventId, event.orderKey, event.stateDelta.map(({ type, stateKey, eventId, replaces }) => [type, stateKey, eventId, replaces]),
-    event.historyVisibility, event.deviceId, event.txnId, event.softFailedAccepted, event.stateBeforeDiffers, event.redacts,
+    event.eventId, event.orderKey, event.stateDelta.map(({ type, stateKey, eventId, replaces, membership, replacedMembership }) => [type, stateKey, eventId, replaces, membership ?? '', replacedMembership ?? '']),
+    event.historyVisibility, event.deviceId, event.txnId, event.softFailedAccepted, event.stateBeforeDiffers, event.redacts, event.relayOf,
   ], read && [read.userId, read.receiptType, read.eventId, read.threadId ?? null, read.ts]].map((value) => value ?? null);
 }
 

@@ -1,9 +1,9 @@
 /** Who is in a room, now and at its events: users and servers. */
-import type { Reader } from '../../../pkg/storage/database.ts';
+import type { Reader, SqlRow } from '../../../pkg/storage/database.ts';
 import type { StateSide, StoredEvent } from '../../../schemas/ports/room-query.ts';
 import { readStates } from '../storage/read-state.ts';
 import { byRoom, isStraight, readPlaces, stateOfType } from './state-at.ts';
-import { isStorable, OF_ROOM, readStored, STORED, storedEvent, type StoredSql } from './stored-event.ts';
+import { isStorable, readStored } from './stored-event.ts';
 
 export interface Member {
   readonly userId: string;
@@ -36,8 +36,8 @@ export async function membershipsAt(reader: Reader, wish: { userId: string; even
   return memberships;
 }
 
-interface ChangeSql extends StoredSql {
-  state_id: number;
+interface ChangeSql extends SqlRow {
+  state_id: number; event_id: string;
 }
 
 /** The user's membership in each of these states of the room that has one. */
@@ -47,14 +47,16 @@ async function memberAt(reader: Reader, roomId: string, { stateIds, userId }: { 
   const [first, last] = [Math.min(...stateIds), Math.max(...stateIds)];
   if (!(await isStraight(reader, roomId, last))) return memberInEach(reader, roomId, { stateIds, userId });
   // The change that the first of the states stands on, and those up to the last.
-  const changes = (await reader.query<ChangeSql>(
-    `${STORED.replace(' FROM', ', d.state_id FROM')} state_deltas d JOIN events e ON e.event_id = d.event_id ${OF_ROOM}
+  const changes = await reader.query<ChangeSql>(
+    `SELECT d.state_id, d.event_id FROM state_deltas d
      WHERE d.room_id = ? AND d.type = 'm.room.member' AND d.state_key = ? AND d.state_id <= ? AND d.state_id >= COALESCE((SELECT MAX(b.state_id) FROM state_deltas b
        WHERE b.room_id = ? AND b.type = 'm.room.member' AND b.state_key = ? AND b.state_id <= ?), 0) ORDER BY d.state_id`,
-    [roomId, userId, last, roomId, userId, first])).map((row) => ({ stateId: row.state_id, member: memberOf(storedEvent(row)) }));
+    [roomId, userId, last, roomId, userId, first]);
+  const members = new Map((await readStored(reader, changes.map((change) => change.event_id))).map((event) => [event.eventId, memberOf(event)]));
   for (const stateId of stateIds) {
-    const change = changes.findLast((candidate) => candidate.stateId <= stateId);
-    if (change !== undefined) found.set(stateId, change.member);
+    // A change may take the membership out of the state.
+    const member = members.get(changes.findLast((candidate) => candidate.state_id <= stateId)?.event_id ?? '');
+    if (member !== undefined) found.set(stateId, member);
   }
   return found;
 }

@@ -11,14 +11,14 @@ export interface StatePlace extends SqlRow {
 
 export type StateKeys = readonly (readonly [type: string, stateKey: string])[];
 
-/** Places of those of the events that exist. The state before an event is the one that its own change was made to; events that change nothing are in one state. */
+/** Places of those of the events that have one: rejected events and outliers have none. The state before an event is the one that its own change was made to; events that change nothing are in one state. */
 export async function readPlaces(reader: Reader, eventIds: readonly string[]): Promise<StatePlace[]> {
   const ids = [...new Set(eventIds)].filter(isStorable);
   if (ids.length === 0) return [];
   return reader.queryIn<StatePlace>(
     `SELECT e.event_id, e.room_id, e.history_visibility, COALESCE(d.prev_state_id, e.state_id) AS before, e.state_id AS after
      FROM events e LEFT JOIN state_deltas d ON d.room_id = e.room_id AND d.state_id = e.state_id AND d.type = e.type AND d.state_key = e.state_key AND d.event_id = e.event_id
-     WHERE e.rejected = 0 AND e.event_id IN (??)`, [], ids);
+     WHERE e.rejected = 0 AND e.state_id IS NOT NULL AND e.event_id IN (??)`, [], ids);
 }
 
 /** See `RoomHistoryQuery.stateIdsAt`. */

@@ -3,7 +3,7 @@ import type { Reader, SqlRow } from '../../../pkg/storage/database.ts';
 import type { StoredEvent } from '../../../schemas/ports/room-query.ts';
 
 export interface StoredSql extends SqlRow {
-  event_id: string; room_id: string; room_version: string; json: Uint8Array; redacted_by: string | null; order_key: number;
+  event_id: string; room_id: string; room_version: string; json: Uint8Array; redacted_by: string | null; order_key: number | null;
 }
 
 /** Begins a SELECT of `StoredSql`: what follows is the tables, with `events e` and `OF_ROOM`. */
@@ -19,6 +19,13 @@ export async function readStored(reader: Reader, eventIds: readonly string[]): P
   const ids = [...new Set(eventIds)].filter(isStorable);
   if (ids.length === 0) return [];
   return (await reader.queryIn<StoredSql>(`${STORED} events e ${OF_ROOM} WHERE e.rejected = 0 AND e.event_id IN (??)`, [], ids)).map(storedEvent);
+}
+
+/** The same, but only those that have their place in the graph of their room: outliers have none. */
+export async function readPlaced(reader: Reader, eventIds: readonly string[]): Promise<StoredEvent[]> {
+  const ids = [...new Set(eventIds)].filter(isStorable);
+  if (ids.length === 0) return [];
+  return (await reader.queryIn<StoredSql>(`${STORED} events e ${OF_ROOM} WHERE e.rejected = 0 AND e.state_id IS NOT NULL AND e.event_id IN (??)`, [], ids)).map(storedEvent);
 }
 
 /** Texts from clients and other servers may hold what no database takes, and so no row has. */

@@ -3,8 +3,8 @@ import { isStorable } from './stored-event.ts';
 
 /** One text for each direction, so that both are read from the index of times. */
 const NEAREST = {
-  f: 'SELECT event_id, origin_server_ts FROM events WHERE room_id = ? AND origin_server_ts >= ? AND rejected = 0 ORDER BY origin_server_ts, order_key LIMIT 1',
-  b: 'SELECT event_id, origin_server_ts FROM events WHERE room_id = ? AND origin_server_ts <= ? AND rejected = 0 ORDER BY origin_server_ts DESC, order_key DESC LIMIT 1',
+  f: 'SELECT event_id, origin_server_ts FROM events WHERE room_id = ? AND origin_server_ts >= ? AND order_key IS NOT NULL ORDER BY origin_server_ts, order_key LIMIT 1',
+  b: 'SELECT event_id, origin_server_ts FROM events WHERE room_id = ? AND origin_server_ts <= ? AND order_key IS NOT NULL ORDER BY origin_server_ts DESC, order_key DESC LIMIT 1',
 };
 
 /** See `RoomHistoryQuery.timestampToEvent`. */

@@ -1,8 +1,8 @@
-/** Walks from events to what precedes them. What lies just before them in the room's order is read at once, so that a straight room costs one or two reads and not one a step. */
+/** Walks from events to what precedes them, through those that have a place in the graph: the way ends at outliers and at rejected events. What lies just before them in the room's order is read at once, so that a straight room costs one or two reads and not one a step. */
 import type { Reader } from '../../../pkg/storage/database.ts';
 import type { MissingEventsWish, StoredEvent } from '../../../schemas/ports/room-query.ts';
 import { graphEvent, type GraphEvent } from './refs-of.ts';
-import { isStorable, OF_ROOM, readStored, STORED, storedEvent, type StoredSql } from './stored-event.ts';
+import { isStorable, OF_ROOM, readPlaced, STORED, storedEvent, type StoredSql } from './stored-event.ts';
 
 /** Most events of one answer, whatever is asked for. */
 const LIMIT_MAX = 1000;
@@ -61,13 +61,14 @@ function createWalk(reader: Reader, roomId: string, limit: number): Walk {
     async at(eventIds) {
       const absent = eventIds.filter((eventId) => known?.has(eventId) !== true);
       const events = eventIds.flatMap((eventId) => known?.get(eventId) ?? []);
-      for (const event of await readStored(reader, absent)) if (event.roomId === roomId) events.push(graphEvent(event));
-      if (known === undefined && events.length > 0 && isStorable(roomId)) await readAhead(Math.max(...events.map(({ event }) => event.orderKey)));
+      for (const event of await readPlaced(reader, absent)) if (event.roomId === roomId) events.push(graphEvent(event));
+      const orderKeys = events.flatMap(({ event }) => event.orderKey ?? []);
+      if (known === undefined && orderKeys.length > 0 && isStorable(roomId)) await readAhead(Math.max(...orderKeys));
       return events;
     },
   };
 }
 
 function deepestFirst(left: GraphEvent, right: GraphEvent): number {
-  return right.depth - left.depth || right.event.orderKey - left.event.orderKey;
+  return right.depth - left.depth || (right.event.orderKey ?? 0) - (left.event.orderKey ?? 0);
 }
