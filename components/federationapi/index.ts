@@ -1,6 +1,7 @@
 /**
  * The federationapi: what other servers see of this one, their keys, what the roomserver needs of them (`needs/`), and what they are sent (`consumers/`, `sender/`).
  */
+import { BACKOFF_DEFAULT } from '../../pkg/federation/backoff.ts';
 import { deniedServers } from '../../pkg/federation/denied-servers.ts';
 import type { Route } from '../../pkg/http/route.ts';
 import { createOutputConsumer } from '../../pkg/log/output-consumer.ts';
@@ -9,8 +10,12 @@ import type { FederationapiDeps } from './deps.ts';
 import { createKeyRing } from './fetch/key-ring.ts';
 import { discoveryRoutes } from './routes/discovery.ts';
 import { keyRoutes } from './routes/keys.ts';
+import { takeNeeds } from './needs/take-needs.ts';
 import { queryProfileRoute } from './routes/query-profile.ts';
+import { createSender, destinationPartition, type Sender } from './sender/sender.ts';
+import { ensureQueueStarts } from './storage/queue-starts.ts';
 
+export { stagedState } from './query/staged-state.ts';
 export { federationapiMigrations } from './storage/migrations.ts';
 export type { FederationapiDeps } from './deps.ts';
 
@@ -30,9 +35,11 @@ type Background = Pick<Federationapi, 'start' | 'stop' | 'health'>;
 
 export function createFederationapi(deps: FederationapiDeps): Federationapi {
   const { runtime, database, transport, serverName, settings } = deps;
-  const keyRing = createKeyRing({ runtime, database, transport, trustedKeyServers: settings.trustedKeyServers });
-  const auth = { serverName, clock: runtime.clock, keyRing, isDenied: deniedServers(settings.deniedServers) };
-  const parts = backgroundParts(deps);
+  const keyRing = createKeyRing({ runtime, database, transport, trustedKeyServers: settings.trustedKeyServers, own: deps });
+  const isDenied = deniedServers(settings.deniedServers);
+  const sender = createSender({ ...deps, partitions: deps.partitionMap.partitions, transport: deps.signedTransport, isDenied, retry: settings.retry ?? BACKOFF_DEFAULT });
+  const auth = { serverName, clock: runtime.clock, keyRing, isDenied, contacted: (origin: string) => sender.contacted(origin) };
+  const parts = backgroundParts(deps, sender, isDenied);
   return {
     routes: [...keyRoutes(deps, keyRing), ...discoveryRoutes(deps), queryProfileRoute(deps, auth)],
     start: async () => {
@@ -46,11 +53,26 @@ export function createFederationapi(deps: FederationapiDeps): Federationapi {
 }
 
 /** What works without being asked over HTTP, in the order in which it starts. */
-function backgroundParts(deps: FederationapiDeps): Background[] {
-  const { runtime, database, driver, partitionMap, exclusive } = deps;
+function backgroundParts(deps: FederationapiDeps, sender: Sender, isDenied: (serverName: string) => boolean): Background[] {
+  const { runtime, database, driver, partitionMap: { partitions }, exclusive, serverName, roomOutbox } = deps;
   const consumer = createOutputConsumer({
-    consumer: FEDERATIONAPI_CONSUMER, log: 'room-output', applier: roomOutputApplier(deps), database, driver, runtime, exclusive, partitions: partitionMap.partitions,
-    outbox: deps.roomOutbox, snapshot: deps.roomSnapshot,
+    consumer: FEDERATIONAPI_CONSUMER, log: 'room-output', database, driver, runtime, exclusive, partitions, outbox: roomOutbox, snapshot: deps.roomSnapshot,
+    applier: roomOutputApplier({
+      serverName, database, clock: runtime.clock, isDenied, takeNeeds,
+      partitionOfDestination: (destination) => destinationPartition(destination, partitions),
+      onQueued: (destinations) => sender.queued(destinations),
+      onNeeds: () => undefined,
+    }),
   });
-  return [consumer];
+  return [
+    sender,
+    {
+      start: async () => {
+        await ensureQueueStarts(database, roomOutbox, partitions);
+        await consumer.start();
+      },
+      stop: () => consumer.stop(),
+      health: () => consumer.health(),
+    },
+  ];
 }

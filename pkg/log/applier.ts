@@ -13,6 +13,11 @@ export interface Applier<Output> {
   /** Reads that `apply` needs and that are better done outside the transaction. Optional. */
   load?(records: readonly SequencedRecord<Output>[]): Promise<void>;
   /**
+   * Whether `apply` would write nothing for these records; asked after `load`. Then it is not called, and that they are through is saved a little later, with others: a reader to
+   * which most records mean nothing costs no transactions. Optional.
+   */
+  isIdle?(records: readonly SequencedRecord<Output>[]): boolean;
+  /**
    * Writes the effects of these records, in order and each exactly once; the position is saved in the same transaction. Says whom to wake
    * when it has committed: the rooms and users whose data changed.
    */

@@ -57,6 +57,8 @@ export function outputConsumerName(consumer: string, log: OutputLogName): string
 
 interface Owned extends ReadingPartition {
   subscription: Subscription | undefined;
+  /** Records without effects are through, and the tables do not say so yet. */
+  unsaved: boolean;
   /** By the monotonic clock: nothing is tried before, because its next records broke a rule of the database or of our own code. */
   blockedUntilMs: number;
 }
@@ -70,6 +72,8 @@ const PAGE_RECORDS_MIN = 50;
 const BLOCKED_MS = 2000;
 const RETRY_DELAY_MS_MAX = 2000;
 const PROBE_EVERY_MS = 2000;
+/** How long records without effects may be through before the tables say so. */
+const IDLE_SAVE_MS = 2000;
 const SIGNAL_KEYS_MAX = 200;
 
 /** Applies `options.log` with `options.applier`; see the head of this file. */
@@ -89,6 +93,8 @@ class Consumer<Output> implements OutputConsumer {
   #failing: string | undefined;
   /** Whether a batch broke a rule: partitions are applied one by one, so that the one that does it holds up no other. */
   #apart = false;
+  /** By the monotonic clock. */
+  #idleSavedAt = 0;
   #tasks: Task[] = [];
 
   constructor(options: OutputConsumerOptions<Output>) {
@@ -123,6 +129,8 @@ class Consumer<Output> implements OutputConsumer {
   async stop(): Promise<void> {
     await Promise.all([...this.#owned.values()].flatMap((state) => state.subscription?.close() ?? []));
     await Promise.all(this.#tasks.map((task) => task.stop()));
+    // Otherwise the next owner only looks at some records again.
+    await this.#saveIdle().catch(() => undefined);
     await this.#leases.stop();
   }
 
@@ -138,7 +146,7 @@ class Consumer<Output> implements OutputConsumer {
     const { driver, log } = this.#options;
     const { partition, epoch, sequence, commits } = lease;
     const position = lease.transport === driver.transportId ? lease.position : await driver.head(log, partition);
-    const state: Owned = { partition, epoch, position, sequence, commits, behind: true, blockedUntilMs: 0, subscription: undefined };
+    const state: Owned = { partition, epoch, position, sequence, commits, behind: true, unsaved: false, blockedUntilMs: 0, subscription: undefined };
     this.#owned.set(partition, state);
     // A subscription that is slow to close must not reach into the partition's next time here.
     const deliver = (packs: readonly Pack[]): Promise<void> => (this.#owned.get(partition) === state ? this.#intake.add(partition, packs) : Promise.resolve());
@@ -198,6 +206,7 @@ class Consumer<Output> implements OutputConsumer {
     this.#apart = false;
     try {
       for (const group of groups) await this.#processTogether(group, waiting, pageRecords);
+      if (this.#options.runtime.clock.monotonic() - this.#idleSavedAt >= IDLE_SAVE_MS) await this.#saveIdleOrRecover();
     } catch (error) {
       // Nothing is put back: it is read from the outbox.
       for (const state of states) state.behind = true;
@@ -233,6 +242,11 @@ class Consumer<Output> implements OutputConsumer {
     const { applier, database, runtime, log } = this.#options;
     const startedAt = runtime.clock.monotonic();
     await applier.load?.(batch.records);
+    if (batch.deadLetters.length === 0 && applier.isIdle?.(batch.records) === true) {
+      for (const { partition, position, sequence } of batch.positions) Object.assign(this.#owned.get(partition) ?? {}, { position, sequence, unsaved: true });
+      this.#metrics.applied(batch.records.length, 0, (runtime.clock.monotonic() - startedAt) / 1000);
+      return;
+    }
     const changed = await database.transaction(async (tx) => {
       await savePositions(tx, this.#name, batch.positions);
       await saveDeadLetters(tx, this.#name, runtime.clock.now(), batch.deadLetters);
@@ -247,10 +261,29 @@ class Consumer<Output> implements OutputConsumer {
       const state = this.#owned.get(partition);
       // Revoked meanwhile: whoever listens takes it for a gap and wakes everybody.
       const after = state?.sequence ?? sequence;
-      if (state !== undefined) Object.assign(state, { position, sequence, commits: commits + 1 });
+      if (state !== undefined) Object.assign(state, { position, sequence, commits: commits + 1, unsaved: false });
       // Each signal names all that changed in the batch: it is only a hint whom to wake.
       this.#tell({ log, partition, sequence, after, ...changed });
     }
+  }
+
+  /** Saves how far partitions are that had records without effects only. */
+  async #saveIdle(): Promise<void> {
+    const { database, driver, runtime } = this.#options;
+    this.#idleSavedAt = runtime.clock.monotonic();
+    const states = [...this.#owned.values()].filter((state) => state.unsaved);
+    if (states.length === 0) return;
+    const positions = states.map(({ partition, epoch, commits, position, sequence }) => ({ partition, epoch, commits, position, sequence, transport: driver.transportId, relayed: 0 }));
+    await database.transaction((tx) => savePositions(tx, this.#name, positions));
+    for (const state of states) Object.assign(state, { commits: state.commits + 1, unsaved: false });
+  }
+
+  async #saveIdleOrRecover(): Promise<void> {
+    const states = [...this.#owned.values()].filter((state) => state.unsaved);
+    await this.#saveIdle().catch(async (error: unknown) => {
+      await this.#recover(states, error);
+      throw error;
+    });
   }
 
   #tell(applied: Applied): void {
@@ -295,6 +328,7 @@ class Consumer<Output> implements OutputConsumer {
     }
     state.sequence = row.sequence;
     state.commits = row.commits;
+    state.unsaved = false;
     if (row.transport === this.#options.driver.transportId) state.position = Math.max(state.position, row.position);
   }
 

@@ -13,6 +13,8 @@ export interface AuthDeps {
   readonly keyRing: Pick<KeyRing, 'keys'>;
   /** Servers that are refused whatever they sign. */
   readonly isDenied: (serverName: string) => boolean;
+  /** Told of every server whose request is authentic: it lives. */
+  readonly contacted?: (serverName: string) => void;
 }
 
 /** `origin`: name of the server that has signed the request. */
@@ -34,7 +36,7 @@ export function authenticated(deps: AuthDeps, handle: FederationHandler): Route[
   return async (request) => handle(request, await originOf(deps, request));
 }
 
-async function originOf({ serverName, clock, keyRing, isDenied }: AuthDeps, request: ApiRequest): Promise<string> {
+async function originOf({ serverName, clock, keyRing, isDenied, contacted }: AuthDeps, request: ApiRequest): Promise<string> {
   const header = request.headers['authorization'];
   const authorization = parseAuthorization(header === undefined ? [] : [header]);
   if (typeof authorization === 'string') throw refused(authorization);
@@ -54,6 +56,7 @@ async function originOf({ serverName, clock, keyRing, isDenied }: AuthDeps, requ
     },
   });
   if (refusal !== undefined) throw refused(refusal);
+  contacted?.(origin);
   return origin;
 }
 

@@ -1,0 +1,119 @@
+/** One turn of a destination: the next transaction of its queue is made, sent, and what became of it is written down. */
+import { afterFailure, type BackoffBounds } from '../../../pkg/federation/backoff.ts';
+import { FederationError, type FederationTransport } from '../../../pkg/federation/transport.ts';
+import type { Runtime } from '../../../pkg/runtime/runtime.ts';
+import type { Database } from '../../../pkg/storage/database.ts';
+import type { RoomQuery } from '../../../schemas/ports/room-query.ts';
+import { dequeue, dequeueAll, readQueue } from '../storage/destination-queue.ts';
+import { clearBackoff, writeBackoff } from '../storage/destinations.ts';
+import type { Destination } from './destination.ts';
+import type { SenderMetrics } from './sender-metrics.ts';
+import type { Settle } from './settle.ts';
+import { makeTransaction, refusedEvents, TRANSACTION_PDUS_MAX, type OutgoingTransaction } from './transaction.ts';
+
+export interface DeliverDeps {
+  readonly runtime: Runtime;
+  readonly database: Pick<Database, 'query' | 'queryIn'>;
+  readonly settle: Settle;
+  readonly serverName: string;
+  /** Signs. */
+  readonly transport: FederationTransport;
+  readonly roomQuery: Pick<RoomQuery, 'eventsById'>;
+  readonly isDenied: (serverName: string) => boolean;
+  readonly retry: BackoffBounds;
+  readonly metrics: SenderMetrics;
+}
+
+/**
+ * - `empty`: nothing is queued. `sent`: `more` may be.
+ * - `failed`: the destination has a pause now.
+ * - `cancelled`: somebody else will do it.
+ */
+export type Delivery = { readonly kind: 'empty' | 'failed' | 'cancelled' } | { readonly kind: 'sent'; readonly more: boolean };
+
+/** For a server that does a lot with what it is given. */
+const DEADLINE_MS = 60_000;
+/** For one that failed last time. */
+const DEADLINE_FAILING_MS = 30_000;
+/** Too much waits for the destination in this process: nothing was sent. */
+const OVERLOADED_MS = 1000;
+
+/** Resolves when what became of it is on disk. Rejects with `StorageError`; then the same is sent again some time. */
+export async function deliver(deps: DeliverDeps, destination: Destination): Promise<Delivery> {
+  const { database, settle, runtime, serverName, roomQuery } = deps;
+  const { name, limit } = destination;
+  const queued = await readQueue(database, name, { fromPartition: destination.fromPartition, limit });
+  if (queued.length === 0) return { kind: 'empty' };
+  if (deps.isDenied(name)) {
+    await settle((tx) => dequeueAll(tx, name));
+    return { kind: 'empty' };
+  }
+  const transaction = await makeTransaction({ serverName, nowMs: runtime.clock.now(), roomQuery }, queued);
+  if (transaction.eventIds.length > 0) {
+    const failure = await send(deps, destination, transaction);
+    if (failure !== undefined) return failure;
+  }
+  const hadFailed = destination.backoff !== undefined && transaction.eventIds.length > 0;
+  await settle(async (tx) => {
+    await dequeue(tx, transaction.queued);
+    if (hadFailed) await clearBackoff(tx, name, runtime.clock.now());
+  });
+  if (hadFailed) runtime.logger.info({ destination: name, failures: destination.backoff?.failures }, 'the server is reached again');
+  if (hadFailed) destination.backoff = undefined;
+  destination.limit = Math.min(TRANSACTION_PDUS_MAX, limit * 2);
+  destination.fromPartition = transaction.queued.at(-1)!.originPartition + 1;
+  return { kind: 'sent', more: queued.length === limit || transaction.queued.length < queued.length };
+}
+
+/** undefined: it has arrived, or is given up. */
+async function send(deps: DeliverDeps, destination: Destination, transaction: OutgoingTransaction): Promise<Delivery | undefined> {
+  const { runtime: { clock, logger }, metrics } = deps;
+  const { name } = destination;
+  const { txnId, eventIds, json } = transaction;
+  const [startedMs, startedAt] = [clock.now(), clock.monotonic()];
+  const took = (): number => (clock.monotonic() - startedAt) / 1000;
+  try {
+    const { body } = await deps.transport.request({
+      destination: name, method: 'PUT', path: `/_matrix/federation/v1/send/${encodeURIComponent(txnId)}`, json,
+      deadlineMs: destination.backoff === undefined ? DEADLINE_MS : DEADLINE_FAILING_MS, signal: destination.abort.signal,
+    });
+    metrics.transaction('sent', eventIds.length, took());
+    const refused = refusedEvents(body);
+    if (refused.size > 0) logger.warn({ destination: name, events: refused.size, first: [...refused].slice(0, 5) }, 'the server did not take some events');
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof FederationError)) throw error;
+    if (error.kind === 'cancelled') {
+      metrics.transaction('cancelled', 0, took());
+      return { kind: 'cancelled' };
+    }
+    metrics.transaction('failed', 0, took());
+    return failed(deps, destination, { error, startedMs, eventIds });
+  }
+}
+
+interface Failure {
+  readonly error: FederationError;
+  readonly startedMs: number;
+  readonly eventIds: readonly string[];
+}
+
+async function failed(deps: DeliverDeps, destination: Destination, { error, startedMs, eventIds }: Failure): Promise<Delivery | undefined> {
+  const { runtime: { clock, random, logger }, retry, settle, metrics } = deps;
+  const { name, partition } = destination;
+  // It cannot take these in this form: fewer at a time find the one that it is about.
+  const isAboutContent = error.kind === 'http' && (error.status === 400 || error.status === 413);
+  if (isAboutContent && eventIds.length === 1) {
+    logger.error({ destination: name, eventId: eventIds[0], error }, 'the server takes an event in no form; it is given up');
+    metrics.dropped('refused', 1);
+    return undefined;
+  }
+  if (isAboutContent) destination.limit = Math.max(1, Math.floor(eventIds.length / 2));
+  const retryAfterMs = error.kind === 'overloaded' ? OVERLOADED_MS : error.retryAfterMs;
+  const backoff = afterFailure(destination.backoff, retry, { nowMs: clock.now(), startedMs, random: random.float(), ...(retryAfterMs !== undefined && { retryAfterMs }) });
+  const level = destination.backoff === undefined ? 'warn' : 'debug';
+  logger[level]({ destination: name, failures: backoff.failures, waitMs: backoff.retryAtMs - clock.now(), error: error.message }, 'the server could not be reached; it is tried again later');
+  destination.backoff = backoff;
+  await settle((tx) => writeBackoff(tx, name, partition, backoff));
+  return { kind: 'failed' };
+}

@@ -1,0 +1,28 @@
+/** What the sender knows of a destination for which something waits, or did until a moment ago. */
+import type { Backoff } from '../../../pkg/federation/backoff.ts';
+import type { Timer } from '../../../pkg/runtime/runtime.ts';
+import { TRANSACTION_PDUS_MAX } from './transaction.ts';
+
+export interface Destination {
+  readonly name: string;
+  readonly partition: number;
+  /** Ends the request under way: the destination is another instance's from now on. */
+  readonly abort: AbortController;
+  backoff: Backoff | undefined;
+  /** Events of the next transaction at most. */
+  limit: number;
+  /** The partition of room-output that comes first in the next transaction. */
+  fromPartition: number;
+  /** Ends with the turn under way; undefined between turns. */
+  running: Promise<void> | undefined;
+  /** More was queued while a turn was under way. */
+  again: boolean;
+  /** All that was queued is sent. */
+  isIdle: boolean;
+  /** Ends its pause. */
+  timer: Timer | undefined;
+}
+
+export function newDestination(name: string, partition: number, backoff: Backoff | undefined): Destination {
+  return { name, partition, abort: new AbortController(), backoff, limit: TRANSACTION_PDUS_MAX, fromPartition: 0, running: undefined, again: false, isIdle: false, timer: undefined };
+}

@@ -1,0 +1,303 @@
+/**
+ * Sends what is queued for other servers. A destination belongs to a partition (by its name), a partition by lease to one instance, which sends to it one transaction at a time;
+ * a destination that fails is left alone for a while that grows (`pkg/federation/backoff.ts`), and as long as it fails its queue is kept short (`catch-up.ts`).
+ *
+ * Every transaction is sent at least once: its rows are deleted after the destination has answered, so a crash between the two, or an owner that was replaced
+ * and does not know it yet, sends it again, which receivers notice by the IDs of its events. What is queued is found in the tables; signals only make it quick.
+ */
+import { afterContact, waitMs, type BackoffBounds } from '../../../pkg/federation/backoff.ts';
+import type { FederationTransport } from '../../../pkg/federation/transport.ts';
+import { createLeaseKeeper, type LeaseKeeper } from '../../../pkg/log/leases.ts';
+import type { LogDriver, Subscription } from '../../../pkg/log/log.ts';
+import { partitionOf } from '../../../pkg/log/partition-map.ts';
+import type { Runtime, Task } from '../../../pkg/runtime/runtime.ts';
+import type { Database } from '../../../pkg/storage/database.ts';
+import type { RoomQuery } from '../../../schemas/ports/room-query.ts';
+import { readWaitingDestinations } from '../storage/destination-queue.ts';
+import { readBackoffs } from '../storage/destinations.ts';
+import { keepQueueShort } from './catch-up.ts';
+import { createContacts } from './contacts.ts';
+import { deliver, type DeliverDeps, type Delivery } from './deliver.ts';
+import { newDestination, type Destination } from './destination.ts';
+import { createLane, type Lane } from './lanes.ts';
+import { senderMetrics, type SenderMetrics } from './sender-metrics.ts';
+import { createSettle } from './settle.ts';
+import { decodeSignal, DESTINATIONS_CHANNEL, encodeSignal } from './signals.ts';
+
+export interface SenderDeps {
+  readonly runtime: Runtime;
+  readonly database: Database;
+  readonly driver: Pick<LogDriver, 'signal' | 'listen'>;
+  readonly partitions: number;
+  readonly exclusive: boolean;
+  readonly serverName: string;
+  /** Signs. */
+  readonly transport: FederationTransport;
+  readonly roomQuery: Pick<RoomQuery, 'eventsById'>;
+  readonly isDenied: (serverName: string) => boolean;
+  readonly retry: BackoffBounds;
+}
+
+export interface Sender {
+  start(): Promise<void>;
+  /** Waits a little for what is under way, ends the rest, and gives the destinations back. */
+  stop(): Promise<void>;
+  /** One sentence when this instance cannot work; destinations that fail are no reason. */
+  health(): string | undefined;
+  /** Events were committed for these destinations. */
+  queued(destinations: ReadonlySet<string>): void;
+  /** The server has asked us something: it lives, so its pause ends. Cheap: call it for every request. */
+  contacted(serverName: string): void;
+}
+
+/** Names the leases of destinations. */
+export const SENDER_CONSUMER = 'federationapi-sender';
+
+const POLL_MS = 2000;
+const SWEEP_MS = 60_000;
+const CONTACT_MS = 5000;
+/** Destinations that are sent to at once. */
+const PLACES = { healthy: 100, failing: 50 };
+/** How long what is under way may take when the destination is given to another instance, or the process stops. */
+const GRACE_MS = 2000;
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
+export function createSender(deps: SenderDeps): Sender {
+  return new QueueSender(deps);
+}
+
+class QueueSender implements Sender {
+  readonly #deps: SenderDeps;
+  readonly #delivering: DeliverDeps;
+  readonly #metrics: SenderMetrics;
+  readonly #leases: LeaseKeeper;
+  readonly #isNews: (serverName: string) => boolean;
+  readonly #lanes: { readonly healthy: Lane<Destination>; readonly failing: Lane<Destination> };
+  readonly #owned = new Set<number>();
+  /** Those for which something waits, by name. */
+  readonly #destinations = new Map<string, Destination>();
+  /** Destinations that were queued for and are not in `#destinations`. */
+  readonly #news = new Set<string>();
+  #failing: string | undefined;
+  #stopping = false;
+  /** By the monotonic clock: when all that waits is looked for. */
+  #lookAt = 0;
+  /** Ends the pause before the next look into the tables. */
+  #look = new AbortController();
+  #listening: Subscription | undefined;
+  #tasks: Task[] = [];
+
+  constructor(deps: SenderDeps) {
+    this.#deps = deps;
+    const { runtime, database, driver, partitions, exclusive, retry } = deps;
+    this.#metrics = senderMetrics(runtime, {
+      waiting: () => this.#destinations.size,
+      paused: () => [...this.#destinations.values()].filter(({ backoff }) => backoff !== undefined).length,
+    });
+    this.#delivering = { ...deps, settle: createSettle(database), metrics: this.#metrics };
+    this.#isNews = createContacts(runtime.clock, Math.min(CONTACT_MS, retry.firstMs));
+    const work = (destination: Destination): Promise<void> => this.#turn(destination);
+    this.#lanes = { healthy: createLane(PLACES.healthy, work), failing: createLane(PLACES.failing, work) };
+    this.#leases = createLeaseKeeper({
+      consumer: SENDER_CONSUMER, database, driver, runtime, partitions, exclusive,
+      acquired: async ({ partition }) => {
+        this.#owned.add(partition);
+        this.#lookForAll();
+      },
+      revoked: (partition) => this.#giveUp((destination) => destination.partition === partition, [partition]),
+    });
+  }
+
+  async start(): Promise<void> {
+    const { driver, runtime } = this.#deps;
+    this.#listening = await driver.listen(DESTINATIONS_CHANNEL, (value) => this.#receive(value));
+    await this.#leases.start();
+    this.#tasks = [
+      runtime.tasks.spawn('find waiting destinations', (signal) => this.#keepLooking(signal)),
+      runtime.tasks.spawn('keep queues short', (signal) => this.#keepSweeping(signal)),
+    ];
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    await this.#listening?.close();
+    await Promise.all(this.#tasks.map((task) => task.stop()));
+    await this.#giveUp(() => true, [...this.#owned]);
+    await this.#leases.stop();
+  }
+
+  health(): string | undefined {
+    return this.#failing ?? this.#leases.health();
+  }
+
+  queued(destinations: ReadonlySet<string>): void {
+    const elsewhere = [...destinations].filter((name) => !this.#wake(name));
+    if (elsewhere.length > 0 && !this.#deps.exclusive) this.#deps.driver.signal(DESTINATIONS_CHANNEL, encodeSignal({ queued: elsewhere }));
+  }
+
+  contacted(serverName: string): void {
+    if (!this.#isNews(serverName)) return;
+    if (this.#owned.has(this.#partitionOf(serverName))) this.#endPause(serverName);
+    else if (!this.#deps.exclusive) this.#deps.driver.signal(DESTINATIONS_CHANNEL, encodeSignal({ contacted: serverName }));
+  }
+
+  #partitionOf(serverName: string): number {
+    return destinationPartition(serverName, this.#deps.partitions);
+  }
+
+  #receive(value: Uint8Array): void {
+    const { queued, contacted } = decodeSignal(value);
+    for (const name of queued ?? []) this.#wake(name);
+    if (queued?.length === 0) this.#lookForAll();
+    if (contacted !== undefined) this.#endPause(contacted);
+  }
+
+  #endPause(serverName: string): void {
+    const destination = this.#destinations.get(serverName);
+    if (destination?.backoff === undefined) return;
+    // Who asks us all the time and is never there is tried no more often than after a first failure.
+    const nowMs = Math.max(this.#deps.runtime.clock.now(), destination.backoff.pausedAtMs + this.#deps.retry.firstMs);
+    destination.backoff = afterContact(destination.backoff, { nowMs, answered: false });
+    this.#schedule(destination);
+  }
+
+  /** Whether the destination is of this instance. */
+  #wake(name: string): boolean {
+    if (!this.#owned.has(this.#partitionOf(name))) return false;
+    const destination = this.#destinations.get(name);
+    if (destination !== undefined) {
+      this.#schedule(destination);
+    } else {
+      this.#news.add(name);
+      this.#look.abort();
+    }
+    return true;
+  }
+
+  #lookForAll(): void {
+    this.#lookAt = 0;
+    this.#look.abort();
+  }
+
+  /** Gives it a turn: now, after the one under way, or when its pause is over. */
+  #schedule(destination: Destination): void {
+    const { clock } = this.#deps.runtime;
+    if (this.#stopping || this.#destinations.get(destination.name) !== destination) return;
+    if (destination.running !== undefined) {
+      destination.again = true;
+      return;
+    }
+    destination.isIdle = false;
+    destination.timer?.cancel();
+    const pauseMs = waitMs(destination.backoff, clock.now());
+    destination.timer = pauseMs === 0 ? undefined : clock.timer(Math.min(pauseMs, TIMER_MS_MAX), () => this.#schedule(destination));
+    if (pauseMs === 0) this.#lanes[destination.backoff === undefined ? 'healthy' : 'failing'].add(destination);
+  }
+
+  async #turn(destination: Destination): Promise<void> {
+    if (this.#stopping || this.#destinations.get(destination.name) !== destination) return;
+    destination.again = false;
+    const turn = this.#deliver(destination);
+    destination.running = turn.then(() => undefined);
+    const delivery = await turn;
+    destination.running = undefined;
+    if (delivery === undefined || this.#destinations.get(destination.name) !== destination) return;
+    const isDone = delivery.kind === 'empty' || (delivery.kind === 'sent' && !delivery.more);
+    if (isDone && !destination.again) destination.isIdle = true;
+    else this.#schedule(destination);
+  }
+
+  /** undefined: the database failed; the next look finds it again. */
+  async #deliver(destination: Destination): Promise<Delivery | undefined> {
+    const { database, runtime } = this.#deps;
+    try {
+      const delivery = await deliver(this.#delivering, destination);
+      if (delivery.kind === 'failed') await keepQueueShort({ database, metrics: this.#metrics }, destination);
+      return delivery;
+    } catch (error) {
+      runtime.logger.warn({ destination: destination.name, error }, 'what is queued for a server could not be read or written; it is tried again');
+      this.#destinations.delete(destination.name);
+      return undefined;
+    }
+  }
+
+  async #keepLooking(signal: AbortSignal): Promise<void> {
+    const { runtime: { clock, logger } } = this.#deps;
+    signal.addEventListener('abort', () => this.#look.abort(), { once: true });
+    while (!signal.aborted) {
+      this.#look = new AbortController();
+      try {
+        await this.#lookForWaiting();
+        this.#failing = undefined;
+      } catch (error) {
+        this.#failing = `what is queued for other servers cannot be read: ${error instanceof Error ? error.message : String(error)}`;
+        logger.warn({ error }, 'what is queued for other servers could not be read; trying again');
+        await clock.sleep(POLL_MS / 2, signal);
+      }
+      if (!signal.aborted) await clock.sleep(Math.max(0, this.#lookAt - clock.monotonic()), this.#look.signal);
+    }
+  }
+
+  /** Finds destinations that are new here: those that were told of, and from time to time all. */
+  async #lookForWaiting(): Promise<void> {
+    const { database, runtime } = this.#deps;
+    const isForAll = runtime.clock.monotonic() >= this.#lookAt;
+    if (isForAll) this.#lookAt = runtime.clock.monotonic() + POLL_MS;
+    const news = [...this.#news];
+    this.#news.clear();
+    const waiting = isForAll ? await readWaitingDestinations(database, SENDER_CONSUMER, runtime.instanceId) : news;
+    const fresh = waiting.filter((name) => !this.#destinations.has(name));
+    const backoffs = await readBackoffs(database, fresh);
+    for (const name of fresh) {
+      const partition = this.#partitionOf(name);
+      if (this.#owned.has(partition)) this.#destinations.set(name, newDestination(name, partition, backoffs.get(name)));
+    }
+    if (isForAll) this.#forgetIdle(new Set(waiting));
+    for (const name of waiting) {
+      const destination = this.#destinations.get(name);
+      if (destination !== undefined && destination.running === undefined && destination.timer === undefined) this.#schedule(destination);
+    }
+  }
+
+  /** `waiting`: all for which something waits, as they were read. */
+  #forgetIdle(waiting: ReadonlySet<string>): void {
+    for (const [name, { isIdle }] of this.#destinations) if (isIdle && !waiting.has(name)) this.#destinations.delete(name);
+  }
+
+  async #keepSweeping(signal: AbortSignal): Promise<void> {
+    const { database, runtime: { clock, logger } } = this.#deps;
+    while (!signal.aborted) {
+      await clock.sleep(SWEEP_MS, signal);
+      let events = 0;
+      try {
+        for (const destination of [...this.#destinations.values()]) {
+          if (signal.aborted) return;
+          events += await keepQueueShort({ database, metrics: this.#metrics }, destination);
+          await clock.yield();
+        }
+        this.#metrics.queued(events);
+      } catch (error) {
+        logger.warn({ error }, 'the queues of other servers could not be looked through; trying again');
+      }
+    }
+  }
+
+  /** Lets go of destinations; resolves when nothing of them is under way. */
+  async #giveUp(which: (destination: Destination) => boolean, partitions: readonly number[]): Promise<void> {
+    for (const partition of partitions) this.#owned.delete(partition);
+    const leaving = [...this.#destinations.values()].filter(which);
+    for (const destination of leaving) {
+      this.#destinations.delete(destination.name);
+      destination.timer?.cancel();
+      for (const lane of Object.values(this.#lanes)) lane.remove(destination);
+    }
+    const grace = this.#deps.runtime.clock.timer(GRACE_MS, () => leaving.forEach((destination) => destination.abort.abort()));
+    await Promise.all(leaving.map((destination) => destination.running));
+    grace.cancel();
+  }
+}
+
+/** Whose owner sends to the server. */
+export function destinationPartition(serverName: string, partitions: number): number {
+  return partitionOf({ version: 1, partitions }, serverName);
+}

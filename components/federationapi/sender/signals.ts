@@ -1,0 +1,29 @@
+/** What instances tell each other about destinations. Hints: who misses them finds what is queued in the tables. */
+
+export const DESTINATIONS_CHANNEL = 'destinations';
+
+export interface DestinationsSignal {
+  /** Something was queued for these; too many to name: an empty list. */
+  readonly queued?: readonly string[];
+  /** A server has asked this one something: it lives. */
+  readonly contacted?: string;
+}
+
+const NAMES_MAX = 200;
+
+export function encodeSignal({ queued, contacted }: DestinationsSignal): Uint8Array {
+  return Buffer.from(JSON.stringify({ queued: queued !== undefined && queued.length > NAMES_MAX ? [] : queued, contacted }));
+}
+
+/** Nothing for what nobody here has sent. */
+export function decodeSignal(value: Uint8Array): DestinationsSignal {
+  try {
+    const { queued, contacted } = JSON.parse(Buffer.from(value).toString()) as Record<string, unknown>;
+    return {
+      ...(Array.isArray(queued) && { queued: queued.filter((name) => typeof name === 'string') }),
+      ...(typeof contacted === 'string' && { contacted }),
+    };
+  } catch {
+    return {};
+  }
+}

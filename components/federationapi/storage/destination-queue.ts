@@ -1,0 +1,90 @@
+/** What is still to be sent to other servers, in the tables. */
+import type { Reader, SqlRow, Transaction } from '../../../pkg/storage/database.ts';
+
+/** An event to send. */
+export interface QueuedEvent {
+  readonly destination: string;
+  readonly originPartition: number;
+  readonly originSequence: number;
+  readonly roomId: string;
+  readonly eventId: string;
+}
+
+interface QueueRow extends SqlRow {
+  readonly destination: string;
+  readonly origin_partition: number;
+  readonly origin_sequence: number;
+  readonly room_id: string;
+  readonly event_id: string;
+}
+
+/** `partitionOfDestination`: whose owner sends it. What is queued already stays as it is. */
+export async function enqueue(tx: Transaction, events: readonly QueuedEvent[], at: { nowMs: number; partitionOfDestination: (destination: string) => number }): Promise<void> {
+  if (events.length === 0) return;
+  await tx.insertMany({
+    into: 'destination_queue',
+    columns: ['destination', 'origin_partition', 'origin_sequence', 'partition', 'room_id', 'event_id', 'queued_at'],
+    rows: events.map((one) => [one.destination, one.originPartition, one.originSequence, at.partitionOfDestination(one.destination), one.roomId, one.eventId, at.nowMs]),
+    onConflict: 'ON CONFLICT (destination, origin_partition, origin_sequence) DO NOTHING',
+  });
+}
+
+const QUEUE_COLUMNS = 'destination, origin_partition, origin_sequence, room_id, event_id';
+
+/**
+ * Up to `limit` events for the destination, each room's in order. Goes round the partitions of room-output from `fromPartition` on, so that none waits for another that
+ * always has more.
+ */
+export async function readQueue(reader: Reader, destination: string, { fromPartition, limit }: { fromPartition: number; limit: number }): Promise<QueuedEvent[]> {
+  const rows = await reader.query<QueueRow>(
+    `SELECT ${QUEUE_COLUMNS} FROM destination_queue WHERE destination = ? AND origin_partition >= ? ORDER BY origin_partition, origin_sequence LIMIT ?`,
+    [destination, fromPartition, limit]);
+  if (rows.length < limit && fromPartition > 0) {
+    rows.push(...await reader.query<QueueRow>(
+      `SELECT ${QUEUE_COLUMNS} FROM destination_queue WHERE destination = ? AND origin_partition < ? ORDER BY origin_partition, origin_sequence LIMIT ?`,
+      [destination, fromPartition, limit - rows.length]));
+  }
+  return rows.map((row) => ({
+    destination, originPartition: row.origin_partition, originSequence: row.origin_sequence, roomId: row.room_id, eventId: row.event_id,
+  }));
+}
+
+/** Deletes events as `readQueue` gave them: of each partition of room-output a run without holes, into which nothing is written later. */
+export async function dequeue(tx: Transaction, events: readonly QueuedEvent[]): Promise<void> {
+  for (const run of Map.groupBy(events, ({ originPartition }) => originPartition).values()) {
+    const sequences = run.map(({ originSequence }) => originSequence);
+    await tx.run('DELETE FROM destination_queue WHERE destination = ? AND origin_partition = ? AND origin_sequence >= ? AND origin_sequence <= ?',
+      [run[0]!.destination, run[0]!.originPartition, Math.min(...sequences), Math.max(...sequences)]);
+  }
+}
+
+export async function dequeueAll(tx: Transaction, destination: string): Promise<void> {
+  await tx.run('DELETE FROM destination_queue WHERE destination = ?', [destination]);
+}
+
+/** How many events wait for the destination; not counted beyond `max` + 1. */
+export async function countQueued(reader: Reader, destination: string, max: number): Promise<number> {
+  const rows = await reader.query<SqlRow & { n: number }>(
+    'SELECT COUNT(*) AS n FROM (SELECT 1 AS one FROM destination_queue WHERE destination = ? LIMIT ?) AS some', [destination, max + 1]);
+  return rows[0]?.n ?? 0;
+}
+
+/** Keeps the newest event of every room: the destination asks for those before it (`/get_missing_events`). */
+export function keepNewestOfRooms(tx: Transaction, destination: string): Promise<{ changes: number }> {
+  return tx.run(
+    `DELETE FROM destination_queue WHERE destination = ? AND NOT EXISTS (
+       SELECT 1 FROM (SELECT q.room_id AS room_id, MAX(q.origin_sequence) AS newest FROM destination_queue q WHERE q.destination = ? GROUP BY q.room_id) AS kept
+       WHERE kept.room_id = destination_queue.room_id AND kept.newest = destination_queue.origin_sequence)`, [destination, destination]);
+}
+
+/** Destinations for which something waits, in the partitions that `owner` holds under the lease name `consumer`. Touches one row a destination, however much waits. */
+export async function readWaitingDestinations(reader: Pick<Reader, 'query'>, consumer: string, owner: string): Promise<string[]> {
+  const rows = await reader.query<SqlRow & { destination: string }>(
+    `WITH RECURSIVE waiting(partition, destination) AS (
+       SELECT l.partition, (SELECT MIN(q.destination) FROM destination_queue q WHERE q.partition = l.partition) FROM leases l WHERE l.consumer = ? AND l.owner = ?
+       UNION ALL
+       SELECT w.partition, (SELECT MIN(q.destination) FROM destination_queue q WHERE q.partition = w.partition AND q.destination > w.destination)
+         FROM waiting w WHERE w.destination IS NOT NULL
+     ) SELECT destination FROM waiting WHERE destination IS NOT NULL`, [consumer, owner]);
+  return rows.map(({ destination }) => destination);
+}
