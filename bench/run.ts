@@ -4,10 +4,14 @@ import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { startBenchServers } from './servers.ts';
 import { plot } from './report/plot.ts';
-import { table } from './report/table.ts';
-import { sendColumns, sendWorkload } from './workloads/send.ts';
+import type { Mode } from '../test/e2e/modes.ts';
+import { table, type Column } from './report/table.ts';
+import { instancesColumns, instancesWorkload, type InstancesResult } from './workloads/instances.ts';
+import { sendColumns, sendWorkload, type SendResult } from './workloads/send.ts';
 
-const USAGE = `npm run bench -- send [--modes TEXT] [--seconds N] [--runs N] [--out FOLDER]
+const USAGE = `npm run bench -- send|instances [--modes TEXT] [--seconds N] [--runs N] [--out FOLDER]
+  send            messages by one and by 64 connections, and until another user's /sync has them
+  instances       what a message costs with two instances of every role instead of one
   --modes TEXT    only modes whose name contains TEXT, for example "embedded" or "NATS"
   --seconds N     length of each measurement (default 8)
   --runs N        repetitions; medians are reported (default 3)
@@ -21,29 +25,50 @@ const { values, positionals } = parseArgs({
   },
 });
 const [workload] = positionals;
-if (values.help || workload !== 'send') {
+if (values.help || (workload !== 'send' && workload !== 'instances')) {
   console.log(USAGE);
   process.exit(values.help ? 0 : 2);
 }
+const options = { seconds: Number(values.seconds), runs: Number(values.runs) };
+const isWanted = (name: string): boolean => name.toLowerCase().includes(values.modes.toLowerCase());
 const servers = await startBenchServers();
 try {
-  const { modes } = await import('../test/e2e/modes.ts');
-  const results = [];
-  for (const mode of modes().filter((one) => one.name.toLowerCase().includes(values.modes.toLowerCase()))) {
-    if (mode.missing !== undefined) {
-      console.log(`NOT MEASURED: ${mode.name}: ${mode.missing} is not here`);
-      continue;
-    }
-    console.log(`${mode.name} …`);
-    results.push(await sendWorkload(mode, { seconds: Number(values.seconds), runs: Number(values.runs) }));
-  }
-  const machine = `${cpus().length} x ${cpus()[0]?.model ?? 'unknown CPU'}, Node ${process.version}; the load driver and all servers share them`;
-  console.log(`\n${machine}\n${servers.durability}\n\n${table(sendColumns, results)}`);
-  mkdirSync(values.out, { recursive: true });
-  writeFileSync(`${values.out}/send.json`, `${JSON.stringify({ workload, machine, durability: servers.durability, seconds: Number(values.seconds), runs: Number(values.runs), results }, null, 1)}\n`);
-  writeFileSync(`${values.out}/send.svg`, plot('sends per second, 64 connections', results.map((one) => ({ label: one.mode, value: one.sends64.perSecond }))));
-  console.log(`\nwritten: ${values.out}/send.json, ${values.out}/send.svg`);
+  if (workload === 'send') await measureSends();
+  else await measureInstances();
 } finally {
   await servers.stop();
 }
 process.exit(0);
+
+async function measureSends(): Promise<void> {
+  const { modes } = await import('../test/e2e/modes.ts');
+  const results: SendResult[] = [];
+  for (const mode of modes().filter(({ name }) => isWanted(name))) {
+    if (isThere(mode)) results.push(await sendWorkload(mode, options));
+  }
+  report(results, sendColumns);
+  writeFileSync(`${values.out}/send.svg`, plot('sends per second, 64 connections', results.map((one) => ({ label: one.mode, value: one.sends64.perSecond }))));
+}
+
+async function measureInstances(): Promise<void> {
+  const { instanceModes } = await import('../test/e2e/modes.ts');
+  const results: InstancesResult[] = [];
+  for (const pair of instanceModes().filter(({ two }) => isWanted(two.name))) {
+    if (isThere(pair.two)) results.push(await instancesWorkload(pair, options));
+  }
+  report(results, instancesColumns);
+}
+
+function isThere({ name, missing }: Mode): boolean {
+  console.log(missing === undefined ? `${name} …` : `NOT MEASURED: ${name}: ${missing} is not here`);
+  return missing === undefined;
+}
+
+/** Prints the table and writes the same as JSON. */
+function report<Result>(results: readonly Result[], columns: readonly Column<Result>[]): void {
+  const machine = `${cpus().length} x ${cpus()[0]?.model ?? 'unknown CPU'}, Node ${process.version}; the load driver and all servers share them`;
+  console.log(`\n${machine}\n${servers.durability}\n\n${table(columns, results)}`);
+  mkdirSync(values.out, { recursive: true });
+  writeFileSync(`${values.out}/${workload}.json`, `${JSON.stringify({ workload, machine, durability: servers.durability, ...options, results }, null, 1)}\n`);
+  console.log(`\nwritten: ${values.out}/${workload}.json`);
+}

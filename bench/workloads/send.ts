@@ -51,12 +51,7 @@ export const sendColumns: readonly Column<SendResult>[] = [
 export async function sendWorkload(mode: Mode, options: { seconds: number; runs: number }): Promise<SendResult> {
   const running = await mode.start();
   try {
-    const accounts: Account[] = [];
-    for (let index = 0; index < USERS; index += 1) accounts.push(await register(running.baseUrl, `bench${index}`));
-    const rooms: string[] = [];
-    for (const account of accounts) rooms.push(await createRoom(running.baseUrl, account));
-    const load = { running, accounts, rooms };
-    await sendFor(load, { connections: 16, seconds: Math.min(3, options.seconds), run: 'warm' });
+    const load = await prepareSends(running, options);
     const ones: Sends[] = [];
     const sixtyFours: Sends[] = [];
     for (let run = 0; run < options.runs; run += 1) {
@@ -69,6 +64,30 @@ export async function sendWorkload(mode: Mode, options: { seconds: number; runs:
   } finally {
     await running.stop();
   }
+}
+
+/** Medians of sends by 64 connections in that mode. */
+export async function sendsOf(mode: Mode, options: { seconds: number; runs: number }): Promise<Sends> {
+  const running = await mode.start();
+  try {
+    const load = await prepareSends(running, options);
+    const sends: Sends[] = [];
+    for (let run = 0; run < options.runs; run += 1) sends.push(await sendFor(load, { connections: 64, seconds: options.seconds, run: `many${run}` }));
+    return medians(sends);
+  } finally {
+    await running.stop();
+  }
+}
+
+/** Accounts and their rooms, on a server that is warm. */
+async function prepareSends(running: RunningMode, { seconds }: { seconds: number }): Promise<Load> {
+  const accounts: Account[] = [];
+  for (let index = 0; index < USERS; index += 1) accounts.push(await register(running.baseUrl, `bench${index}`));
+  const rooms: string[] = [];
+  for (const account of accounts) rooms.push(await createRoom(running.baseUrl, account));
+  const load = { running, accounts, rooms };
+  await sendFor(load, { connections: 16, seconds: Math.min(3, seconds), run: 'warm' });
+  return load;
 }
 
 interface Load {

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ROLES } from '../../schemas/config/settings.ts';
+import { ROLES, type Role } from '../../schemas/config/settings.ts';
 import { freePort, startProgram, type Program } from './program.ts';
 
 export interface RunningMode {
@@ -29,16 +29,22 @@ const { MYELIN_TEST_POSTGRES_URL: postgres, MYELIN_TEST_NATS_URL: nats, MYELIN_T
 
 /** All modes; those whose servers are not there say so in `missing`. */
 export function modes(): Mode[] {
-  const natsLog = nats === undefined ? undefined : nats.startsWith('nats://') ? nats : `nats://${nats}`;
-  const kafkaLog = kafka === undefined ? undefined : `kafka://${kafka}`;
   return [
     oneProcess('embedded+SQLite', { log: 'embedded', postgres: false }),
     oneProcess('embedded+PostgreSQL', { log: 'embedded', postgres: true }),
-    oneProcess('NATS+PostgreSQL', { log: natsLog, postgres: true }),
-    oneProcess('Kafka+PostgreSQL', { log: kafkaLog, postgres: true }),
-    processPerRole('NATS+PostgreSQL, one process a role', natsLog),
-    processPerRole('Kafka+PostgreSQL, one process a role', kafkaLog),
+    oneProcess('NATS+PostgreSQL', { log: natsLog(), postgres: true }),
+    oneProcess('Kafka+PostgreSQL', { log: kafkaLog(), postgres: true }),
+    processPerRole('NATS+PostgreSQL, one process a role', natsLog()),
+    processPerRole('Kafka+PostgreSQL, one process a role', kafkaLog()),
   ];
+}
+
+function natsLog(): string | undefined {
+  return nats === undefined || nats.startsWith('nats://') ? nats : `nats://${nats}`;
+}
+
+function kafkaLog(): string | undefined {
+  return kafka === undefined ? undefined : `kafka://${kafka}`;
 }
 
 function oneProcess(name: string, on: { log: string | undefined; postgres: boolean }): Mode {
@@ -61,14 +67,28 @@ function oneProcess(name: string, on: { log: string | undefined; postgres: boole
 }
 
 function processPerRole(name: string, log: string | undefined): Mode {
+  return behindFront(name, log, ROLES.map((role) => [role]));
+}
+
+/** One instance of each role and two, as processes that run all roles and as processes of one role each: what more instances cost. */
+export function instanceModes(): { readonly log: string; readonly of: string; readonly one: Mode; readonly two: Mode }[] {
+  const all = [[...ROLES]];
+  const single = ROLES.map((role) => [role]);
+  return [['NATS', natsLog()], ['Kafka', kafkaLog()]].flatMap(([log, url]) => [['all roles a process', all] as const, ['one role a process', single] as const].map(([of, processes]) => ({
+    log: log!, of, one: behindFront(`${log}+PostgreSQL, ${of}, one of each`, url, processes), two: behindFront(`${log}+PostgreSQL, ${of}, two of each`, url, [...processes, ...processes]),
+  })));
+}
+
+/** `processes`: the roles of each. */
+function behindFront(name: string, log: string | undefined, processes: readonly (readonly Role[])[]): Mode {
   return {
     name,
     missing: postgres === undefined ? 'PostgreSQL' : log === undefined ? 'its broker' : frontMissing(),
     async start(settings = {}) {
       const place = await makePlace(postgres);
       const programs: Program[] = [];
-      for (const role of ROLES) programs.push(await startProgram({ port: await freePort(), env: { ...place.env, MYELIN_LOG: log!, ...settings }, args: ['--roles', role] }));
-      const at = (role: string): string => new URL(programs[ROLES.findIndex((known) => known === role)]!.baseUrl).host;
+      for (const roles of processes) programs.push(await startProgram({ port: await freePort(), env: { ...place.env, MYELIN_LOG: log!, ...settings }, args: ['--roles', roles.join(',')] }));
+      const at = (role: Role): string => programs.filter((_, index) => processes[index]!.includes(role)).map(({ baseUrl }) => new URL(baseUrl).host).join(',');
       const front = await startFront(place.folder, { clientapi: at('clientapi'), syncapi: at('syncapi'), federationapi: at('federationapi') });
       return {
         baseUrl: front.baseUrl, folder: place.folder, programs,
