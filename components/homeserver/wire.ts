@@ -26,7 +26,7 @@ import type { OutputEnvelope } from '../../schemas/log/envelope.ts';
 import { createClientapi } from '../clientapi/index.ts';
 import { createRoomserver, ROOMSERVER_CONSUMER, roomHistoryQuery, roomQuery, roomSnapshot } from '../roomserver/index.ts';
 import { createSyncapi, SYNCAPI_CONSUMER, syncQuery } from '../syncapi/index.ts';
-import { createFederationapi, FEDERATIONAPI_CONSUMER } from '../federationapi/index.ts';
+import { createFederationapi, FEDERATIONAPI_CONSUMER, stagedState } from '../federationapi/index.ts';
 import { createUserapi, USERAPI_CONSUMER, userQuery, userSnapshot } from '../userapi/index.ts';
 import { VERSION } from './version.ts';
 
@@ -97,11 +97,11 @@ export async function wire(options: WireOptions): Promise<Homeserver> {
     parts.push({ role: 'userapi', ...bound(createUserapi({ ...common, database: databases.userapi, outputReaders: [applied('user-output')] })) });
   }
   if (roles.includes('roomserver')) {
-    parts.push({ role: 'roomserver', ...bound(createRoomserver({ ...common, database: databases.roomserver, signingKey, outputReaders: [applied('room-output'), federated] })) });
+    parts.push({ role: 'roomserver', ...bound(createRoomserver({ ...common, database: databases.roomserver, signingKey, outputReaders: [applied('room-output'), federated], stagedState: stagedState(databases.federationapi) })) });
   }
   if (roles.includes('syncapi')) {
     const syncapi = createSyncapi({
-      ...common, ...ports, ...roomOutput, database: databases.syncapi, appliedPositions,
+      ...common, ...ports, ...roomOutput, database: databases.syncapi, appliedPositions, roomHistoryQuery: roomHistoryQuery(databases.roomserver),
       userOutbox: outboxReader(databases.userapi, 'user-output', USERAPI_CONSUMER),
       userSnapshot: async (partition, after, limit) => enveloped(userOutputCodec, await userSnapshot(databases.userapi, partition, after, limit)),
       onApplied: (advance) => appliedPositions.advance(advance),

@@ -11,7 +11,7 @@ import type { PartitionMap } from '../../pkg/log/partition-map.ts';
 import type { Runtime } from '../../pkg/runtime/runtime.ts';
 import type { Database } from '../../pkg/storage/database.ts';
 import type { Applied, OutputEnvelope } from '../../schemas/log/envelope.ts';
-import type { RoomQuery } from '../../schemas/ports/room-query.ts';
+import type { RoomHistoryQuery, RoomQuery } from '../../schemas/ports/room-query.ts';
 import type { UserQuery } from '../../schemas/ports/user-query.ts';
 import { roomOutputApplier } from './consumers/room-output.ts';
 import { userOutputApplier } from './consumers/user-output.ts';
@@ -40,7 +40,9 @@ export interface SyncapiDeps {
   readonly partitionMap: PartitionMap;
   /** This process is the only one on these databases. */
   readonly exclusive: boolean;
+  readonly serverName: string;
   readonly roomQuery: Pick<RoomQuery, 'eventsById'>;
+  readonly roomHistoryQuery: Pick<RoomHistoryQuery, 'membershipsAt'>;
   readonly userQuery: Pick<UserQuery, 'requesterByToken' | 'appservices' | 'filter' | 'accountData'>;
   readonly roomOutbox: OutboxReader;
   readonly userOutbox: OutboxReader;
@@ -89,7 +91,7 @@ export function createSyncapi(deps: SyncapiDeps): Syncapi {
 function createConsumers(deps: SyncapiDeps, cache: ReturnType<typeof createEventCache>): OutputConsumer[] {
   const { database, driver, runtime, exclusive, onApplied } = deps;
   const common = { consumer: SYNCAPI_CONSUMER, database, driver, runtime, exclusive, partitions: deps.partitionMap.partitions, onApplied };
-  const roomApplier = roomOutputApplier({ roomQuery: deps.roomQuery, cache });
+  const roomApplier = roomOutputApplier({ roomQuery: deps.roomQuery, cache, serverName: deps.serverName });
   return [
     createOutputConsumer({ ...common, log: 'room-output', applier: roomApplier, outbox: deps.roomOutbox, snapshot: deps.roomSnapshot }),
     createOutputConsumer({ ...common, log: 'user-output', applier: userOutputApplier(), outbox: deps.userOutbox, snapshot: deps.userSnapshot }),

@@ -9,8 +9,8 @@ import type { Pdu } from '../../pkg/matrix/events/pdu.ts';
 import { redact } from '../../pkg/matrix/events/redact.ts';
 import { roomVersion, type RoomVersion } from '../../pkg/matrix/room-versions/room-versions.ts';
 import { signingKeyFromSeed } from '../../pkg/matrix/signing/signing-key.ts';
-import type { ReceiptSet, RoomEvent, RoomOutput } from '../../schemas/log/room-output.ts';
-import type { RoomQuery, StoredEvent } from '../../schemas/ports/room-query.ts';
+import type { ReceiptSet, RoomEvent, RoomOutput, StateChange } from '../../schemas/log/room-output.ts';
+import type { RoomHistoryQuery, RoomQuery, StoredEvent } from '../../schemas/ports/room-query.ts';
 
 export const HISTORY_SERVER = 'history.test';
 const KEY = signingKeyFromSeed('1', new Uint8Array(32).fill(9));
@@ -52,6 +52,19 @@ export class HistoryLog {
     },
   };
 
+  /** What users were at events that were sent into another state than the current one, by `JSON.stringify([eventId, userId])`. */
+  readonly past = new Map<string, string>();
+  /** How often `membershipsAt` was asked. */
+  pastQuestions = 0;
+
+  readonly roomHistoryQuery: Pick<RoomHistoryQuery, 'membershipsAt'> = {
+    membershipsAt: (userId, eventIds) => {
+      this.pastQuestions += 1;
+      const known = eventIds.map((eventId) => [eventId, this.past.get(JSON.stringify([eventId, userId]))] as const);
+      return Promise.resolve(new Map(known.filter((entry): entry is readonly [string, string] => entry[1] !== undefined)));
+    },
+  };
+
   append(output: Omit<RoomOutput, 'inputId' | 'traceId'>): { partition: number; sequence: number } {
     const partition = partitionOf(this.partitionMap, output.roomId);
     const sequence = (this.#heads.get(partition) ?? 0) + 1;
@@ -78,6 +91,17 @@ export interface SendOptions {
   readonly redacts?: string;
   readonly deviceId?: string;
   readonly txnId?: string;
+  /** It was sent into another state than the current one, in which these users were what is said here; a state event does not change the current state. */
+  readonly elsewhere?: Readonly<Record<string, string>>;
+  /** Further changes of the current state that come with it (state resolution). */
+  readonly changes?: readonly StateChange[];
+}
+
+/** Built, and not yet in its place. */
+interface BuiltEvent {
+  readonly eventId: string;
+  readonly pdu: Pdu;
+  readonly json: string;
 }
 
 export class RoomHistory {
@@ -88,8 +112,8 @@ export class RoomHistory {
   readonly timeline: string[] = [];
   readonly #state = new Map<string, string>();
 
-  /** A room with its creator joined. */
-  constructor(log: HistoryLog, options: { name: string; creator: string; version?: string; visibility?: string }) {
+  /** A room with its creator joined. `elsewhere`: this server is not in it; there are no records before `importState`. */
+  constructor(log: HistoryLog, options: { name: string; creator: string; version?: string; visibility?: string; elsewhere?: boolean }) {
     this.log = log;
     const version = roomVersion(options.version ?? '12');
     if (version === undefined) throw new Error('no such room version');
@@ -98,9 +122,12 @@ export class RoomHistory {
     const content = { room_version: version.id, 'test.name': options.name, ...(version.creatorInContent ? { creator: options.creator } : {}) };
     const create = this.#build('m.room.create', options.creator, content, { roomId: isHashed ? undefined : `!${options.name}:${HISTORY_SERVER}`, stateKey: '' });
     this.roomId = isHashed ? `!${create.eventId.slice(1)}` : `!${options.name}:${HISTORY_SERVER}`;
-    this.#append(create, { stateKey: '' });
-    this.member(options.creator, 'join');
-    if (options.visibility !== undefined) this.state('m.room.history_visibility', '', { history_visibility: options.visibility }, options.creator);
+    if (options.elsewhere === true) this.#remember(create, '', 0);
+    else this.#append(create, { stateKey: '' });
+    if (options.elsewhere === true) this.elsewhere('m.room.member', options.creator, { membership: 'join' }, options.creator);
+    else this.member(options.creator, 'join');
+    if (options.visibility !== undefined && options.elsewhere === true) this.elsewhere('m.room.history_visibility', '', { history_visibility: options.visibility }, options.creator);
+    else if (options.visibility !== undefined) this.state('m.room.history_visibility', '', { history_visibility: options.visibility }, options.creator);
   }
 
   /** Sends a message; its event. */
@@ -128,6 +155,42 @@ export class RoomHistory {
     return redaction;
   }
 
+  /** A state event that this server is not told of. */
+  elsewhere(type: string, stateKey: string, content: Record<string, unknown>, sender: string): string {
+    const built = this.#build(type, sender, content, { roomId: this.roomId, stateKey });
+    this.#remember(built, stateKey, 0);
+    return built.eventId;
+  }
+
+  /** The state as it is elsewhere, in slices of `size`. */
+  importState(size = 3): void {
+    const entries = [...this.#state];
+    for (let from = 0; from < entries.length; from += size) {
+      const slice = entries.slice(from, from + size).map(([slot, eventId]) => {
+        const [type, stateKey] = JSON.parse(slot) as [string, string];
+        return { change: this.#change({ type, stateKey, eventId, replaces: '' }), pdu: Buffer.from(JSON.stringify(this.log.events.get(eventId)?.pdu)) };
+      });
+      const stateSlice = { reset: from === 0, changes: slice.map(({ change }) => change), pdus: slice.map(({ pdu }) => pdu) };
+      this.log.append({ roomId: this.roomId, roomVersion: this.version.id, stateSlice });
+    }
+  }
+
+  /** What another server says of a user here; the event ID of the member event. It is not in the state that `importState` gives, unless it is put there by `adopt`. */
+  outside(userId: string, membership: string, more: { sender?: string; stripped?: unknown; adopt?: boolean } = {}): string {
+    const built = this.#build('m.room.member', more.sender ?? userId, { membership }, { roomId: this.roomId, stateKey: userId });
+    if (more.adopt === true) this.#remember(built, userId, 0);
+    const strippedState = Buffer.from(JSON.stringify(more.stripped ?? []));
+    const outsideMembership = { userId, membership, eventId: built.eventId, pdu: Buffer.from(built.json), strippedState };
+    this.log.append({ roomId: this.roomId, roomVersion: this.version.id, outsideMembership });
+    return built.eventId;
+  }
+
+  /** Something is asked of another server. */
+  need(): void {
+    const missingEvents = { origin: 'elsewhere.test', eventId: '$missing', earliest: [], minDepth: 1 };
+    this.log.append({ roomId: this.roomId, roomVersion: this.version.id, need: { needId: `need-${this.log.records.length}`, deadlineMs: 0, missingEvents } });
+  }
+
   receipt(userId: string, eventId: string, more: Partial<ReceiptSet> = {}): void {
     const receipt: ReceiptSet = { userId, receiptType: 'm.read', eventId, ts: START_MS + this.log.records.length, ...more };
     this.log.append({ roomId: this.roomId, roomVersion: this.version.id, receipt });
@@ -152,29 +215,54 @@ export class RoomHistory {
     });
   }
 
-  #append(built: { eventId: string; pdu: Pdu; json: string }, options: SendOptions): HistoryEvent {
+  #append(built: BuiltEvent, options: SendOptions): HistoryEvent {
     const { eventId, pdu, json } = built;
     const orderKey = this.timeline.push(eventId);
-    const slot = JSON.stringify([pdu.type, options.stateKey]);
-    const isState = options.stateKey !== undefined;
-    const replaces = (isState && this.#state.get(slot)) || '';
+    const isChange = options.stateKey !== undefined && options.elsewhere === undefined;
     const visibility = this.#visibility();
-    if (isState) this.#state.set(slot, eventId);
+    const own = isChange ? [this.#change({ type: pdu.type, stateKey: options.stateKey ?? '', eventId, replaces: this.#state.get(slotOf(pdu.type, options.stateKey)) ?? '' })] : [];
+    const stored = this.#remember(built, isChange ? options.stateKey : undefined, orderKey);
+    for (const change of options.changes ?? []) this.#resolve(change);
+    for (const [userId, membership] of Object.entries(options.elsewhere ?? {})) this.log.past.set(JSON.stringify([eventId, userId]), membership);
     const event: RoomEvent = {
       ...{ eventId, orderKey, pdu: Buffer.from(json), historyVisibility: visibility, deviceId: options.deviceId ?? '', txnId: options.txnId ?? '' },
-      stateDelta: isState ? [{ type: pdu.type, stateKey: options.stateKey ?? '', eventId, replaces }] : [],
-      ...{ softFailedAccepted: false, stateBeforeDiffers: false, redacts: options.redacts ?? '' },
+      stateDelta: [...own, ...(options.changes ?? [])],
+      ...{ softFailedAccepted: false, stateBeforeDiffers: options.elsewhere !== undefined, redacts: options.redacts ?? '' },
     };
     const place = this.log.append({ roomId: this.roomId, roomVersion: this.version.id, event });
-    const stored = { eventId, roomId: this.roomId, roomVersion: this.version.id, pdu: event.pdu, redactedBy: null, orderKey };
-    const history: HistoryEvent = { roomId: this.roomId, eventId, pdu, orderKey, ...place };
-    this.log.store(history, stored);
+    const history: HistoryEvent = { ...stored, ...place };
+    this.log.events.set(eventId, history);
     return history;
   }
 
+  /** Stores the event, as the room's state where it is that. */
+  #remember(built: BuiltEvent, stateKey: string | undefined, orderKey: number): HistoryEvent {
+    const { eventId, pdu, json } = built;
+    if (stateKey !== undefined) this.#state.set(slotOf(pdu.type, stateKey), eventId);
+    const { roomId } = this;
+    const history = { roomId, eventId, pdu, orderKey, partition: 0, sequence: 0 };
+    this.log.store(history, { eventId, roomId, roomVersion: this.version.id, pdu: Buffer.from(json), redactedBy: null, orderKey });
+    return history;
+  }
+
+  #resolve({ type, stateKey, eventId }: StateChange): void {
+    if (eventId === '') this.#state.delete(slotOf(type, stateKey));
+    else this.#state.set(slotOf(type, stateKey), eventId);
+  }
+
+  #change(change: StateChange): StateChange {
+    if (change.type !== 'm.room.member') return change;
+    const membershipOf = (eventId: string): string => String(this.log.events.get(eventId)?.pdu.content['membership'] ?? '');
+    return { ...change, membership: membershipOf(change.eventId), replacedMembership: membershipOf(change.replaces) };
+  }
+
   #visibility(): string {
-    const eventId = this.#state.get(JSON.stringify(['m.room.history_visibility', '']));
+    const eventId = this.#state.get(slotOf('m.room.history_visibility', ''));
     const visibility = eventId === undefined ? undefined : this.log.events.get(eventId)?.pdu.content['history_visibility'];
     return typeof visibility === 'string' ? visibility : 'shared';
   }
+}
+
+function slotOf(type: string, stateKey: string | undefined): string {
+  return JSON.stringify([type, stateKey]);
 }

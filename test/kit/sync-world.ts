@@ -18,7 +18,7 @@ import { migrate } from '../../pkg/storage/migrate.ts';
 import { openSqlite } from '../../pkg/storage/sqlite/open.ts';
 import type { UserOutput } from '../../schemas/log/user-output.ts';
 import { createManualRuntime, type ManualRuntime } from './manual-runtime.ts';
-import type { HistoryLog } from './room-history.ts';
+import { HISTORY_SERVER, type HistoryLog } from './room-history.ts';
 
 export interface CallOptions {
   readonly signal?: AbortSignal;
@@ -61,7 +61,7 @@ export async function createSyncWorld(log: HistoryLog, options: { cacheBytes?: n
   const sessions = new Map<string, string>();
   const counted = countQueries(database, () => void (world.queries += 1));
   const routes = syncapiRoutes({
-    ...{ runtime, database: counted, partitionMap: log.partitionMap, notifier, typing },
+    ...{ runtime, database: counted, partitionMap: log.partitionMap, notifier, typing, roomHistoryQuery: log.roomHistoryQuery },
     events: createEventLoader({ database: counted, roomQuery: log.roomQuery, cache }),
     appliedPositions: { vector: (name: OutputLogName) => [...vectors[name]], refresh: async () => undefined },
     userQuery: {
@@ -78,7 +78,7 @@ export async function createSyncWorld(log: HistoryLog, options: { cacheBytes?: n
     },
   });
   const router = createRouter(routes, { runtime });
-  const roomApplier = roomOutputApplier({ roomQuery: log.roomQuery, cache });
+  const roomApplier = roomOutputApplier({ roomQuery: log.roomQuery, cache, serverName: HISTORY_SERVER });
   const userApplier = userOutputApplier();
   const advance = (name: OutputLogName, records: readonly SequencedRecord<unknown>[], woken: { rooms: string[]; users: string[] }): void => {
     for (const { partition, sequence } of records) vectors[name][partition] = sequence;

@@ -1,50 +1,56 @@
-/** Applies room-output: timelines, state and membership intervals, redactions, receipts. */
+/** Applies room-output: timelines, state and membership intervals, redactions, receipts, and memberships in rooms that this server is not in. */
 import { roomOutputCodec } from '../../../pkg/log/codec.ts';
-import type { Applier, SequencedRecord } from '../../../pkg/log/applier.ts';
+import type { Applier } from '../../../pkg/log/applier.ts';
 import { PoisonRecord } from '../../../pkg/log/log.ts';
+import { isLocalUser } from '../../../pkg/matrix/ids/user-id.ts';
 import { roomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
-import type { SqlValue, Transaction } from '../../../pkg/storage/database.ts';
+import type { Transaction } from '../../../pkg/storage/database.ts';
 import type { RoomQuery } from '../../../schemas/ports/room-query.ts';
-import { clientEventOf, hasUrl, parsePdu } from '../events/client-event.ts';
+import { clientEventOf, parsePdu } from '../events/client-event.ts';
 import type { EventCache } from '../events/event-cache.ts';
-import { currentMemberships } from '../storage/memberships.ts';
-import { OPEN, storable } from '../storage/rows.ts';
-import type { DecodedRoomOutput } from './decoded.ts';
-import { memberChanges, membershipOf, planMemberships, planState, type MembershipPlan, type StatePlan } from './room-rows.ts';
+import { currentMemberships, interruptedMemberships } from '../storage/memberships.ts';
+import type { DecodedRoomOutput, Records } from './decoded.ts';
+import { foreignEvents, readForeign } from './foreign-events.ts';
+import { resetRoom } from './reset-room.ts';
+import { memberChanges, planMemberships, planState, type MembershipPlan } from './room-rows.ts';
+import { writeMemberships, writeOutside, writeReceipts, writeRedactions, writeRooms, writeState } from './write-rows.ts';
+import { visibilitiesBefore, writeTimeline } from './write-timeline.ts';
 
-type Records = readonly SequencedRecord<DecodedRoomOutput>[];
+export interface RoomApplierDeps {
+  /** Asked only about state that changed without its event being in the records (state resolution). */
+  readonly roomQuery: Pick<RoomQuery, 'eventsById'>;
+  readonly cache: EventCache;
+  /** Only its users sync here. */
+  readonly serverName: string;
+}
 
-/** The applier of room-output. `roomQuery` is asked only about state that changed without its event being in the records (state resolution). */
-export function roomOutputApplier(deps: { roomQuery: Pick<RoomQuery, 'eventsById'>; cache: EventCache }): Applier<DecodedRoomOutput> {
+/** The applier of room-output. */
+export function roomOutputApplier(deps: RoomApplierDeps): Applier<DecodedRoomOutput> {
   const foreign = new Map<string, string>();
   return {
     decode: (bytes) => {
       const record = roomOutputCodec.decode(bytes);
-      if (roomVersion(record.roomVersion) === undefined) throw new PoisonRecord(`room version ${record.roomVersion} is not known`);
+      if (roomVersion(record.roomVersion) === undefined && !record.need) throw new PoisonRecord(`room version ${record.roomVersion} is not known`);
+      if (record.outsideMembership) parsePdu(record.outsideMembership.pdu);
       return { record, pdu: record.event ? parsePdu(record.event.pdu) : undefined };
     },
     traceOf: ({ record }) => record.traceId,
     load: async (records) => {
-      const wanted = foreignMembers(records);
-      if (wanted.length === 0) return;
-      for (const event of await deps.roomQuery.eventsById(wanted)) foreign.set(event.eventId, membershipOf(parsePdu(event.pdu)));
+      for (const [eventId, value] of await readForeign(deps.roomQuery, foreignEvents(records))) foreign.set(eventId, value);
     },
-    apply: (tx, records) => apply(tx, records, foreign),
+    apply: async (tx, records) => {
+      const users = new Set<string>();
+      for (const part of partsOf(records)) for (const userId of await applyPart(tx, part, foreign)) users.add(userId);
+      return whomToWake(records, [...users].filter((userId) => isLocalUser(userId, deps.serverName)));
+    },
     committed: (records) => {
       for (const { output } of records) remember(deps.cache, output);
-      for (const eventId of foreignMembers(records)) foreign.delete(eventId);
+      for (const eventId of foreignEvents(records)) foreign.delete(eventId);
     },
   };
 }
 
-function foreignMembers(records: Records): string[] {
-  return records.flatMap(({ output: { record } }) =>
-    (record.event?.stateDelta ?? [])
-      .filter((change) => change.type === 'm.room.member' && change.eventId !== '' && change.eventId !== record.event?.eventId)
-      .map((change) => change.eventId),
-  );
-}
-
+/** Of a state that came whole only what is asked for is put into the cache: it may have thousands of members. */
 function remember(cache: EventCache, output: DecodedRoomOutput): void {
   const { event, roomId, roomVersion, traceId } = output.record;
   if (!event || output.pdu === undefined) return;
@@ -53,136 +59,52 @@ function remember(cache: EventCache, output: DecodedRoomOutput): void {
   if (event.redacts !== '') cache.delete(event.redacts);
 }
 
-async function apply(tx: Transaction, records: Records, foreign: ReadonlyMap<string, string>): Promise<{ rooms: string[]; users: string[] }> {
-  const members = memberChanges(records);
-  const current = members.length === 0 ? [] : await currentMemberships(tx, members);
-  const memberships = planMemberships(records, current, foreign);
-  const visibilities = await visibilitiesBefore(tx, records);
-  await writeRooms(tx, records, memberships);
-  await writeTimeline(tx, records, visibilities);
-  await writeState(tx, planState(records));
+/** What can be planned together: a room whose state begins anew ends what was before it, also what the same batch wrote. Needs concern nobody here. */
+function partsOf(records: Records): Records[] {
+  const parts: Records[number][][] = [[]];
+  for (const record of records) {
+    if (record.output.record.need) continue;
+    if (record.output.record.stateSlice?.reset === true) parts.push([]);
+    parts.at(-1)?.push(record);
+  }
+  return parts.filter((part) => part.length > 0);
+}
+
+/** The users whose memberships changed. */
+async function applyPart(tx: Transaction, records: Records, foreign: ReadonlyMap<string, string>): Promise<Iterable<string>> {
+  const [first] = records;
+  if (first?.output.record.stateSlice?.reset === true) await resetRoom(tx, first.output.record.roomId, first.sequence);
+  const inRooms = records.filter(({ output }) => !output.record.outsideMembership);
+  const memberships = await plannedMemberships(tx, inRooms, foreign);
+  const visibilities = await visibilitiesBefore(tx, inRooms);
+  await writeRooms(tx, inRooms, { counts: memberships.counts, foreign });
+  await writeTimeline(tx, inRooms, { visibilities, foreign });
+  await writeState(tx, planState(inRooms));
   await writeMemberships(tx, memberships);
-  await writeRedactions(tx, records);
-  await writeReceipts(tx, records);
-  return whomToWake(records, memberships);
+  await writeRedactions(tx, inRooms);
+  await writeReceipts(tx, inRooms);
+  const outside = await writeOutside(tx, records);
+  return [...memberships.users, ...outside];
+}
+
+async function plannedMemberships(tx: Transaction, records: Records, foreign: ReadonlyMap<string, string>): Promise<MembershipPlan> {
+  const members = memberChanges(records);
+  const imported = memberChanges(records.filter(({ output }) => output.record.stateSlice));
+  return planMemberships(records, {
+    current: members.length === 0 ? [] : await currentMemberships(tx, members),
+    interrupted: imported.length === 0 ? [] : await interruptedMemberships(tx, imported),
+    foreign,
+  });
 }
 
 /** Too many keys are not named: empty lists wake everybody. */
 const WAKE_KEYS_MAX = 200;
+/** No room has this ID: for what nobody who waits must hear of. */
+const NO_ROOM = '';
 
-function whomToWake(records: Records, memberships: MembershipPlan): { rooms: string[]; users: string[] } {
-  const rooms = new Set(records.map(({ output }) => output.record.roomId));
-  if (rooms.size > WAKE_KEYS_MAX || memberships.users.size > WAKE_KEYS_MAX) return { rooms: [], users: [] };
-  return { rooms: [...rooms], users: [...memberships.users] };
-}
-
-async function writeRooms(tx: Transaction, records: Records, memberships: MembershipPlan): Promise<void> {
-  const rows = new Map<string, SqlValue[]>();
-  for (const { partition, sequence, output } of records) {
-    const { roomId, roomVersion, event } = output.record;
-    const counts = memberships.counts.get(roomId) ?? { joined: 0, invited: 0 };
-    const before = rows.get(roomId);
-    const orderKey = Math.max(event?.orderKey ?? 0, (before?.[4] as number | undefined) ?? 0);
-    const visibility = visibilityNow(output) ?? before?.[7] ?? '';
-    rows.set(roomId, [roomId, roomVersion, partition, sequence, orderKey, counts.joined, counts.invited, visibility]);
-  }
-  await insert(tx, {
-    into: 'rooms',
-    columns: ['room_id', 'version', 'partition_number', 'last_sequence', 'last_order_key', 'joined_count', 'invited_count', 'history_visibility'],
-    rows: [...rows.values()],
-    onConflict: `ON CONFLICT (room_id) DO UPDATE SET partition_number = excluded.partition_number, last_sequence = excluded.last_sequence,
-      last_order_key = CASE WHEN excluded.last_order_key > rooms.last_order_key THEN excluded.last_order_key ELSE rooms.last_order_key END,
-      joined_count = rooms.joined_count + excluded.joined_count, invited_count = rooms.invited_count + excluded.invited_count,
-      history_visibility = CASE WHEN excluded.history_visibility <> '' THEN excluded.history_visibility ELSE rooms.history_visibility END`,
-  });
-}
-
-/** The history visibility that this record sets as the room's current one; undefined: none. */
-function visibilityNow({ record, pdu }: DecodedRoomOutput): string | undefined {
-  const isCurrent = record.event?.stateDelta.some((change) => change.type === 'm.room.history_visibility' && change.eventId === record.event?.eventId);
-  const visibility = pdu?.content['history_visibility'];
-  return isCurrent && typeof visibility === 'string' ? storable(visibility) : undefined;
-}
-
-async function writeTimeline(tx: Transaction, records: Records, before: Map<string, string>): Promise<void> {
-  const rows: SqlValue[][] = [];
-  for (const { partition, sequence, output } of records) {
-    const { event, roomId } = output.record;
-    const pdu = output.pdu;
-    if (!event || pdu === undefined) continue;
-    const own = event.stateDelta.find((change) => change.eventId === event.eventId);
-    const isVisibility = pdu.type === 'm.room.history_visibility';
-    const after = isVisibility ? (visibilityNow(output) ?? event.historyVisibility) : event.historyVisibility;
-    rows.push([
-      ...[roomId, event.orderKey, event.eventId, partition, sequence, storable(pdu.type), pdu.sender],
-      pdu.state_key === undefined ? null : storable(pdu.state_key),
-      ...[own?.replaces ?? '', event.deviceId, event.txnId, after, isVisibility ? before.get(roomId) || 'shared' : '', hasUrl(pdu) ? 1 : 0],
-    ]);
-    if (isVisibility) before.set(roomId, after);
-  }
-  const columns = ['room_id', 'order_key', 'event_id', 'partition_number', 'sequence', 'type', 'sender', 'state_key', 'replaces'];
-  await insert(tx, { into: 'timeline', columns: [...columns, 'device_id', 'txn_id', 'history_visibility', 'visibility_before', 'has_url'], rows });
-}
-
-/** What held before the batch in the rooms whose history visibility changes in it: whoever could see under either may see such an event. */
-async function visibilitiesBefore(tx: Transaction, records: Records): Promise<Map<string, string>> {
-  const rooms = new Set(records.flatMap(({ output }) => (output.pdu?.type === 'm.room.history_visibility' ? [output.record.roomId] : [])));
-  if (rooms.size === 0) return new Map();
-  const rows = await tx.queryIn<{ room_id: string; history_visibility: string }>('SELECT room_id, history_visibility FROM rooms WHERE room_id IN (??)', [], [...rooms]);
-  return new Map(rows.map((row) => [row.room_id, row.history_visibility]));
-}
-
-async function writeState(tx: Transaction, plan: StatePlan): Promise<void> {
-  for (const [slot, endsAt] of plan.ends) {
-    await tx.run('UPDATE state_intervals SET to_sequence = ? WHERE slot = ? AND to_sequence = ?', [endsAt, slot, OPEN]);
-  }
-  await insert(tx, {
-    into: 'state_intervals',
-    columns: ['slot', 'from_sequence', 'to_sequence', 'room_id', 'type', 'event_id'],
-    rows: plan.begins.map((state) => [state.slot, state.from, state.to, state.roomId, storable(state.type), state.eventId]),
-  });
-}
-
-async function writeMemberships(tx: Transaction, plan: MembershipPlan): Promise<void> {
-  for (const [slot, endsAt] of plan.ends) {
-    await tx.run('UPDATE memberships SET to_sequence = ? WHERE slot = ? AND to_sequence = ?', [endsAt, slot, OPEN]);
-  }
-  await insert(tx, {
-    into: 'memberships',
-    columns: ['user_id', 'room_id', 'from_sequence', 'to_sequence', 'membership', 'event_id', 'partition_number', 'slot'],
-    rows: plan.begins.map((row) => [storable(row.userId), row.roomId, row.from, row.to, storable(row.membership), row.eventId, row.partition, row.slot]),
-  });
-}
-
-async function writeRedactions(tx: Transaction, records: Records): Promise<void> {
-  const rows = new Map<string, SqlValue[]>();
-  for (const { output } of records) {
-    const { event, roomId } = output.record;
-    if (event && event.redacts !== '' && !rows.has(event.redacts)) rows.set(event.redacts, [event.redacts, event.eventId, roomId]);
-  }
-  // A redacted event has no url any more; so a read model made of redacted events equals this one.
-  for (const eventId of rows.keys()) await tx.run('UPDATE timeline SET has_url = 0 WHERE event_id = ?', [eventId]);
-  await insert(tx, { into: 'redactions', columns: ['event_id', 'redacted_by', 'room_id'], rows: [...rows.values()], onConflict: 'ON CONFLICT (event_id) DO NOTHING' });
-}
-
-async function writeReceipts(tx: Transaction, records: Records): Promise<void> {
-  const rows = new Map<string, SqlValue[]>();
-  for (const { sequence, output } of records) {
-    const { receipt, roomId } = output.record;
-    if (!receipt) continue;
-    const threadId = storable(receipt.threadId ?? '');
-    const key = JSON.stringify([roomId, receipt.userId, receipt.receiptType, threadId]);
-    rows.set(key, [roomId, receipt.userId, storable(receipt.receiptType), threadId, storable(receipt.eventId), receipt.ts, sequence]);
-  }
-  await insert(tx, {
-    into: 'receipts',
-    columns: ['room_id', 'user_id', 'receipt_type', 'thread_id', 'event_id', 'ts', 'sequence'],
-    rows: [...rows.values()],
-    onConflict:
-      'ON CONFLICT (room_id, user_id, receipt_type, thread_id) DO UPDATE SET event_id = excluded.event_id, ts = excluded.ts, sequence = excluded.sequence',
-  });
-}
-
-async function insert(tx: Transaction, rows: Parameters<Transaction['insertMany']>[0]): Promise<void> {
-  if (rows.rows.length > 0) await tx.insertMany(rows);
+function whomToWake(records: Records, users: string[]): { rooms: string[]; users: string[] } {
+  // A state that came whole is seen with the event that follows it.
+  const rooms = new Set(records.filter(({ output: { record } }) => record.event ?? record.receipt).map(({ output }) => output.record.roomId));
+  if (rooms.size > WAKE_KEYS_MAX || users.length > WAKE_KEYS_MAX) return { rooms: [], users: [] };
+  return { rooms: rooms.size + users.length === 0 ? [NO_ROOM] : [...rooms], users };
 }

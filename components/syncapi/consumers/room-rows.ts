@@ -3,7 +3,7 @@ import type { StateChange } from '../../../schemas/log/room-output.ts';
 import type { SequencedRecord } from '../../../pkg/log/applier.ts';
 import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
 import { OPEN, slotOf, type MembershipRow } from '../storage/rows.ts';
-import type { DecodedRoomOutput } from './decoded.ts';
+import { changesOf, pduOf, type DecodedRoomOutput, type Records } from './decoded.ts';
 
 export interface NewState {
   readonly slot: string;
@@ -21,12 +21,12 @@ export interface StatePlan {
 }
 
 /** State intervals of the batch: each change ends what stood there before, in the tables or in the batch itself. */
-export function planState(records: readonly SequencedRecord<DecodedRoomOutput>[]): StatePlan {
+export function planState(records: Records): StatePlan {
   const ends = new Map<string, number>();
   const begins: NewState[] = [];
   const last = new Map<string, NewState>();
   for (const { sequence, output } of records) {
-    for (const change of output.record.event?.stateDelta ?? []) {
+    for (const change of changesOf(output)) {
       const slot = slotOf(output.record.roomId, change.type, change.stateKey);
       endInterval({ slot, sequence, last: last.get(slot), ends, replaced: change.replaces !== '' });
       last.delete(slot);
@@ -56,6 +56,8 @@ export interface NewMembership {
 }
 
 export interface MembershipPlan {
+  /** Slots whose interrupted interval goes on as if it had not been interrupted, with where that interval began. */
+  readonly resumes: Map<string, number>;
   readonly ends: Map<string, number>;
   readonly begins: NewMembership[];
   /** By room: how many more are joined and invited. */
@@ -64,59 +66,83 @@ export interface MembershipPlan {
   readonly users: Set<string>;
 }
 
-/** Members whose state changes in this batch. */
-export function memberChanges(records: readonly SequencedRecord<DecodedRoomOutput>[]): (readonly [roomId: string, userId: string])[] {
+/** What is known before the batch. */
+export interface KnownMemberships {
+  /** The open intervals of `memberChanges`. */
+  readonly current: readonly MembershipRow[];
+  /** Those that ended only because the room's state began anew (`memberChanges` of slices). */
+  readonly interrupted: readonly MembershipRow[];
+  /** By event ID: the membership that a state event sets which the records tell nothing of. */
+  readonly foreign: ReadonlyMap<string, string>;
+}
+
+/** Members whose state changes in these records. */
+export function memberChanges(records: Records): (readonly [roomId: string, userId: string])[] {
   const pairs = new Map<string, readonly [string, string]>();
   for (const { output } of records) {
-    for (const change of output.record.event?.stateDelta ?? []) {
+    for (const change of changesOf(output)) {
       if (change.type === 'm.room.member') pairs.set(slotOf(output.record.roomId, change.type, change.stateKey), [output.record.roomId, change.stateKey]);
     }
   }
   return [...pairs.values()];
 }
 
-/**
- * Membership intervals of the batch: only a change of the membership itself begins a new one. `current` are the open intervals of `memberChanges`; `memberships` tells
- * the membership that a state event which is not in the batch sets.
- */
-export function planMemberships(
-  records: readonly SequencedRecord<DecodedRoomOutput>[],
-  current: readonly MembershipRow[],
-  memberships: ReadonlyMap<string, string>,
-): MembershipPlan {
-  const plan: MembershipPlan = { ends: new Map(), begins: [], counts: new Map(), users: new Set() };
-  const now = new Map<string, string>(current.map((row) => [slotOf(row.room_id, 'm.room.member', row.user_id), row.membership]));
+/** A change of somebody's member event. */
+interface MemberChange {
+  readonly record: SequencedRecord<DecodedRoomOutput>;
+  readonly change: StateChange;
+  readonly slot: string;
+  readonly before: string;
+  readonly membership: string;
+}
+
+/** Membership intervals of the batch: only a change of the membership itself begins a new one. */
+export function planMemberships(records: Records, known: KnownMemberships): MembershipPlan {
+  const plan: MembershipPlan = { resumes: new Map(), ends: new Map(), begins: [], counts: new Map(), users: new Set() };
+  const now = new Map<string, string>(known.current.map((row) => [slotOf(row.room_id, 'm.room.member', row.user_id), row.membership]));
+  const interrupted = new Map(known.interrupted.map((row) => [slotOf(row.room_id, 'm.room.member', row.user_id), row]));
   const last = new Map<string, NewMembership>();
   for (const record of records) {
-    for (const change of record.output.record.event?.stateDelta ?? []) {
+    for (const change of changesOf(record.output)) {
       if (change.type !== 'm.room.member') continue;
-      plan.users.add(change.stateKey);
-      const membership = membershipSetBy(change, record.output, memberships);
       const slot = slotOf(record.output.record.roomId, change.type, change.stateKey);
-      const before = now.get(slot) ?? '';
-      if (membership === before) continue;
-      now.set(slot, membership);
-      count(plan, record.output.record.roomId, { before, membership });
-      endInterval({ slot, sequence: record.sequence, last: last.get(slot), ends: plan.ends, replaced: before !== '' });
-      last.delete(slot);
-      if (membership === '') continue;
-      const begun = newMembership(record, change, { slot, membership });
-      plan.begins.push(begun);
-      last.set(slot, begun);
+      const member = { record, change, slot, before: now.get(slot) ?? '', membership: membershipSetBy(change, record.output, known.foreign) };
+      now.set(slot, member.membership);
+      planMember(plan, member, { last, interrupted: interrupted.get(slot) });
     }
   }
   return plan;
 }
 
-function newMembership(record: SequencedRecord<DecodedRoomOutput>, change: StateChange, of: { slot: string; membership: string }): NewMembership {
-  const { partition, sequence, output } = record;
-  return { ...of, userId: change.stateKey, roomId: output.record.roomId, from: sequence, to: OPEN, eventId: change.eventId, partition };
+function planMember(plan: MembershipPlan, member: MemberChange, known: { last: Map<string, NewMembership>; interrupted: MembershipRow | undefined }): void {
+  const { record, change, slot, before, membership } = member;
+  const { interrupted, last } = known;
+  if (membership !== before) count(plan, record.output.record.roomId, member);
+  const isResumed = record.output.record.stateSlice && before === '' && interrupted?.event_id === change.eventId && interrupted.membership === membership;
+  if (isResumed) {
+    plan.resumes.set(slot, interrupted.from_sequence);
+    return;
+  }
+  plan.users.add(change.stateKey);
+  if (membership === before) return;
+  endInterval({ slot, sequence: record.sequence, last: last.get(slot), ends: plan.ends, replaced: before !== '' });
+  last.delete(slot);
+  if (membership === '') return;
+  const begun = newMembership(member);
+  plan.begins.push(begun);
+  last.set(slot, begun);
 }
 
-function membershipSetBy(change: StateChange, output: DecodedRoomOutput, memberships: ReadonlyMap<string, string>): string {
+function newMembership({ record, change, slot, membership }: MemberChange): NewMembership {
+  const { partition, sequence, output } = record;
+  return { slot, membership, userId: change.stateKey, roomId: output.record.roomId, from: sequence, to: OPEN, eventId: change.eventId, partition };
+}
+
+function membershipSetBy(change: StateChange, output: DecodedRoomOutput, foreign: ReadonlyMap<string, string>): string {
   if (change.eventId === '') return '';
-  if (change.eventId === output.record.event?.eventId && output.pdu !== undefined) return membershipOf(output.pdu);
-  return memberships.get(change.eventId) ?? '';
+  if (change.membership) return change.membership;
+  const pdu = pduOf(output, change);
+  return pdu === undefined ? (foreign.get(change.eventId) ?? '') : membershipOf(pdu);
 }
 
 /** `content.membership`, empty when it is none. */

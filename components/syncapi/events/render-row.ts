@@ -1,6 +1,6 @@
 /** Timeline events as their readers see them. */
-import type { TimelineRow } from '../storage/rows.ts';
-import { membershipAtEvent, type MembershipInterval } from '../visibility/visibility.ts';
+import type { SeenRow } from '../storage/rows.ts';
+import { isOwnMembership, membershipAtEvent, type MembershipInterval } from '../visibility/visibility.ts';
 import { renderEvent, type ClientEvent } from './client-event.ts';
 
 export interface RowReader {
@@ -14,12 +14,12 @@ export interface RowReader {
 }
 
 /** JSON text of a timeline event for one reader. `events` holds what redacted it, and what it replaced where the reader may see that (`visibleReplaced`). */
-export function renderTimelineRow(row: TimelineRow, event: ClientEvent, reader: RowReader): string {
+export function renderTimelineRow(row: SeenRow, event: ClientEvent, reader: RowReader): string {
   const isOwnSend = row.txn_id !== '' && row.sender === reader.userId && row.device_id === reader.deviceId;
   const unsigned = {
     nowMs: reader.nowMs,
     transactionId: isOwnSend ? row.txn_id : undefined,
-    membership: membershipAtEvent(row, reader.userId, reader.intervals) ?? 'leave',
+    membership: isOwnMembership(row, reader.userId) ? event.membership : (membershipAtEvent(row, reader.userId, reader.intervals) ?? 'leave'),
     replaces: row.replaces === '' ? undefined : row.replaces,
     replaced: reader.events.get(row.replaces),
     redactedBecause: event.redactedBy === null ? undefined : reader.events.get(event.redactedBy),

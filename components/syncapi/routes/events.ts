@@ -6,6 +6,7 @@ import { visibleReplaced } from '../events/replaced.ts';
 import { membershipsInRoom } from '../storage/memberships.ts';
 import { TIMELINE_COLUMNS, type TimelineRow } from '../storage/rows.ts';
 import type { ReadDeps } from '../sync/deps.ts';
+import { withMembershipBefore } from '../visibility/membership-before.ts';
 import { isVisible } from '../visibility/visibility.ts';
 import { param, requesterOf } from './route-parts.ts';
 
@@ -24,10 +25,10 @@ async function getEvent(deps: ReadDeps, request: ApiRequest): Promise<ApiRespons
   const { userId, deviceId } = await requesterOf(deps, request);
   const roomId = param(request, 'roomId');
   const rows = await deps.database.query<TimelineRow>(`SELECT ${TIMELINE_COLUMNS} FROM timeline t WHERE t.event_id = ? AND t.room_id = ?`, [param(request, 'eventId'), roomId]);
-  const row = rows[0];
+  const [row] = await withMembershipBefore(deps.roomHistoryQuery, rows, userId);
   const intervals = row === undefined ? [] : await membershipsInRoom(deps.database, userId, roomId);
   if (row === undefined || !isVisible(row, userId, intervals)) throw notFound();
-  const replaced = await visibleReplaced(deps.database, [row], { userId, intervals: () => intervals });
+  const replaced = await visibleReplaced(deps.database, [row], { userId, past: deps.roomHistoryQuery, intervals: () => intervals });
   const events = await deps.events.load([row.event_id, ...replaced]);
   const event = events.get(row.event_id);
   if (event === undefined) throw notFound();

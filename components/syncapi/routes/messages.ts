@@ -5,10 +5,11 @@ import { renderEvent } from '../events/client-event.ts';
 import { renderTimelineRow } from '../events/render-row.ts';
 import { visibleReplaced } from '../events/replaced.ts';
 import { parseEventFilter, passes, passesRoom, type EventFilter } from '../filters/filter.ts';
-import { slotOf, TIMELINE_COLUMNS, type TimelineRow } from '../storage/rows.ts';
+import { slotOf, TIMELINE_COLUMNS, type SeenRow, type TimelineRow } from '../storage/rows.ts';
 import type { ReadDeps } from '../sync/deps.ts';
 import { boundaryAt, boundaryOfToken } from '../sync/page-place.ts';
 import { encodePageToken } from '../token/page-token.ts';
+import { withMembershipBefore } from '../visibility/membership-before.ts';
 import { isVisible } from '../visibility/visibility.ts';
 import { notInRoom, readingRights, type ReadingRights } from '../visibility/reading-rights.ts';
 import { jsonParam, numberParam, param, requesterOf } from './route-parts.ts';
@@ -80,8 +81,8 @@ function newestBoundary(deps: ReadDeps, rights: ReadingRights): Promise<number> 
 }
 
 /** Rows in the direction of reading, and the boundary to go on from; no `end`: nothing lies beyond. */
-async function readPage(deps: ReadDeps, question: PageQuestion): Promise<{ rows: TimelineRow[]; end: number | undefined }> {
-  const rows: TimelineRow[] = [];
+async function readPage(deps: ReadDeps, question: PageQuestion): Promise<{ rows: SeenRow[]; end: number | undefined }> {
+  const rows: SeenRow[] = [];
   let at = question.from;
   for (let scanned = 0; scanned < SCANNED_ROWS_MAX; ) {
     const wanted = Math.min(Math.max(question.limit - rows.length, 20) * (scanned === 0 ? 1 : 4), 1000);
@@ -98,27 +99,27 @@ async function readPage(deps: ReadDeps, question: PageQuestion): Promise<{ rows:
   return { rows, end: at };
 }
 
-function readRows(deps: ReadDeps, question: PageQuestion, range: { at: number; count: number }): Promise<TimelineRow[]> {
+async function readRows(deps: ReadDeps, question: PageQuestion, range: { at: number; count: number }): Promise<readonly SeenRow[]> {
   const roomId = question.rights.room.room_id;
   const sql = question.backwards
     ? `SELECT ${TIMELINE_COLUMNS} FROM timeline t WHERE t.room_id = ? AND t.order_key <= ? ORDER BY t.order_key DESC LIMIT ?`
     : `SELECT ${TIMELINE_COLUMNS} FROM timeline t WHERE t.room_id = ? AND t.order_key > ? ORDER BY t.order_key LIMIT ?`;
-  return deps.database.query<TimelineRow>(sql, [roomId, range.at, range.count]);
+  return withMembershipBefore(deps.roomHistoryQuery, await deps.database.query<TimelineRow>(sql, [roomId, range.at, range.count]), question.userId);
 }
 
-function isPast(question: PageQuestion, row: TimelineRow): boolean {
+function isPast(question: PageQuestion, row: SeenRow): boolean {
   if (question.to === undefined) return false;
   return question.backwards ? row.order_key <= question.to : row.order_key > question.to;
 }
 
-function isShown({ filter, userId, rights }: PageQuestion, row: TimelineRow): boolean {
+function isShown({ filter, userId, rights }: PageQuestion, row: SeenRow): boolean {
   if (!passesRoom(filter, row.room_id)) return false;
   if (!passes(filter, { type: row.type, sender: row.sender, hasUrl: row.has_url === 1 })) return false;
   return isVisible(row, userId, rights.intervals);
 }
 
-async function renderRows(deps: ReadDeps, question: PageQuestion, rows: readonly TimelineRow[]): Promise<string[]> {
-  const replaced = await visibleReplaced(deps.database, rows, { userId: question.userId, intervals: () => question.rights.intervals });
+async function renderRows(deps: ReadDeps, question: PageQuestion, rows: readonly SeenRow[]): Promise<string[]> {
+  const replaced = await visibleReplaced(deps.database, rows, { userId: question.userId, past: deps.roomHistoryQuery, intervals: () => question.rights.intervals });
   const events = await deps.events.load([...rows.map((row) => row.event_id), ...replaced]);
   return rows.flatMap((row) => {
     const event = events.get(row.event_id);
@@ -127,7 +128,7 @@ async function renderRows(deps: ReadDeps, question: PageQuestion, rows: readonly
 }
 
 /** Member events of the page's senders, as they were at its first event. */
-async function renderMembers(deps: ReadDeps, question: PageQuestion, rows: readonly TimelineRow[]): Promise<string[]> {
+async function renderMembers(deps: ReadDeps, question: PageQuestion, rows: readonly SeenRow[]): Promise<string[]> {
   const first = rows[0];
   if (first === undefined) return [];
   const slots = [...new Set(rows.map((row) => slotOf(row.room_id, 'm.room.member', row.sender)))];

@@ -1,8 +1,9 @@
 /** Who was what in which room, and when. */
 import type { Reader } from '../../../pkg/storage/database.ts';
-import { OPEN, slotOf, type MembershipRow } from './rows.ts';
+import { OPEN, slotOf, type MembershipRow, type OutsideDetail, type OutsideRow } from './rows.ts';
 
 const COLUMNS = 'user_id, room_id, from_sequence, to_sequence, membership, event_id, partition_number';
+const OUTSIDE_COLUMNS = 'user_id, room_id, partition_number, sequence, membership, event_id';
 
 /** All that one user ever was, by room; the intervals of a room in order. Profile changes make no interval of their own. */
 export async function membershipsOfUser(reader: Reader, userId: string): Promise<Map<string, MembershipRow[]>> {
@@ -25,6 +26,26 @@ export function membershipsInRoom(reader: Reader, userId: string, roomId: string
 export function currentMemberships(reader: Reader, pairs: readonly (readonly [roomId: string, userId: string])[]): Promise<MembershipRow[]> {
   const slots = pairs.map(([roomId, userId]) => slotOf(roomId, 'm.room.member', userId));
   return reader.queryIn<MembershipRow>(`SELECT ${COLUMNS} FROM memberships WHERE to_sequence = ? AND slot IN (??)`, [OPEN], slots);
+}
+
+/** The intervals of these (room, user) pairs that ended only because the room's state began anew. */
+export function interruptedMemberships(reader: Reader, pairs: readonly (readonly [roomId: string, userId: string])[]): Promise<MembershipRow[]> {
+  const slots = pairs.map(([roomId, userId]) => slotOf(roomId, 'm.room.member', userId));
+  return reader.queryIn<MembershipRow>(
+    `SELECT m.user_id, m.room_id, m.from_sequence, m.to_sequence, m.membership, m.event_id, m.partition_number FROM memberships m JOIN rooms r ON r.room_id = m.room_id AND r.reset_sequence = m.to_sequence WHERE m.slot IN (??)`,
+    [],
+    slots,
+  );
+}
+
+/** What other servers say of the user in rooms that this one is not in. */
+export function outsideOfUser(reader: Reader, userId: string): Promise<OutsideRow[]> {
+  return reader.query<OutsideRow>(`SELECT ${OUTSIDE_COLUMNS} FROM outside_memberships WHERE user_id = ?`, [userId]);
+}
+
+/** The same of these rooms, with what clients are told. */
+export function outsideDetails(reader: Reader, userId: string, roomIds: readonly string[]): Promise<OutsideDetail[]> {
+  return reader.queryIn<OutsideDetail>(`SELECT ${OUTSIDE_COLUMNS}, room_version, pdu, stripped_state FROM outside_memberships WHERE user_id = ? AND room_id IN (??)`, [userId], roomIds);
 }
 
 /** Up to 6 members of each of these rooms, oldest first, joined or invited ones (`here`) before those that are gone: enough for 5 heroes. */

@@ -5,6 +5,11 @@
  * - A *slot* is the JSON text of [room ID, type, state key]: one indexed column by which any number of state keys is asked for in one query.
  * - Intervals hold from `from_sequence` on and no longer at `to_sequence` (`OPEN` while they are current): the state of a room at any
  *   sequence number of its partition is a range query.
+ * - `rooms.reset_sequence`: where the room's state began anew, because this server joined it (again) by way of another one; 0: never.
+ * - `timeline.state_before_differs`: the event was sent into another state than the one that the intervals tell of (a fork, a gap): what its readers were then is asked of the
+ *   room's owner.
+ * - `outside_memberships`: the newest of what other servers said of users here in rooms that this one was not in, with all that a client is told of it: there is no room that it
+ *   could be read from.
  */
 import type { Migration } from '../../../pkg/storage/database.ts';
 
@@ -91,6 +96,26 @@ export const syncapiMigrations: readonly Migration[] = [
         PRIMARY KEY (user_id, room_id, type)
       )`,
       'CREATE INDEX account_data_by_sequence ON account_data (user_id, sequence)',
+    ],
+  },
+  {
+    number: 2,
+    name: 'rooms shared with other servers',
+    statements: [
+      'ALTER TABLE rooms ADD COLUMN reset_sequence BIGINT NOT NULL DEFAULT 0',
+      'ALTER TABLE timeline ADD COLUMN state_before_differs INTEGER NOT NULL DEFAULT 0',
+      `CREATE TABLE outside_memberships (
+        user_id TEXT NOT NULL,
+        room_id TEXT NOT NULL,
+        room_version TEXT NOT NULL,
+        partition_number BIGINT NOT NULL,
+        sequence BIGINT NOT NULL,
+        membership TEXT NOT NULL,
+        event_id TEXT NOT NULL,
+        pdu BLOB NOT NULL,
+        stripped_state BLOB NOT NULL,
+        PRIMARY KEY (user_id, room_id)
+      )`,
     ],
   },
 ];

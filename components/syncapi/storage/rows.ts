@@ -46,10 +46,15 @@ export type TimelineRow = {
   /** Of m.room.history_visibility events: what held before; else empty. */
   visibility_before: string;
   has_url: number;
+  /** 1: what the reader was at the event is not told by the intervals, but by its owner. */
+  state_before_differs: number;
 };
 
+/** A row with what its reader was just before it, where the intervals do not tell. */
+export type SeenRow = TimelineRow & { readonly membership_before?: string };
+
 export const TIMELINE_COLUMNS = `t.room_id, t.order_key, t.event_id, t.partition_number, t.sequence, t.type, t.sender, t.state_key, t.replaces,
-  t.device_id, t.txn_id, t.history_visibility, t.visibility_before, t.has_url`;
+  t.device_id, t.txn_id, t.history_visibility, t.visibility_before, t.has_url, t.state_before_differs`;
 
 export type StateRow = {
   slot: string;
@@ -69,6 +74,19 @@ export type MembershipRow = {
   event_id: string;
   partition_number: number;
 };
+
+/** What another server said of a user here in a room that this one was not in. */
+export type OutsideRow = {
+  user_id: string;
+  room_id: string;
+  partition_number: number;
+  sequence: number;
+  membership: string;
+  event_id: string;
+};
+
+/** With all that a client is told of it. */
+export type OutsideDetail = OutsideRow & { room_version: string; pdu: Uint8Array; stripped_state: Uint8Array };
 
 export type ReceiptRow = {
   room_id: string;

@@ -4,13 +4,14 @@
  */
 import type { Reader } from '../../../pkg/storage/database.ts';
 import { passes, passesRoom, type EventFilter } from '../filters/filter.ts';
-import { TIMELINE_COLUMNS, type TimelineRow } from '../storage/rows.ts';
+import { TIMELINE_COLUMNS, type SeenRow, type TimelineRow } from '../storage/rows.ts';
 import type { RoomView } from '../sync/scope.ts';
+import { withMembershipBefore, type PastQuery } from '../visibility/membership-before.ts';
 import { isVisible } from '../visibility/visibility.ts';
 
 export interface RoomTimeline {
   /** Oldest first. */
-  readonly shown: readonly TimelineRow[];
+  readonly shown: readonly SeenRow[];
   /** There is more between what the client has and `shown`. */
   readonly limited: boolean;
   /** Page boundary from which going back leads to what is not shown. */
@@ -34,7 +35,7 @@ const ROUND_GROWTH = 4;
 interface Scan {
   readonly view: RoomView;
   /** Newest first. */
-  readonly matched: TimelineRow[];
+  readonly matched: SeenRow[];
   newest: TimelineRow | undefined;
   oldest: TimelineRow | undefined;
   lowestKey: number;
@@ -45,7 +46,7 @@ interface Scan {
 }
 
 /** Timelines of `views`, by room. */
-export async function loadTimelines(reader: Reader, views: readonly RoomView[], request: { filter: EventFilter; userId: string }): Promise<Map<string, RoomTimeline>> {
+export async function loadTimelines(reader: Reader, views: readonly RoomView[], request: { filter: EventFilter; userId: string; past: PastQuery }): Promise<Map<string, RoomTimeline>> {
   const limit = Math.min(Math.max(0, request.filter.limit ?? TIMELINE_LIMIT_DEFAULT), TIMELINE_LIMIT_MAX);
   const scans = new Map<string, Scan>(
     views.map((view) => [
@@ -56,7 +57,7 @@ export async function loadTimelines(reader: Reader, views: readonly RoomView[], 
   let [from, count, scanned] = [0, Math.min(limit + 1, newRowsMax(views)) + 1, 0];
   let hungry = [...scans.values()];
   while (hungry.length > 0 && scanned < SCANNED_ROWS_MAX) {
-    const rows = await readBack(reader, hungry, { from, count });
+    const rows = await withMembershipBefore(request.past, await readBack(reader, hungry, { from, count }), request.userId);
     scanned += rows.length;
     const seen = scanRows(scans, rows, { ...request, limit });
     for (const scan of hungry) if (!seen.has(scan.view.roomId)) scan.exhausted = true;
@@ -102,10 +103,9 @@ async function readBack(reader: Reader, scans: readonly Scan[], range: { from: n
 }
 
 /** Takes rows into their rooms' scans; says which rooms had any. */
-function scanRows(scans: ReadonlyMap<string, Scan>, rows: TimelineRow[], request: { filter: EventFilter; userId: string; limit: number }): Set<string> {
+function scanRows(scans: ReadonlyMap<string, Scan>, rows: readonly SeenRow[], request: { filter: EventFilter; userId: string; limit: number }): Set<string> {
   const seen = new Set<string>();
-  rows.sort((a, b) => b.order_key - a.order_key);
-  for (const row of rows) {
+  for (const row of rows.toSorted((a, b) => b.order_key - a.order_key)) {
     const scan = scans.get(row.room_id);
     if (scan === undefined) continue;
     seen.add(row.room_id);
@@ -115,7 +115,7 @@ function scanRows(scans: ReadonlyMap<string, Scan>, rows: TimelineRow[], request
   return seen;
 }
 
-function scanRow(scan: Scan, row: TimelineRow, request: { filter: EventFilter; userId: string; limit: number }): void {
+function scanRow(scan: Scan, row: SeenRow, request: { filter: EventFilter; userId: string; limit: number }): void {
   if (scan.exhausted || scan.more) return;
   scan.lowestKey = row.order_key;
   if (row.sequence > scan.view.upper) return;

@@ -7,11 +7,13 @@ import { loadState, type StateWanted } from '../streams/state.ts';
 import { loadStrippedState } from '../streams/stripped-state.ts';
 import { loadSummaries } from '../streams/summary.ts';
 import { loadTimelines } from '../streams/timeline.ts';
-import { membershipsOfUser } from '../storage/memberships.ts';
+import { loadOutside } from '../streams/outside.ts';
+import { membershipsOfUser, outsideOfUser } from '../storage/memberships.ts';
 import type { TimelineRow } from '../storage/rows.ts';
 import { encodeSyncToken, type SyncPosition } from '../token/sync-token.ts';
 import type { ReadDeps } from './deps.ts';
 import type { Material } from './material.ts';
+import { viewOutside, type OutsideView } from './outside.ts';
 import { renderAnswer } from './render.ts';
 import { userPartition, viewRooms, type RoomView, type SyncScope } from './scope.ts';
 
@@ -29,36 +31,38 @@ export interface SyncAnswer {
 
 /** The answer for `scope`. */
 export async function answerSync(deps: ReadDeps, scope: SyncScope): Promise<SyncAnswer> {
-  const memberships = await membershipsOfUser(deps.database, scope.userId);
-  const views = viewRooms(scope, memberships);
+  const [memberships, said] = await Promise.all([membershipsOfUser(deps.database, scope.userId), outsideOfUser(deps.database, scope.userId)]);
+  const outside = viewOutside(scope, memberships, said);
+  const views = viewRooms(scope, memberships, outside.roomIds);
   const joined = views.filter((view) => view.section === 'join');
   // The place in typing is taken before its changes are read, with no await between.
   const typing = deps.typing.changes(joined, scope.since);
   const position: SyncPosition = { ...scope.now, ...deps.typing.advance(scope.since, joined) };
-  const material = await readMaterial(deps, scope, { views, typing });
+  const material = await readMaterial(deps, scope, { views, typing, outside: outside.views });
   logTraces(deps, scope, material);
   const { json, empty } = await renderAnswer(deps, scope, { material, nextBatch: encodeSyncToken(position) });
   return { nextBatch: encodeSyncToken(position), json, empty, watched: currentMembershipsOf(memberships) };
 }
 
-async function readMaterial(deps: ReadDeps, scope: SyncScope, known: { views: RoomView[]; typing: Map<string, readonly string[]> }): Promise<Material> {
+async function readMaterial(deps: ReadDeps, scope: SyncScope, known: { views: RoomView[]; typing: Map<string, readonly string[]>; outside: OutsideView[] }): Promise<Material> {
   const { database, events } = deps;
   const { userId } = scope;
   const joined = known.views.filter((view) => view.section === 'join');
   const gone = known.views.filter((view) => view.section === 'leave');
   const invited = known.views.filter((view) => view.section === 'invite' || view.section === 'knock');
   const moved = await movedRooms(deps, scope, joined);
-  const timelines = await loadTimelines(database, [...moved, ...gone], { filter: scope.filter.room.timeline, userId });
+  const timelines = await loadTimelines(database, [...moved, ...gone], { filter: scope.filter.room.timeline, userId, past: deps.roomHistoryQuery });
   const summaries = await loadSummaries(deps, moved.filter((view) => view.stateAfter === 0 || timelines.get(view.roomId)?.membersChanged === true).map((view) => view.roomId), userId);
   const state = await loadState(database, wantedState(scope, [...moved, ...gone], { timelines, summaries }));
   const stripped = await loadStrippedState(database, invited, userId);
   const partition = userPartition(deps.partitionMap, userId);
   const shown = [...timelines.values()].flatMap((timeline) => timeline.shown);
   const intervals = new Map(known.views.map((view) => [view.roomId, view.intervals]));
-  const replaced = await visibleReplaced(database, shown, { userId, intervals: (roomId) => intervals.get(roomId) ?? [] });
+  const replaced = await visibleReplaced(database, shown, { userId, past: deps.roomHistoryQuery, intervals: (roomId) => intervals.get(roomId) ?? [] });
   const eventIds = [...[...state.values(), ...stripped.values()].flat(), ...shown.map((row) => row.event_id), ...replaced];
   return {
     ...{ views: known.views, typing: known.typing, timelines, summaries, state, stripped },
+    outside: await loadOutside(database, userId, known.outside),
     receipts: await loadReceipts(database, moved, userId),
     accountData: await loadAccountData(database, userId, {
       after: scope.since?.user[partition] ?? 0,

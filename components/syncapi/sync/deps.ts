@@ -5,6 +5,7 @@ import type { Runtime } from '../../../pkg/runtime/runtime.ts';
 import type { Reader } from '../../../pkg/storage/database.ts';
 import type { UserQuery } from '../../../schemas/ports/user-query.ts';
 import type { EventLoader } from '../events/load-events.ts';
+import type { PastQuery } from '../visibility/membership-before.ts';
 import type { Notifier } from '../notifier/notifier.ts';
 import type { TypingBoard } from '../notifier/typing-now.ts';
 
@@ -14,6 +15,7 @@ export interface ReadDeps {
   readonly partitionMap: PartitionMap;
   readonly userQuery: Pick<UserQuery, 'requesterByToken' | 'appservices' | 'filter' | 'accountData'>;
   readonly appliedPositions: Pick<AppliedPositions, 'vector' | 'refresh'>;
+  readonly roomHistoryQuery: PastQuery;
   readonly events: EventLoader;
   readonly typing: TypingBoard;
   readonly notifier: Notifier;

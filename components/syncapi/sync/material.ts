@@ -1,5 +1,6 @@
 import type { EventLoader } from '../events/load-events.ts';
 import type { AccountDataRow } from '../storage/rows.ts';
+import type { OutsideRoom } from '../streams/outside.ts';
 import type { ReceiptContent } from '../streams/receipts.ts';
 import type { RoomSummary } from '../streams/summary.ts';
 import type { RoomTimeline } from '../streams/timeline.ts';
@@ -11,6 +12,8 @@ export interface Material {
   readonly timelines: ReadonlyMap<string, RoomTimeline>;
   readonly state: ReadonlyMap<string, readonly string[]>;
   readonly stripped: ReadonlyMap<string, readonly string[]>;
+  /** Rooms that this server is not in. */
+  readonly outside: readonly OutsideRoom[];
   readonly receipts: ReadonlyMap<string, readonly ReceiptContent[]>;
   readonly typing: ReadonlyMap<string, readonly string[]>;
   readonly summaries: ReadonlyMap<string, RoomSummary>;

@@ -4,6 +4,7 @@ import { renderEvent, strippedText, type ClientEvent } from '../events/client-ev
 import { renderTimelineRow } from '../events/render-row.ts';
 import { limited, passes, passesRoom, type EventFilter } from '../filters/filter.ts';
 import { accountDataText } from '../streams/account-data.ts';
+import type { OutsideRoom } from '../streams/outside.ts';
 import { summaryText } from '../streams/summary.ts';
 import type { AccountDataRow, TimelineRow } from '../storage/rows.ts';
 import { encodePageToken } from '../token/page-token.ts';
@@ -27,13 +28,16 @@ export async function renderAnswer(
   const accountData = await globalAccountData(deps, scope, material);
   if (accountData.length > 0) parts.push(`"account_data":{"events":[${accountData.join(',')}]}`);
   const sections = new Map<Section, string[]>();
+  const add = (section: Section, roomId: string, text: string): void => {
+    const rooms = sections.get(section) ?? [];
+    sections.set(section, rooms);
+    rooms.push(`${JSON.stringify(roomId)}:${text}`);
+  };
   for (const view of material.views) {
     const text = renderRoom({ scope, material }, view);
-    if (text === undefined) continue;
-    const rooms = sections.get(view.section) ?? [];
-    sections.set(view.section, rooms);
-    rooms.push(`${JSON.stringify(view.roomId)}:${text}`);
+    if (text !== undefined) add(view.section, view.roomId, text);
   }
+  for (const room of material.outside) add(room.section, room.roomId, renderOutside(scope, room));
   if (sections.size > 0) parts.push(`"rooms":{${[...sections].map(([section, rooms]) => `"${section}":{${rooms.join(',')}}`).join(',')}}`);
   return { json: `{${parts.join(',')}}`, empty: parts.length === 1 };
 }
@@ -71,6 +75,15 @@ function renderRoom(rendering: Rendering, view: RoomView): string | undefined {
   if (view.section === 'join') parts.push(`"ephemeral":{"events":[${ephemeral.join(',')}]}`);
   if (summary !== undefined) parts.push(`"summary":${summaryText(summary)}`);
   return `{${parts.join(',')}}`;
+}
+
+/** Of a room that this server is not in there is nothing to be read but the member event. */
+function renderOutside(scope: SyncScope, { section, event, raw, state }: OutsideRoom): string {
+  if (section !== 'leave') return `{"${section}_state":{"events":[${state.join(',')}]}}`;
+  const filter = scope.filter.room.timeline;
+  const isShown = filter.limit !== 0 && passes(filter, event, event.roomId);
+  const text = scope.filter.federationFormat ? raw : renderEvent(event, { nowMs: scope.nowMs, membership: event.membership }, false);
+  return `{"timeline":{"events":[${isShown ? text : ''}],"limited":false},"${scope.stateField}":{"events":[]},"account_data":{"events":[]}}`;
 }
 
 function renderStripped({ material }: Rendering, view: RoomView): string {

@@ -46,17 +46,23 @@ export interface RoomView {
   readonly entered: boolean;
 }
 
-const SECTIONS: Readonly<Record<string, Section>> = { join: 'join', invite: 'invite', knock: 'knock', leave: 'leave', ban: 'leave' };
+export const SECTIONS: Readonly<Record<string, Section>> = { join: 'join', invite: 'invite', knock: 'knock', leave: 'leave', ban: 'leave' };
 
-/** The rooms that may appear, by the user's membership at the answer's position. */
-export function viewRooms(scope: SyncScope, memberships: ReadonlyMap<string, readonly MembershipRow[]>): RoomView[] {
+/** The interval that holds at the answer's position. */
+export function currentInterval(scope: SyncScope, intervals: readonly MembershipRow[]): MembershipRow | undefined {
+  const now = scope.now.room[intervals[0]?.partition_number ?? 0] ?? 0;
+  const current = intervals.findLast((interval) => interval.from_sequence <= now);
+  return current === undefined || current.to_sequence <= now ? undefined : current;
+}
+
+/** The rooms that may appear, by the user's membership at the answer's position. `outside`: rooms of which others know better. */
+export function viewRooms(scope: SyncScope, memberships: ReadonlyMap<string, readonly MembershipRow[]>, outside: ReadonlySet<string>): RoomView[] {
   const views: RoomView[] = [];
   for (const [roomId, intervals] of memberships) {
-    if (!passesRoom(scope.filter.room, roomId)) continue;
+    if (outside.has(roomId) || !passesRoom(scope.filter.room, roomId)) continue;
     const partition = intervals[0]?.partition_number ?? 0;
-    const now = scope.now.room[partition] ?? 0;
-    const current = intervals.findLast((interval) => interval.from_sequence <= now);
-    if (current === undefined || current.to_sequence <= now) continue;
+    const current = currentInterval(scope, intervals);
+    if (current === undefined) continue;
     const section = SECTIONS[current.membership];
     const view = section && viewRoom(scope, { roomId, partition, section, intervals, current });
     if (view) views.push(view);

@@ -22,7 +22,8 @@ export async function readingRights(reader: Reader, roomId: string, userId: stri
     'SELECT room_id, version, partition_number, last_sequence, last_order_key, joined_count, invited_count, history_visibility FROM rooms WHERE room_id = ?',
     [roomId],
   );
-  const room = rooms[0];
+  // A room whose state is still on its way has no event yet.
+  const room = rooms.find((row) => row.last_order_key > 0);
   const intervals = room === undefined ? [] : await membershipsInRoom(reader, userId, roomId);
   const lastJoin = intervals.findLast((interval) => interval.membership === 'join');
   const isWorldReadable = room?.history_visibility === 'world_readable';

@@ -14,6 +14,8 @@ export interface VisibilityFacts {
   readonly sequence: number;
   readonly history_visibility: string;
   readonly visibility_before: string;
+  /** What the reader was just before it, where the intervals do not tell: the event was sent into another state than theirs. */
+  readonly membership_before?: string;
 }
 
 /** What the user was at `sequence`, undefined: never anything. `intervals` are in order. */
@@ -27,7 +29,8 @@ export function membershipAt(intervals: readonly MembershipInterval[], sequence:
 
 /** What the reader was in the room when the event was sent: before it, and for the reader's own member events after it. */
 export function membershipAtEvent(event: VisibilityFacts, userId: string, intervals: readonly MembershipInterval[]): string | undefined {
-  return membershipAt(intervals, isOwnMembership(event, userId) ? event.sequence : sequenceBefore(event));
+  if (isOwnMembership(event, userId)) return membershipAt(intervals, event.sequence);
+  return event.membership_before ?? membershipAt(intervals, sequenceBefore(event));
 }
 
 /** Whether the user may see the event. `intervals`: all that the user ever was in the room, in order. */
@@ -35,15 +38,17 @@ export function isVisible(event: VisibilityFacts, userId: string, intervals: rea
   // A user always learns what became of their own membership: also a ban of somebody who was not in the room.
   if (isOwnMembership(event, userId)) return true;
   const before = sequenceBefore(event);
+  // Who was not in the room at an event that came late, but was when it came, has joined since.
+  const isElsewhere = event.membership_before !== undefined;
   return mayRead({
     historyVisibility: event.history_visibility,
-    membershipAtEvent: membershipAt(intervals, before),
-    joinedSince: intervals.some((interval) => interval.membership === 'join' && interval.from_sequence > before),
+    membershipAtEvent: event.membership_before ?? membershipAt(intervals, before),
+    joinedSince: intervals.some((interval) => interval.membership === 'join' && (isElsewhere ? interval.to_sequence : interval.from_sequence) > before),
     ...(event.visibility_before === '' ? {} : { historyVisibilityAfter: event.visibility_before }),
   });
 }
 
-function isOwnMembership(event: VisibilityFacts, userId: string): boolean {
+export function isOwnMembership(event: Pick<VisibilityFacts, 'type' | 'state_key'>, userId: string): boolean {
   return event.type === 'm.room.member' && event.state_key === userId;
 }
 

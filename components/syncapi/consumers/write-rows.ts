@@ -1,0 +1,103 @@
+/** Rows of the read model but for the timeline's. */
+import type { SqlValue, Transaction } from '../../../pkg/storage/database.ts';
+import { OPEN, storable } from '../storage/rows.ts';
+import type { Records } from './decoded.ts';
+import { visibilitySet } from './foreign-events.ts';
+import type { MembershipPlan, StatePlan } from './room-rows.ts';
+
+export async function writeRooms(tx: Transaction, records: Records, known: { counts: MembershipPlan['counts']; foreign: ReadonlyMap<string, string> }): Promise<void> {
+  const rows = new Map<string, SqlValue[]>();
+  for (const { partition, sequence, output } of records) {
+    const { roomId, roomVersion, event, stateSlice } = output.record;
+    const counts = known.counts.get(roomId) ?? { joined: 0, invited: 0 };
+    const before = rows.get(roomId);
+    const orderKey = Math.max(event?.orderKey ?? 0, (before?.[4] as number | undefined) ?? 0);
+    const visibility = visibilitySet(output, known.foreign) ?? before?.[7] ?? '';
+    const resetAt = stateSlice?.reset === true ? sequence : (before?.[8] ?? 0);
+    rows.set(roomId, [roomId, roomVersion, partition, sequence, orderKey, counts.joined, counts.invited, visibility, resetAt]);
+  }
+  await insert(tx, {
+    into: 'rooms',
+    columns: ['room_id', 'version', 'partition_number', 'last_sequence', 'last_order_key', 'joined_count', 'invited_count', 'history_visibility', 'reset_sequence'],
+    rows: [...rows.values()],
+    onConflict: `ON CONFLICT (room_id) DO UPDATE SET partition_number = excluded.partition_number, last_sequence = excluded.last_sequence,
+      last_order_key = CASE WHEN excluded.last_order_key > rooms.last_order_key THEN excluded.last_order_key ELSE rooms.last_order_key END,
+      joined_count = rooms.joined_count + excluded.joined_count, invited_count = rooms.invited_count + excluded.invited_count,
+      history_visibility = CASE WHEN excluded.history_visibility <> '' THEN excluded.history_visibility ELSE rooms.history_visibility END,
+      reset_sequence = CASE WHEN excluded.reset_sequence > rooms.reset_sequence THEN excluded.reset_sequence ELSE rooms.reset_sequence END`,
+  });
+}
+
+export async function writeState(tx: Transaction, plan: StatePlan): Promise<void> {
+  for (const [slot, endsAt] of plan.ends) {
+    await tx.run('UPDATE state_intervals SET to_sequence = ? WHERE slot = ? AND to_sequence = ?', [endsAt, slot, OPEN]);
+  }
+  await insert(tx, {
+    into: 'state_intervals',
+    columns: ['slot', 'from_sequence', 'to_sequence', 'room_id', 'type', 'event_id'],
+    rows: plan.begins.map((state) => [state.slot, state.from, state.to, state.roomId, storable(state.type), state.eventId]),
+  });
+}
+
+export async function writeMemberships(tx: Transaction, plan: MembershipPlan): Promise<void> {
+  for (const [slot, from] of plan.resumes) await tx.run('UPDATE memberships SET to_sequence = ? WHERE slot = ? AND from_sequence = ?', [OPEN, slot, from]);
+  for (const [slot, endsAt] of plan.ends) {
+    await tx.run('UPDATE memberships SET to_sequence = ? WHERE slot = ? AND to_sequence = ?', [endsAt, slot, OPEN]);
+  }
+  await insert(tx, {
+    into: 'memberships',
+    columns: ['user_id', 'room_id', 'from_sequence', 'to_sequence', 'membership', 'event_id', 'partition_number', 'slot'],
+    rows: plan.begins.map((row) => [storable(row.userId), row.roomId, row.from, row.to, storable(row.membership), row.eventId, row.partition, row.slot]),
+  });
+}
+
+export async function writeRedactions(tx: Transaction, records: Records): Promise<void> {
+  const rows = new Map<string, SqlValue[]>();
+  for (const { output } of records) {
+    const { event, roomId } = output.record;
+    if (event && event.redacts !== '' && !rows.has(event.redacts)) rows.set(event.redacts, [event.redacts, event.eventId, roomId]);
+  }
+  // A redacted event has no url any more; so a read model made of redacted events equals this one.
+  for (const eventId of rows.keys()) await tx.run('UPDATE timeline SET has_url = 0 WHERE event_id = ?', [eventId]);
+  await insert(tx, { into: 'redactions', columns: ['event_id', 'redacted_by', 'room_id'], rows: [...rows.values()], onConflict: 'ON CONFLICT (event_id) DO NOTHING' });
+}
+
+export async function writeReceipts(tx: Transaction, records: Records): Promise<void> {
+  const rows = new Map<string, SqlValue[]>();
+  for (const { sequence, output } of records) {
+    const { receipt, roomId } = output.record;
+    if (!receipt) continue;
+    const threadId = storable(receipt.threadId ?? '');
+    const key = JSON.stringify([roomId, receipt.userId, receipt.receiptType, threadId]);
+    rows.set(key, [roomId, receipt.userId, storable(receipt.receiptType), threadId, storable(receipt.eventId), receipt.ts, sequence]);
+  }
+  await insert(tx, {
+    into: 'receipts',
+    columns: ['room_id', 'user_id', 'receipt_type', 'thread_id', 'event_id', 'ts', 'sequence'],
+    rows: [...rows.values()],
+    onConflict:
+      'ON CONFLICT (room_id, user_id, receipt_type, thread_id) DO UPDATE SET event_id = excluded.event_id, ts = excluded.ts, sequence = excluded.sequence',
+  });
+}
+
+/** Memberships in rooms that this server is not in: the newest of each. The users concerned. */
+export async function writeOutside(tx: Transaction, records: Records): Promise<string[]> {
+  const rows = new Map<string, SqlValue[]>();
+  const users: string[] = [];
+  for (const { partition, sequence, output } of records) {
+    const { outsideMembership: outside, roomId, roomVersion } = output.record;
+    if (!outside) continue;
+    users.push(outside.userId);
+    const row = [outside.userId, roomId, roomVersion, partition, sequence, storable(outside.membership), outside.eventId, outside.pdu, outside.strippedState];
+    rows.set(JSON.stringify([roomId, outside.userId]), row);
+  }
+  const columns = ['user_id', 'room_id', 'room_version', 'partition_number', 'sequence', 'membership', 'event_id', 'pdu', 'stripped_state'];
+  const updates = columns.slice(2).map((column) => `${column} = excluded.${column}`);
+  await insert(tx, { into: 'outside_memberships', columns, rows: [...rows.values()], onConflict: `ON CONFLICT (user_id, room_id) DO UPDATE SET ${updates.join(', ')}` });
+  return users;
+}
+
+/** Inserts the rows, if there are any. */
+export async function insert(tx: Transaction, rows: Parameters<Transaction['insertMany']>[0]): Promise<void> {
+  if (rows.rows.length > 0) await tx.insertMany(rows);
+}
