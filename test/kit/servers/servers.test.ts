@@ -88,7 +88,7 @@ test('Synapse keeps its name, its key and its users over a restart and over kill
     })).status;
     // Only over TLS does the other one get them.
     const keys = async (): Promise<string[]> => {
-      const answer = await fetch(`${other.baseUrl}/_matrix/key/v2/query`, { method: 'POST', body: JSON.stringify({ server_keys: { [server.serverName]: { 'ed25519:a_test': {} } } }) });
+      const answer = await fetch(`${other.baseUrl}/_matrix/key/v2/query`, { method: 'POST', body: JSON.stringify({ server_keys: { [server.serverName]: { 'ed25519:a_test': { minimum_valid_until_ts: 1 } } } }) });
       return ((await answer.json()) as { server_keys: { verify_keys: object }[] }).server_keys.flatMap((document) => Object.values(document.verify_keys).map((key) => JSON.stringify(key)));
     };
     assert.equal(await register('alice'), 200);
