@@ -8,6 +8,7 @@ import type { Backoff, BackoffBounds } from '../../../pkg/federation/backoff.ts'
 import { keySignsRequestsAt, refreshAtMs } from '../../../pkg/federation/server-keys.ts';
 import type { ServerKeyDocument, ServerKeys } from '../../../pkg/federation/server-keys.ts';
 import type { FederationTransport } from '../../../pkg/federation/transport.ts';
+import type { SigningKey } from '../../../pkg/matrix/signing/signing-key.ts';
 import type { Clock, Runtime } from '../../../pkg/runtime/runtime.ts';
 import type { Database } from '../../../pkg/storage/database.ts';
 import { readDocuments, type KnownKeys } from '../storage/server-keys.ts';
@@ -31,6 +32,8 @@ export interface KeyRingDeps {
   readonly transport: FederationTransport;
   /** Servers that are asked about the keys of those that do not answer, in this order. */
   readonly trustedKeyServers: readonly string[];
+  /** This server: asked about itself, the ring answers from here. */
+  readonly own?: { readonly serverName: string; readonly signingKey: Pick<SigningKey, 'keyId' | 'publicKey'> };
 }
 
 /** Short at its longest: a server that is back wants to be believed soon, and one question a minute harms nobody. */
@@ -48,6 +51,7 @@ export function createKeyRing(deps: KeyRingDeps): KeyRing {
     asking: { transport: deps.transport, clock, logger: runtime.logger },
     turns: createSemaphore({ name: 'servers asked for keys', permits: SERVERS_AT_ONCE, waitingMax: SERVERS_WAITING_MAX }),
   };
+  const own = deps.own === undefined ? undefined : ownKeys(deps.own);
   const pauses = createRecent<Backoff>(PAUSES_MAX);
   const underWay = new Map<string, Promise<void>>();
 
@@ -67,7 +71,8 @@ export function createKeyRing(deps: KeyRingDeps): KeyRing {
   }
 
   return {
-    async keys(wanted, { fresh } = { fresh: false }) {
+    async keys(all, { fresh } = { fresh: false }) {
+      const wanted = all.filter(({ serverName }) => serverName !== own?.serverName);
       const lacking = () => wanted.filter((one) => {
         const known = store.get(one.serverName);
         return !suffices(known, one) || (fresh && known !== undefined && clock.now() >= refreshAtMs(known, known.fetchedAtMs));
@@ -76,8 +81,8 @@ export function createKeyRing(deps: KeyRingDeps): KeyRing {
       const missing = lacking();
       begin(missing.filter(({ serverName }) => !underWay.has(serverName) && waitMs(pauses.get(serverName), clock.now()) === 0));
       await Promise.all(missing.map(({ serverName }) => underWay.get(serverName) ?? Promise.resolve()));
-      return new Map(wanted.flatMap(({ serverName }) => {
-        const known = store.get(serverName);
+      return new Map(all.flatMap(({ serverName }) => {
+        const known = serverName === own?.serverName ? own : store.get(serverName);
         return known === undefined ? [] : [[serverName, known] as const];
       }));
     },
@@ -91,6 +96,12 @@ interface Fetching {
   readonly trustedKeyServers: readonly string[];
   readonly asking: Asking;
   readonly turns: Semaphore;
+}
+
+/** The key of this server counts for ever: it is the one that signs. */
+function ownKeys({ serverName, signingKey: { keyId, publicKey } }: NonNullable<KeyRingDeps['own']>): KnownKeys {
+  const validUntilMs = Number.MAX_SAFE_INTEGER;
+  return { serverName, keys: new Map([[keyId, { keyId, publicKey, validUntilMs, old: false }]]), validUntilMs, fetchedAtMs: 0 };
 }
 
 /** Whether the server itself gave what is wanted. */

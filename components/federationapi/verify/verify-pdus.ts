@@ -1,0 +1,104 @@
+/** Whether events are what their senders signed (spec: server-server, "Checks performed on receipt of a PDU", 1 to 3), many at once. */
+import { keyValidAt } from '../../../pkg/federation/server-keys.ts';
+import { isJsonObject } from '../../../pkg/http/json.ts';
+import { checkIntegrity, type Dropped, type IntactEvent } from '../../../pkg/matrix/events/check-received.ts';
+import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
+import { isServerName } from '../../../pkg/matrix/ids/server-name.ts';
+import type { RoomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
+import { requiredSigners } from '../../../pkg/matrix/signing/sign-event.ts';
+import { signatureOf, signingKeyIdsOf } from '../../../pkg/matrix/signing/sign-json.ts';
+import { verifySignature } from '../../../pkg/matrix/signing/signing-key.ts';
+import type { Clock } from '../../../pkg/runtime/runtime.ts';
+import type { KeyRing } from '../fetch/key-ring.ts';
+import type { WantedKeys } from '../fetch/fetch-keys.ts';
+import type { KnownKeys } from '../storage/server-keys.ts';
+
+export interface VerifyDeps {
+  /** Knows the keys of this server too: events of ours come back. */
+  readonly keyRing: Pick<KeyRing, 'keys'>;
+  readonly clock: Pick<Clock, 'now' | 'yield'>;
+}
+
+export interface PdusToVerify {
+  /** Parsed JSON. */
+  readonly values: readonly unknown[];
+  readonly version: RoomVersion;
+  /** Events of other rooms are dropped. */
+  readonly roomId?: string;
+}
+
+export interface DroppedPdu extends Dropped {
+  /** It may yet turn out intact: the keys that it is signed with could not be had. */
+  readonly lacksKeys: boolean;
+}
+
+/** Signatures of one server under one event that are looked at: each costs a check, and perhaps a request. */
+const SIGNATURES_MAX = 8;
+/** About 5 ms of work. */
+const EVENTS_BETWEEN_YIELDS = 20;
+/** Nobody's clock is further ahead; no key has to count for longer. */
+const CLOCK_SKEW_MS = 5 * 60_000;
+
+/**
+ * The events in the order of `values`. Fetches all keys that are not known at once, which takes as long as the key ring takes for the slowest server; then gives way to
+ * others every few events. Rejects with `StorageError`.
+ */
+export async function verifyPdus({ keyRing, clock }: VerifyDeps, { values, version, roomId }: PdusToVerify): Promise<(IntactEvent | DroppedPdu)[]> {
+  const wanted = await wantedKeys(values, version, clock);
+  const known = wanted.length === 0 ? new Map<string, KnownKeys>() : await keyRing.keys(wanted);
+  const verified: (IntactEvent | DroppedPdu)[] = [];
+  for (const [index, value] of values.entries()) {
+    if (index % EVENTS_BETWEEN_YIELDS === EVENTS_BETWEEN_YIELDS - 1) await clock.yield();
+    verified.push(verifyPdu(value, { version, roomId, known }));
+  }
+  return verified;
+}
+
+function verifyPdu(value: unknown, { version, roomId, known }: { version: RoomVersion; roomId: string | undefined; known: ReadonlyMap<string, KnownKeys> }): IntactEvent | DroppedPdu {
+  let lacksKeys = false;
+  const signedBy = (serverName: string, event: Pdu, essentials: Uint8Array): boolean => {
+    const keys = known.get(serverName)?.keys;
+    let unknown = false;
+    for (const keyId of signingKeyIdsOf(event, serverName).slice(0, SIGNATURES_MAX)) {
+      const key = keys?.get(keyId);
+      if (key === undefined || !keyValidAt(key, event.origin_server_ts, version)) {
+        unknown ||= key?.old !== true;
+        continue;
+      }
+      const signature = signatureOf(event, serverName, keyId);
+      if (signature !== undefined && verifySignature(key.publicKey, essentials, signature)) return true;
+    }
+    lacksKeys = unknown;
+    return false;
+  };
+  const event = checkIntegrity({ value, version, signedBy });
+  if ('outcome' in event) return { ...event, lacksKeys };
+  if (roomId !== undefined && event.roomId !== roomId) return { outcome: 'dropped', reason: 'The event is of another room', lacksKeys: false };
+  return event;
+}
+
+/** What the key ring has to know, one entry a server. */
+async function wantedKeys(values: readonly unknown[], version: RoomVersion, clock: VerifyDeps['clock']): Promise<WantedKeys[]> {
+  const latestMs = clock.now() + CLOCK_SKEW_MS;
+  const byServer = new Map<string, { keyIds: Set<string>; validUntilMs: number }>();
+  for (const [index, value] of values.entries()) {
+    if (index % 1000 === 999) await clock.yield();
+    if (!isSignedEvent(value, version)) continue;
+    const neededMs = version.keyValidityEnforced ? Math.min(value.origin_server_ts, latestMs) : 0;
+    for (const serverName of requiredSigners(value, version)) {
+      const keyIds = signingKeyIdsOf(value, serverName).slice(0, SIGNATURES_MAX);
+      if (keyIds.length === 0 || !isServerName(serverName)) continue;
+      const wanted = byServer.get(serverName) ?? { keyIds: new Set<string>(), validUntilMs: 0 };
+      for (const keyId of keyIds) wanted.keyIds.add(keyId);
+      wanted.validUntilMs = Math.max(wanted.validUntilMs, neededMs);
+      byServer.set(serverName, wanted);
+    }
+  }
+  return [...byServer].map(([serverName, { keyIds, validUntilMs }]) => ({ serverName, keyIds: [...keyIds], validUntilMs }));
+}
+
+/** Whether it has what names its signers, in the types that they need; whether it is an event is looked at later. */
+function isSignedEvent(value: unknown, version: RoomVersion): value is Pdu {
+  if (!isJsonObject(value) || typeof value['sender'] !== 'string' || !isJsonObject(value['content']) || !Number.isSafeInteger(value['origin_server_ts'])) return false;
+  return version.eventIdFormat !== 'opaque' || typeof value['event_id'] === 'string';
+}
