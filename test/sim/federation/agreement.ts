@@ -28,7 +28,10 @@ function lackingEvents(one: TableRoom, other: TableRoom, { core, trusted }: { co
   const since = descendantsOf(one, join);
   return [...one.events.values()].flatMap((event) => {
     if (!since.has(event.eventId) || event.verdict !== 'accepted') return [];
-    const theirs = other.events.get(event.eventId)?.verdict;
+    const { verdict: theirs, redactedBy } = other.events.get(event.eventId) ?? {};
+    if (theirs === 'accepted' && redactedBy === null && event.redactedBy !== null && trusted.has(one.events.get(event.redactedBy)?.pdu.sender ?? '')) {
+      return [`on ${one.serverName} ${describeEvent(event)} is redacted by ${event.redactedBy}; on ${other.serverName} it is not`];
+    }
     if (theirs === 'accepted' || (theirs === 'softFailed' && !trusted.has(event.pdu.sender))) return [];
     return [`${one.serverName} has accepted ${describeEvent(event)}; on ${other.serverName} it is ${theirs ?? 'unknown'}`];
   });

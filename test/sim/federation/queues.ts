@@ -12,5 +12,8 @@ export async function leftWaiting(server: SimServer): Promise<string[]> {
       if (rows[0]!.n > 0) broken.push(`${server.name} has ${rows[0]!.n} rows left in ${table} of ${component}`);
     }
   }
+  const honest = new Set(server.world.servers.map(({ name }) => name));
+  const queues = await server.databases.federationapi.query<{ destination: string; n: number }>('SELECT destination, count(*) AS n FROM destination_queue GROUP BY destination');
+  for (const { destination, n } of queues) if (honest.has(destination)) broken.push(`${server.name} has ${n} events left for ${destination}`);
   return broken;
 }

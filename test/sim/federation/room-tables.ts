@@ -9,6 +9,7 @@ export interface TableEvent {
   /** Place in the timeline; null: clients do not see it. */
   readonly orderKey: number | null;
   readonly verdict: 'accepted' | 'softFailed' | 'rejected' | 'outlier';
+  readonly redactedBy: string | null;
 }
 
 export interface TableRoom {
@@ -26,18 +27,23 @@ interface EventRow extends SqlRow {
   state_id: number | null;
   rejected: number;
   soft_failed: number;
+  redacted_by: string | null;
 }
 
 export async function readRoom({ name, databases: { roomserver } }: SimServer, roomId: string): Promise<TableRoom> {
-  const rows = await roomserver.query<EventRow>('SELECT event_id, json, order_key, state_id, rejected, soft_failed FROM events WHERE room_id = ?', [roomId]);
+  const rows = await roomserver.query<EventRow>('SELECT event_id, json, order_key, state_id, rejected, soft_failed, redacted_by FROM events WHERE room_id = ?', [roomId]);
   const state = await roomserver.query<{ type: string; state_key: string; event_id: string }>('SELECT type, state_key, event_id FROM current_state WHERE room_id = ?', [roomId]);
   const rooms = await roomserver.query<{ forward_extremities: string }>('SELECT forward_extremities FROM rooms WHERE room_id = ?', [roomId]);
   return {
     serverName: name,
-    events: new Map(rows.map((row) => [row.event_id, { eventId: row.event_id, pdu: JSON.parse(Buffer.from(row.json).toString()) as Pdu, orderKey: row.order_key, verdict: verdictOf(row) }])),
+    events: new Map(rows.map((row) => [row.event_id, tableEvent(row)])),
     state: new Map(state.map((row) => [`${row.type} ${row.state_key}`, row.event_id])),
     extremities: rooms.flatMap((row) => JSON.parse(row.forward_extremities) as string[]).sort(),
   };
+}
+
+function tableEvent(row: EventRow): TableEvent {
+  return { eventId: row.event_id, pdu: JSON.parse(Buffer.from(row.json).toString()) as Pdu, orderKey: row.order_key, verdict: verdictOf(row), redactedBy: row.redacted_by };
 }
 
 function verdictOf({ rejected, soft_failed: softFailed, state_id: stateId }: EventRow): TableEvent['verdict'] {

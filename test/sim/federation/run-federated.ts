@@ -6,6 +6,7 @@ import { disagreements } from './agreement.ts';
 import { undelivered } from './delivery.ts';
 import { federatedWorld, type FederatedWorld } from './federated-world.ts';
 import { forgeries, speakersOutside } from './honesty.ts';
+import { wrongHosts } from './joined-hosts.ts';
 import type { SimNetwork } from './network.ts';
 import { leftWaiting } from './queues.ts';
 import { beginStory, say, type SharedRoom, type Story } from './story.ts';
@@ -107,6 +108,9 @@ async function settle(federated: FederatedWorld, story: Story): Promise<void> {
 async function differences(federated: FederatedWorld, story: Story): Promise<string[]> {
   const found: string[] = [];
   for (const room of story.rooms) found.push(...(await disagreements(federated, room)), ...undelivered(federated, room));
-  for (const server of federated.world.servers) found.push(...(await leftWaiting(server)));
+  for (const server of federated.world.servers) {
+    found.push(...(await leftWaiting(server)));
+    for (const room of story.rooms) found.push(...(await wrongHosts(server, room)));
+  }
   return found;
 }
