@@ -7,13 +7,15 @@ import type { Route } from '../../pkg/http/route.ts';
 import { createOutputConsumer } from '../../pkg/log/output-consumer.ts';
 import { roomOutputApplier } from './consumers/room-output.ts';
 import type { FederationapiDeps } from './deps.ts';
-import { createKeyRing } from './fetch/key-ring.ts';
+import { createKeyRing, type KeyRing } from './fetch/key-ring.ts';
 import { discoveryRoutes } from './routes/discovery.ts';
 import { keyRoutes } from './routes/keys.ts';
+import { createNeedRunner } from './needs/need-runner.ts';
 import { takeNeeds } from './needs/take-needs.ts';
 import { queryProfileRoute } from './routes/query-profile.ts';
 import { createSender, destinationPartition, type Sender } from './sender/sender.ts';
 import { ensureQueueStarts } from './storage/queue-starts.ts';
+import { verifyPdus } from './verify/verify-pdus.ts';
 
 export { stagedState } from './query/staged-state.ts';
 export { federationapiMigrations } from './storage/migrations.ts';
@@ -39,7 +41,7 @@ export function createFederationapi(deps: FederationapiDeps): Federationapi {
   const isDenied = deniedServers(settings.deniedServers);
   const sender = createSender({ ...deps, partitions: deps.partitionMap.partitions, transport: deps.signedTransport, isDenied, retry: settings.retry ?? BACKOFF_DEFAULT });
   const auth = { serverName, clock: runtime.clock, keyRing, isDenied, contacted: (origin: string) => sender.contacted(origin) };
-  const parts = backgroundParts(deps, sender, isDenied);
+  const parts = backgroundParts(deps, { sender, keyRing, isDenied });
   return {
     routes: [...keyRoutes(deps, keyRing), ...discoveryRoutes(deps), queryProfileRoute(deps, auth)],
     start: async () => {
@@ -53,7 +55,7 @@ export function createFederationapi(deps: FederationapiDeps): Federationapi {
 }
 
 /** What works without being asked over HTTP, in the order in which it starts. */
-function backgroundParts(deps: FederationapiDeps, sender: Sender, isDenied: (serverName: string) => boolean): Background[] {
+function backgroundParts(deps: FederationapiDeps, { sender, keyRing, isDenied }: { sender: Sender; keyRing: KeyRing; isDenied: (serverName: string) => boolean }): Background[] {
   const { runtime, database, driver, partitionMap: { partitions }, exclusive, serverName, roomOutbox } = deps;
   const consumer = createOutputConsumer({
     consumer: FEDERATIONAPI_CONSUMER, log: 'room-output', database, driver, runtime, exclusive, partitions, outbox: roomOutbox, snapshot: deps.roomSnapshot,
@@ -61,11 +63,15 @@ function backgroundParts(deps: FederationapiDeps, sender: Sender, isDenied: (ser
       serverName, database, clock: runtime.clock, isDenied, takeNeeds,
       partitionOfDestination: (destination) => destinationPartition(destination, partitions),
       onQueued: (destinations) => sender.queued(destinations),
-      onNeeds: () => undefined,
+      onNeeds: () => needs.nudge(),
     }),
+  });
+  const needs = createNeedRunner({
+    ...deps, keyRing, isDenied, partitions: () => consumer.owned(), verify: (events) => verifyPdus({ keyRing, clock: runtime.clock }, events),
   });
   return [
     sender,
+    needs,
     {
       start: async () => {
         await ensureQueueStarts(database, roomOutbox, partitions);

@@ -97,7 +97,10 @@ export async function wire(options: WireOptions): Promise<Homeserver> {
     parts.push({ role: 'userapi', ...bound(createUserapi({ ...common, database: databases.userapi, outputReaders: [applied('user-output')] })) });
   }
   if (roles.includes('roomserver')) {
-    parts.push({ role: 'roomserver', ...bound(createRoomserver({ ...common, database: databases.roomserver, signingKey, outputReaders: [applied('room-output'), federated], stagedState: stagedState(databases.federationapi) })) });
+    const roomserver = createRoomserver({
+      ...common, database: databases.roomserver, signingKey, outputReaders: [applied('room-output'), federated], stagedState: stagedState(databases.federationapi),
+    });
+    parts.push({ role: 'roomserver', ...bound(roomserver) });
   }
   if (roles.includes('syncapi')) {
     const syncapi = createSyncapi({

@@ -15,8 +15,9 @@ import type { Runtime, Task } from '../../../pkg/runtime/runtime.ts';
 import { StorageError, type Database } from '../../../pkg/storage/database.ts';
 import type { RoomQuery } from '../../../schemas/ports/room-query.ts';
 import type { KeyRing } from '../fetch/key-ring.ts';
-import { beginAttempt, deleteNeed, deleteOverdueNeeds, readWaitingNeeds, type WaitingNeed } from '../storage/needs.ts';
-import { deleteOldStage, StageLost } from '../storage/stages.ts';
+import { beginAttempt, deleteNeed, readWaitingNeeds, type WaitingNeed } from '../storage/needs.ts';
+import { StageLost } from '../storage/stages.ts';
+import { sweep } from './sweep.ts';
 import { carryOut } from './carry-out.ts';
 import { Abandoned } from './failure.ts';
 import type { NeedTools } from './job.ts';
@@ -71,8 +72,6 @@ const ATTEMPTS_MAX = 10;
 const RETRY_FIRST_MS = 500;
 const RETRY_MS_MAX = 15_000;
 const BIG_ANSWERS = { name: 'big answers of other servers', permits: 4, waitingMax: 200 };
-const STAGES_KEPT_MS = 3_600_000;
-const SWEEP_EVERY_MS = 60_000;
 
 export function createNeedRunner(deps: NeedRunnerDeps): NeedRunner {
   return new Runner(deps);
@@ -84,8 +83,7 @@ class Runner implements NeedRunner {
   readonly #running = new Map<string, Running>();
   #wake = new AbortController();
   #failing: string | undefined;
-  #sweptAtMs = 0;
-  #task: Task | undefined;
+  #tasks: Task[] = [];
 
   constructor(deps: NeedRunnerDeps) {
     this.#deps = deps;
@@ -93,12 +91,13 @@ class Runner implements NeedRunner {
   }
 
   start(): Promise<void> {
-    this.#task ??= this.#deps.runtime.tasks.spawn('needs', (signal) => this.#run(signal));
+    const { tasks } = this.#deps.runtime;
+    this.#tasks = [tasks.spawn('needs', (signal) => this.#run(signal)), tasks.spawn('sweep needs', (signal) => sweep(this.#deps, signal))];
     return Promise.resolve();
   }
 
   async stop(): Promise<void> {
-    await this.#task?.stop();
+    await Promise.all(this.#tasks.map((task) => task.stop()));
     for (const { started } of this.#running.values()) started.abandon();
     await Promise.all([...this.#running.values()].map(({ done }) => done));
   }
@@ -132,7 +131,6 @@ class Runner implements NeedRunner {
     const { runtime: { clock }, database } = this.#deps;
     const partitions = this.#deps.partitions();
     for (const running of this.#running.values()) if (!partitions.includes(running.partition)) running.started.abandon();
-    await this.#sweep(partitions);
     if (partitions.length === 0 || this.#running.size >= AT_ONCE) return;
     for (const need of await readWaitingNeeds(database, partitions, clock.now())) {
       if (this.#running.size >= AT_ONCE) return;
@@ -176,14 +174,6 @@ class Runner implements NeedRunner {
   async #giveUp(need: WaitingNeed): Promise<void> {
     if (need.attempts >= ATTEMPTS_MAX) this.#deps.runtime.logger.error({ needId: need.need_id, attempts: need.attempts }, 'a need is given up');
     await deleteNeed(this.#deps.database, need.need_id);
-  }
-
-  async #sweep(partitions: readonly number[]): Promise<void> {
-    const { runtime: { clock }, database } = this.#deps;
-    await deleteOverdueNeeds(database, partitions, clock.now());
-    if (clock.now() - this.#sweptAtMs < SWEEP_EVERY_MS) return;
-    this.#sweptAtMs = clock.now();
-    await deleteOldStage(database, clock.now() - STAGES_KEPT_MS);
   }
 }
 
