@@ -32,6 +32,7 @@ const ROUTES: Route[] = [
     handle: (request) => Promise.resolve({ status: 200, body: { name: request.params['name'], body: request.body, address: request.remoteAddress } }) },
   { ...common, operationId: 'poll', method: 'GET', path: '/poll', handle: poll },
   { ...common, operationId: 'stubborn', method: 'GET', path: '/stubborn', handle: () => new Promise(() => undefined) },
+  { ...common, operationId: 'target', method: 'GET', path: '/target/{id}', raw: true, handle: ({ rawTarget }) => Promise.resolve({ status: 200, body: { rawTarget } }) },
   { ...common, operationId: 'ready', method: 'GET', path: '/ready', handle: () => Promise.resolve({ status: 200, json: '{"ä":1}' }) },
 ];
 
@@ -74,6 +75,13 @@ async function until(condition: () => boolean): Promise<void> {
   for (let i = 0; i < 500 && !condition(); i += 1) await runtime.clock.sleep(5);
   assert.ok(condition(), 'what was waited for did not happen');
 }
+
+test('what a signature covers comes as it was sent, also a question mark with nothing behind it', async () => {
+  const listener = await start();
+  for (const target of ['/target/%24a', '/target/%24a?', '/target/a?v=%32&v=1', '/target/a??']) {
+    assert.deepEqual(JSON.parse((await ask(listener, 'GET', target)).text), { rawTarget: target });
+  }
+});
 
 test('a request with a body is served, with CORS headers and no trace of Express', async () => {
   const listener = await start();

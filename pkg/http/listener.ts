@@ -175,6 +175,7 @@ async function rawRequest(state: State, request: IncomingMessage, more: Pick<Raw
     method,
     path,
     queryString: mark < 0 ? '' : url.slice(mark + 1),
+    target: url,
     headers: headersOf(request),
     body: body?.bytes,
     bodyTooLarge: body?.tooLarge,

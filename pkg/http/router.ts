@@ -25,6 +25,8 @@ export interface RawRequest {
   readonly path: string;
   /** What follows the question mark, without it; empty when there is none. */
   readonly queryString: string;
+  /** Path and query as received, where the two do not tell all: with a question mark and nothing behind it. */
+  readonly target?: string;
   /** Lower-case names. */
   readonly headers: Readonly<Record<string, string | undefined>>;
   readonly body?: Uint8Array;
@@ -111,10 +113,10 @@ function requestOf(raw: RawRequest, found: FoundRoute, more: Pick<ApiRequest, 't
 }
 
 /** Only for a body that was parsed, so it is UTF-8. */
-function rawParts({ body, path, queryString }: RawRequest): Pick<ApiRequest, 'rawBody' | 'rawTarget'> {
+function rawParts({ body, path, queryString, target }: RawRequest): Pick<ApiRequest, 'rawBody' | 'rawTarget'> {
   return {
     rawBody: body === undefined || body.length === 0 ? undefined : Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8'),
-    rawTarget: queryString === '' ? path : `${path}?${queryString}`,
+    rawTarget: target ?? (queryString === '' ? path : `${path}?${queryString}`),
   };
 }
 
