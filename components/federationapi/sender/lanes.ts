@@ -1,6 +1,9 @@
 /**
- * How many destinations are sent to at once. Those that failed last time have places of their own: however many servers never answer, they take none from those that do.
+ * How many destinations are sent to at once. Those that failed last time have places of their own, and one that takes long gives its place away while it goes on: however many
+ * servers never answer, they keep none from being sent to that does.
  */
+import type { Clock } from '../../../pkg/runtime/runtime.ts';
+
 export interface Lane<Item> {
   /** Runs `work(item)` when there is a place, in the order of coming. */
   add(item: Item): void;
@@ -8,21 +11,42 @@ export interface Lane<Item> {
   remove(item: Item): boolean;
 }
 
+export interface LaneLimits {
+  readonly places: number;
+  /** After this time an item gives its place away, as long as there are no more than `slowMax` such items. */
+  readonly slowMs: number;
+  readonly slowMax: number;
+}
+
 /** `work` never rejects. */
-export function createLane<Item>(places: number, work: (item: Item) => Promise<void>): Lane<Item> {
+export function createLane<Item>(clock: Pick<Clock, 'timer'>, limits: LaneLimits, work: (item: Item) => Promise<void>): Lane<Item> {
   const waiting = new Set<Item>();
   let running = 0;
+  let slow = 0;
 
   function fill(): void {
     for (const item of waiting) {
-      if (running >= places) return;
+      if (running >= limits.places) return;
       waiting.delete(item);
-      running += 1;
-      void work(item).finally(() => {
-        running -= 1;
-        fill();
-      });
+      void run(item);
     }
+  }
+
+  async function run(item: Item): Promise<void> {
+    let isSlow = false;
+    running += 1;
+    const timer = clock.timer(limits.slowMs, () => {
+      if (slow >= limits.slowMax) return;
+      isSlow = true;
+      slow += 1;
+      running -= 1;
+      fill();
+    });
+    await work(item);
+    timer.cancel();
+    if (isSlow) slow -= 1;
+    else running -= 1;
+    fill();
   }
 
   return {

@@ -57,7 +57,11 @@ const POLL_MS = 2000;
 const SWEEP_MS = 60_000;
 const CONTACT_MS = 5000;
 /** Destinations that are sent to at once. */
-const PLACES = { healthy: 100, failing: 50 };
+const LANES = {
+  healthy: { places: 100, slowMs: 2000, slowMax: 400 },
+  /** Those that failed last time. */
+  failing: { places: 50, slowMs: 10_000, slowMax: 50 },
+};
 /** How long what is under way may take when the destination is given to another instance, or the process stops. */
 const GRACE_MS = 2000;
 const TIMER_MS_MAX = 2 ** 31 - 1;
@@ -97,7 +101,7 @@ class QueueSender implements Sender {
     this.#delivering = { ...deps, settle: createSettle(database), metrics: this.#metrics };
     this.#isNews = createContacts(runtime.clock, Math.min(CONTACT_MS, retry.firstMs));
     const work = (destination: Destination): Promise<void> => this.#turn(destination);
-    this.#lanes = { healthy: createLane(PLACES.healthy, work), failing: createLane(PLACES.failing, work) };
+    this.#lanes = { healthy: createLane(runtime.clock, LANES.healthy, work), failing: createLane(runtime.clock, LANES.failing, work) };
     this.#leases = createLeaseKeeper({
       consumer: SENDER_CONSUMER, database, driver, runtime, partitions, exclusive,
       acquired: async ({ partition }) => {

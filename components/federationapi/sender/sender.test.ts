@@ -1,0 +1,340 @@
+/** Queues for other servers, sent over a transport that is a value, on real tables. */
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+import { createManualRuntime, type ManualRuntime } from '../../../test/kit/manual-runtime.ts';
+import type { BackoffBounds } from '../../../pkg/federation/backoff.ts';
+import { FederationError, type FederationRequest, type FederationResponse } from '../../../pkg/federation/transport.ts';
+import { logMigrations } from '../../../pkg/log/tables.ts';
+import type { Database } from '../../../pkg/storage/database.ts';
+import { migrate } from '../../../pkg/storage/migrate.ts';
+import { openSqlite } from '../../../pkg/storage/sqlite/open.ts';
+import { enqueue } from '../storage/destination-queue.ts';
+import { federationapiMigrations } from '../storage/migrations.ts';
+import { QUEUE_FAILING_MAX } from './catch-up.ts';
+import { createSender, destinationPartition, type Sender } from './sender.ts';
+
+const PARTITIONS = 4;
+const RETRY: BackoffBounds = { firstMs: 1000, maxMs: 60_000, factor: 2, jitter: 0 };
+
+interface Sent {
+  readonly at: number;
+  readonly by: string;
+  readonly destination: string;
+  readonly txnId: string;
+  readonly eventIds: readonly string[];
+}
+
+type Answer = (request: FederationRequest, sent: Sent) => Promise<FederationResponse>;
+
+interface Stand {
+  readonly runtime: ManualRuntime;
+  readonly database: Database;
+  /** Every request that was made, in order. */
+  readonly sent: Sent[];
+  /** What destinations answer from now on. */
+  answer: Answer;
+  /** Events that no longer exist. */
+  readonly gone: Set<string>;
+  sender(name?: string): Sender;
+  /** Queues events of a room, whose origin partition is 1 or that given, and tells nobody. */
+  queue(destination: string, events: readonly string[], place?: { room?: string; partition?: number }): Promise<void>;
+  rows(destination: string): Promise<string[]>;
+}
+
+const ok: Answer = async () => ({ status: 200, body: { pdus: {} } });
+const down: Answer = async () => Promise.reject(new FederationError('unreachable', 'no connection'));
+
+/** Answers never; rejects when the deadline has passed or nobody waits any more. */
+function hanging(runtime: ManualRuntime): Answer {
+  return ({ deadlineMs, signal }) => new Promise((_resolve, reject) => {
+    runtime.clock.timer(deadlineMs, () => reject(new FederationError('timeout', 'no answer')));
+    signal?.addEventListener('abort', () => reject(new FederationError('cancelled', 'nobody waits')));
+  });
+}
+
+async function stand(t: TestContext): Promise<Stand> {
+  const runtime = createManualRuntime();
+  const database = await openSqlite({ path: ':memory:' });
+  await migrate(database, 'log', logMigrations, 0);
+  await migrate(database, 'federationapi', federationapiMigrations, 0);
+  const listeners: { by: string; receive: (value: Uint8Array) => void }[] = [];
+  const senders: Sender[] = [];
+  let sequence = 0;
+  const self: Stand = {
+    runtime, database, sent: [], answer: ok, gone: new Set(),
+    sender(by = 'one') {
+      const sender = createSender({
+        runtime: { ...runtime, instanceId: by }, database, partitions: PARTITIONS, exclusive: false, serverName: 'a.example', retry: RETRY, isDenied: (name) => name.startsWith('denied'),
+        driver: {
+          signal: (channel, value) => listeners.filter((one) => one.by.endsWith(channel)).forEach(({ receive }) => receive(value)),
+          listen: async (channel, receive) => {
+            listeners.push({ by: channel, receive });
+            return { close: async () => undefined };
+          },
+        },
+        roomQuery: {
+          eventsById: async (ids) => ids.filter((id) => !self.gone.has(id)).reverse().map((eventId) => ({
+            eventId, roomId: '!r', roomVersion: '12', pdu: Buffer.from(JSON.stringify({ id: eventId })), redactedBy: null, orderKey: 1,
+          })),
+        },
+        transport: {
+          request: (request) => {
+            const body = JSON.parse(request.json!) as { origin: string; origin_server_ts: number; pdus: { id: string }[] };
+            assert.deepEqual([request.method, body.origin, body.origin_server_ts], ['PUT', 'a.example', runtime.clock.now()]);
+            const made = { at: runtime.clock.now() - 1_700_000_000_000, by, destination: request.destination, txnId: request.path.split('/').at(-1)!, eventIds: body.pdus.map(({ id }) => id) };
+            self.sent.push(made);
+            return self.answer(request, made);
+          },
+        },
+      });
+      senders.push(sender);
+      return sender;
+    },
+    async queue(destination, events, { room = '!r', partition = 1 } = {}) {
+      const rows = events.map((eventId) => ({ destination, originPartition: partition, originSequence: (sequence += 1), roomId: room, eventId }));
+      await database.transaction((tx) => enqueue(tx, rows, { nowMs: 0, partitionOfDestination: (name) => destinationPartition(name, PARTITIONS) }));
+    },
+    async rows(destination) {
+      const rows = await database.query<{ event_id: string }>('SELECT event_id FROM destination_queue WHERE destination = ? ORDER BY origin_sequence', [destination]);
+      return rows.map((row) => row.event_id);
+    },
+  };
+  t.after(async () => {
+    self.answer = ok;
+    const stopped = Promise.all(senders.map((sender) => sender.stop()));
+    await runtime.advance(10_000);
+    await stopped;
+    await database.close();
+  });
+  return self;
+}
+
+const numbered = (from: number, to: number): string[] => Array.from({ length: to - from + 1 }, (_, i) => `$${from + i}`);
+
+test('what is queued is sent at once, in order, up to 50 at a time, and then gone', async (t) => {
+  const world = await stand(t);
+  const sender = world.sender();
+  await sender.start();
+  await world.runtime.settle();
+  await world.queue('b.example', numbered(1, 120));
+  world.gone.add('$3');
+  sender.queued(new Set(['b.example']));
+  await world.runtime.advance(100);
+  assert.deepEqual(world.sent.map(({ eventIds }) => eventIds), [numbered(1, 50).filter((id) => id !== '$3'), numbered(51, 100), numbered(101, 120)]);
+  assert.deepEqual(await world.rows('b.example'), []);
+  await world.queue('b.example', ['$121']);
+  sender.queued(new Set(['b.example']));
+  await world.runtime.advance(100);
+  assert.equal(world.sent.length, 4);
+  assert.equal(new Set(world.sent.map(({ txnId }) => txnId)).size, 4);
+});
+
+test('one transaction at a time; what comes meanwhile goes with the next', async (t) => {
+  const world = await stand(t);
+  const sender = world.sender();
+  await sender.start();
+  world.answer = async (request) => {
+    await world.runtime.clock.sleep(500);
+    return ok(request, world.sent[0]!);
+  };
+  for (const id of numbered(1, 5)) {
+    await world.queue('b.example', [id]);
+    sender.queued(new Set(['b.example']));
+    await world.runtime.advance(10);
+  }
+  await world.runtime.advance(2000);
+  assert.deepEqual(world.sent.map(({ eventIds }) => eventIds), [['$1'], numbered(2, 5)]);
+});
+
+test('without any signal what waits is found', async (t) => {
+  const world = await stand(t);
+  await world.sender().start();
+  await world.runtime.advance(5000);
+  await world.queue('b.example', ['$1']);
+  await world.queue('c.example', ['$1']);
+  await world.runtime.advance(2500);
+  assert.deepEqual(world.sent.map(({ destination }) => destination).sort(), ['b.example', 'c.example']);
+});
+
+test('a destination that fails is left alone for a while that grows, also after a restart; then it gets everything', async (t) => {
+  const world = await stand(t);
+  world.answer = down;
+  const first = world.sender('one');
+  await world.queue('b.example', ['$1']);
+  await first.start();
+  await world.runtime.advance(3500);
+  assert.deepEqual(world.sent.map(({ at }) => at), [0, 1000, 3000]);
+  const stopped = first.stop();
+  await world.runtime.advance(100);
+  await stopped;
+  await world.sender('two').start();
+  await world.runtime.advance(3300);
+  assert.equal(world.sent.length, 3, 'the pause of 4 s is remembered');
+  world.answer = ok;
+  await world.queue('b.example', ['$2']);
+  await world.runtime.advance(200);
+  assert.deepEqual(world.sent.slice(3).map(({ at, by, eventIds }) => [at, by, eventIds]), [[7000, 'two', ['$1', '$2']]]);
+  assert.deepEqual(await world.database.query('SELECT server_name, failures, last_success_at FROM destinations', []), [{ server_name: 'b.example', failures: 0, last_success_at: 1_700_000_007_000 }]);
+  world.answer = down;
+  await world.queue('b.example', ['$3']);
+  await world.runtime.advance(4000);
+  assert.equal(world.sent.filter(({ eventIds }) => eventIds[0] === '$3').length >= 2, true, 'a new row of failures begins with the short pause');
+});
+
+test('a destination that asks us something is tried at once, whichever instance it asks', async (t) => {
+  const world = await stand(t);
+  world.answer = down;
+  const [one, two] = [world.sender('one'), world.sender('two')];
+  await Promise.all([one.start(), two.start()]);
+  await world.runtime.advance(5000);
+  const names = Array.from({ length: 8 }, (_, i) => `s${i}.example`);
+  for (const name of names) await world.queue(name, ['$1']);
+  await world.runtime.advance(40_000);
+  const before = world.sent.length;
+  world.answer = ok;
+  await world.runtime.advance(3000);
+  assert.ok(world.sent.length - before < names.length, 'most are in a long pause');
+  for (const name of names) one.contacted(name);
+  await world.runtime.advance(10);
+  for (const name of names) assert.deepEqual(await world.rows(name), [], name);
+  assert.equal(new Set(world.sent.map(({ by }) => by)).size, 2, 'two instances share the destinations');
+});
+
+test('a crash between the answer and its writing down sends the same transaction again, under the same ID', async (t) => {
+  const world = await stand(t);
+  await world.queue('b.example', ['$1', '$2']);
+  const transaction = world.database.transaction;
+  world.answer = async () => {
+    Object.assign(world.database, { transaction: () => Promise.reject(new Error('the process is dead')) });
+    return { status: 200, body: { pdus: {} } };
+  };
+  const dead = world.sender('dead');
+  await dead.start();
+  await world.runtime.settle();
+  assert.equal(world.sent.length, 1);
+  Object.assign(world.database, { transaction });
+  world.answer = ok;
+  await world.sender('next').start();
+  await world.runtime.advance(8000);
+  assert.equal(world.sent.length, 2);
+  assert.equal(world.sent[0]!.txnId, world.sent[1]!.txnId);
+  assert.deepEqual(await world.rows('b.example'), []);
+});
+
+test('an owner that is replaced ends what hangs, and its successor sends it', async (t) => {
+  const world = await stand(t);
+  const names = Array.from({ length: 8 }, (_, i) => `s${i}.example`);
+  for (const name of names) await world.queue(name, ['$1']);
+  world.answer = (request, made) => (made.by === 'one' ? hanging(world.runtime) : ok)(request, made);
+  const one = world.sender('one');
+  await one.start();
+  await world.runtime.advance(1000);
+  assert.equal(world.sent.length, names.length);
+  const stopped = one.stop();
+  await world.runtime.advance(3000);
+  await stopped;
+  await world.sender('two').start();
+  await world.runtime.advance(100);
+  for (const name of names) assert.deepEqual(await world.rows(name), [], name);
+  assert.equal(world.sent.length, 2 * names.length);
+  assert.deepEqual(await world.database.query('SELECT server_name FROM destinations', []), [], 'nobody is blamed for it');
+});
+
+test('however many servers never answer, those that do are hardly kept waiting', async (t) => {
+  const world = await stand(t);
+  const hang = hanging(world.runtime);
+  world.answer = (request, made) => (made.destination.startsWith('dead') ? hang : ok)(request, made);
+  const sender = world.sender();
+  await sender.start();
+  const dead = Array.from({ length: 300 }, (_, i) => `dead${i}.example`);
+  for (const name of dead) await world.queue(name, ['$1']);
+  sender.queued(new Set(dead));
+  await world.runtime.advance(10_000);
+  assert.equal(world.sent.length, dead.length);
+  for (let i = 1; i <= 20; i += 1) {
+    await world.queue('b.example', [`$${i}`]);
+    sender.queued(new Set(['b.example']));
+    await world.runtime.advance(1);
+    assert.deepEqual(await world.rows('b.example'), []);
+    await world.runtime.advance(3000);
+  }
+});
+
+test('of a destination that fails for long only the newest event of each room is kept', async (t) => {
+  const world = await stand(t);
+  world.answer = down;
+  await world.queue('b.example', numbered(1, QUEUE_FAILING_MAX - 1), { room: '!r1' });
+  await world.sender().start();
+  await world.runtime.advance(100);
+  assert.equal((await world.rows('b.example')).length, QUEUE_FAILING_MAX - 1);
+  await world.queue('b.example', ['$x', '$y', '$last1'], { room: '!r1' });
+  await world.queue('b.example', ['$z', '$last2'], { room: '!r2', partition: 2 });
+  await world.queue('c.example', ['$c']);
+  await world.runtime.advance(2000);
+  assert.deepEqual(await world.rows('b.example'), ['$last1', '$last2']);
+  assert.deepEqual(await world.rows('c.example'), ['$c'], 'others keep theirs');
+  world.answer = ok;
+  await world.runtime.advance(10_000);
+  assert.deepEqual(world.sent.at(-1)!.destination === 'b.example' ? world.sent.at(-1)!.eventIds : world.sent.at(-2)!.eventIds, ['$last1', '$last2']);
+});
+
+test('events that the receiver does not take are told and not sent again', async (t) => {
+  const world = await stand(t);
+  world.answer = async () => ({ status: 200, body: { pdus: { $1: { error: 'bad signature' }, $2: {} } } });
+  await world.queue('b.example', ['$1', '$2']);
+  await world.sender().start();
+  await world.runtime.advance(5000);
+  assert.equal(world.sent.length, 1);
+  const line = world.runtime.lines.find(({ message }) => message === 'the server did not take some events');
+  assert.deepEqual([line?.fields['events'], line?.fields['first']], [1, [['$1', 'bad signature']]]);
+});
+
+test('an event that is too large for the receiver is found and given up; the others arrive', async (t) => {
+  const world = await stand(t);
+  const arrived: string[] = [];
+  world.answer = async (request, made) => {
+    if (made.eventIds.includes('$7')) throw new FederationError('http', 'too large', { status: 413, errcode: 'M_TOO_LARGE' });
+    arrived.push(...made.eventIds);
+    return ok(request, made);
+  };
+  await world.queue('b.example', numbered(1, 10));
+  await world.sender().start();
+  await world.runtime.advance(120_000);
+  assert.deepEqual(arrived, numbered(1, 10).filter((id) => id !== '$7'));
+  assert.deepEqual(await world.rows('b.example'), []);
+});
+
+test('what is queued for a server that was denied since is dropped', async (t) => {
+  const world = await stand(t);
+  await world.queue('denied.example', ['$1']);
+  await world.sender().start();
+  await world.runtime.advance(100);
+  assert.deepEqual([world.sent, await world.rows('denied.example')], [[], []]);
+});
+
+test('no partition of room-output waits for another that always has more', async (t) => {
+  const world = await stand(t);
+  await world.queue('b.example', numbered(1, 200), { room: '!busy', partition: 0 });
+  await world.queue('b.example', ['$quiet'], { room: '!quiet', partition: 3 });
+  await world.sender().start();
+  await world.runtime.advance(100);
+  assert.deepEqual(world.sent.map(({ eventIds }) => eventIds.includes('$quiet')), [false, true, false, false, false]);
+  assert.deepEqual(world.sent.flatMap(({ eventIds }) => eventIds).filter((id) => id !== '$quiet'), numbered(1, 200));
+});
+
+test('peers that fail are no reason to be unhealthy; tables that cannot be read are', async (t) => {
+  const world = await stand(t);
+  world.answer = down;
+  await world.queue('b.example', ['$1']);
+  const sender = world.sender();
+  await sender.start();
+  await world.runtime.advance(3000);
+  assert.equal(sender.health(), undefined);
+  const { query } = world.database;
+  Object.assign(world.database, { query: () => Promise.reject(new Error('disk')) });
+  await world.runtime.advance(3000);
+  assert.match(sender.health() ?? '', /^what is queued for other servers cannot be read: disk/);
+  Object.assign(world.database, { query });
+  await world.runtime.advance(3000);
+  assert.equal(sender.health(), undefined);
+});
