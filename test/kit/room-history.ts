@@ -196,6 +196,11 @@ export class RoomHistory {
     this.log.append({ roomId: this.roomId, roomVersion: this.version.id, receipt });
   }
 
+  /** Event ID of what stands there in the current state; empty: nothing. */
+  current(type: string, stateKey: string): string {
+    return this.#state.get(slotOf(type, stateKey)) ?? '';
+  }
+
   /** Event IDs of the current state. */
   currentState(): Set<string> {
     return new Set(this.#state.values());

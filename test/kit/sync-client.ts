@@ -48,7 +48,7 @@ export class SyncClient {
     return room;
   }
 
-  async #take(section: string, roomId: string, news: { timeline: { events: ClientEvent[]; limited: boolean; prev_batch: string }; state: { events: ClientEvent[] } }): Promise<void> {
+  async #take(section: string, roomId: string, news: { timeline: { events: ClientEvent[]; limited: boolean; prev_batch: string }; state?: { events: ClientEvent[] }; state_after?: { events: ClientEvent[] } }): Promise<void> {
     const room = this.#room(roomId);
     room.section = section;
     const known = new Set(room.timeline);
@@ -61,7 +61,7 @@ export class SyncClient {
       known.add(event.event_id);
       room.timeline.push(event.event_id);
     }
-    for (const event of [...news.state.events, ...news.timeline.events]) {
+    for (const event of news.state_after?.events ?? [...(news.state?.events ?? []), ...news.timeline.events]) {
       if (event.state_key !== undefined) room.state.set(JSON.stringify([event.type, event.state_key]), event.event_id);
     }
   }

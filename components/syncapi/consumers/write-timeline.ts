@@ -7,7 +7,7 @@ import { insert } from './write-rows.ts';
 
 const COLUMNS = [
   ...['room_id', 'order_key', 'event_id', 'partition_number', 'sequence', 'type', 'sender', 'state_key', 'replaces'],
-  ...['device_id', 'txn_id', 'history_visibility', 'visibility_before', 'has_url', 'state_before_differs'],
+  ...['device_id', 'txn_id', 'history_visibility', 'visibility_before', 'has_url', 'state_before_differs', 'others_changed'],
 ];
 
 /** Rows of the events. `visibilities`: those of `visibilitiesBefore`; they are moved on. */
@@ -28,7 +28,7 @@ export async function writeTimeline(tx: Transaction, records: Records, known: { 
       ...[roomId, event.orderKey, event.eventId, partition, sequence, storable(pdu.type), pdu.sender],
       pdu.state_key === undefined ? null : storable(pdu.state_key),
       ...[own?.replaces ?? '', event.deviceId, event.txnId, setsVisibility ? after : event.historyVisibility, setsVisibility ? before : ''],
-      ...[hasUrl(pdu) ? 1 : 0, event.stateBeforeDiffers ? 1 : 0],
+      ...[hasUrl(pdu) ? 1 : 0, event.stateBeforeDiffers ? 1 : 0, event.stateDelta.some((change) => change !== own) ? 1 : 0],
     ]);
   }
   await insert(tx, { into: 'timeline', columns: COLUMNS, rows });

@@ -8,6 +8,7 @@
  * - `rooms.reset_sequence`: where the room's state began anew, because this server joined it (again) by way of another one; 0: never.
  * - `timeline.state_before_differs`: the event was sent into another state than the one that the intervals tell of (a fork, a gap): what its readers were then is asked of the
  *   room's owner.
+ * - `timeline.others_changed`: with the event, the room's state changed in more than what the event itself sets (state resolution).
  * - `outside_memberships`: the newest of what other servers said of users here in rooms that this one was not in, with all that a client is told of it: there is no room that it
  *   could be read from.
  */
@@ -104,6 +105,7 @@ export const syncapiMigrations: readonly Migration[] = [
     statements: [
       'ALTER TABLE rooms ADD COLUMN reset_sequence BIGINT NOT NULL DEFAULT 0',
       'ALTER TABLE timeline ADD COLUMN state_before_differs INTEGER NOT NULL DEFAULT 0',
+      'ALTER TABLE timeline ADD COLUMN others_changed INTEGER NOT NULL DEFAULT 0',
       `CREATE TABLE outside_memberships (
         user_id TEXT NOT NULL,
         room_id TEXT NOT NULL,

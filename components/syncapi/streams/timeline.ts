@@ -124,7 +124,9 @@ function scanRow(scan: Scan, row: SeenRow, request: { filter: EventFilter; userI
     scan.exhausted = true;
     return;
   }
-  scan.membersChanged ||= row.type === 'm.room.member';
+  scan.membersChanged ||= row.type === 'm.room.member' || row.others_changed === 1;
+  // Such changes are in no timeline.
+  scan.skipped ||= row.others_changed === 1;
   const wanted = passesRoom(request.filter, row.room_id) && passes(request.filter, { type: row.type, sender: row.sender, hasUrl: row.has_url === 1 });
   if (!wanted || !isVisible(row, request.userId, scan.view.intervals)) {
     scan.skipped = true;
