@@ -13,6 +13,9 @@ import { keyRoutes } from './routes/keys.ts';
 import { createNeedRunner } from './needs/need-runner.ts';
 import { takeNeeds } from './needs/take-needs.ts';
 import { queryProfileRoute } from './routes/query-profile.ts';
+import { createCollectionTurns } from './routes/collect-events.ts';
+import { roomEventRoutes } from './routes/room-events.ts';
+import { roomStateRoutes } from './routes/room-state.ts';
 import { createSender, destinationPartition, type Sender } from './sender/sender.ts';
 import { ensureQueueStarts } from './storage/queue-starts.ts';
 import { verifyPdus } from './verify/verify-pdus.ts';
@@ -39,11 +42,11 @@ export function createFederationapi(deps: FederationapiDeps): Federationapi {
   const { runtime, database, transport, serverName, settings } = deps;
   const keyRing = createKeyRing({ runtime, database, transport, trustedKeyServers: settings.trustedKeyServers, own: deps });
   const isDenied = deniedServers(settings.deniedServers);
-  const sender = createSender({ ...deps, partitions: deps.partitionMap.partitions, transport: deps.signedTransport, isDenied, retry: settings.retry ?? BACKOFF_DEFAULT });
+  const sender = createSender({ ...deps, partitions: deps.partitionMap.partitions, transport: deps.signedTransport, isDenied, retry: { ...BACKOFF_DEFAULT, ...settings.retry } });
   const auth = { serverName, clock: runtime.clock, keyRing, isDenied, contacted: (origin: string) => sender.contacted(origin) };
   const parts = backgroundParts(deps, { sender, keyRing, isDenied });
   return {
-    routes: [...keyRoutes(deps, keyRing), ...discoveryRoutes(deps), queryProfileRoute(deps, auth)],
+    routes: [...keyRoutes(deps, keyRing), ...discoveryRoutes(deps), queryProfileRoute(deps, auth), ...roomEventRoutes(deps, auth), ...roomStateRoutes(deps, auth, createCollectionTurns())],
     start: async () => {
       for (const part of parts) await part.start();
     },

@@ -68,7 +68,7 @@ export async function createWorld(settings: Partial<WireOptions['settings']> = {
     const [pathOnly = '', queryString = ''] = path.split('?');
     const bytes = body instanceof Uint8Array ? body : body === undefined ? undefined : Buffer.from(JSON.stringify(body));
     const response = await router.dispatch({
-      method, path: pathOnly, queryString, remoteAddress: '127.0.0.1', signal: new AbortController().signal,
+      method, path: pathOnly, queryString, target: path, remoteAddress: '127.0.0.1', signal: new AbortController().signal,
       headers: token === undefined ? { authorization } : { authorization: `Bearer ${token}` },
       ...(bytes !== undefined && { body: bytes }),
     });

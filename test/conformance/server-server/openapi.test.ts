@@ -4,6 +4,9 @@ import { after, before, describe, test } from 'node:test';
 import { signRequest } from '../../../pkg/federation/x-matrix.ts';
 import { parseServerKeys } from '../../../pkg/federation/server-keys.ts';
 import { parseNotaryResponse } from '../../../pkg/federation/notary.ts';
+import { eventIdOf } from '../../../pkg/matrix/events/event-id.ts';
+import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
+import { roomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import { createClock } from '../../../pkg/runtime/real/clock.ts';
 import { createKeyServers, type KeyServer } from '../../kit/key-servers.ts';
 import { loadOperations, schemaProblem, specMissing } from '../client-server/spec.ts';
@@ -20,16 +23,32 @@ describe('the Server-Server API as the spec describes it', { skip: specMissing }
   const denied = servers.add('denied.test', 2);
   let world: World;
   let alice: Account;
+  /** World readable, so that a server without members may ask. */
+  let roomId: string;
+  let closedRoomId: string;
+  const sent: string[] = [];
 
   before(async () => {
     const federation = {
-      wellKnownServer: 'matrix.spec.example:443', trustedKeyServers: [], deniedServers: ['denied.*'], caFiles: [], ipDenied: [], ipAllowed: [], overrides: new Map(),
+      wellKnownServer: 'matrix.spec.example:443', trustedKeyServers: [], deniedServers: ['denied.*'], caFiles: [], ipDenied: [], ipAllowed: [], overrides: new Map(), retry: { firstMs: 10, maxMs: 100 },
     };
     world = await createWorld({ federation }, { transport: servers.transport });
     alice = await world.register('alice');
     await world.ask(alice, 'PUT', `/profile/${alice.userId}/displayname`, { displayname: 'Alice' });
+    roomId = await newRoom('world_readable');
+    closedRoomId = await newRoom('shared');
+    for (let i = 0; i < 4; i += 1) sent.push(await send(roomId));
   });
   after(() => world.close());
+
+  async function newRoom(visibility: string): Promise<string> {
+    const initial_state = [{ type: 'm.room.history_visibility', state_key: '', content: { history_visibility: visibility } }];
+    return (await world.ask(alice, 'POST', '/createRoom', { initial_state })).room_id;
+  }
+
+  async function send(room: string): Promise<string> {
+    return (await world.ask(alice, 'PUT', `/rooms/${room}/send/m.room.message/${Math.random()}`, { msgtype: 'm.text', body: 'hello' })).event_id;
+  }
 
   const good: Record<string, () => Call> = {
     getServerKey: () => ({ method: 'GET', path: `${KEY}/server` }),
@@ -38,10 +57,16 @@ describe('the Server-Server API as the spec describes it', { skip: specMissing }
     getVersion: () => ({ method: 'GET', path: `${FEDERATION}/version` }),
     getWellKnown: () => ({ method: 'GET', path: '/.well-known/matrix/server' }),
     queryProfile: () => ({ method: 'GET', path: `${FEDERATION}/query/profile?user_id=${encodeURIComponent(alice.userId)}` }),
+    getEvent: () => ({ method: 'GET', path: `${FEDERATION}/event/${sent[0]}?` }),
+    getRoomState: () => ({ method: 'GET', path: `${FEDERATION}/state/${roomId}?event_id=${sent[1]}` }),
+    getRoomStateIds: () => ({ method: 'GET', path: `${FEDERATION}/state_ids/${roomId}?event_id=${sent[1]}` }),
+    getEventAuth: () => ({ method: 'GET', path: `${FEDERATION}/event_auth/${roomId}/${sent[1]}?` }),
+    backfillRoom: () => ({ method: 'GET', path: `${FEDERATION}/backfill/${roomId}?v=${sent[3]}&limit=3` }),
+    getMissingPreviousEvents: () => ({ method: 'POST', path: `${FEDERATION}/get_missing_events/${roomId}?`, body: { earliest_events: [sent[0]], latest_events: [sent[3]], limit: 10 } }),
   };
 
   function signed(call: Call, by: KeyServer = remote, destination = SERVER): Call {
-    return { ...call, authorization: signRequest({ method: call.method, uri: call.path, origin: by.name, destination }, undefined, by.key) };
+    return { ...call, authorization: signRequest({ method: call.method, uri: call.path, origin: by.name, destination }, call.body === undefined ? undefined : JSON.stringify(call.body), by.key) };
   }
 
   async function answerTo(operationId: string, call: Call): Promise<Answer> {
@@ -104,12 +129,49 @@ describe('the Server-Server API as the spec describes it', { skip: specMissing }
       ['bulkPerspectivesKeyQuery', { method: 'POST', path: `${KEY}/query`, body: { server_keys: [] } }, 400, 'M_BAD_JSON'],
       ['bulkPerspectivesKeyQuery', { method: 'POST', path: `${KEY}/query`, body: { server_keys: { 'remote.test': 1 } } }, 400, 'M_BAD_JSON'],
       ['queryProfile', signed({ method: 'GET', path: `${FEDERATION}/query/profile` }), 400, 'M_MISSING_PARAM'],
+      ['getEvent', signed({ method: 'GET', path: `${FEDERATION}/event/$none` }), 404, 'M_NOT_FOUND'],
+      ['getRoomStateIds', signed({ method: 'GET', path: `${FEDERATION}/state_ids/${roomId}` }), 400, 'M_MISSING_PARAM'],
+      ['backfillRoom', signed({ method: 'GET', path: `${FEDERATION}/backfill/${roomId}?v=${sent[0]}` }), 400, 'M_MISSING_PARAM'],
+      ['backfillRoom', signed({ method: 'GET', path: `${FEDERATION}/backfill/${roomId}?v=${sent[0]}&limit=many` }), 400, 'M_INVALID_PARAM'],
+      ...[{ earliest_events: [] }, { latest_events: [1], earliest_events: [] }, { latest_events: [], earliest_events: [], limit: -1 }, { latest_events: [], earliest_events: [], min_depth: 'a' }].map((body) =>
+        ['getMissingPreviousEvents', signed({ method: 'POST', path: `${FEDERATION}/get_missing_events/${roomId}`, body }), 400, 'M_BAD_JSON'] as [string, Call, number, string]),
       ['queryProfile', signed({ method: 'GET', path: `${FEDERATION}/query/profile?user_id=%40a%3Aelsewhere.test` }), 400, 'M_INVALID_PARAM'],
       ['queryProfile', signed({ method: 'GET', path: `${FEDERATION}/query/profile?user_id=%40nobody%3A${SERVER}` }), 404, 'M_NOT_FOUND'],
     ];
     for (const [operationId, call, status, errcode] of refused) {
       const answer = await answerTo(operationId, call);
       assert.deepEqual([answer.status, answer.body.errcode], [status, errcode], call.path);
+    }
+  });
+
+  test('what a room has sent comes as it is, in its order, with the state and auth chain that belong to it', async () => {
+    const ask = async (operationId: string) => (await world.call(signed(good[operationId]!()))).body;
+    const idsOf = (pdus: Pdu[]) => pdus.map((pdu) => eventIdOf(pdu, roomVersion('12')!));
+    assert.deepEqual(idsOf((await ask('getEvent')).pdus), [sent[0]]);
+    assert.deepEqual(idsOf((await ask('backfillRoom')).pdus), [sent[3], sent[2], sent[1]]);
+    assert.deepEqual(idsOf((await ask('getMissingPreviousEvents')).events), [sent[1], sent[2]]);
+    const [state, ids, auth] = [await ask('getRoomState'), await ask('getRoomStateIds'), await ask('getEventAuth')];
+    assert.deepEqual(idsOf(state.pdus).sort(), [...ids.pdu_ids].sort());
+    assert.deepEqual(idsOf(state.auth_chain).sort(), [...ids.auth_chain_ids].sort());
+    assert.ok(state.pdus.some((pdu: Pdu) => pdu.type === 'm.room.history_visibility'));
+    assert.ok(idsOf(auth.auth_chain).every((id) => ids.pdu_ids.includes(id) || ids.auth_chain_ids.includes(id)));
+  });
+
+  test('a room where a server has nobody is closed to it, and one that shuts it out too', async () => {
+    const inside = await send(closedRoomId);
+    const closed = (room: string, event: string): Call[] => [
+      { method: 'GET', path: `${FEDERATION}/event/${event}` }, { method: 'GET', path: `${FEDERATION}/state/${room}?event_id=${event}` },
+      { method: 'GET', path: `${FEDERATION}/state_ids/${room}?event_id=${event}` }, { method: 'GET', path: `${FEDERATION}/event_auth/${room}/${event}` },
+      { method: 'GET', path: `${FEDERATION}/backfill/${room}?v=${event}&limit=3` },
+      { method: 'POST', path: `${FEDERATION}/get_missing_events/${room}`, body: { earliest_events: [], latest_events: [event] } },
+      { method: 'POST', path: `${FEDERATION}/get_missing_events/${room}`, body: { earliest_events: [], latest_events: [] } },
+    ];
+    const shut = await newRoom('world_readable');
+    await world.ask(alice, 'PUT', `/rooms/${shut}/state/m.room.server_acl`, { allow: ['*'], deny: ['remote.*'] });
+    const calls = [...closed(closedRoomId, inside), ...closed(shut, await send(shut)), ...closed('!unknown:a.test', inside).slice(1), ...closed(roomId, inside).slice(1)];
+    for (const call of calls) {
+      const { status, body } = await world.call(signed(call));
+      assert.deepEqual([status, body.errcode], [403, 'M_FORBIDDEN'], call.path);
     }
   });
 

@@ -1,0 +1,53 @@
+/** What a server may ask about a room: everything while it has a member joined, what is world readable otherwise; nothing when the room's access list shuts it out. */
+import { MatrixError } from '../../../pkg/http/matrix-error.ts';
+import { redact } from '../../../pkg/matrix/events/redact.ts';
+import { aclAllows } from '../../../pkg/matrix/events/server-acl.ts';
+import { knownRoomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
+import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
+import type { RoomHistoryQuery, RoomQuery, StoredEvent } from '../../../schemas/ports/room-query.ts';
+
+export interface RoomPorts {
+  readonly roomQuery: Pick<RoomQuery, 'eventsById' | 'currentState' | 'hasJoinedMember'>;
+  readonly roomHistoryQuery: Pick<RoomHistoryQuery, 'stateIdsAt' | 'missingEvents' | 'backfill' | 'visibleToServer'>;
+}
+
+/** Whether the room's access list lets the server take part; rooms without one let all. */
+export async function isLetIn({ roomQuery }: { roomQuery: Pick<RoomQuery, 'currentState'> }, origin: string, roomId: string): Promise<boolean> {
+  const [acl] = await roomQuery.currentState(roomId, [['m.room.server_acl', '']]);
+  return aclAllows(acl === undefined ? undefined : pduOf(acl).content, origin);
+}
+
+/** Throws `MatrixError` 403 M_FORBIDDEN when the room's access list shuts `origin` out. */
+export async function requireLetIn(ports: { roomQuery: Pick<RoomQuery, 'currentState'> }, origin: string, roomId: string): Promise<void> {
+  if (!(await isLetIn(ports, origin, roomId))) throw new MatrixError(403, 'M_FORBIDDEN', 'The room does not let your server in');
+}
+
+/**
+ * Throws `MatrixError` 403 M_FORBIDDEN unless `origin` may ask about the room, and about these events of it: also for rooms that are not known here, so that nobody learns
+ * which ones are.
+ */
+export async function requireRoomAccess(ports: RoomPorts, origin: string, about: { roomId: string; eventIds: readonly string[] }): Promise<void> {
+  const { roomId, eventIds } = about;
+  await requireLetIn(ports, origin, roomId);
+  if (await ports.roomQuery.hasJoinedMember(roomId, origin)) return;
+  const visible = await ports.roomHistoryQuery.visibleToServer(origin, eventIds);
+  if (eventIds.length === 0 || eventIds.some((eventId) => !visible.has(eventId))) throw new MatrixError(403, 'M_FORBIDDEN', 'Your server is not in the room');
+}
+
+/** JSON texts of events for `origin`, in the same order; those that its users may not see are redacted. */
+export async function textsFor({ roomHistoryQuery }: RoomPorts, origin: string, events: readonly StoredEvent[]): Promise<string[]> {
+  const visible = await roomHistoryQuery.visibleToServer(origin, events.map(({ eventId }) => eventId));
+  return events.map((event) => {
+    const version = knownRoomVersion(event.roomVersion);
+    return visible.has(event.eventId) || version === undefined ? textOf(event) : JSON.stringify(redact(pduOf(event), version));
+  });
+}
+
+/** The event as it is stored. */
+export function pduOf(event: Pick<StoredEvent, 'pdu'>): Pdu {
+  return JSON.parse(textOf(event)) as Pdu;
+}
+
+function textOf({ pdu }: Pick<StoredEvent, 'pdu'>): string {
+  return Buffer.from(pdu.buffer, pdu.byteOffset, pdu.byteLength).toString('utf8');
+}
