@@ -40,7 +40,7 @@ export interface FederationapiDeps {
     readonly deniedServers: readonly string[];
     /** What /.well-known/matrix/server says; empty: nothing. */
     readonly wellKnownServer: string;
-    /** How long a destination that fails is left alone; `BACKOFF_DEFAULT` by default. */
-    readonly retry?: BackoffBounds;
+    /** How long a destination that fails is left alone; the rest, or all of it, is `BACKOFF_DEFAULT`. */
+    readonly retry?: Partial<BackoffBounds>;
   };
 }

@@ -43,6 +43,8 @@ export interface FederationSettings {
   readonly ipAllowed: readonly string[];
   /** Where servers are, whatever their names say. */
   readonly overrides: ReadonlyMap<string, { readonly host: string; readonly port: number }>;
+  /** The first and the longest pause of a server that cannot be reached. */
+  readonly retry: { readonly firstMs: number; readonly maxMs: number };
 }
 
 export type Role = 'roomserver' | 'userapi' | 'clientapi' | 'syncapi' | 'federationapi';

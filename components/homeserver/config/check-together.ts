@@ -23,5 +23,8 @@ export function checkTogether(values: SettingValues, origins: ReadonlyMap<Settin
   if (values.tls_listen !== null && missing.length > 0) {
     problems.push(`${where('tls_listen')} needs a certificate and its key, but there is no ${missing.join(' and no ')}; name the ${missing.length > 1 ? 'files' : 'file'}, or leave tls_listen empty`);
   }
+  if (values.federation_retry_first_ms > values.federation_retry_max_ms) {
+    problems.push(`${where('federation_retry_first_ms')} is ${values.federation_retry_first_ms}, which is more than ${where('federation_retry_max_ms')}, ${values.federation_retry_max_ms}`);
+  }
   return problems;
 }

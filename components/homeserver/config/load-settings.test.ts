@@ -33,6 +33,7 @@ const DEFAULTS: Settings = {
   registration: 'closed', registrationToken: '', registrationSharedSecret: '', appserviceDir: '', rateLimits: true, defaultRoomVersion: '12', logging: { level: 'info', format: 'pretty' }, tls: undefined,
   federation: {
     wellKnownServer: '', trustedKeyServers: [], deniedServers: [], caFiles: [], ipDenied: DENIED_RANGES_DEFAULT, ipAllowed: [], overrides: new Map(),
+    retry: { firstMs: 2000, maxMs: 3_600_000 },
   },
 };
 
@@ -74,6 +75,8 @@ const SAMPLES: Record<SettingKey, { text: string; get: (settings: Settings) => u
   federation_overrides: {
     text: 'a.example=127.0.0.1:1,b.example:2=[::1]:3', get: (s) => s.federation.overrides, value: new Map([['a.example', { host: '127.0.0.1', port: 1 }], ['b.example:2', { host: '::1', port: 3 }]]),
   },
+  federation_retry_first_ms: { text: '50', get: (s) => s.federation.retry, value: { firstMs: 50, maxMs: 3_600_000 } },
+  federation_retry_max_ms: { text: '60000', get: (s) => s.federation.retry, value: { firstMs: 2000, maxMs: 60_000 } },
   log_level: { text: 'debug', get: (s) => s.logging.level, value: 'debug' },
   log_format: { text: 'json', get: (s) => s.logging.format, value: 'json' },
 };
@@ -155,6 +158,8 @@ const WRONG: [Sources, string][] = [
     'log (default) is embedded, which needs all roles in one process, but roles (argument --roles) is only syncapi; use nats:// or kafka://, or run all roles'],
   [{ args: ['--roles', 'syncapi,userapi'], file: 'log: nats://h:4222\n' },
     'database (default) is sqlite, which one process alone can use, but roles (argument --roles) is only userapi, syncapi; use a postgres:// URL, or run all roles'],
+  [{ env: { MYELIN_FEDERATION_RETRY_MAX_MS: '1000' } },
+    'federation_retry_first_ms (default) is 2000, which is more than federation_retry_max_ms (environment variable MYELIN_FEDERATION_RETRY_MAX_MS), 1000'],
 ];
 for (const [sources, sentence] of WRONG) {
   test(`${JSON.stringify(sources)} is refused in one sentence`, () => assert.deepEqual(problemsOf(sources), [sentence]));

@@ -105,6 +105,7 @@ function settingsOf(values: SettingValues): Settings {
       ipDenied: values.federation_ip_denied,
       ipAllowed: values.federation_ip_allowed,
       overrides: values.federation_overrides,
+      retry: { firstMs: values.federation_retry_first_ms, maxMs: values.federation_retry_max_ms },
     },
     logging: { level: values.log_level, format: values.log_format },
   };

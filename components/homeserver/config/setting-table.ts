@@ -2,6 +2,7 @@
  * Every setting: its type, its default and what it is for. The file, the environment, the arguments, the reference page and the first config file are
  * all made from this table.
  */
+import { BACKOFF_DEFAULT } from '../../../pkg/federation/backoff.ts';
 import { DENIED_RANGES_DEFAULT } from '../../../pkg/federation/ip-ranges.ts';
 import { DEFAULT_PARTITIONS } from '../../../pkg/log/partition-map.ts';
 import { DEFAULT_ROOM_VERSION, ROOM_VERSIONS } from '../../../pkg/matrix/room-versions/room-versions.ts';
@@ -159,6 +160,16 @@ export const SETTINGS = {
     type: overrides,
     default: '',
     help: 'Where other servers are found, whatever their names say; their certificates must still be those of their names. For tests and for servers in the own network.',
+  }),
+  federation_retry_first_ms: setting({
+    type: integer(10, 3_600_000),
+    default: String(BACKOFF_DEFAULT.firstMs),
+    help: 'How long (in ms) a server that could not be reached is left alone before it is tried again. Each further failure doubles the pause.',
+  }),
+  federation_retry_max_ms: setting({
+    type: integer(10, 7 * 86_400_000),
+    default: String(BACKOFF_DEFAULT.maxMs),
+    help: 'The longest pause (in ms) of a server that cannot be reached. It ends early when that server asks this one something.',
   }),
   log_level: setting({
     type: choice('debug', 'info', 'warn', 'error'),
