@@ -21,6 +21,7 @@ import { ensureQueueStarts } from './storage/queue-starts.ts';
 import { verifyPdus } from './verify/verify-pdus.ts';
 
 export { stagedState } from './query/staged-state.ts';
+export { SENDER_CONSUMER } from './sender/sender.ts';
 export { federationapiMigrations } from './storage/migrations.ts';
 export type { FederationapiDeps } from './deps.ts';
 

@@ -26,7 +26,7 @@ interface Stand {
   sequenceOf(partition: number): Promise<number | undefined>;
 }
 
-async function stand(t: TestContext, options: { before?: number; batchRecordsMax?: number } = {}): Promise<Stand> {
+async function stand(t: TestContext, options: { before?: number; batchRecordsMax?: number; isIdle?: (keys: readonly string[]) => boolean } = {}): Promise<Stand> {
   const runtime = createManualRuntime();
   const database = await openSqlite({ path: ':memory:' });
   await migrate(database, 'log', logMigrations, 0);
@@ -54,6 +54,7 @@ async function stand(t: TestContext, options: { before?: number; batchRecordsMax
       batches.push(records.length);
       return counting.apply(tx, records);
     },
+    ...(options.isIdle !== undefined && { isIdle: (records) => options.isIdle!(records.map(({ output }) => output.key)) }),
   };
   const produce = async (partition: number, sequence: number, key = 'a'): Promise<Uint8Array> => {
     const envelope: OutputEnvelope = { sequence, epoch: 1, record: encodeJson({ inputId: `${partition}:${sequence}`, key, by: 1, value: sequence } satisfies CounterOutput) };
@@ -133,4 +134,28 @@ test('records trimmed away while they are read are missed, not skipped', async (
   };
   const { envelopes, trimmedTo } = await outboxReader(slow, 'room-output', 'counter').read(1, 0, 100);
   assert.ok(trimmedTo > 0 || envelopes[0]!.sequence === 1, `from ${envelopes[0]!.sequence}, trimmed to ${trimmedTo}`);
+});
+
+test('records without effects cost no transaction; that they are through is saved a little later, and with the next that has effects', async (t) => {
+  const { runtime, produce, deliver, batches, sequenceOf, consumer, total } = await stand(t, { isIdle: (keys) => keys.every((key) => key === 'nothing') });
+  await runtime.advance(2100);
+  for (let sequence = 1; sequence <= 3; sequence += 1) {
+    await deliver(0, sequence, [await produce(0, sequence, 'nothing')]);
+    await runtime.settle();
+  }
+  assert.deepEqual([batches, await sequenceOf(0)], [[], 0]);
+  await runtime.advance(4100);
+  assert.deepEqual([batches, await sequenceOf(0)], [[], 3], 'an outbox is not kept for who is through');
+  await deliver(0, 4, [await produce(0, 4, 'nothing')]);
+  await deliver(1, 1, [await produce(1, 1, 'nothing')]);
+  await runtime.settle();
+  await deliver(0, 5, [await produce(0, 5, 'b')]);
+  await runtime.settle();
+  assert.deepEqual([await sequenceOf(0), await sequenceOf(1), await total('b')], [5, 0, 1]);
+  await deliver(0, 6, [await produce(0, 6, 'nothing')]);
+  await runtime.settle();
+  const stopped = consumer.stop();
+  await runtime.advance(100);
+  await stopped;
+  assert.deepEqual([await sequenceOf(0), await sequenceOf(1)], [6, 1], 'the next owner starts where this one was');
 });

@@ -2,7 +2,7 @@
 import type { InputLogName, OutputLogName } from '../../../pkg/log/log.ts';
 import { outputConsumerName } from '../../../pkg/log/output-consumer.ts';
 import type { Reader, SqlRow } from '../../../pkg/storage/database.ts';
-import { FEDERATIONAPI_CONSUMER } from '../../federationapi/index.ts';
+import { FEDERATIONAPI_CONSUMER, SENDER_CONSUMER } from '../../federationapi/index.ts';
 import { ROOMSERVER_CONSUMER } from '../../roomserver/index.ts';
 import { SYNCAPI_CONSUMER } from '../../syncapi/index.ts';
 import { USERAPI_CONSUMER } from '../../userapi/index.ts';
@@ -40,6 +40,7 @@ const CONSUMERS: readonly Consumer[] = [
   { name: outputConsumerName(SYNCAPI_CONSUMER, 'room-output'), component: 'syncapi', follows: { component: 'roomserver', name: ROOMSERVER_CONSUMER } },
   { name: outputConsumerName(SYNCAPI_CONSUMER, 'user-output'), component: 'syncapi', follows: { component: 'userapi', name: USERAPI_CONSUMER } },
   { name: outputConsumerName(FEDERATIONAPI_CONSUMER, 'room-output'), component: 'federationapi', follows: { component: 'roomserver', name: ROOMSERVER_CONSUMER }, optional: true },
+  { name: SENDER_CONSUMER, component: 'federationapi', optional: true },
 ];
 
 /** More than a reader is behind for moments. */

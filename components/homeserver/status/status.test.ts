@@ -77,6 +77,21 @@ test('partitions without a living owner, and a reader far behind, are problems',
   assert.match(text, /UNHEALTHY:\n {2}1 of 2 partitions of roomserver have no living owner\n/);
 }));
 
+test('a role that never ran is not missed; one that did is', () => inTables(async (tables) => {
+  const names = async (): Promise<string[]> => (await collect(tables)).consumers.map(({ name }) => name).filter((name) => name.startsWith('federationapi'));
+  assert.deepEqual(await names(), []);
+  await insert(tables.federationapi, 'leases', ['consumer', 'partition', 'owner', 'epoch', 'expires_at'],
+    ['federationapi.room-output', 'federationapi-sender'].flatMap((name) => [0, 1].map((partition) => [name, partition, partition === 0 ? 'gone' : 'two', 1, NOW + partition])));
+  await positions(tables.roomserver, [['roomserver', 0, 3, 'nats x', 7, 40, 40]]);
+  await positions(tables.federationapi, [['federationapi.room-output', 0, 1, 'nats x', 9, 33, 0]]);
+  assert.deepEqual(await names(), ['federationapi.room-output', 'federationapi-sender']);
+  const status = await collect(tables, { nowMs: NOW + 1 });
+  assert.deepEqual(status.problems.filter((problem) => problem.includes('federationapi')), [
+    '1 of 2 partitions of federationapi.room-output have no living owner', '1 of 2 partitions of federationapi-sender have no living owner',
+  ]);
+  assert.deepEqual(status.consumers.slice(-2).map(({ lag }) => lag), [7, null]);
+}));
+
 test('with the embedded log the process that answers is the one that lives, whatever the leases say', () => inTables(async (tables) => {
   for (const database of [tables.roomserver, tables.userapi, tables.syncapi]) await database.transaction((tx) => tx.run("UPDATE leases SET owner = 'one', expires_at = 0"));
   const running = await collect(tables, { embedded: { running: 'one' } });
