@@ -99,7 +99,8 @@ function assertReads(decoded: unknown, value: unknown, path: string): void {
   }
   assert.ok(typeof decoded === 'object' && decoded !== null, path);
   for (const [key, field] of Object.entries(value)) assertReads((decoded as Record<string, unknown>)[key], field, `${path}.${key}`);
-  const others = Object.entries(decoded).filter(([key, field]) => !(key in value) && field !== null && field !== undefined);
+  // A list that the record leaves out is read as an empty one.
+  const others = Object.entries(decoded).filter(([key, field]) => !(key in value) && field !== null && field !== undefined && !(Array.isArray(field) && field.length === 0));
   assert.deepEqual(others, [], path);
 }
 

@@ -54,6 +54,27 @@ export const GOLDEN_RECORDS: readonly GoldenRecord[] = [
     '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34320f21726f6f6d3a612e6578616d706c65622f0a1040616c6963653a612e6578616d706c6512066d2e726561641a06246576656e7422046d61696e2881d8c1a28c34'),
   roomInput('set typing', { ...ROOM, setTyping: { userId: '@alice:a.example', typing: true, timeoutMs: 30_000 } }, 
     '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34320f21726f6f6d3a612e6578616d706c656a180a1040616c6963653a612e6578616d706c65100118b0ea01'),
+  roomInput('join a room by way of other servers', { ...ROOM, sendEvent: {
+    sender: '@alice:a.example', deviceId: 'DEVICE', txnId: '', event: { type: 'm.room.member', stateKey: '@alice:a.example', content: bytes('{"membership":"join"}') },
+    via: ['b.example', 'c.example:8448'],
+  } }, 
+    '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34320f21726f6f6d3a612e6578616d706c655a6f0a1040616c6963653a612e6578616d706c65120644455649434522380a0d6d2e726f6f6d2e6d656d626572121040616c6963653a612e6578616d706c651a157b226d656d62657273686970223a226a6f696e227d2a09622e6578616d706c652a0e632e6578616d706c653a38343438'),
+  roomInput('an event of another server', { ...ROOM, receivePdu: { eventId: '$event', pdu: bytes('{"type":"m.room.name"}'), origin: 'b.example', needId: 'in-1#1', relay: true } }, 
+    '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34320f21726f6f6d3a612e6578616d706c6572350a06246576656e7412167b2274797065223a226d2e726f6f6d2e6e616d65227d1a09622e6578616d706c652206696e2d3123312801'),
+  roomInput('an invite by another server', { ...ROOM, receiveInvite: {
+    eventId: '$event', pdu: bytes('{"type":"m.room.member"}'), origin: 'b.example', roomVersion: '11', strippedState: bytes('[{"type":"m.room.name"}]'),
+  } }, 
+    '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34320f21726f6f6d3a612e6578616d706c657a4b0a06246576656e7412187b2274797065223a226d2e726f6f6d2e6d656d626572227d1a09622e6578616d706c65220231312a185b7b2274797065223a226d2e726f6f6d2e6e616d65227d5d'),
+  roomInput('import a slice of a state', { ...ROOM, importState: { needId: 'in-1#1', stageId: 'in-1#1', from: 200, to: 400, current: true, roomVersion: '10' } }, 
+    '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34320f21726f6f6d3a612e6578616d706c6582011c0a06696e2d3123311206696e2d31233118c801209003280132023130'),
+  roomInput('a need is fulfilled', { ...ROOM, answer: {
+    needId: 'in-1#1', status: 200, errcode: '', error: '', origin: 'b.example', eventId: '$event', pdu: bytes('{"type":"m.room.member"}'), stageId: 'in-1#1', roomVersion: '12',
+  } }, 
+    '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34320f21726f6f6d3a612e6578616d706c658a01440a06696e2d31233110c8012a09622e6578616d706c653206246576656e743a187b2274797065223a226d2e726f6f6d2e6d656d626572227d4206696e2d3123314a023132'),
+  roomInput('a need is not fulfilled', { ...ROOM, answer: {
+    needId: 'in-1#2', status: 502, errcode: 'M_UNKNOWN', error: 'nobody answers', origin: '', eventId: '', pdu: new Uint8Array(), stageId: '', roomVersion: '',
+  } }, 
+    '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34320f21726f6f6d3a612e6578616d706c658a01260a06696e2d31233210f6031a094d5f554e4b4e4f574e220e6e6f626f647920616e7377657273'),
 
   roomOutput('an event', { ...ROOM_OUT, event: {
     eventId: '$event', pdu: bytes('{"type":"m.room.name"}'), orderKey: 7,
@@ -70,6 +91,39 @@ export const GOLDEN_RECORDS: readonly GoldenRecord[] = [
     userId: '@alice:a.example', receiptType: 'm.read.private', eventId: '$event', threadId: '$thread', ts: 1_790_000_000_002,
   } }, 
     '0a0f21726f6f6d3a612e6578616d706c65120231321a04696e2d31220774726163652d315a3a0a1040616c6963653a612e6578616d706c65120e6d2e726561642e707269766174651a06246576656e742207247468726561642882d8c1a28c34'),
+  roomOutput('a member event that this server passes on', { ...ROOM_OUT, event: {
+    eventId: '$event', pdu: bytes('{"type":"m.room.member"}'), orderKey: 8,
+    stateDelta: [
+      { type: 'm.room.member', stateKey: '@zoe:b.example', eventId: '$event', replaces: '$before', membership: 'join', replacedMembership: 'invite' },
+      { type: 'm.room.topic', stateKey: '', eventId: '', replaces: '$topic', membership: '', replacedMembership: '' },
+    ],
+    historyVisibility: 'joined', deviceId: '', txnId: '', softFailedAccepted: false, stateBeforeDiffers: false, redacts: '', relayOf: 'b.example',
+  } }, 
+    '0a0f21726f6f6d3a612e6578616d706c65120231321a04696e2d31220774726163652d31528f010a06246576656e7412187b2274797065223a226d2e726f6f6d2e6d656d626572227d1808223e0a0d6d2e726f6f6d2e6d656d626572120e407a6f653a622e6578616d706c651a06246576656e742207246265666f72652a046a6f696e3206696e7669746522160a0c6d2e726f6f6d2e746f706963220624746f7069632a066a6f696e65645a09622e6578616d706c65'),
+  roomOutput('a slice of a state', { ...ROOM_OUT, stateSlice: {
+    reset: true,
+    changes: [{ type: 'm.room.create', stateKey: '', eventId: '$create', replaces: '' }, { type: 'm.room.member', stateKey: '@zoe:b.example', eventId: '$zoe', replaces: '', membership: 'join' }],
+    pdus: [bytes('{"type":"m.room.create"}'), bytes('{"type":"m.room.member"}')],
+  } }, 
+    '0a0f21726f6f6d3a612e6578616d706c65120231321a04696e2d31220774726163652d31627d080112180a0d6d2e726f6f6d2e6372656174651a0724637265617465122b0a0d6d2e726f6f6d2e6d656d626572120e407a6f653a622e6578616d706c651a04247a6f652a046a6f696e1a187b2274797065223a226d2e726f6f6d2e637265617465227d1a187b2274797065223a226d2e726f6f6d2e6d656d626572227d'),
+  roomOutput('an invite to a room elsewhere', { ...ROOM_OUT, outsideMembership: {
+    userId: '@alice:a.example', membership: 'invite', eventId: '$event', pdu: bytes('{"type":"m.room.member"}'), strippedState: bytes('[]'),
+  } }, 
+    '0a0f21726f6f6d3a612e6578616d706c65120231321a04696e2d31220774726163652d316a400a1040616c6963653a612e6578616d706c651206696e766974651a06246576656e7422187b2274797065223a226d2e726f6f6d2e6d656d626572227d2a025b5d'),
+  roomOutput('a need of missing events', { ...ROOM_OUT, need: { needId: 'in-1#1', deadlineMs: 1_790_000_120_000, missingEvents: { origin: 'b.example', eventId: '$event', earliest: ['$a', '$b'], minDepth: 5 } } }, 
+    '0a0f21726f6f6d3a612e6578616d706c65120231321a04696e2d31220774726163652d31722e0a06696e2d31233110c081c9a28c34521d0a09622e6578616d706c651206246576656e741a0224611a0224622005'),
+  roomOutput('a need of an auth chain', { ...ROOM_OUT, need: { needId: 'in-1#1', deadlineMs: 1_790_000_120_000, eventAuth: { origin: 'b.example', eventId: '$event' } } }, 
+    '0a0f21726f6f6d3a612e6578616d706c65120231321a04696e2d31220774726163652d3172240a06696e2d31233110c081c9a28c345a130a09622e6578616d706c651206246576656e74'),
+  roomOutput('a need of a state', { ...ROOM_OUT, need: { needId: 'in-1#1', deadlineMs: 1_790_000_120_000, stateAt: { origin: 'b.example', eventId: '$event' } } }, 
+    '0a0f21726f6f6d3a612e6578616d706c65120231321a04696e2d31220774726163652d3172240a06696e2d31233110c081c9a28c3462130a09622e6578616d706c651206246576656e74'),
+  roomOutput('a need of a signature', { ...ROOM_OUT, need: { needId: 'in-1#1', deadlineMs: 1_790_000_120_000, signInvite: {
+    destination: 'b.example', eventId: '$event', pdu: bytes('{"type":"m.room.member"}'), strippedState: bytes('[]'),
+  } } }, 
+    '0a0f21726f6f6d3a612e6578616d706c65120231321a04696e2d31220774726163652d3172420a06696e2d31233110c081c9a28c346a310a09622e6578616d706c651206246576656e741a187b2274797065223a226d2e726f6f6d2e6d656d626572227d22025b5d'),
+  roomOutput('a need of a membership', { ...ROOM_OUT, need: { needId: 'in-1#1', deadlineMs: 1_790_000_120_000, remoteMembership: {
+    userId: '@alice:a.example', membership: 'join', via: ['b.example', 'c.example'], content: bytes('{"displayname":"Alice"}'),
+  } } }, 
+    '0a0f21726f6f6d3a612e6578616d706c65120231321a04696e2d31220774726163652d3172580a06696e2d31233110c081c9a28c3472470a1040616c6963653a612e6578616d706c6512046a6f696e1a09622e6578616d706c651a09632e6578616d706c6522177b22646973706c61796e616d65223a22416c696365227d'),
 
   userInput('register', { ...USER, register: { passwordHash: '$scrypt$ln=15,r=8,p=1$c2FsdA$aGFzaA', kind: 'user', device: DEVICE } }, 
     '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34321040616c6963653a612e6578616d706c6552420a2324736372797074246c6e3d31352c723d382c703d3124633246736441246147467a61411204757365721a150a0644455649434512040102feff1a0550686f6e65'),
