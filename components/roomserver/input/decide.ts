@@ -3,8 +3,9 @@ import type { SendEvent } from '../../../schemas/log/room-input.ts';
 import { decideReceive } from '../receive/decide-receive.ts';
 import { decideAnswer } from '../remote/decide-answer.ts';
 import { decideInvite } from '../remote/decide-invite.ts';
-import { decideMembership } from '../remote/decide-membership.ts';
+import { askToAuthorise, decideMembership } from '../remote/decide-membership.ts';
 import { decideImport } from '../remote/import-state.ts';
+import { ownNeed } from '../remote/needs.ts';
 import { decideReceiveInvite } from '../remote/receive-invite.ts';
 import { textProblem } from './check-input.ts';
 import { decideCreateRoom } from './decide-create-room.ts';
@@ -16,6 +17,7 @@ import { makeEvent } from './make-event.ts';
 import { encodeEvent } from './outputs.ts';
 import { graphAt } from './picture.ts';
 import { ROOM_NOT_FOUND } from './refused.ts';
+import { UNABLE_TO_AUTHORISE } from './restricted-join.ts';
 import { rowAfter, type RoomHead } from './room-head.ts';
 
 export function decide(deciding: Deciding): RoomDecision {
@@ -43,17 +45,21 @@ function decideElsewhere(deciding: Deciding, head: RoomHead | undefined, send: S
   return decideMembership(deciding, head, send) ?? (head && decideInvite(deciding, head, send));
 }
 
-function decideSendEvent({ picture, signer, input, place }: Deciding, head: RoomHead, send: SendEvent): RoomDecision {
+function decideSendEvent(deciding: Deciding, head: RoomHead, send: SendEvent): RoomDecision {
+  const { picture, signer, input, place } = deciding;
   const made = makeEvent({
     picture, head, signer, sender: send.sender, draft: send.event, originServerTs: input.originServerTs,
     deviceId: send.deviceId, txnId: send.txnId, sequence: place.nextSequence,
   });
-  if (made.kind === 'refused') return rejected(made.why);
+  if (made.kind === 'refused') return (made.why.errcode === UNABLE_TO_AUTHORISE ? askToAuthorise(deciding, head, send) : undefined) ?? rejected(made.why);
   if (made.kind === 'same') return { kind: 'accepted', effects: NO_EFFECTS, outputs: [], result: { event_id: made.eventId } };
+  // It asked another server, and then did not need it.
+  const need = picture.remote.needs.size === 0 ? undefined : ownNeed(picture.remote, input);
   return {
     kind: 'accepted',
     effects: {
       inputId: input.inputId, roomId: input.roomId, room: rowAfter(head, made.event, extremitiesAfter(head, made.event)), events: [made.event], redactions: made.redaction === undefined ? [] : [made.redaction],
+      ...(need !== undefined && { needs: { closed: [need.needId] } }),
     },
     outputs: [encodeEvent(headerOf(input, head.version.id), made.event)],
     result: { event_id: made.event.eventId },

@@ -8,6 +8,8 @@ import { knowsState, membershipOf, stateEntry, type RoomHead } from './room-head
 
 type Content = Readonly<Record<string, unknown>>;
 
+export const UNABLE_TO_AUTHORISE = 'M_UNABLE_TO_AUTHORISE_JOIN';
+
 /** Whether the join rule asks for a member who authorises a join. */
 export function isRestricted(joinRules: Content | undefined): boolean {
   return joinRules?.join_rule === 'restricted' || joinRules?.join_rule === 'knock_restricted';
@@ -56,7 +58,7 @@ export function chooseAuthoriser(picture: Picture, head: RoomHead, user: string,
     const joined = knowsState(head, 'm.room.member', candidate) && membershipOf(head, candidate) === 'join';
     if (joined && userPower(power, candidate) >= inviteLevel) return candidate;
   }
-  return refused(400, 'M_UNABLE_TO_AUTHORISE_JOIN', 'No member of the room on this server may authorise the join');
+  return refused(400, UNABLE_TO_AUTHORISE, 'No member of the room on this server may authorise the join');
 }
 
 function candidatesOf(picture: Picture, head: RoomHead, serverName: string): string[] {

@@ -74,7 +74,7 @@ function place(deciding: Deciding, at: GraphAt, { receive, pdu, needs }: Receive
 }
 
 /** The state that another server has told, as an overlay; undefined: lacking. */
-function stagedState(at: GraphAt, stageId: string): Overlay | undefined {
+export function stagedState(at: GraphAt, stageId: string): Overlay | undefined {
   const whole = wholeState(at);
   const staged = at.graph.stages.get(stageId);
   if (staged === undefined) at.graph.wants.stages.add(stageId);

@@ -10,10 +10,11 @@ import { rejected, type Deciding, type RoomDecision } from '../input/decision.ts
 import { parseContent } from '../input/parse-content.ts';
 import { refused } from '../input/refused.ts';
 import { membershipOf, stateEntry, type RoomHead } from '../input/room-head.ts';
-import { isServerIn, memberRef, type OutsideMember } from './facts.ts';
+import { isServerIn, memberRef, type OutsideMember, type RemoteNeed } from './facts.ts';
 import { finishJoin } from './finish-join.ts';
 import { finishLeave, leaveAlone, leftAlready } from './finish-leave.ts';
 import { giveUp, inputKey, isPending, isTooLate, JOIN_MS_MAX, joinKey, LEAVE_MS_MAX, NOBODY_ANSWERED, openNeed, openNeeds, ownNeed, refusalOf, sameAtWork, waitFor } from './needs.ts';
+import { placeMember } from './place-member.ts';
 
 /** Servers that are asked, at most. */
 const VIA_MAX = 20;
@@ -44,13 +45,35 @@ export function decideMembership(deciding: Deciding, head: RoomHead | undefined,
   if (membership === undefined) return undefined;
   const { picture: { remote: facts }, input, signer } = deciding;
   if (!facts.read.has(input.inputId)) return { kind: 'lacking' };
-  if (head !== undefined && isServerIn(facts, head, signer.serverName)) return undefined;
+  const inside = head !== undefined && isServerIn(facts, head, signer.serverName) ? head : undefined;
+  if (inside !== undefined && ownNeed(facts, input) === undefined) return undefined;
   const content = parseContent(send.event.content)!;
   const problem = problemOf(content, send.sender);
   if (problem !== undefined) return rejected(problem);
   const { join_authorised_via_users_server: _given, ...rest } = content;
   const wish: OwnMembership = { deciding, head, send, membership, content: rest, outside: outsideOf(deciding, head, send.sender) };
+  if (inside !== undefined) return decideInside(wish, inside);
   return membership === 'join' ? decideJoin(wish) : decideLeave(wish);
+}
+
+/** A join of a room that this server is in, but where none of its users may let others in (spec: client-server, "Restricted rooms"); undefined: there is nobody to ask. */
+export function askToAuthorise(deciding: Deciding, head: RoomHead, send: SendEvent): RoomDecision | undefined {
+  const { join_authorised_via_users_server: _given, ...content } = parseContent(send.event.content)!;
+  const wish: OwnMembership = { deciding, head, send, membership: 'join', content, outside: undefined };
+  const via = viaOf(wish, []);
+  if (via.length === 0) return undefined;
+  const atWork = joinAtWork(deciding);
+  return atWork === undefined ? askToJoin(wish, via) : waitFor(atWork);
+}
+
+/** With a need of its own, in a room that this server is in: it was authorised by another server, or another user's join has come first. */
+function decideInside(wish: OwnMembership, head: RoomHead): RoomDecision | undefined {
+  const { deciding, membership } = wish;
+  const need = ownNeed(deciding.picture.remote, deciding.input)!;
+  if (isPending(need, deciding.place)) return waitFor(need);
+  if (need.answer?.status === 200) return placeMember(wish, { head, needId: need.needId, answer: need.answer });
+  // Here a leave needs nobody else.
+  return membership === 'leave' ? undefined : giveUp(deciding, need.needId, need.answer === undefined ? NOBODY_ANSWERED : refusalOf(need.answer));
 }
 
 /** What `makeEvent` would find wrong with the content. The shape of a membership is the same in all versions. */
@@ -75,7 +98,7 @@ function outsideOf({ picture: { remote }, input }: Deciding, head: RoomHead | un
 }
 
 function decideJoin(wish: OwnMembership): RoomDecision | undefined {
-  const { deciding, head, send } = wish;
+  const { deciding } = wish;
   const { picture: { remote: facts }, input, place } = deciding;
   const need = ownNeed(facts, input);
   if (need !== undefined) {
@@ -83,14 +106,23 @@ function decideJoin(wish: OwnMembership): RoomDecision | undefined {
     if (need.answer === undefined) return giveUp(deciding, need.needId, NOBODY_ANSWERED);
     return need.answer.status === 200 ? finishJoin(wish, need.needId, need.answer) : giveUp(deciding, need.needId, refusalOf(need.answer));
   }
-  const atWork = openNeeds(facts, place.nowMs).find(({ roomId, parkedKey }) => roomId === input.roomId && parkedKey === joinKey(input));
+  const atWork = joinAtWork(deciding);
   if (atWork !== undefined) return waitFor(atWork);
   const via = viaOf(wish, facts.rooms.get(input.roomId)?.servers ?? []);
-  if (via.length === 0) return undefined;
+  return via.length === 0 ? undefined : askToJoin(wish, via);
+}
+
+/** Another join of the room over federation. */
+function joinAtWork({ picture: { remote: facts }, input, place }: Deciding): RemoteNeed | undefined {
+  return openNeeds(facts, place.nowMs).find(({ roomId, parkedKey }) => roomId === input.roomId && parkedKey === joinKey(input));
+}
+
+function askToJoin(wish: OwnMembership, via: readonly string[]): RoomDecision {
+  const { deciding, head, send } = wish;
   if (isTooLate(deciding)) return rejected(NOBODY_ANSWERED);
   return openNeed(deciding, {
-    kind: 'remote_membership', key: joinKey(input), msMax: JOIN_MS_MAX, roomVersion: head?.version.id ?? wish.outside?.roomVersion ?? '',
-    body: { remoteMembership: { userId: send.sender, membership: 'join', via, content: jsonOf(wish.content) } },
+    kind: 'remote_membership', key: joinKey(deciding.input), msMax: JOIN_MS_MAX, roomVersion: head?.version.id ?? wish.outside?.roomVersion ?? '',
+    body: { remoteMembership: { userId: send.sender, membership: 'join', via: [...via], content: jsonOf(wish.content) } },
   });
 }
 
