@@ -22,6 +22,8 @@ export interface RoomQuery {
   roomTip(roomId: string): Promise<RoomTip | undefined>;
   /** Whether a user of the server is joined to the room now. */
   hasJoinedMember(roomId: string, serverName: string): Promise<boolean>;
+  /** Some of the users of the server that are joined to the room now, at most `limit`. */
+  someJoinedMembers(roomId: string, serverName: string, limit: number): Promise<string[]>;
   /** undefined when this server does not know the room. */
   roomVersion(roomId: string): Promise<string | undefined>;
   /** What a user here last was in a room by what other servers said while this one was not in it; undefined: nothing was said. */

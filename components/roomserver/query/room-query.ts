@@ -31,6 +31,9 @@ export function roomQuery(database: Database): RoomQuery {
     async hasJoinedMember(roomId, serverName) {
       return isStorable(roomId) && isStorable(serverName) && (await readSomeJoined(database, roomId, `:${serverName}`, 1)).length > 0;
     },
+    async someJoinedMembers(roomId, serverName, limit) {
+      return isStorable(roomId) && isStorable(serverName) ? readSomeJoined(database, roomId, `:${serverName}`, limit) : [];
+    },
     async roomVersion(roomId) {
       if (!isStorable(roomId)) return undefined;
       const rows = await database.query<{ room_version: string }>('SELECT room_version FROM rooms WHERE room_id = ?', [roomId]);
