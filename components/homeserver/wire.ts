@@ -13,6 +13,7 @@ import { roomOutputCodec, userOutputCodec, type Codec } from '../../pkg/log/code
 import { createCommandClient } from '../../pkg/log/command-client.ts';
 import type { LogDriver } from '../../pkg/log/log.ts';
 import { outboxReader } from '../../pkg/log/outbox.ts';
+import type { OutboxReader } from '../../pkg/log/outbox-reader.ts';
 import { outputConsumerName } from '../../pkg/log/output-consumer.ts';
 import { readSequences } from '../../pkg/log/positions.ts';
 import { outcomeLookup } from '../../pkg/log/remembered-inputs.ts';
@@ -86,10 +87,7 @@ export async function wire(options: WireOptions): Promise<Homeserver> {
   const common = { runtime, driver, partitionMap, exclusive, serverName };
   const applied = (log: 'room-output' | 'user-output') => () => readSequences(databases.syncapi, outputConsumerName(SYNCAPI_CONSUMER, log));
   const federated = () => sequencesIfAny(databases.federationapi, outputConsumerName(FEDERATIONAPI_CONSUMER, 'room-output'), settings.partitions);
-  const roomOutput = {
-    roomOutbox: outboxReader(databases.roomserver, 'room-output', ROOMSERVER_CONSUMER),
-    roomSnapshot: async (partition: number, after: number, limit: number) => enveloped(roomOutputCodec, await roomSnapshot(databases.roomserver, partition, after, limit)),
-  };
+  const roomOutput = roomOutputOf(databases.roomserver);
 
   const parts: Part[] = [];
   const routes: Route[] = [];
@@ -117,8 +115,7 @@ export async function wire(options: WireOptions): Promise<Homeserver> {
   }
   if (roles.includes('federationapi')) {
     const federationapi = createFederationapi({
-      ...common, ...ports, ...roomOutput, database: databases.federationapi, signingKey, version: VERSION, commands, transport,
-      signedTransport: signed,
+      ...common, ...ports, ...roomOutput, database: databases.federationapi, signingKey, version: VERSION, commands, transport, signedTransport: signed,
       roomHistoryQuery: roomHistoryQuery(databases.roomserver),
       settings: { trustedKeyServers: [], deniedServers: [], wellKnownServer: '', ...settings.federation },
     });
@@ -153,6 +150,14 @@ function healthChecks(options: WireOptions, parts: readonly Part[]): HealthCheck
       check: () => database.ping().then(() => undefined, (error: unknown) => `does not answer: ${error instanceof Error ? error.message : String(error)}`),
     })),
   ];
+}
+
+/** What readers of room-output need beside the log: what it no longer carries. */
+function roomOutputOf(database: Database): { roomOutbox: OutboxReader; roomSnapshot: (partition: number, after: number, limit: number) => Promise<OutputEnvelope[]> } {
+  return {
+    roomOutbox: outboxReader(database, 'room-output', ROOMSERVER_CONSUMER),
+    roomSnapshot: async (partition, after, limit) => enveloped(roomOutputCodec, await roomSnapshot(database, partition, after, limit)),
+  };
 }
 
 /** Records made again from an owner's tables, as its outbox would give them. */

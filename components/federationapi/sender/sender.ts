@@ -62,8 +62,8 @@ const LANES = {
   /** Those that failed last time. */
   failing: { places: 50, slowMs: 10_000, slowMax: 50 },
 };
-/** How long what is under way may take when the destination is given to another instance, or the process stops. */
-const GRACE_MS = 2000;
+/** How long what is under way may take when the destination is given to another instance, which waits for it, or the process stops. */
+const GRACE_MS = { revoked: 200, stop: 2000 };
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
 export function createSender(deps: SenderDeps): Sender {
@@ -108,7 +108,7 @@ class QueueSender implements Sender {
         this.#owned.add(partition);
         this.#lookForAll();
       },
-      revoked: (partition) => this.#giveUp((destination) => destination.partition === partition, [partition]),
+      revoked: (partition) => this.#giveUp((destination) => destination.partition === partition, [partition], GRACE_MS.revoked),
     });
   }
 
@@ -126,7 +126,7 @@ class QueueSender implements Sender {
     this.#stopping = true;
     await this.#listening?.close();
     await Promise.all(this.#tasks.map((task) => task.stop()));
-    await this.#giveUp(() => true, [...this.#owned]);
+    await this.#giveUp(() => true, [...this.#owned], GRACE_MS.stop);
     await this.#leases.stop();
   }
 
@@ -269,25 +269,30 @@ class QueueSender implements Sender {
   }
 
   async #keepSweeping(signal: AbortSignal): Promise<void> {
-    const { database, runtime: { clock, logger } } = this.#deps;
+    const { clock, logger } = this.#deps.runtime;
     while (!signal.aborted) {
       await clock.sleep(SWEEP_MS, signal);
-      let events = 0;
       try {
-        for (const destination of [...this.#destinations.values()]) {
-          if (signal.aborted) return;
-          events += await keepQueueShort({ database, metrics: this.#metrics }, destination);
-          await clock.yield();
-        }
-        this.#metrics.queued(events);
+        await this.#sweep(signal);
       } catch (error) {
         logger.warn({ error }, 'the queues of other servers could not be looked through; trying again');
       }
     }
   }
 
+  async #sweep(signal: AbortSignal): Promise<void> {
+    const { database, runtime: { clock } } = this.#deps;
+    let events = 0;
+    for (const destination of [...this.#destinations.values()]) {
+      if (signal.aborted) return;
+      events += await keepQueueShort({ database, metrics: this.#metrics }, destination);
+      await clock.yield();
+    }
+    this.#metrics.queued(events);
+  }
+
   /** Lets go of destinations; resolves when nothing of them is under way. */
-  async #giveUp(which: (destination: Destination) => boolean, partitions: readonly number[]): Promise<void> {
+  async #giveUp(which: (destination: Destination) => boolean, partitions: readonly number[], graceMs: number): Promise<void> {
     for (const partition of partitions) this.#owned.delete(partition);
     const leaving = [...this.#destinations.values()].filter(which);
     for (const destination of leaving) {
@@ -295,8 +300,8 @@ class QueueSender implements Sender {
       destination.timer?.cancel();
       for (const lane of Object.values(this.#lanes)) lane.remove(destination);
     }
-    const grace = this.#deps.runtime.clock.timer(GRACE_MS, () => leaving.forEach((destination) => destination.abort.abort()));
-    await Promise.all(leaving.map((destination) => destination.running));
+    const grace = this.#deps.runtime.clock.timer(graceMs, () => leaving.forEach((destination) => destination.abort.abort()));
+    await Promise.all(leaving.flatMap((destination) => destination.running ?? []));
     grace.cancel();
   }
 }
