@@ -139,8 +139,8 @@ export class RoomHistory {
     return this.#append(this.#build(type, sender, content, { roomId: this.roomId, ...options }), options);
   }
 
-  state(type: string, stateKey: string, content: Record<string, unknown>, sender: string): HistoryEvent {
-    return this.send(type, sender, content, { stateKey });
+  state(type: string, stateKey: string, content: Record<string, unknown>, sender: string, options: SendOptions = {}): HistoryEvent {
+    return this.send(type, sender, content, { ...options, stateKey });
   }
 
   /** Sets a user's membership, by the user unless `sender` says otherwise. */
