@@ -1,0 +1,202 @@
+/** Missing events, auth chains and states from other servers that give them, give part of them, or lie. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { authEventIds, prevEventIds, type Pdu } from '../../../pkg/matrix/events/pdu.ts';
+import { needWorld, refusal, type NeedWorld, type NewNeed, type Peer } from '../../../test/kit/need-world.ts';
+import { RoomDag } from '../../../test/kit/room-dag.ts';
+import { CREATOR } from '../../../test/kit/room-state.ts';
+
+function chat(messages: number): RoomDag {
+  const dag = new RoomDag('11');
+  dag.send({ type: 'm.room.member', sender: CREATOR, state_key: CREATOR, content: { membership: 'join' } });
+  for (let i = 0; i < messages; i += 1) dag.send({ type: 'm.room.message', sender: CREATOR, content: { body: String(i) } });
+  return dag;
+}
+
+function missingOf(dag: RoomDag, eventId: string, earliest: string[]): NewNeed {
+  return { needId: `n${eventId}`, roomId: dag.roomId, roomVersion: '11', missingEvents: { origin: 'one.test', eventId, earliest, minDepth: 1 } };
+}
+
+/** Answers get_missing_events as servers do: breadth first, at most 20. */
+function historian(dag: RoomDag, change: (events: Pdu[]) => unknown = (events) => events): Peer {
+  return ({ body }) => {
+    const { earliest_events: earliest, latest_events: latest } = body as { earliest_events: string[]; latest_events: string[] };
+    const stop = new Set([...earliest, ...latest]);
+    const queue = latest.flatMap((eventId) => prevEventIds(dag.pdu(eventId)!));
+    const given: Pdu[] = [];
+    for (let eventId = queue.shift(); eventId !== undefined && given.length < 20; eventId = queue.shift()) {
+      if (stop.has(eventId)) continue;
+      stop.add(eventId);
+      given.push(dag.pdu(eventId)!);
+      queue.push(...prevEventIds(dag.pdu(eventId)!));
+    }
+    return { events: change(given.reverse()) };
+  };
+}
+
+const receivedBy = (world: NeedWorld): string[] => world.inputs.flatMap(({ receivePdu }) => receivePdu?.eventId ?? []);
+
+test('a gap of fifty events is closed by several questions, and comes oldest first, then the answer', async () => {
+  const world = await needWorld();
+  const dag = chat(52);
+  const [, , first, ...rest] = dag.accepted;
+  const last = rest.at(-1)!;
+  world.known.add(first!);
+  world.peers.set('one.test', historian(dag, (events) => events.reverse()));
+  const answer = await world.answerTo(missingOf(dag, last, [first!]));
+  assert.deepEqual([answer?.status, answer?.origin], [200, 'one.test']);
+  assert.deepEqual(receivedBy(world), rest.slice(0, -1));
+  assert.equal(world.asked.length, 3);
+  assert.ok(world.inputs.every(({ receivePdu, replyTo }) => replyTo === '' && (!receivePdu || (receivePdu.needId === `n${last}` && receivePdu.origin === 'one.test'))));
+  await world.close();
+});
+
+test('a server that gives events without end, wrong ones, or always the same is asked a bounded number of times', async () => {
+  const dag = chat(900);
+  const last = dag.newest;
+  const forged = (pdu: Pdu): Pdu => ({ ...pdu, sender: '@other:one.test' });
+  const cases: [name: string, change: (events: Pdu[]) => unknown, questionsMax: number, received: (count: number) => boolean][] = [
+    ['without end', (events) => events, 40, (count) => count === 600],
+    ['wrong ones', (events) => events.map(forged), 1, (count) => count === 0],
+    ['always the same', () => [dag.pdu(dag.accepted[5]!)], 2, (count) => count === 1],
+    ['the event itself', () => [dag.pdu(last)], 1, (count) => count === 0],
+    ['nothing', () => [], 1, (count) => count === 0],
+  ];
+  for (const [name, change, questionsMax, received] of cases) {
+    const world = await needWorld();
+    world.peers.set('one.test', historian(dag, change));
+    assert.equal((await world.answerTo(missingOf(dag, last, [])))?.status, 200, name);
+    assert.ok(world.asked.length <= questionsMax, `${name}: ${world.asked.length} questions`);
+    assert.ok(received(receivedBy(world).length), `${name}: ${receivedBy(world).length} events`);
+    await world.close();
+  }
+});
+
+test('what came before a server went away is of use; nothing at all is a failure', async () => {
+  const world = await needWorld();
+  const dag = chat(50);
+  const peer = historian(dag);
+  world.peers.set('one.test', (request) => (world.asked.length > 1 ? Promise.reject(refusal(500, 'M_UNKNOWN')) : peer(request)));
+  const answer = await world.answerTo(missingOf(dag, dag.newest, []));
+  assert.deepEqual([answer?.status, receivedBy(world).length], [200, 20]);
+  assert.deepEqual((await world.answerTo(missingOf(dag, dag.accepted[9]!, [])))?.status, 502);
+  await world.close();
+});
+
+test('an auth chain is staged without what is known, and imported as events of no current state', async () => {
+  const world = await needWorld();
+  const dag = chat(1);
+  const [create, member, message] = dag.accepted as [string, string, string];
+  world.known.add(create);
+  world.peers.set('one.test', () => ({ auth_chain: [member, create, member].map((eventId) => dag.pdu(eventId)) }));
+  const answer = await world.answerTo({ needId: 'a', roomId: dag.roomId, roomVersion: '11', eventAuth: { origin: 'one.test', eventId: message } });
+  assert.deepEqual([answer?.status, answer?.stageId], [200, 'a']);
+  assert.deepEqual((await world.staged.slice('a', 0, 10)).map(({ eventId, inState }) => [eventId, inState]), [[member, false]]);
+  assert.deepEqual(await world.staged.stateIds('a'), []);
+  assert.deepEqual(world.inputs.flatMap(({ importState }) => importState ?? []).map(({ from, to, current, roomVersion }) => [from, to, current, roomVersion]), [[0, 1, false, '11']]);
+  await world.close();
+});
+
+interface StateServer {
+  readonly dag: RoomDag;
+  readonly state: readonly string[];
+  readonly chain: readonly string[];
+  readonly hidden?: ReadonlySet<string>;
+}
+
+function stateServer({ dag, state, chain, hidden = new Set() }: StateServer): Peer {
+  const pdus = (eventIds: readonly string[]) => eventIds.filter((eventId) => !hidden.has(eventId)).map((eventId) => dag.pdu(eventId));
+  return ({ path }) => {
+    if (path.includes('/state_ids/')) return { pdu_ids: state, auth_chain_ids: chain };
+    if (path.includes('/state/')) return { pdus: pdus(state), auth_chain: pdus(chain) };
+    const given = pdus([decodeURIComponent(path.split('/').at(-1)!)]);
+    if (given.length === 0) throw refusal(404, 'M_NOT_FOUND');
+    return { origin: 'one.test', origin_server_ts: 1, pdus: given };
+  };
+}
+
+function roomWithMembers(members: number): StateServer {
+  const dag = new RoomDag('11');
+  dag.send({ type: 'm.room.member', sender: CREATOR, state_key: CREATOR, content: { membership: 'join' } });
+  dag.send({ type: 'm.room.join_rules', sender: CREATOR, state_key: '', content: { join_rule: 'public' } });
+  for (let i = 0; i < members; i += 1) dag.send({ type: 'm.room.member', sender: `@m${i}:two.test`, state_key: `@m${i}:two.test`, content: { membership: 'join' } });
+  const state = [...dag.stateAfter().values()];
+  return { dag, state, chain: [...new Set(state.flatMap((eventId) => authEventIds(dag.pdu(eventId)!)))] };
+}
+
+const stateOf = (dag: RoomDag): NewNeed => ({ needId: 's', roomId: dag.roomId, roomVersion: '11', stateAt: { origin: 'one.test', eventId: dag.newest } });
+
+test('of a state that is mostly known only the rest is fetched, one by one; the stage names the whole state', async () => {
+  const world = await needWorld();
+  const room = roomWithMembers(30);
+  const unknown = room.state.slice(-3);
+  for (const eventId of room.state.slice(0, -3)) world.known.add(eventId);
+  world.peers.set('one.test', stateServer(room));
+  const answer = await world.answerTo(stateOf(room.dag));
+  assert.deepEqual([answer?.status, answer?.stageId], [200, 's']);
+  assert.equal(world.asked.filter((line) => line.includes('/event/')).length, 3);
+  assert.deepEqual((await world.staged.slice('s', 0, 100)).map(({ eventId }) => eventId), unknown);
+  assert.deepEqual(new Set(await world.staged.stateIds('s')), new Set(room.state));
+  await world.close();
+});
+
+test('a state that is mostly unknown is fetched as a whole; what is missing from it is asked for by itself, and then left out', async () => {
+  const world = await needWorld();
+  const room = roomWithMembers(30);
+  const hidden = room.state.at(-1)!;
+  world.peers.set('one.test', stateServer({ ...room, hidden: new Set([hidden]) }));
+  assert.equal((await world.answerTo(stateOf(room.dag)))?.status, 200);
+  assert.deepEqual(world.asked.map((line) => line.split('/')[4]), ['state_ids', 'state', 'event']);
+  assert.deepEqual(new Set(await world.staged.stateIds('s')), new Set(room.state.slice(0, -1)));
+  await world.close();
+});
+
+test('a server that names a state and gives none of it, or names nonsense, fulfils nothing', async () => {
+  const room = roomWithMembers(30);
+  const cases: Peer[] = [
+    stateServer({ ...room, hidden: new Set([...room.state, ...room.chain]) }),
+    () => ({ pdu_ids: ['nonsense'], auth_chain_ids: [] }),
+    () => ({ pdu_ids: [] }),
+    () => Promise.reject(refusal(403, 'M_FORBIDDEN')),
+  ];
+  for (const peer of cases) {
+    const world = await needWorld();
+    world.peers.set('one.test', peer);
+    const answer = await world.answerTo(stateOf(room.dag));
+    assert.ok(answer !== undefined && answer.status >= 400 && world.inputs.length === 1);
+    assert.ok(world.asked.length < 50);
+    await world.close();
+  }
+});
+
+test('after a crash during the import the next owner imports the same stage, and asks nobody again', async () => {
+  const world = await needWorld();
+  const room = roomWithMembers(30);
+  world.peers.set('one.test', stateServer(room));
+  world.logIsAway = true;
+  await world.take(stateOf(room.dag));
+  const isWhole = async (): Promise<boolean> => (await world.database.query('SELECT 1 FROM stages WHERE answer IS NOT NULL')).length === 1;
+  for (let turns = 0; turns < 20 && !(await isWhole()); turns += 1) await world.runtime.advance(100);
+  const [staged, asked] = [await world.staged.slice('s', 0, 100), world.asked.length];
+  assert.ok(staged.length > 30);
+  await world.runner.stop();
+  world.logIsAway = false;
+  world.runner = world.newRunner();
+  await world.runner.start();
+  assert.ok(await world.until(() => world.inputs.some(({ answer }) => answer?.status === 200)));
+  assert.deepEqual([world.asked.length, await world.staged.slice('s', 0, 100)], [asked, staged]);
+  assert.deepEqual(world.inputs.map(({ inputId }) => inputId), ['need:s:import:0', 'answer:s']);
+  await world.close();
+});
+
+test('stages go after an hour', async () => {
+  const world = await needWorld();
+  const room = roomWithMembers(30);
+  world.peers.set('one.test', stateServer(room));
+  assert.equal((await world.answerTo(stateOf(room.dag)))?.status, 200);
+  await world.runtime.advance(50 * 60_000);
+  assert.ok((await world.staged.stateIds('s')).length > 30);
+  await world.runtime.advance(12 * 60_000);
+  assert.deepEqual([await world.staged.stateIds('s'), await world.database.query('SELECT 1 FROM stages')], [[], []]);
+  await world.close();
+});
