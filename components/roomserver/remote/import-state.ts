@@ -14,6 +14,7 @@ import { headerOf, NO_EFFECTS, type Deciding, type RoomDecision } from '../input
 import type { NewEvent, StateStep } from '../input/effects.ts';
 import { DEFAULT_VISIBILITY } from '../input/history-visibility.ts';
 import type { RoomHead } from '../input/room-head.ts';
+import { isStorable } from '../query/stored-event.ts';
 import { isServerIn } from './facts.ts';
 import { encodeSlice } from './outputs.ts';
 
@@ -46,7 +47,7 @@ function isAwaited({ picture: { remote: facts }, place }: Deciding, needId: stri
   return need !== undefined && need !== null && need.answer === undefined && need.deadlineMs > place.nowMs;
 }
 
-/** Events that cite something unknown, and events of other rooms, are left out. */
+/** Events that cite something unknown, events of other rooms, and what no table can hold, are left out. */
 function judge({ picture: { remote: facts }, input }: Deciding, staged: readonly StagedEvent[], version: RoomVersion): Judged[] {
   const here = new Map<string, AuthEvent>();
   const known = (eventId: string): AuthEvent | undefined => facts.events.get(eventId) ?? here.get(eventId);
@@ -72,7 +73,8 @@ interface Judging {
 
 /** undefined: it cannot be judged. */
 function isRejected({ staged: { eventId, pdu: bytes }, pdu, roomId, version, known }: Judging): boolean | undefined {
-  if ((pdu.room_id ?? roomIdOfCreateEvent(eventId)) !== roomId) return undefined;
+  const texts = [eventId, pdu.type, pdu.sender, pdu.state_key ?? ''];
+  if ((pdu.room_id ?? roomIdOfCreateEvent(eventId)) !== roomId || !texts.every(isStorable)) return undefined;
   const outcome = checkAuthorisation({ event: { eventId, roomId, pdu, json: Buffer.from(bytes).toString(), redacted: false }, version, authEvents: known });
   return outcome.outcome === 'incomplete' ? undefined : outcome.outcome !== 'accepted';
 }

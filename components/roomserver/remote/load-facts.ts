@@ -11,6 +11,7 @@ import type { NeedRow, StateEntry } from '../input/effects.ts';
 import { loadState } from '../input/load-state.ts';
 import { parseContent } from '../input/parse-content.ts';
 import type { Picture } from '../input/picture.ts';
+import { isStorable } from '../query/stored-event.ts';
 import { readSomeJoined, readState } from '../storage/read-events.ts';
 import { stateRef } from '../storage/refs.ts';
 import { answerIn, memberRef, type Landing, type RemoteFacts, type RemoteNeed } from './facts.ts';
@@ -35,7 +36,7 @@ export async function loadFacts(loading: FactsLoading, picture: Picture, input: 
   if (facts.read.has(input.inputId)) return;
   if (sendEvent) await loadSend(loading, picture, { input, send: sendEvent });
   if (answer) await readNeeds(loading.database, facts, ['need_id', answer.needId]);
-  if (receiveInvite) await loadInvite(loading, facts, { input, invite: receiveInvite });
+  if (receiveInvite) await loadInvite(loading, picture, { input, invite: receiveInvite });
   if (importState) await loadImport(loading, facts, { input, slice: importState });
   facts.read.add(input.inputId);
 }
@@ -57,10 +58,13 @@ async function loadSend(loading: FactsLoading, picture: Picture, { input, send }
   }
 }
 
-async function loadInvite(loading: FactsLoading, facts: RemoteFacts, { input, invite }: { input: RoomInput; invite: ReceiveInvite }): Promise<void> {
+async function loadInvite(loading: FactsLoading, { remote: facts, heads }: Picture, { input, invite }: { input: RoomInput; invite: ReceiveInvite }): Promise<void> {
   await readPresence(loading, facts, input.roomId);
   const target = parseContent(invite.pdu)?.['state_key'];
-  if (typeof target === 'string') await readOutside(loading.database, facts, input.roomId, target);
+  if (typeof target !== 'string' || !isStorable(target)) return;
+  const head = heads.get(input.roomId);
+  if (head !== undefined) await loadState(loading.database, [{ head, type: 'm.room.member', stateKey: target }]);
+  await readOutside(loading.database, facts, input.roomId, target);
 }
 
 interface NeedSql extends SqlRow {
@@ -140,7 +144,7 @@ async function loadImport(loading: FactsLoading, facts: RemoteFacts, { input, sl
 async function readAuthEvents(database: Database, facts: RemoteFacts, { roomId, eventIds }: { roomId: string; eventIds: readonly string[] }): Promise<void> {
   if (eventIds.length === 0) return;
   const rows = await database.queryIn<{ event_id: string; room_id: string; json: Uint8Array; rejected: number }>(
-    'SELECT event_id, room_id, json, rejected FROM events WHERE event_id IN (??)', [], eventIds.filter((eventId) => !eventId.includes('\0') && eventId.isWellFormed()));
+    'SELECT event_id, room_id, json, rejected FROM events WHERE event_id IN (??)', [], eventIds.filter(isStorable));
   for (const eventId of eventIds) facts.events.set(eventId, null);
   for (const row of rows) {
     if (row.room_id === roomId) facts.events.set(row.event_id, { event: JSON.parse(Buffer.from(row.json).toString()) as Pdu, rejected: row.rejected === 1 });

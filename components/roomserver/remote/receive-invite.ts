@@ -8,6 +8,7 @@ import type { OutsideRow } from '../input/effects.ts';
 import { parseContent } from '../input/parse-content.ts';
 import { forbidden, refused } from '../input/refused.ts';
 import { membershipOf, type RoomHead } from '../input/room-head.ts';
+import { isStorable } from '../query/stored-event.ts';
 import { isServerIn, memberRef } from './facts.ts';
 import { encodeOutside } from './outputs.ts';
 
@@ -19,7 +20,7 @@ export function decideReceiveInvite(deciding: Deciding, head: RoomHead | undefin
   if (version === undefined) return rejected(refused(400, 'M_INCOMPATIBLE_ROOM_VERSION', `This server does not support room version ${invite.roomVersion}`));
   const pdu = parseContent(invite.pdu) as Pdu | undefined;
   const target = pdu?.state_key;
-  if (pdu === undefined || target === undefined || !isInvite(pdu, input.roomId) || !isLocalUser(target, signer.serverName)) {
+  if (pdu === undefined || typeof target !== 'string' || !isInvite(pdu, input.roomId) || ![target, pdu.sender, invite.eventId].every(isStorable) || !isLocalUser(target, signer.serverName)) {
     return rejected(refused(400, 'M_INVALID_PARAM', 'The event is not an invite of a user of this server'));
   }
   const done = { kind: 'accepted', effects: NO_EFFECTS, outputs: [], result: { event_id: invite.eventId } } as const;
