@@ -65,7 +65,7 @@ export async function dequeueAll(tx: Transaction, destination: string): Promise<
 /** How many events wait for the destination; not counted beyond `max` + 1. */
 export async function countQueued(reader: Reader, destination: string, max: number): Promise<number> {
   const rows = await reader.query<SqlRow & { n: number }>(
-    'SELECT COUNT(*) AS n FROM (SELECT 1 AS one FROM destination_queue WHERE destination = ? LIMIT ?) AS some', [destination, max + 1]);
+    'SELECT COUNT(*) AS n FROM (SELECT event_id FROM destination_queue WHERE destination = ? LIMIT ?) AS counted', [destination, max + 1]);
   return rows[0]?.n ?? 0;
 }
 

@@ -1,0 +1,89 @@
+/** The tables of what is sent to other servers, on every database. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { federationapiMigrations } from '../../../components/federationapi/index.ts';
+import { countQueued, dequeue, dequeueAll, enqueue, keepNewestOfRooms, readQueue, readWaitingDestinations } from '../../../components/federationapi/storage/destination-queue.ts';
+import { clearBackoff, readBackoffs, writeBackoff } from '../../../components/federationapi/storage/destinations.ts';
+import { readJoinedHosts, writeJoinedHosts } from '../../../components/federationapi/storage/joined-hosts.ts';
+import { ensureQueueStarts, readQueueStarts } from '../../../components/federationapi/storage/queue-starts.ts';
+import { logMigrations } from '../../../pkg/log/tables.ts';
+import type { Database } from '../../../pkg/storage/database.ts';
+import { migrate } from '../../../pkg/storage/migrate.ts';
+import { onEachBackend } from './backends.ts';
+
+onEachBackend('destination queues', (backend) => {
+  async function tables(): Promise<Database> {
+    const database = await backend.open();
+    await migrate(database, 'log', logMigrations, 0);
+    await migrate(database, 'federationapi', federationapiMigrations, 0);
+    return database;
+  }
+
+  const queue = (database: Database, destination: string, places: readonly (readonly [partition: number, sequence: number, room?: string])[]) => database.transaction((tx) => enqueue(tx,
+    places.map(([originPartition, originSequence, roomId = '!r']) => ({ destination, originPartition, originSequence, roomId, eventId: `$${originPartition}.${originSequence}` })),
+    { nowMs: 5, partitionOfDestination: (name) => name.length % 4 }));
+  const ids = async (database: Database, destination: string, fromPartition = 0, limit = 100) => (await readQueue(database, destination, { fromPartition, limit })).map(({ eventId }) => eventId);
+
+  test('what is queued is read in the order of room-output, going round its partitions, and is there once', async () => {
+    const database = await tables();
+    await queue(database, 'b', [[2, 7], [2, 8], [0, 9], [1, 3]]);
+    await queue(database, 'b', [[2, 8], [1, 3]]);
+    await queue(database, 'c', [[2, 7]]);
+    assert.deepEqual(await ids(database, 'b'), ['$0.9', '$1.3', '$2.7', '$2.8']);
+    assert.deepEqual(await ids(database, 'b', 2), ['$2.7', '$2.8', '$0.9', '$1.3']);
+    assert.deepEqual(await ids(database, 'b', 2, 3), ['$2.7', '$2.8', '$0.9']);
+    assert.deepEqual(await ids(database, 'b', 3, 2), ['$0.9', '$1.3']);
+    assert.deepEqual([await countQueued(database, 'b', 10), await countQueued(database, 'b', 2), await countQueued(database, 'x', 2)], [4, 3, 0]);
+  });
+
+  test('what was sent is deleted, and nothing else', async () => {
+    const database = await tables();
+    await queue(database, 'b', [[1, 1], [1, 5], [1, 9], [2, 5]]);
+    await queue(database, 'c', [[1, 1], [1, 5]]);
+    const sent = await readQueue(database, 'b', { fromPartition: 0, limit: 2 });
+    await database.transaction((tx) => dequeue(tx, sent));
+    assert.deepEqual([await ids(database, 'b'), await ids(database, 'c')], [['$1.9', '$2.5'], ['$1.1', '$1.5']]);
+    await database.transaction((tx) => dequeueAll(tx, 'c'));
+    assert.deepEqual([await ids(database, 'b'), await ids(database, 'c')], [['$1.9', '$2.5'], []]);
+  });
+
+  test('the newest event of each room is kept', async () => {
+    const database = await tables();
+    await queue(database, 'b', [[1, 1, '!x'], [1, 2, '!y'], [1, 3, '!x'], [2, 1, '!z'], [2, 2, '!z']]);
+    await queue(database, 'c', [[1, 1, '!x'], [1, 9, '!x']]);
+    const { changes } = await database.transaction((tx) => keepNewestOfRooms(tx, 'b'));
+    assert.deepEqual([changes, await ids(database, 'b'), await ids(database, 'c')], [2, ['$1.2', '$1.3', '$2.2'], ['$1.1', '$1.9']]);
+  });
+
+  test('an owner finds the destinations of its partitions for which something waits', async () => {
+    const database = await tables();
+    assert.deepEqual(await readWaitingDestinations(database, 'sender', 'me'), []);
+    await database.transaction((tx) => tx.insertMany({
+      into: 'leases', columns: ['consumer', 'partition', 'owner', 'epoch', 'expires_at'],
+      rows: [['sender', 0, 'me', 1, 0], ['sender', 1, 'other', 1, 0], ['sender', 2, 'me', 1, 0], ['sender', 3, '', 1, 0], ['another', 1, 'me', 1, 0]],
+    }));
+    for (const name of ['b', 'aa', 'cc', 'ddd', 'eeee']) await queue(database, name, [[1, 1], [1, 2], [5, 6]]);
+    assert.deepEqual((await readWaitingDestinations(database, 'sender', 'me')).sort(), ['aa', 'cc', 'eeee']);
+    assert.deepEqual(await readWaitingDestinations(database, 'sender', 'other'), ['b']);
+  });
+
+  test('pauses are kept until the server answers', async () => {
+    const database = await tables();
+    const backoff = { failures: 1, pauseMs: 2000, pausedAtMs: 10, retryAtMs: 2010, failingSinceMs: 10 };
+    await database.transaction((tx) => writeBackoff(tx, 'b', 1, backoff));
+    await database.transaction((tx) => writeBackoff(tx, 'b', 1, { ...backoff, failures: 2, pauseMs: 4000 }));
+    assert.deepEqual(await readBackoffs(database, ['a', 'b']), new Map([['b', { ...backoff, failures: 2, pauseMs: 4000 }]]));
+    await database.transaction((tx) => clearBackoff(tx, 'b', 99));
+    assert.deepEqual(await readBackoffs(database, ['b']), new Map());
+    assert.deepEqual(await database.query('SELECT last_success_at FROM destinations', []), [{ last_success_at: 99 }]);
+  });
+
+  test('servers in rooms, and where queues start', async () => {
+    const database = await tables();
+    await database.transaction((tx) => writeJoinedHosts(tx, new Map([['!x', { reset: false, counts: new Map([['b', 2], ['c', 1]]) }], ['!y', { reset: true, counts: new Map([['b', 1], ['d', 0]]) }]])));
+    await database.transaction((tx) => writeJoinedHosts(tx, new Map([['!x', { reset: false, counts: new Map([['b', 3], ['c', 0]]) }], ['!y', { reset: true, counts: new Map([['e', 1]]) }]])));
+    assert.deepEqual(await readJoinedHosts(database, ['!x', '!y', '!z']), new Map([['!x', new Map([['b', 3]])], ['!y', new Map([['e', 1]])], ['!z', new Map()]]));
+    for (const heads of [[4], [9, 9]]) await ensureQueueStarts(database, { heads: async () => heads }, 2);
+    assert.deepEqual(await readQueueStarts(database), new Map([[0, 4], [1, 0]]));
+  });
+});
