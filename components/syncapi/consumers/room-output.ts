@@ -13,7 +13,7 @@ import type { DecodedRoomOutput, Records } from './decoded.ts';
 import { foreignEvents, readForeign } from './foreign-events.ts';
 import { resetRoom } from './reset-room.ts';
 import { memberChanges, planMemberships, planState, type MembershipPlan } from './room-rows.ts';
-import { writeMemberships, writeOutside, writeReceipts, writeRedactions, writeRooms, writeState } from './write-rows.ts';
+import { endOutside, writeMemberships, writeOutside, writeReceipts, writeRedactions, writeRooms, writeState } from './write-rows.ts';
 import { visibilitiesBefore, writeTimeline } from './write-timeline.ts';
 
 export interface RoomApplierDeps {
@@ -40,8 +40,8 @@ export function roomOutputApplier(deps: RoomApplierDeps): Applier<DecodedRoomOut
     },
     apply: async (tx, records) => {
       const users = new Set<string>();
-      for (const part of partsOf(records)) for (const userId of await applyPart(tx, part, foreign)) users.add(userId);
-      return whomToWake(records, [...users].filter((userId) => isLocalUser(userId, deps.serverName)));
+      for (const part of partsOf(records)) for (const userId of await applyPart(tx, part, { foreign, serverName: deps.serverName })) users.add(userId);
+      return whomToWake(records, [...users]);
     },
     committed: (records) => {
       for (const { output } of records) remember(deps.cache, output);
@@ -70,8 +70,8 @@ function partsOf(records: Records): Records[] {
   return parts.filter((part) => part.length > 0);
 }
 
-/** The users whose memberships changed. */
-async function applyPart(tx: Transaction, records: Records, foreign: ReadonlyMap<string, string>): Promise<Iterable<string>> {
+/** The users of this server whose memberships changed. */
+async function applyPart(tx: Transaction, records: Records, { foreign, serverName }: { foreign: ReadonlyMap<string, string>; serverName: string }): Promise<string[]> {
   const [first] = records;
   if (first?.output.record.stateSlice?.reset === true) await resetRoom(tx, first.output.record.roomId, first.sequence);
   const inRooms = records.filter(({ output }) => !output.record.outsideMembership);
@@ -84,7 +84,9 @@ async function applyPart(tx: Transaction, records: Records, foreign: ReadonlyMap
   await writeRedactions(tx, inRooms);
   await writeReceipts(tx, inRooms);
   const outside = await writeOutside(tx, records);
-  return [...memberships.users, ...outside];
+  const isHere = (userId: string): boolean => isLocalUser(userId, serverName);
+  await endOutside(tx, memberships.begins.filter(({ membership, userId }) => membership === 'join' && isHere(userId)));
+  return [...memberships.users, ...outside].filter(isHere);
 }
 
 async function plannedMemberships(tx: Transaction, records: Records, foreign: ReadonlyMap<string, string>): Promise<MembershipPlan> {

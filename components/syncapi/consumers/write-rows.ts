@@ -3,7 +3,7 @@ import type { SqlValue, Transaction } from '../../../pkg/storage/database.ts';
 import { OPEN, storable } from '../storage/rows.ts';
 import type { Records } from './decoded.ts';
 import { visibilitySet } from './foreign-events.ts';
-import type { MembershipPlan, StatePlan } from './room-rows.ts';
+import type { MembershipPlan, NewMembership, StatePlan } from './room-rows.ts';
 
 export async function writeRooms(tx: Transaction, records: Records, known: { counts: MembershipPlan['counts']; foreign: ReadonlyMap<string, string> }): Promise<void> {
   const rows = new Map<string, SqlValue[]>();
@@ -95,6 +95,12 @@ export async function writeOutside(tx: Transaction, records: Records): Promise<s
   const updates = columns.slice(2).map((column) => `${column} = excluded.${column}`);
   await insert(tx, { into: 'outside_memberships', columns, rows: [...rows.values()], onConflict: `ON CONFLICT (user_id, room_id) DO UPDATE SET ${updates.join(', ')}` });
   return users;
+}
+
+/** After these joins this server is in their rooms: what others said before counts no more. */
+export async function endOutside(tx: Transaction, joins: readonly NewMembership[]): Promise<void> {
+  const newest = new Map(joins.map(({ roomId, from }) => [roomId, from]));
+  for (const [roomId, from] of newest) await tx.run('DELETE FROM outside_memberships WHERE room_id = ? AND sequence < ?', [roomId, from]);
 }
 
 /** Inserts the rows, if there are any. */

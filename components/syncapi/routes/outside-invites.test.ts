@@ -97,9 +97,10 @@ test('when somebody else here joins, those who are invited still are, and what b
   await world.apply();
   const { next_batch: since } = await world.sync(bob);
   room.importState(1);
-  room.member(alice, 'join');
   await world.apply();
   assert.equal((await world.sync(bob, { since })).rooms, undefined);
+  room.member(alice, 'join');
+  await world.apply();
   assert.ok((await world.sync(bob)).rooms.invite[room.roomId]);
   room.member(bob, 'leave', { sender: zoe });
   await world.apply();
@@ -108,6 +109,15 @@ test('when somebody else here joins, those who are invited still are, and what b
   await world.apply();
   const again = (await world.sync(bob)).rooms.invite[room.roomId].invite_state.events;
   assert.ok(again.some((event: { type: string; sender: string }) => event.type === 'm.room.member' && event.sender === alice), 'now the room tells of itself');
+});
+
+test('an invite of which the room knows nothing is over when somebody else here joins', async () => {
+  const { room, world } = await scene();
+  room.outside(bob, 'invite', { sender: zoe });
+  room.importState();
+  room.member(alice, 'join');
+  await world.apply();
+  assert.equal((await world.sync(bob)).rooms, undefined);
 });
 
 test('an invite to a room that the server has left is there until it is over', async () => {

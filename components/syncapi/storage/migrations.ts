@@ -10,7 +10,7 @@
  *   room's owner.
  * - `timeline.others_changed`: with the event, the room's state changed in more than what the event itself sets (state resolution).
  * - `outside_memberships`: the newest of what other servers said of users here in rooms that this one was not in, with all that a client is told of it: there is no room that it
- *   could be read from.
+ *   could be read from. Once a user here has joined, the room tells of itself.
  */
 import type { Migration } from '../../../pkg/storage/database.ts';
 
@@ -118,6 +118,7 @@ export const syncapiMigrations: readonly Migration[] = [
         stripped_state BLOB NOT NULL,
         PRIMARY KEY (user_id, room_id)
       )`,
+      'CREATE INDEX outside_memberships_by_room ON outside_memberships (room_id)',
     ],
   },
 ];

@@ -11,7 +11,7 @@ export interface OutsideView {
 
 /**
  * The rooms of which the newest at the answer's position is what another server said; of those, which the answer shows: new ones, invites in full answers, and the ends of
- * invites as other leaves. Where this server has come into the room since, with the same event in the room's state, that is no news.
+ * invites as other leaves. While the room's state is on its way, with the same event in it, that is no news.
  */
 export function viewOutside(scope: SyncScope, memberships: ReadonlyMap<string, readonly MembershipRow[]>, rows: readonly OutsideRow[]): { views: OutsideView[]; roomIds: Set<string> } {
   const standing = rows.filter((row) => {
