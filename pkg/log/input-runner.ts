@@ -281,12 +281,15 @@ class Runner<Input extends InputHeader, Effects> implements InputRunner {
     const { consumer, database, processor, outputLog, runtime } = this.#options;
     const nowMs = runtime.clock.now();
     await database.transaction(async (tx) => {
+      // By itself: who is fenced must not run into what the new owner has written.
       await savePositions(tx, consumer, positions);
-      await writeOutbox(tx, outputLog, plan.outputs);
-      await rememberInputs(tx, consumer, nowMs, plan.remembered);
-      await saveParked(tx, consumer, plan.parked);
-      await saveDeadLetters(tx, consumer, nowMs, plan.deadLetters);
-      if (plan.accepted.length > 0) await processor.commit(tx, plan.accepted);
+      await Promise.all([
+        writeOutbox(tx, outputLog, plan.outputs),
+        rememberInputs(tx, consumer, nowMs, plan.remembered),
+        saveParked(tx, consumer, plan.parked),
+        saveDeadLetters(tx, consumer, nowMs, plan.deadLetters),
+        plan.accepted.length > 0 ? processor.commit(tx, plan.accepted) : undefined,
+      ]);
     });
   }
 

@@ -18,18 +18,16 @@ export async function commitBatch(tx: Transaction, accepted: readonly AcceptedIn
   const events = accepted.flatMap(({ place, effects }) => effects.events.map((event): PlacedEvent => ({
     roomId: effects.roomId, partition: place.partition, inputId: effects.inputId, event,
   })));
-  await writeRooms(tx, accepted);
-  await writeEvents(tx, events);
-  await writeEdges(tx, events);
-  await writeStates(tx, accepted);
+  await Promise.all([
+    writeRooms(tx, accepted), writeEvents(tx, events), writeEdges(tx, events), writeStates(tx, accepted), writeReceipts(tx, accepted), writeNeeds(tx, accepted),
+    writeOutsideMemberships(tx, accepted),
+  ]);
+  // The redacted event may be one of the batch.
   for (const { effects } of accepted) {
     for (const { eventId, redactedBy, bytes } of effects.redactions) {
       await tx.run('UPDATE events SET json = ?, redacted_by = ? WHERE event_id = ?', [bytes, redactedBy, eventId]);
     }
   }
-  await writeReceipts(tx, accepted);
-  await writeNeeds(tx, accepted);
-  await writeOutsideMemberships(tx, accepted);
 }
 
 /** Only the last row of a room counts; a statement may not touch the same row twice. */

@@ -2,10 +2,11 @@
  * One transaction on one PostgreSQL connection, READ COMMITTED: a statement sees what was committed before it began, and an UPDATE waits for
  * another transaction's change to its row and goes on from there.
  *
- * Round trips: statements are pipelined, so those that are issued together (the parts of an `insertMany`, a `Promise.all`) cost one.
+ * Round trips: statements are pipelined, so those that are issued together (the parts of an `insertMany`, a `Promise.all`) cost one, and one write.
  * BEGIN travels with the first statement if that one reads. Before a first statement that writes, BEGIN is awaited: if
  * it failed alone (an administrator cancelled just then), the statement would commit by itself.
  */
+import type { Writable } from 'node:stream';
 import type { PoolClient, QueryConfig, QueryResult } from 'pg';
 import {
   breaksConnection,
@@ -37,11 +38,27 @@ export async function send(client: PoolClient, sql: string, params: readonly Sql
   const { text, name } = postgresStatement(sql);
   // The extended protocol refuses several statements in one text, as SQLite does.
   const config: PatientQuery = { text, name, values: params as SqlValue[], query_timeout: timeoutMs, queryMode: 'extended' };
+  writeTogether(client);
   try {
     return await client.query(config);
   } catch (cause) {
     throw postgresError(cause, sql);
   }
+}
+
+/** Connections whose statements are being collected. */
+const collecting = new WeakSet<Writable>();
+
+/** Has the statements that are issued together leave in one write: a system call for each costs more than what they ask for. */
+function writeTogether(client: PoolClient): void {
+  const { stream } = (client as PoolClient & { readonly connection: { readonly stream: Writable } }).connection;
+  if (collecting.has(stream)) return;
+  collecting.add(stream);
+  stream.cork();
+  void Promise.resolve().then(() => {
+    collecting.delete(stream);
+    stream.uncork();
+  });
 }
 
 /** Sends the statements of an `IN (??)`. */
