@@ -61,11 +61,12 @@ export interface RemoteWorld {
 
 const NO_BYTES = new Uint8Array(0);
 
-export async function createRemoteWorld(context: TestContext): Promise<RemoteWorld> {
+/** `database`: empty; it is closed with the world. */
+export async function createRemoteWorld(context: TestContext, options: { database?: Database } = {}): Promise<RemoteWorld> {
   const real = createRuntime({ logger: createManualRuntime().logger });
   let ahead = 0;
   const runtime: Runtime = { ...real, clock: { ...real.clock, now: () => real.clock.now() + ahead } };
-  const database = await openSqlite({ path: ':memory:' });
+  const database = options.database ?? (await openSqlite({ path: ':memory:' }));
   await migrate(database, 'log', logMigrations, START_MS);
   await migrate(database, EMBEDDED_LOG_COMPONENT, embeddedLogMigrations, START_MS);
   await migrate(database, ROOMSERVER_CONSUMER, roomserverMigrations, START_MS);
