@@ -11,6 +11,7 @@ import { createKeyRing, type KeyRing } from './fetch/key-ring.ts';
 import { discoveryRoutes } from './routes/discovery.ts';
 import { keyRoutes } from './routes/keys.ts';
 import { createNeedRunner } from './needs/need-runner.ts';
+import { createPauses, type Pauses } from './needs/pauses.ts';
 import { takeNeeds } from './needs/take-needs.ts';
 import { queryProfileRoute } from './routes/query-profile.ts';
 import { createCollectionTurns } from './routes/collect-events.ts';
@@ -44,8 +45,13 @@ export function createFederationapi(deps: FederationapiDeps): Federationapi {
   const keyRing = createKeyRing({ runtime, database, transport, trustedKeyServers: settings.trustedKeyServers, own: deps });
   const isDenied = deniedServers(settings.deniedServers);
   const sender = createSender({ ...deps, partitions: deps.partitionMap.partitions, transport: deps.signedTransport, isDenied, retry: { ...BACKOFF_DEFAULT, ...settings.retry } });
-  const auth = { serverName, clock: runtime.clock, keyRing, isDenied, contacted: (origin: string) => sender.contacted(origin) };
-  const parts = backgroundParts(deps, { sender, keyRing, isDenied });
+  const pauses = createPauses(runtime);
+  const contacted = (origin: string): void => {
+    sender.contacted(origin);
+    pauses.answered(origin);
+  };
+  const auth = { serverName, clock: runtime.clock, keyRing, isDenied, contacted };
+  const parts = backgroundParts(deps, { sender, keyRing, pauses, isDenied });
   return {
     routes: [...keyRoutes(deps, keyRing), ...discoveryRoutes(deps), queryProfileRoute(deps, auth), ...roomEventRoutes(deps, auth), ...roomStateRoutes(deps, auth, createCollectionTurns())],
     start: async () => {
@@ -58,8 +64,15 @@ export function createFederationapi(deps: FederationapiDeps): Federationapi {
   };
 }
 
+interface Shared {
+  readonly sender: Sender;
+  readonly keyRing: KeyRing;
+  readonly pauses: Pauses;
+  readonly isDenied: (serverName: string) => boolean;
+}
+
 /** What works without being asked over HTTP, in the order in which it starts. */
-function backgroundParts(deps: FederationapiDeps, { sender, keyRing, isDenied }: { sender: Sender; keyRing: KeyRing; isDenied: (serverName: string) => boolean }): Background[] {
+function backgroundParts(deps: FederationapiDeps, { sender, keyRing, pauses, isDenied }: Shared): Background[] {
   const { runtime, database, driver, partitionMap: { partitions }, exclusive, serverName, roomOutbox } = deps;
   const consumer = createOutputConsumer({
     consumer: FEDERATIONAPI_CONSUMER, log: 'room-output', database, driver, runtime, exclusive, partitions, outbox: roomOutbox, snapshot: deps.roomSnapshot,
@@ -71,7 +84,7 @@ function backgroundParts(deps: FederationapiDeps, { sender, keyRing, isDenied }:
     }),
   });
   const needs = createNeedRunner({
-    ...deps, keyRing, isDenied, partitions: () => consumer.owned(), verify: (events) => verifyPdus({ keyRing, clock: runtime.clock }, events),
+    ...deps, keyRing, isDenied, pauses, partitions: () => consumer.owned(), verify: (events) => verifyPdus({ keyRing, clock: runtime.clock }, events),
   });
   return [
     sender,

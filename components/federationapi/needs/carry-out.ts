@@ -5,7 +5,7 @@ import type { Need } from '../../../schemas/log/room-output.ts';
 import { importState } from '../stage/import-state.ts';
 import { finishStage, readFinishedStage, type FinishedStage } from '../storage/stages.ts';
 import { eventAuth } from './event-auth.ts';
-import { failureOf, NeedFailure } from './failure.ts';
+import { failureOf, mayPass, NeedFailure } from './failure.ts';
 import { answerOf, roomInputOf, type Fulfilled, type NeedJob, type NeedTools } from './job.ts';
 import { missingEvents } from './missing-events.ts';
 import { remoteJoin } from './remote-join.ts';
@@ -13,22 +13,38 @@ import { remoteLeave } from './remote-leave.ts';
 import { signInvite } from './sign-invite.ts';
 import { stateAt } from './state-at.ts';
 
+export interface CarryOut {
+  readonly need: Need;
+  /** When it would be tried again, wall-clock ms. */
+  readonly retryAtMs: number;
+}
+
+/** What must be left of a need's time for another attempt, in ms. */
+const RETRY_MIN_MS = 1000;
+
 /**
- * Resolves when the answer is appended, also when it says that the need cannot be fulfilled. `job` bounds the work, `closing` what tells of its end. Rejects with errors that are no
- * other server's fault: `StorageError`, `StageLost`, `Overloaded`, `Abandoned`; then it may be tried again.
+ * true when the answer is appended, also when it says that the need cannot be fulfilled; false when it is to be tried again: nobody but an event waits for it, and the server that
+ * failed may be back in time. `job` bounds the work, `closing` what tells of its end. Rejects with errors that are no other server's fault: `StorageError`, `StageLost`, `Overloaded`,
+ * `Abandoned`; then it may be tried again, too.
  */
-export async function carryOut(tools: NeedTools, { job, closing }: { job: NeedJob; closing: NeedJob }, need: Need): Promise<NeedFailure | undefined> {
-  let failure: NeedFailure | undefined;
+export async function carryOut(tools: NeedTools, { job, closing }: { job: NeedJob; closing: NeedJob }, { need, retryAtMs }: CarryOut): Promise<boolean> {
   let answer: Partial<Answer> & { status: number };
   try {
     answer = { status: 200, ...await fulfil(tools, job, need) };
   } catch (error) {
-    failure = failureOf(error);
+    const failure = failureOf(error);
     if (failure === undefined) throw error;
+    if (mayPass(error) && isForEvent(need) && retryAtMs < job.deadlineMs - RETRY_MIN_MS) return false;
+    tools.logger.info({ needId: job.needId, status: failure.status, reason: failure.message }, 'a need could not be fulfilled');
     answer = { status: failure.status, errcode: failure.errcode, error: failure.message };
   }
   await tools.append(closing, [answerOf(job.needId, answer.status, answer)]);
-  return failure;
+  return true;
+}
+
+/** No user waits for it. */
+function isForEvent({ missingEvents: missing, eventAuth: auth, stateAt: state }: Need): boolean {
+  return [missing, auth, state].some((kind) => kind !== null && kind !== undefined);
 }
 
 async function fulfil(tools: NeedTools, job: NeedJob, need: Need): Promise<Partial<Answer>> {

@@ -1,5 +1,5 @@
 /** How a need can fail, as whoever waits is told. */
-import { FederationError } from '../../../pkg/federation/transport.ts';
+import { FederationError, isDestinationFailing } from '../../../pkg/federation/transport.ts';
 
 /** The need cannot be fulfilled; says so with the status and error code that a client is given. */
 export class NeedFailure extends Error {
@@ -32,6 +32,11 @@ export function failureOf(error: unknown): NeedFailure | undefined {
     return new NeedFailure(error.status!, error.errcode!, (typeof said === 'string' ? said : error.message).slice(0, TEXT_MAX).toWellFormed());
   }
   return new NeedFailure(error.kind === 'timeout' ? 504 : 502, 'M_UNKNOWN', error.message.slice(0, TEXT_MAX));
+}
+
+/** Whether the same server may well give another answer a little later. */
+export function mayPass(error: unknown): boolean {
+  return error instanceof FederationError && error.kind !== 'garbage' && (isDestinationFailing(error) || error.kind === 'overloaded');
 }
 
 /** Of several servers' failures the one that says most about the wish itself. */

@@ -83,6 +83,21 @@ test('what came before a server went away is of use; nothing at all is a failure
   await world.close();
 });
 
+test('what lies before all that is known of a room is not asked for', async () => {
+  const world = await needWorld();
+  const dag = chat(50);
+  const [join, late] = [dag.accepted[30]!, dag.accepted[35]!];
+  Object.assign(world.oldest, { eventId: join, depth: dag.pdu(join)!.depth });
+  let minDepth: unknown;
+  world.peers.set('one.test', ({ body }) => {
+    minDepth = body!['min_depth'];
+    return { events: dag.accepted.slice(31, 35).map((eventId) => dag.pdu(eventId)) };
+  });
+  assert.equal((await world.answerTo(missingOf(dag, late, [join])))?.status, 200);
+  assert.deepEqual([minDepth, receivedBy(world)], [31, dag.accepted.slice(31, 35)]);
+  await world.close();
+});
+
 test('an auth chain is staged without what is known, and imported as events of no current state', async () => {
   const world = await needWorld();
   const dag = chat(1);

@@ -8,7 +8,7 @@ import type { Clock, Random } from '../../../pkg/runtime/runtime.ts';
 import type { Database } from '../../../pkg/storage/database.ts';
 import type { Logger } from '../../../pkg/telemetry/logger.ts';
 import type { Answer, RoomInput } from '../../../schemas/log/room-input.ts';
-import type { RoomQuery } from '../../../schemas/ports/room-query.ts';
+import type { RoomHistoryQuery, RoomQuery } from '../../../schemas/ports/room-query.ts';
 import type { KeyRing } from '../fetch/key-ring.ts';
 import type { Staged } from '../stage/stage-state.ts';
 
@@ -46,7 +46,8 @@ export interface NeedTools {
   readonly random: Random;
   readonly logger: Logger;
   readonly database: Database;
-  readonly roomQuery: Pick<RoomQuery, 'knownEventIds'>;
+  readonly roomQuery: Pick<RoomQuery, 'knownEventIds' | 'eventsById'>;
+  readonly roomHistoryQuery: Pick<RoomHistoryQuery, 'timestampToEvent'>;
   readonly keyRing: Pick<KeyRing, 'keys'>;
   /** Answers that may be very big are fetched a few at a time. */
   readonly bigAnswers: Semaphore;

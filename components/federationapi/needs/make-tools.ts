@@ -7,9 +7,9 @@ import { createPauses } from './pauses.ts';
 
 /** What needs are carried out with. */
 export function makeTools(deps: NeedRunnerDeps, bigAnswers: Semaphore): NeedTools {
-  const { runtime: { clock, random, logger }, database, serverName, signingKey, roomQuery, keyRing } = deps;
+  const { runtime: { clock, random, logger }, database, serverName, signingKey, roomQuery, roomHistoryQuery, keyRing } = deps;
   return {
-    serverName, signingKey, clock, random, logger, database, roomQuery, keyRing, bigAnswers,
+    serverName, signingKey, clock, random, logger, database, roomQuery, roomHistoryQuery, keyRing, bigAnswers,
     ask: createAsk({ clock, transport: deps.signedTransport, pauses: deps.pauses ?? createPauses({ clock, random }), isDenied: deps.isDenied }),
     ...createInputs({ clock, driver: deps.driver, commands: deps.commands, partitionMap: deps.partitionMap }),
     async intact(job, values, version) {

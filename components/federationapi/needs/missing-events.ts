@@ -1,6 +1,6 @@
 /** Fetches what lies between an event and what is known here (spec: server-server, "Retrieving events", get_missing_events). */
 import type { IntactEvent } from '../../../pkg/matrix/events/check-received.ts';
-import { prevEventIds } from '../../../pkg/matrix/events/pdu.ts';
+import { prevEventIds, type Pdu } from '../../../pkg/matrix/events/pdu.ts';
 import type { RoomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import type { MissingEvents } from '../../../schemas/log/room-output.ts';
 import { orderByReferences } from '../stage/order-events.ts';
@@ -23,8 +23,9 @@ const APPENDED_AT_ONCE = 20;
  * Asks again and again, until nothing is missing or the origin gives nothing new, and appends what came, the oldest first. Rejects with `NeedFailure` or `FederationError` when nothing
  * came at all because of it, and with `StorageError`.
  */
-export async function missingEvents(tools: NeedTools, job: NeedJob, wish: MissingEvents): Promise<Fulfilled> {
+export async function missingEvents(tools: NeedTools, job: NeedJob, asked: MissingEvents): Promise<Fulfilled> {
   const version = versionOf(job.roomVersion);
+  const wish = { ...asked, minDepth: Math.max(asked.minDepth, await floorOf(tools, job, asked.earliest)) };
   const found = new Map<string, IntactEvent>();
   let latest = [wish.eventId];
   for (let questions = 0; questions < QUESTIONS_MAX && latest.length > 0 && found.size < GAP_EVENTS_MAX; questions += 1) {
@@ -42,6 +43,16 @@ export async function missingEvents(tools: NeedTools, job: NeedJob, wish: Missin
   }
   await appendOldestFirst(tools, job, { origin: wish.origin, events: [...found.values()] });
   return { answer: { origin: wish.origin } };
+}
+
+/**
+ * The depth below which nothing of the room is known: what is concurrent with the join of this server hangs on history that nobody asked for. As far as it is easily told: the depth of
+ * the oldest event by time, or of an extremity where that is less.
+ */
+async function floorOf({ roomQuery, roomHistoryQuery }: NeedTools, { roomId }: NeedJob, earliest: readonly string[]): Promise<number> {
+  const oldest = await roomHistoryQuery.timestampToEvent(roomId, 0, 'f');
+  const events = await roomQuery.eventsById([...earliest, ...(oldest === undefined ? [] : [oldest.eventId])]);
+  return events.reduce((least, { pdu }) => Math.min(least, (JSON.parse(Buffer.from(pdu).toString()) as Pdu).depth), events.length === 0 ? 0 : Number.MAX_SAFE_INTEGER);
 }
 
 async function question(tools: NeedTools, job: NeedJob, { wish, latest, version }: { wish: MissingEvents; latest: readonly string[]; version: RoomVersion }): Promise<IntactEvent[]> {

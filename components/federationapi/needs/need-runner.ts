@@ -13,7 +13,6 @@ import type { RoomVersion } from '../../../pkg/matrix/room-versions/room-version
 import type { SigningKey } from '../../../pkg/matrix/signing/signing-key.ts';
 import type { Runtime, Task } from '../../../pkg/runtime/runtime.ts';
 import { StorageError, type Database } from '../../../pkg/storage/database.ts';
-import type { RoomQuery } from '../../../schemas/ports/room-query.ts';
 import type { KeyRing } from '../fetch/key-ring.ts';
 import { beginAttempt, deleteNeed, readWaitingNeeds, type WaitingNeed } from '../storage/needs.ts';
 import { StageLost } from '../storage/stages.ts';
@@ -34,7 +33,8 @@ export interface NeedRunnerDeps {
   readonly serverName: string;
   readonly signingKey: SigningKey;
   readonly signedTransport: FederationTransport;
-  readonly roomQuery: Pick<RoomQuery, 'knownEventIds'>;
+  readonly roomQuery: NeedTools['roomQuery'];
+  readonly roomHistoryQuery: NeedTools['roomHistoryQuery'];
   readonly keyRing: Pick<KeyRing, 'keys'>;
   /** Checks 1 to 3 of the events of other servers, in their order (`verify/`). */
   readonly verify: (events: { values: readonly unknown[]; version: RoomVersion; roomId: string }) => Promise<readonly (IntactEvent | Dropped)[]>;
@@ -67,11 +67,11 @@ const AT_ONCE = 32;
 const PER_DESTINATION = 4;
 const POLL_MS = 1000;
 const AFTER_FAILURE_MS = 1000;
-/** A need that fails by our own fault so often is given up. */
-const ATTEMPTS_MAX = 10;
+/** A need that was begun so often is given up. */
+const ATTEMPTS_MAX = 20;
 const RETRY_FIRST_MS = 500;
 const RETRY_MS_MAX = 15_000;
-const BIG_ANSWERS = { name: 'big answers of other servers', permits: 4, waitingMax: 200 };
+const BIG_ANSWERS = { name: 'big answers of other servers', permits: 12, waitingMax: 200 };
 
 export function createNeedRunner(deps: NeedRunnerDeps): NeedRunner {
   return new Runner(deps);
@@ -155,14 +155,13 @@ class Runner implements NeedRunner {
     const { runtime: { clock, logger }, database } = this.#deps;
     const needId = need.need_id;
     try {
-      const retryMs = Math.min(RETRY_FIRST_MS * 2 ** need.attempts, RETRY_MS_MAX);
-      const record = need.attempts >= ATTEMPTS_MAX ? undefined : await beginAttempt(database, needId, clock.now() + retryMs);
+      const retryAtMs = clock.now() + Math.min(RETRY_FIRST_MS * 2 ** need.attempts, RETRY_MS_MAX);
+      const record = need.attempts >= ATTEMPTS_MAX ? undefined : await beginAttempt(database, needId, retryAtMs);
       if (record === undefined) return await this.#giveUp(need);
       const output = roomOutputCodec.decode(record);
       const { roomVersion } = output;
-      const failure = await carryOut(this.#tools, { job: { ...job, roomVersion }, closing: { ...closing, roomVersion } }, output.need!);
-      if (failure !== undefined) logger.info({ needId, status: failure.status, reason: failure.message }, 'a need could not be fulfilled');
-      await deleteNeed(database, needId);
+      const isAnswered = await carryOut(this.#tools, { job: { ...job, roomVersion }, closing: { ...closing, roomVersion } }, { need: output.need!, retryAtMs });
+      if (isAnswered) await deleteNeed(database, needId);
     } catch (error) {
       if (error instanceof Abandoned) return;
       const level = isBug(error) ? 'error' : 'warn';

@@ -12,8 +12,8 @@ export interface Pauses {
   answered(destination: string): void;
 }
 
-/** Somebody waits for most needs, so the longest pause is short; it suffices that a server that is gone is not asked for every event. */
-const BOUNDS: BackoffBounds = { firstMs: 1000, maxMs: 60_000, factor: 2, jitter: 0.3 };
+/** Needs wait for their answers, so the longest pause is short; it suffices that a server that is gone is not asked for every event. */
+const BOUNDS: BackoffBounds = { firstMs: 1000, maxMs: 10_000, factor: 2, jitter: 0.3 };
 const SERVERS_MAX = 10_000;
 
 export function createPauses({ clock, random }: { clock: Clock; random: Random }): Pauses {
