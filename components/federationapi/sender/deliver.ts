@@ -35,6 +35,8 @@ export type Delivery = { readonly kind: 'empty' | 'failed' | 'cancelled' } | { r
 const DEADLINE_MS = 60_000;
 /** For one that failed last time. */
 const DEADLINE_FAILING_MS = 30_000;
+/** Of an answer: a line for each event. */
+const RESPONSE_BYTES_MAX = 1024 * 1024;
 /** Too much waits for the destination in this process: nothing was sent. */
 const OVERLOADED_MS = 1000;
 
@@ -76,6 +78,7 @@ async function send(deps: DeliverDeps, destination: Destination, transaction: Ou
     const { body } = await deps.transport.request({
       destination: name, method: 'PUT', path: `/_matrix/federation/v1/send/${encodeURIComponent(txnId)}`, json,
       deadlineMs: destination.backoff === undefined ? DEADLINE_MS : DEADLINE_FAILING_MS, signal: destination.abort.signal,
+      responseBytesMax: RESPONSE_BYTES_MAX,
     });
     metrics.transaction('sent', eventIds.length, took());
     const refused = refusedEvents(body);
@@ -104,7 +107,7 @@ async function failed(deps: DeliverDeps, destination: Destination, { error, star
   // It cannot take these in this form: fewer at a time find the one that it is about.
   const isAboutContent = error.kind === 'http' && (error.status === 400 || error.status === 413);
   if (isAboutContent && eventIds.length === 1) {
-    logger.error({ destination: name, eventId: eventIds[0], error }, 'the server takes an event in no form; it is given up');
+    logger.warn({ destination: name, eventId: eventIds[0], error }, 'the server takes an event in no form; it is given up');
     metrics.dropped('refused', 1);
     return undefined;
   }
