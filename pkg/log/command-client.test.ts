@@ -79,3 +79,15 @@ test('when too many wait, the next are told at once', async () => {
   await runtime.advance(2100);
   assert.equal((await later).inputId, 'b');
 });
+
+test('a command that has to ask another server may be given more time', async () => {
+  const { runtime, remembered, client } = await stand();
+  const patient = client.submitRoomInput(input('patient'), { deadlineMs: 125_000 });
+  const other = assert.rejects(client.submitRoomInput(input('other')), OutcomeTimeout);
+  await runtime.advance(33_500);
+  await other;
+  await runtime.advance(80_000);
+  remembered.set('patient', outcomeOf('patient'));
+  await runtime.advance(2000);
+  assert.equal((await patient).inputId, 'patient');
+});

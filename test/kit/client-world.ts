@@ -3,13 +3,16 @@ import { createClientapi, type ClientapiSettings } from '../../components/client
 import { createRoomProcessor, roomQuery, roomserverMigrations } from '../../components/roomserver/index.ts';
 import { createUserProcessor, userapiMigrations, userQuery } from '../../components/userapi/index.ts';
 import { createAppservices } from '../../pkg/http/appservices.ts';
+import type { FederationTransport } from '../../pkg/federation/transport.ts';
 import { createRouter, type Router } from '../../pkg/http/router.ts';
+import type { CommandClient } from '../../pkg/log/commands.ts';
 import { roomInputCodec, userInputCodec, userOutputCodec } from '../../pkg/log/codec.ts';
 import { signingKeyFromSeed } from '../../pkg/matrix/signing/signing-key.ts';
 import { migrate } from '../../pkg/storage/migrate.ts';
 import { openSqlite } from '../../pkg/storage/sqlite/open.ts';
 import type { Database } from '../../pkg/storage/database.ts';
 import type { AppserviceRegistration } from '../../schemas/config/appservice.ts';
+import type { Outcome } from '../../schemas/log/envelope.ts';
 import type { RoomInput } from '../../schemas/log/room-input.ts';
 import type { UserInput } from '../../schemas/log/user-input.ts';
 import type { UserOutput } from '../../schemas/log/user-output.ts';
@@ -39,6 +42,7 @@ export interface ClientWorld {
   readonly users: DirectOwner<UserInput>;
   readonly rooms: DirectOwner<RoomInput>;
   readonly userDatabase: Database;
+  readonly roomDatabase: Database;
   readonly router: Router;
   /** `body` as a value is sent as JSON, as a string unchanged. */
   call(method: string, path: string, options?: { token?: string; body?: unknown; address?: string }): Promise<Answer>;
@@ -53,7 +57,14 @@ export interface ClientWorld {
 
 const SETTINGS: ClientapiSettings = { registration: 'open', registrationToken: '', defaultRoomVersion: '12', publicBaseUrl: 'https://matrix.test.example', rateLimits: false };
 
-export async function createClientWorld(options: Partial<ClientapiSettings> = {}, appservices: readonly AppserviceRegistration[] = []): Promise<ClientWorld> {
+/** What other servers do. */
+export interface Elsewhere {
+  /** The outcome of inputs that the owner cannot carry out alone; undefined: it can. */
+  readonly submit?: (...submitted: Parameters<CommandClient['submitRoomInput']>) => Promise<Outcome> | undefined;
+  readonly signedTransport?: FederationTransport;
+}
+
+export async function createClientWorld(options: Partial<ClientapiSettings> = {}, appservices: readonly AppserviceRegistration[] = [], elsewhere: Elsewhere = {}): Promise<ClientWorld> {
   const runtime = createManualRuntime();
   const { clock } = runtime;
   const signingKey = signingKeyFromSeed('1', new Uint8Array(32).fill(7));
@@ -78,7 +89,7 @@ export async function createClientWorld(options: Partial<ClientapiSettings> = {}
 
   const { routes } = createClientapi({
     runtime, serverName: WORLD_SERVER, signingKey, partitionMap,
-    commands: { submitRoomInput: rooms.submit, submitUserInput: users.submit, close: async () => undefined },
+    commands: { submitRoomInput: (input, wish) => elsewhere.submit?.(input, wish) ?? rooms.submit(input), submitUserInput: users.submit, close: async () => undefined },
     userQuery: { ...accounts, appservices: createAppservices(appservices, WORLD_SERVER, accounts) },
     roomQuery: query,
     syncQuery: {
@@ -97,6 +108,7 @@ export async function createClientWorld(options: Partial<ClientapiSettings> = {}
       close: async () => undefined,
     },
     settings: { ...SETTINGS, ...options },
+    ...(elsewhere.signedTransport && { signedTransport: elsewhere.signedTransport }),
   });
   const router = createRouter(routes, { runtime });
 
@@ -112,7 +124,7 @@ export async function createClientWorld(options: Partial<ClientapiSettings> = {}
   }
 
   return {
-    runtime, users, rooms, userDatabase, router, call, state, waited,
+    runtime, users, rooms, userDatabase, roomDatabase, router, call, state, waited,
     async register(name) {
       const { status, body } = await call('POST', '/_matrix/client/v3/register', { body: { username: name, password: PASSWORD, auth: { type: 'm.login.dummy' } } });
       if (status !== 200) throw new Error(`${name} cannot register: ${JSON.stringify(body)}`);

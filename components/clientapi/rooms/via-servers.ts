@@ -5,7 +5,7 @@ import { isServerName } from '../../../pkg/matrix/ids/server-name.ts';
 /** Beyond that, nobody waits for an answer any more. */
 const SERVERS_MAX = 20;
 
-/** How long a join or leave by way of another server may take, in ms: longer than the room's owner waits for the other servers. */
+/** How long a change of membership that needs another server may take, in ms: longer than the room's owner waits for the other servers. */
 export const OTHER_SERVERS_MS_MAX = 125_000;
 
 /** Servers that a request names, first those of `via` (v1.12), then those of `server_name`, which it replaces. */

@@ -1,11 +1,13 @@
 import { z } from 'zod';
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
+import { isLocalUser } from '../../../pkg/matrix/ids/user-id.ts';
 import { parseBody } from '../checks/body.ts';
 import { requireRoomId, requireUserId } from '../checks/identifiers.ts';
 import type { Context } from '../context.ts';
 import { memberProfile } from '../profile/member-profile.ts';
 import { sendMembership } from '../rooms/send-membership.ts';
+import { OTHER_SERVERS_MS_MAX } from '../rooms/via-servers.ts';
 import { CLIENT_V3, EMPTY, limitedRequester, type RouteSpec } from './client-route.ts';
 
 const inviteBody = z.object({ user_id: z.string(), reason: z.string().optional() });
@@ -19,7 +21,9 @@ export async function inviteUser(context: Context, request: ApiRequest): Promise
   const body = parseBody(inviteBody, request.body);
   const userId = requireUserId(body.user_id);
   const profile = await memberProfile(context, userId);
-  await sendMembership(context, request, requester, { roomId, userId, content: { membership: 'invite', reason: body.reason, ...profile } });
+  // Another server has to sign the invite of its user.
+  const deadlineMs = isLocalUser(userId, context.serverName) ? undefined : OTHER_SERVERS_MS_MAX;
+  await sendMembership(context, request, requester, { roomId, userId, deadlineMs, content: { membership: 'invite', reason: body.reason, ...profile } });
   return EMPTY;
 }
 

@@ -5,6 +5,7 @@ import { contentBytes } from '../checks/event-content.ts';
 import { requireRoomId, requireShort, requireUserId } from '../checks/identifiers.ts';
 import type { Context } from '../context.ts';
 import { submitRoomCommand } from '../outcome/submit.ts';
+import { OTHER_SERVERS_MS_MAX } from '../rooms/via-servers.ts';
 import { CLIENT_V3, limitedRequester, ok, type RouteSpec } from './client-route.ts';
 
 type Content = Readonly<Record<string, unknown>>;
@@ -20,8 +21,8 @@ export async function setRoomStateWithKey(context: Context, request: ApiRequest)
   const stateKey = requireShort(request.params['stateKey'] ?? '', 'a state key');
   if (type === 'm.room.member') requireMembership(content, stateKey);
   if (type === 'm.room.canonical_alias') requireAliases(content);
-  const event = { type, stateKey, content: contentBytes(content) };
-  return ok(await submitRoomCommand(context, request, { roomId, sendEvent: { sender: requester.userId, deviceId: requester.deviceId, txnId: '', event } }));
+  const sendEvent = { sender: requester.userId, deviceId: requester.deviceId, txnId: '', event: { type, stateKey, content: contentBytes(content) } };
+  return ok(await submitRoomCommand(context, request, { roomId, sendEvent }, type === 'm.room.member' ? { deadlineMs: OTHER_SERVERS_MS_MAX } : {}));
 }
 
 /** What `/invite` and the like check, for member events that come this way. */
