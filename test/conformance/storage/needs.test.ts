@@ -1,0 +1,68 @@
+/** The tables of what the roomserver needs of other servers, and of staged states, on every database. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { federationapiMigrations, stagedState } from '../../../components/federationapi/index.ts';
+import { beginAttempt, deleteNeed, deleteOverdueNeeds, insertNeeds, readWaitingNeeds, type NewNeed } from '../../../components/federationapi/storage/needs.ts';
+import { beginStage, deleteOldStage, finishStage, readFinishedStage, StageLost, writeStage, type StageRow } from '../../../components/federationapi/storage/stages.ts';
+import type { Database } from '../../../pkg/storage/database.ts';
+import { migrate } from '../../../pkg/storage/migrate.ts';
+import { createManualRuntime } from '../../kit/manual-runtime.ts';
+import { onEachBackend } from './backends.ts';
+
+onEachBackend('needs and staged states', (backend) => {
+  async function tables(): Promise<Database> {
+    const database = await backend.open();
+    await migrate(database, 'federationapi', federationapiMigrations, 0);
+    return database;
+  }
+
+  const need = (needId: string, more: Partial<NewNeed> = {}): NewNeed => ({ needId, partition: 0, roomId: '!r', destination: 'a', deadlineMs: 100, record: new Uint8Array([1, 2]), ...more });
+  const waiting = async (database: Database, partitions: readonly number[], nowMs = 0) => (await readWaitingNeeds(database, partitions, nowMs)).map((row) => row.need_id);
+
+  test('needs of one server hide none of another, nor do other partitions', async () => {
+    const database = await tables();
+    const many = Array.from({ length: 700 }, (_, index) => need(`a${String(index).padStart(3, '0')}`));
+    await database.transaction((tx) => insertNeeds(tx, [...many, need('b', { destination: 'b', deadlineMs: 200 }), need('c', { partition: 1 }), need('d', { destination: 'd', deadlineMs: 50 })]));
+    const seen = await waiting(database, [0]);
+    assert.deepEqual([seen.length, seen[0], seen[1], seen.at(-1)], [14, 'd', 'a000', 'b']);
+    assert.deepEqual([await waiting(database, [1]), await waiting(database, []), await waiting(database, [0, 1], 150)], [['c'], [], ['b']]);
+  });
+
+  test('a need is there once, counts its attempts, and goes when it is answered or overdue', async () => {
+    const database = await tables();
+    await database.transaction((tx) => insertNeeds(tx, [need('x'), need('y', { deadlineMs: 10 })]));
+    assert.deepEqual(Buffer.from((await beginAttempt(database, 'x', 7))!), Buffer.from([1, 2]));
+    await database.transaction((tx) => insertNeeds(tx, [need('x', { deadlineMs: 999 })]));
+    const [row] = (await readWaitingNeeds(database, [0], 10));
+    assert.deepEqual([row?.attempts, row?.retry_at, row?.deadline, row?.room_id, row?.partition], [1, 7, 100, '!r', 0]);
+    assert.equal(await deleteOverdueNeeds(database, [1], 10), 0);
+    assert.equal(await deleteOverdueNeeds(database, [0], 10), 1);
+    await deleteNeed(database, 'x');
+    assert.deepEqual([await waiting(database, [0]), await beginAttempt(database, 'x', 1)], [[], undefined]);
+  });
+
+  const rows = (count: number, prefix: string): StageRow[] => Array.from({ length: count }, (_, ordinal) => ({ ordinal, eventId: `$${prefix}${ordinal}`, inState: ordinal % 2 === 0, json: `{"n":${ordinal}}` }));
+
+  test('who begins a stage anew ends what others wrote and write of it', async () => {
+    const { clock } = createManualRuntime();
+    const database = await tables();
+    const staged = stagedState(database);
+    const first = { stageId: 's', attempt: 'first', clock, check: () => undefined, nowMs: 1 };
+    const second = { ...first, attempt: 'second' };
+    await beginStage(database, first);
+    await writeStage(database, first, rows(2500, 'a'));
+    await beginStage(database, second);
+    assert.deepEqual(await staged.stateIds('s'), []);
+    await writeStage(database, second, [{ ordinal: -1, eventId: '$known', inState: true, json: undefined }, ...rows(3, 'b')]);
+    await assert.rejects(writeStage(database, first, rows(1, 'c')), StageLost);
+    await assert.rejects(finishStage(database, first, { events: 1, answer: new Uint8Array([1]) }), StageLost);
+    assert.equal(await readFinishedStage(database, 's'), undefined);
+    await finishStage(database, second, { events: 3, answer: new Uint8Array([2]) });
+    assert.equal((await readFinishedStage(database, 's'))?.events, 3);
+    assert.deepEqual(await staged.stateIds('s'), ['$known', '$b0', '$b2']);
+    assert.deepEqual((await staged.slice('s', 1, 3)).map(({ eventId, inState, pdu }) => [eventId, inState, Buffer.from(pdu).toString()]), [['$b1', false, '{"n":1}'], ['$b2', true, '{"n":2}']]);
+    assert.equal(await deleteOldStage(database, 1), false);
+    assert.equal(await deleteOldStage(database, 2), true);
+    assert.deepEqual([await staged.stateIds('s'), await staged.slice('s', 0, 10)], [[], []]);
+  });
+});
