@@ -255,7 +255,7 @@ test('where nobody here may authorise a restricted join, another server is asked
   assert.ok(join.verdict.allowed);
   world.stages.set(need.needId, stageOf(dag, join));
   await importStage(world, dag, need);
-  assert.equal(await memberNow(world, roomId, DAVE), 'join');
+  assert.deepEqual((await world.outputs()).filter(({ stateSlice }) => stateSlice?.reset).map((output) => output.roomId).filter((one) => one === roomId), [roomId]);
   await world.answer(roomId, need, joinAnswer(dag, need, join));
   assert.deepEqual(await joined, { room_id: roomId, event_id: join.eventId });
   assert.equal(await memberNow(world, roomId, ERIN), 'join');

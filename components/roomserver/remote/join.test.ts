@@ -122,8 +122,7 @@ test('slices, answers and commands that come twice change nothing', async (conte
   await importStage(world, dag, need);
   await importSlice(world, dag, need, [3, 5]);
   await importStage(world, dag, need, 4);
-  await world.answer(dag.roomId, need, joinAnswer(dag, need, join));
-  await world.answer(dag.roomId, need, { status: 403, errcode: 'M_FORBIDDEN' });
+  await Promise.all([world.answer(dag.roomId, need, joinAnswer(dag, need, join)), world.answer(dag.roomId, need, { status: 403, errcode: 'M_FORBIDDEN' })]);
   const result = { room_id: dag.roomId, event_id: join.eventId };
   assert.deepEqual(await Promise.all([first, again]), [result, result]);
   await importStage(world, dag, need);
@@ -218,6 +217,10 @@ test('a join that the state does not allow, or without a state, is not taken', a
   const banned = world.member(dag.roomId, 'join', VIA);
   const second = await world.need();
   dag.send({ type: 'm.room.member', sender: CREATOR, state_key: DAVE, content: { membership: 'ban' } });
+  const levels = dag.events.get(dag.accepted[2]!)!.pdu;
+  world.stages.set(second.needId, [...stageOf(dag, join), { eventId: '$extra', inState: true, pdu: bytesOf({ ...levels, type: 'org.example.extra' }) }]);
+  await importStage(world, dag, second, 100);
+  assert.ok((await world.outputs()).at(-1)!.stateSlice!.changes.some(({ eventId }) => eventId === '$extra'));
   await fulfilJoin(world, dag, second);
   assert.equal(await banned, UNUSABLE);
   // The next attempt starts from nothing.
@@ -283,6 +286,22 @@ test('a room that was left is joined again: its state is another, its timeline g
   assert.deepEqual([...states.get(sent)!].sort(), idsAfter(dag));
   assert.deepEqual([...states.get(before)!].sort(), [...join.after.values()].sort());
   assert.equal((await world.outputs()).filter(({ stateSlice }) => stateSlice?.reset).length, 2);
+});
+
+test('who joins as the last user here leaves brings the room anew, and without its state does not come in', async (context) => {
+  const world = await createRemoteWorld(context);
+  const dag = startRoom('11');
+  const first = world.member(dag.roomId, 'join', VIA);
+  const join = await fulfilJoin(world, dag, await world.need());
+  await first;
+  const both = [world.member(dag.roomId, 'leave'), world.member(dag.roomId, 'join', { ...VIA, sender: ERIN })] as const;
+  idIn(await both[0]);
+  const need = await world.need();
+  const { eventId, pdu } = dag.add({ type: 'm.room.member', sender: ERIN, state_key: ERIN, content: { membership: 'join' } });
+  await world.answer(dag.roomId, need, { eventId, pdu: bytesOf(pdu), roomVersion: '11' });
+  assert.equal(await both[1], UNUSABLE);
+  assert.equal((await roomQuery(world.database).roomTip(dag.roomId))!.extremities.includes(join.eventId), false);
+  assert.equal((await roomQuery(world.database).currentState(dag.roomId, [['m.room.member', ERIN]])).length, 0);
 });
 
 test('events that are known as part of a state only have no place in what others are told of the room\'s past', async (context) => {
