@@ -8,15 +8,13 @@ import { createOutputConsumer } from '../../pkg/log/output-consumer.ts';
 import { roomOutputApplier } from './consumers/room-output.ts';
 import type { FederationapiDeps } from './deps.ts';
 import { createKeyRing, type KeyRing } from './fetch/key-ring.ts';
+import { createInbound } from './inbound/inbound.ts';
 import { discoveryRoutes } from './routes/discovery.ts';
 import { keyRoutes } from './routes/keys.ts';
 import { createNeedRunner } from './needs/need-runner.ts';
 import { createPauses, type Pauses } from './needs/pauses.ts';
 import { takeNeeds } from './needs/take-needs.ts';
 import { queryProfileRoute } from './routes/query-profile.ts';
-import { createCollectionTurns } from './routes/collect-events.ts';
-import { roomEventRoutes } from './routes/room-events.ts';
-import { roomStateRoutes } from './routes/room-state.ts';
 import { createSender, destinationPartition, type Sender } from './sender/sender.ts';
 import { ensureQueueStarts } from './storage/queue-starts.ts';
 import { verifyPdus } from './verify/verify-pdus.ts';
@@ -51,9 +49,10 @@ export function createFederationapi(deps: FederationapiDeps): Federationapi {
     pauses.answered(origin);
   };
   const auth = { serverName, clock: runtime.clock, keyRing, isDenied, contacted };
-  const parts = backgroundParts(deps, { sender, keyRing, pauses, isDenied });
+  const inbound = createInbound(deps, { auth, keyRing });
+  const parts = [...backgroundParts(deps, { sender, keyRing, pauses, isDenied }), inbound.stagedPdus];
   return {
-    routes: [...keyRoutes(deps, keyRing), ...discoveryRoutes(deps), queryProfileRoute(deps, auth), ...roomEventRoutes(deps, auth), ...roomStateRoutes(deps, auth, createCollectionTurns())],
+    routes: [...keyRoutes(deps, keyRing), ...discoveryRoutes(deps), queryProfileRoute(deps, auth), ...inbound.routes],
     start: async () => {
       for (const part of parts) await part.start();
     },

@@ -22,6 +22,8 @@ export interface KeyRing {
    * of their life are asked for again. Rejects with `StorageError`.
    */
   keys(wanted: readonly WantedKeys[], how?: { fresh: boolean }): Promise<ReadonlyMap<string, KnownKeys>>;
+  /** What is known of these servers now, nobody is asked. Rejects with `StorageError`. */
+  known(serverNames: readonly string[]): Promise<ReadonlyMap<string, KnownKeys>>;
   /** The last documents of these servers as they were received. Rejects with `StorageError`. */
   documents(serverNames: readonly string[]): Promise<ServerKeyDocument[]>;
 }
@@ -55,6 +57,11 @@ export function createKeyRing(deps: KeyRingDeps): KeyRing {
   const pauses = createRecent<Backoff>(PAUSES_MAX);
   const underWay = new Map<string, Promise<void>>();
 
+  const inMemory = (serverNames: readonly string[]): ReadonlyMap<string, KnownKeys> => new Map(serverNames.flatMap((serverName) => {
+    const known = serverName === own?.serverName ? own : store.get(serverName);
+    return known === undefined ? [] : [[serverName, known] as const];
+  }));
+
   function begin(wanted: readonly WantedKeys[]): void {
     const attempts = wanted.map(async (one) => ({ one, done: await direct(fetching, one) }));
     const others = Promise.all(attempts).then((ended) => throughNotaries(fetching, ended.filter(({ done }) => !done).map(({ one }) => one)));
@@ -81,10 +88,11 @@ export function createKeyRing(deps: KeyRingDeps): KeyRing {
       const missing = lacking();
       begin(missing.filter(({ serverName }) => !underWay.has(serverName) && waitMs(pauses.get(serverName), clock.now()) === 0));
       await Promise.all(missing.map(({ serverName }) => underWay.get(serverName) ?? Promise.resolve()));
-      return new Map(all.flatMap(({ serverName }) => {
-        const known = serverName === own?.serverName ? own : store.get(serverName);
-        return known === undefined ? [] : [[serverName, known] as const];
-      }));
+      return inMemory(all.map(({ serverName }) => serverName));
+    },
+    async known(serverNames) {
+      await store.load(serverNames.filter((serverName) => store.get(serverName) === undefined));
+      return inMemory(serverNames);
     },
     documents: (serverNames) => readDocuments(database, serverNames),
   };

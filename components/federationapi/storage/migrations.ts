@@ -14,6 +14,7 @@ import type { Migration } from '../../../pkg/storage/database.ts';
  *   `attempts`: begun ones; `retry_at`: not before.
  * - `stages`, `staged_events`: states that were fetched whole, until they are imported. `attempt`: who writes the stage; `events`, `answer` (null until the stage is whole): how many
  *   events are to be imported, and the encoded input that follows them. Events of the state that were known here before have no `json` and ordinals below 0.
+ * - `staged_pdus`: events that other servers sent and that cannot be checked yet, because their signers' keys could not be had. `pdu`: JSON as received; `origin`: who sent it.
  */
 export const federationapiMigrations: readonly Migration[] = [
   {
@@ -50,6 +51,15 @@ export const federationapiMigrations: readonly Migration[] = [
       'CREATE INDEX stages_by_time ON stages (created_at)',
       `CREATE TABLE staged_events (stage_id TEXT NOT NULL, ordinal BIGINT NOT NULL, event_id TEXT NOT NULL, in_state INTEGER NOT NULL, json BLOB,
          PRIMARY KEY (stage_id, ordinal))`,
+    ],
+  },
+  {
+    number: 4,
+    name: 'staged events',
+    statements: [
+      `CREATE TABLE staged_pdus (origin TEXT NOT NULL, event_id TEXT NOT NULL, room_id TEXT NOT NULL, pdu BLOB NOT NULL, attempts BIGINT NOT NULL,
+         retry_at BIGINT NOT NULL, staged_at BIGINT NOT NULL, PRIMARY KEY (origin, event_id))`,
+      'CREATE INDEX staged_pdus_by_time ON staged_pdus (retry_at)',
     ],
   },
 ];

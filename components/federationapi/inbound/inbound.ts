@@ -1,0 +1,40 @@
+/** What other servers ask of this one about rooms, and what they send. */
+import type { Route } from '../../../pkg/http/route.ts';
+import type { AuthDeps } from '../auth/authenticated.ts';
+import type { FederationapiDeps } from '../deps.ts';
+import type { KeyRing } from '../fetch/key-ring.ts';
+import { createCollectionTurns } from '../routes/collect-events.ts';
+import { membershipTemplateRoutes } from '../routes/membership-templates.ts';
+import { roomEventRoutes } from '../routes/room-events.ts';
+import { roomStateRoutes } from '../routes/room-state.ts';
+import { sendInviteRoute } from '../routes/send-invite.ts';
+import { sendMembershipRoutes } from '../routes/send-membership.ts';
+import { sendTransactionRoute } from '../routes/send-transaction.ts';
+import { impatientKeys } from '../verify/impatient-keys.ts';
+import { createPduReceiver } from './receive-pdus.ts';
+import { createStagedPdus, type StagedPdus } from './staged-pdus.ts';
+import { createTransactions } from './transactions.ts';
+
+/** How long a transaction waits for servers that are asked for their keys. */
+const KEYS_WAIT_MS = 4000;
+
+export interface Inbound {
+  readonly routes: readonly Route[];
+  /** Has to run for events whose keys could not be had at first. */
+  readonly stagedPdus: StagedPdus;
+}
+
+export function createInbound(deps: FederationapiDeps, { auth, keyRing }: { auth: AuthDeps; keyRing: KeyRing }): Inbound {
+  const { clock } = deps.runtime;
+  const turns = createCollectionTurns();
+  const impatient = impatientKeys(keyRing, clock, KEYS_WAIT_MS);
+  const receiver = createPduReceiver({ ...deps, clock, keyRing: impatient });
+  const stagedPdus = createStagedPdus({ ...deps, receiver });
+  return {
+    stagedPdus,
+    routes: [
+      ...roomEventRoutes(deps, auth), ...roomStateRoutes(deps, auth, turns), ...membershipTemplateRoutes(deps, auth), ...sendMembershipRoutes(deps, auth, turns),
+      sendInviteRoute({ ...deps, impatientKeys: impatient }, auth), sendTransactionRoute({ transactions: createTransactions(), receiver, stagedPdus }, auth),
+    ],
+  };
+}

@@ -1,0 +1,116 @@
+/** PUT /invite (spec: server-server, "Inviting to a room"): a user here is invited by one of another server; this server signs that it has heard of it. */
+import { MatrixError } from '../../../pkg/http/matrix-error.ts';
+import { isJsonObject } from '../../../pkg/http/json.ts';
+import type { ApiRequest, ApiResponse, Route } from '../../../pkg/http/route.ts';
+import { canonicalJson } from '../../../pkg/matrix/canonical-json/canonical-json.ts';
+import type { IntactEvent } from '../../../pkg/matrix/events/check-received.ts';
+import { domainOf } from '../../../pkg/matrix/ids/domain-of.ts';
+import { isLocalUser } from '../../../pkg/matrix/ids/user-id.ts';
+import { roomVersion, type RoomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
+import { addSignature } from '../../../pkg/matrix/signing/sign-event.ts';
+import type { SigningKey } from '../../../pkg/matrix/signing/signing-key.ts';
+import type { RoomQuery } from '../../../schemas/ports/room-query.ts';
+import type { UserQuery } from '../../../schemas/ports/user-query.ts';
+import { authenticated, type AuthDeps } from '../auth/authenticated.ts';
+import { requireLetIn } from '../auth/room-access.ts';
+import type { KeyRing } from '../fetch/key-ring.ts';
+import { verifyPdus } from '../verify/verify-pdus.ts';
+import { submitInput, type SubmittingDeps } from './submit-input.ts';
+
+export interface InviteDeps extends Pick<SubmittingDeps, 'commands'> {
+  readonly signingKey: SigningKey;
+  readonly roomQuery: Pick<RoomQuery, 'currentState'>;
+  readonly userQuery: Pick<UserQuery, 'account'>;
+  /** For the events that describe the room. */
+  readonly impatientKeys: Pick<KeyRing, 'keys'>;
+}
+
+/** Events that describe the room; the spec names a handful. */
+const STATE_EVENTS_MAX = 100;
+/** They travel with the invite in one record. */
+const STATE_BYTES_MAX = 192 * 1024;
+
+export function sendInviteRoute(deps: InviteDeps, auth: AuthDeps): Route {
+  const { signingKey, commands, userQuery } = deps;
+  const { clock, serverName } = auth;
+
+  async function receive(origin: string, request: ApiRequest): Promise<ApiResponse> {
+    const { roomId = '', eventId = '' } = request.params;
+    const { room_version: versionId, event: value, invite_room_state: roomState } = request.body as Record<string, unknown>;
+    if (versionId === undefined || value === undefined) throw new MatrixError(400, 'M_MISSING_PARAM', 'room_version or event is missing');
+    const version = typeof versionId === 'string' ? roomVersion(versionId) : undefined;
+    if (version === undefined) throw incompatible(versionId);
+    await requireLetIn(deps, origin, roomId);
+    const [event] = await verifyPdus({ keyRing: auth.keyRing, clock }, { values: [value], version, roomId });
+    if (event === undefined || 'outcome' in event) throw invalid(event?.reason ?? 'There is no event');
+    await requireInvite(event, { origin, eventId });
+    const strippedState = await describedBy(roomState, { version, roomId });
+    const signed = addSignature(event.pdu, version, serverName, signingKey);
+    await submitInput({ commands, clock }, request, {
+      inputId: `invite:${eventId}`, roomId, receiveInvite: { eventId, pdu: Buffer.from(canonicalJson(signed)), origin, roomVersion: version.id, strippedState },
+    });
+    return { status: 200, body: { event: { ...(value as object), signatures: signed.signatures } } };
+  }
+
+  /** Throws `MatrixError` unless it invites a user that this server has, on behalf of a user of `origin`. */
+  async function requireInvite({ eventId, pdu, redacted }: IntactEvent, expected: { origin: string; eventId: string }): Promise<void> {
+    if (redacted) throw invalid('The hash of the event is wrong');
+    if (eventId !== expected.eventId) throw invalid('The event has another ID than the path says');
+    if (pdu.type !== 'm.room.member' || pdu.content.membership !== 'invite') throw invalid('The event is no invite');
+    if (domainOf(pdu.sender) !== expected.origin) throw invalid('The event is not of a user of your server');
+    const invited = pdu.state_key ?? '';
+    if (!isLocalUser(invited, serverName)) throw invalid('The invited user is not of this server');
+    const account = await userQuery.account(invited);
+    if (account === undefined || account.isDeactivated) throw new MatrixError(403, 'M_FORBIDDEN', 'There is no such user here');
+  }
+
+  /**
+   * What the user will see of the room, in JSON. Whole events must be what their senders signed, and of the room; where only their essence came, as older servers send
+   * it, nothing can be checked. Throws `MatrixError` 400 M_INVALID_PARAM.
+   */
+  async function describedBy(roomState: unknown, room: { version: RoomVersion; roomId: string }): Promise<Uint8Array> {
+    if (roomState !== undefined && !Array.isArray(roomState)) throw new MatrixError(400, 'M_BAD_JSON', 'invite_room_state must be a list');
+    const entries = ((roomState ?? []) as unknown[]).filter(isStripped).slice(0, STATE_EVENTS_MAX);
+    const whole = entries.filter(isWhole);
+    const verified = await verifyPdus({ keyRing: deps.impatientKeys, clock }, { values: whole, ...room });
+    const bad = new Set<object>();
+    for (const [index, result] of verified.entries()) {
+      if (!('outcome' in result)) continue;
+      if (room.version.roomIdFormat === 'create-hash' && !result.lacksKeys) throw invalid(`An event in invite_room_state is not valid: ${result.reason}`);
+      bad.add(whole[index]!);
+    }
+    const texts = entries.filter((entry) => !bad.has(entry)).map(({ type, state_key, sender, content }) => JSON.stringify({ content, sender, state_key, type }));
+    let bytes = 0;
+    return Buffer.from(`[${texts.filter((text) => (bytes += text.length) <= STATE_BYTES_MAX / 3).join(',')}]`);
+  }
+
+  return {
+    operationId: 'sendInviteV2', method: 'PUT', path: '/_matrix/federation/v2/invite/{roomId}/{eventId}', role: 'federationapi', idempotent: true, raw: true,
+    handle: authenticated(auth, (request, origin) => receive(origin, request)),
+  };
+}
+
+interface Stripped {
+  readonly type: string;
+  readonly state_key: string;
+  readonly sender: string;
+  readonly content: Record<string, unknown>;
+}
+
+function isStripped(value: unknown): value is Stripped {
+  if (!isJsonObject(value)) return false;
+  return typeof value['type'] === 'string' && typeof value['state_key'] === 'string' && typeof value['sender'] === 'string' && isJsonObject(value['content']);
+}
+
+function isWhole(value: object): boolean {
+  return 'signatures' in value && 'hashes' in value;
+}
+
+function incompatible(versionId: unknown): MatrixError {
+  const named = typeof versionId === 'string' ? versionId.slice(0, 40) : '';
+  return new MatrixError(400, 'M_INCOMPATIBLE_ROOM_VERSION', 'This server does not support the version of the room', { fields: { room_version: named } });
+}
+
+function invalid(reason: string): MatrixError {
+  return new MatrixError(400, 'M_INVALID_PARAM', reason);
+}

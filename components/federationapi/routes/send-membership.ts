@@ -1,0 +1,108 @@
+/** PUT /send_join and /send_leave (spec: server-server, "Joining Rooms", "Leaving Rooms"): takes the membership event of another server's user into its room and passes it on to the others. */
+import { must } from '../../../pkg/assert/assert.ts';
+import type { Semaphore } from '../../../pkg/assert/semaphore.ts';
+import { MatrixError } from '../../../pkg/http/matrix-error.ts';
+import type { ApiRequest, ApiResponse, Route } from '../../../pkg/http/route.ts';
+import { isJsonObject } from '../../../pkg/http/json.ts';
+import type { IntactEvent } from '../../../pkg/matrix/events/check-received.ts';
+import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
+import { validateEvent } from '../../../pkg/matrix/events/validate-event.ts';
+import { domainOf } from '../../../pkg/matrix/ids/domain-of.ts';
+import { isLocalUser, isUserId } from '../../../pkg/matrix/ids/user-id.ts';
+import type { RoomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
+import { addSignature } from '../../../pkg/matrix/signing/sign-event.ts';
+import type { SigningKey } from '../../../pkg/matrix/signing/signing-key.ts';
+import type { RoomHistoryQuery, RoomQuery } from '../../../schemas/ports/room-query.ts';
+import { authenticated, type AuthDeps } from '../auth/authenticated.ts';
+import { needsAuthoriser, requireAllowed } from '../auth/restricted-join.ts';
+import { membershipIn, readEntries } from '../auth/room-state.ts';
+import { verifyPdus } from '../verify/verify-pdus.ts';
+import { collectWithAuthChain, jsonBytes } from './collect-events.ts';
+import { requireRoom } from './membership-templates.ts';
+import { submitInput, type SubmittingDeps } from './submit-input.ts';
+
+export interface MembershipDeps extends Pick<SubmittingDeps, 'commands'> {
+  readonly signingKey: SigningKey;
+  readonly roomQuery: Pick<RoomQuery, 'roomVersion' | 'currentState' | 'hasJoinedMember' | 'someJoinedMembers' | 'eventsById'>;
+  readonly roomHistoryQuery: Pick<RoomHistoryQuery, 'stateIdsAt'>;
+}
+
+/** `turns`: see `createCollectionTurns`. */
+export function sendMembershipRoutes(deps: MembershipDeps, auth: AuthDeps, turns: Semaphore): Route[] {
+  const { signingKey, roomQuery, roomHistoryQuery, commands } = deps;
+  const { clock, serverName } = auth;
+  const ports = { roomQuery, serverName };
+
+  /** The event, in its room. Throws `MatrixError` when it is not what it should be, or when the room refuses it. */
+  async function receive(origin: string, request: ApiRequest, membership: 'join' | 'leave'): Promise<IntactEvent> {
+    const { roomId = '', eventId = '' } = request.params;
+    const version = await requireRoom(ports, origin, roomId);
+    const value = membershipEvent(request.body, { origin, roomId, membership, version });
+    const signed = membership === 'join' ? await authorised(value, version) : value;
+    const [event] = await verifyPdus({ keyRing: auth.keyRing, clock }, { values: [signed], version, roomId });
+    if (event === undefined || 'outcome' in event) throw invalid(event?.reason ?? 'There is no event');
+    if (event.redacted) throw invalid('The hash of the event is wrong');
+    if (event.eventId !== eventId) throw invalid('The event has another ID than the path says');
+    const receivePdu = { eventId, pdu: Buffer.from(event.json), origin, needId: '', relay: true };
+    const { verdict, reason } = await submitInput({ commands, clock }, request, { inputId: `relay:${eventId}`, roomId, receivePdu });
+    if (verdict !== 'accepted') throw new MatrixError(403, 'M_FORBIDDEN', typeof reason === 'string' ? reason : `The room does not allow this ${membership}`);
+    return event;
+  }
+
+  /** A join that names a user here who answers for it gets this server's signature, if it deserves it. */
+  async function authorised(event: Pdu, version: RoomVersion): Promise<Pdu> {
+    const authoriser = event.content.join_authorised_via_users_server;
+    if (!version.restrictedJoin || typeof authoriser !== 'string' || !isUserId(authoriser) || !isLocalUser(authoriser, serverName)) return event;
+    const { state } = await readEntries(ports, event.room_id!, [['m.room.join_rules', ''], ['m.room.member', event.sender]]);
+    const joinRules = state('m.room.join_rules', '')?.content;
+    if (needsAuthoriser(joinRules, version, membershipIn(state, event.sender))) await requireAllowed(ports, joinRules, event.sender);
+    return addSignature(event, version, serverName, signingKey);
+  }
+
+  /** What the joined server has to know: the event, the state before it and all that they stand on. */
+  async function joinAnswer({ eventId, json }: IntactEvent): Promise<ApiResponse> {
+    const state = must((await roomHistoryQuery.stateIdsAt([eventId], 'before')).get(eventId), 'the state before an accepted event');
+    // Its own auth events are among those of the state, but for what the state has left behind.
+    const { pdus, eventIds, authChain } = await collectWithAuthChain({ roomQuery, clock }, [...state, eventId]);
+    return {
+      status: 200,
+      json: await jsonBytes(clock, [
+        '{"auth_chain":[', { eventIds: authChain, pdus }, `],"event":${json},"members_omitted":false,"origin":${JSON.stringify(serverName)},"state":[`,
+        { eventIds: eventIds.filter((id) => id !== eventId), pdus }, ']}',
+      ]),
+    };
+  }
+
+  const common = { role: 'federationapi', method: 'PUT', idempotent: true, raw: true } as const;
+  return [
+    {
+      ...common, operationId: 'sendJoinV2', path: '/_matrix/federation/v2/send_join/{roomId}/{eventId}',
+      handle: authenticated(auth, async (request, origin) => {
+        const event = await receive(origin, request, 'join');
+        return turns.run(() => joinAnswer(event));
+      }),
+    },
+    {
+      ...common, operationId: 'sendLeaveV2', path: '/_matrix/federation/v2/send_leave/{roomId}/{eventId}',
+      handle: authenticated(auth, async (request, origin) => {
+        await receive(origin, request, 'leave');
+        return { status: 200, body: {} };
+      }),
+    },
+  ];
+}
+
+/** Throws `MatrixError` 400 M_INVALID_PARAM unless it is the membership of a user of `origin`, by that user. */
+function membershipEvent(value: unknown, expected: { origin: string; roomId: string; membership: string; version: RoomVersion }): Pdu {
+  const validity = validateEvent(isJsonObject(value) ? value : undefined, expected.version);
+  if (!validity.valid) throw invalid(validity.reason);
+  const { pdu } = validity;
+  if (pdu.room_id !== expected.roomId) throw invalid('The event is of another room than the path says');
+  if (pdu.type !== 'm.room.member' || pdu.content.membership !== expected.membership) throw invalid(`The event is no ${expected.membership}`);
+  if (pdu.sender !== pdu.state_key || domainOf(pdu.sender) !== expected.origin) throw invalid('The event is not of a user of your server, by that user');
+  return pdu;
+}
+
+function invalid(reason: string): MatrixError {
+  return new MatrixError(400, 'M_INVALID_PARAM', reason);
+}

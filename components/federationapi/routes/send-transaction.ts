@@ -1,0 +1,50 @@
+/** PUT /send (spec: server-server, "Transactions"): events of rooms, and ephemeral units, which this server does not take yet. */
+import { MatrixError } from '../../../pkg/http/matrix-error.ts';
+import type { ApiRequest, Route } from '../../../pkg/http/route.ts';
+import { authenticated, type AuthDeps } from '../auth/authenticated.ts';
+import type { PduReceiver } from '../inbound/receive-pdus.ts';
+import type { StagedPdus } from '../inbound/staged-pdus.ts';
+import type { TransactionAnswer, Transactions } from '../inbound/transactions.ts';
+
+/** Of the spec. */
+const PDUS_MAX = 50;
+const EDUS_MAX = 100;
+/** All of them at their biggest. */
+const BODY_BYTES_MAX = 10 * 1024 * 1024;
+
+export interface TransactionDeps {
+  readonly transactions: Transactions;
+  readonly receiver: PduReceiver;
+  readonly stagedPdus: Pick<StagedPdus, 'add'>;
+}
+
+export function sendTransactionRoute({ transactions, receiver, stagedPdus }: TransactionDeps, auth: AuthDeps): Route {
+  /** What became of each event. An event whose keys could not be had counts as received when it is kept: it is tried again here, and not by its sender. */
+  async function receive(origin: string, pdus: readonly unknown[], traceId: string): Promise<TransactionAnswer> {
+    const { results, lacking } = await receiver.receive(origin, pdus, traceId);
+    if (lacking.length > 0) {
+      const kept = await stagedPdus.add(lacking);
+      for (const { eventId } of lacking) {
+        if (!results.has(eventId)) results.set(eventId, kept.has(eventId) ? undefined : 'The keys that have signed the event could not be had');
+      }
+    }
+    return Object.fromEntries([...results].map(([eventId, error]) => [eventId, error === undefined ? {} : { error }]));
+  }
+
+  return {
+    operationId: 'sendTransaction', method: 'PUT', path: '/_matrix/federation/v1/send/{txnId}', role: 'federationapi', idempotent: true, raw: true, bodyBytesMax: BODY_BYTES_MAX,
+    handle: authenticated(auth, async (request, origin) => {
+      const pdus = listIn(request, 'pdus', PDUS_MAX);
+      listIn(request, 'edus', EDUS_MAX);
+      const transaction = { origin, txnId: request.params['txnId'] ?? '', bytes: request.rawBody?.length ?? 0 };
+      return { status: 200, body: { pdus: await transactions.run(transaction, () => receive(origin, pdus, request.traceId)) } };
+    }),
+  };
+}
+
+/** Throws `MatrixError` 400 M_BAD_JSON for what is no list, or too long. */
+function listIn({ body }: ApiRequest, key: 'pdus' | 'edus', max: number): readonly unknown[] {
+  const list = (body as Record<string, unknown>)[key] ?? (key === 'edus' ? [] : undefined);
+  if (!Array.isArray(list) || list.length > max) throw new MatrixError(400, 'M_BAD_JSON', `${key} must be a list of at most ${max}`);
+  return list as readonly unknown[];
+}
