@@ -13,25 +13,29 @@ const COLUMNS = [
 /** Rows of the events. `visibilities`: those of `visibilitiesBefore`; they are moved on. */
 export async function writeTimeline(tx: Transaction, records: Records, known: { visibilities: Map<string, string>; foreign: ReadonlyMap<string, string> }): Promise<void> {
   const rows: SqlValue[][] = [];
-  const { visibilities } = known;
-  for (const { partition, sequence, output } of records) {
-    const { event, roomId } = output.record;
-    const after = visibilitySet(output, known.foreign);
-    const before = visibilities.get(roomId) || DEFAULT_VISIBILITY;
-    if (after !== undefined) visibilities.set(roomId, after);
-    const pdu = output.pdu;
-    if (!event || pdu === undefined) continue;
-    const own = event.stateDelta.find((change) => isOwnChange(output, change));
-    // One that did not become the room's has it from the owner who may see it.
-    const setsVisibility = own?.type === 'm.room.history_visibility' && after !== undefined;
-    rows.push([
-      ...[roomId, event.orderKey, event.eventId, partition, sequence, storable(pdu.type), pdu.sender],
-      pdu.state_key === undefined ? null : storable(pdu.state_key),
-      ...[own?.replaces ?? '', event.deviceId, event.txnId, setsVisibility ? after : event.historyVisibility, setsVisibility ? before : ''],
-      ...[hasUrl(pdu) ? 1 : 0, event.stateBeforeDiffers ? 1 : 0, event.stateDelta.some((change) => change !== own) ? 1 : 0],
-    ]);
+  for (const record of records) {
+    const { roomId } = record.output.record;
+    const visibility = { before: known.visibilities.get(roomId) || DEFAULT_VISIBILITY, after: visibilitySet(record.output, known.foreign) };
+    if (visibility.after !== undefined) known.visibilities.set(roomId, visibility.after);
+    const row = rowOf(record, visibility);
+    if (row !== undefined) rows.push(row);
   }
   await insert(tx, { into: 'timeline', columns: COLUMNS, rows });
+}
+
+/** undefined: the record has no event. `visibility`: the room's before the record, and what the record makes it (undefined: nothing). */
+function rowOf({ partition, sequence, output }: Records[number], visibility: { before: string; after: string | undefined }): SqlValue[] | undefined {
+  const { pdu, record: { event, roomId } } = output;
+  if (!event || pdu === undefined) return undefined;
+  const own = event.stateDelta.find((change) => isOwnChange(output, change));
+  // Who may see a setting that did not become the room's is told by its owner alone.
+  const isSetting = own?.type === 'm.room.history_visibility' && visibility.after !== undefined;
+  return [
+    ...[roomId, event.orderKey, event.eventId, partition, sequence, storable(pdu.type), pdu.sender],
+    pdu.state_key === undefined ? null : storable(pdu.state_key),
+    ...[own?.replaces ?? '', event.deviceId, event.txnId, isSetting ? visibility.after! : event.historyVisibility, isSetting ? visibility.before : ''],
+    ...[hasUrl(pdu), event.stateBeforeDiffers, event.stateDelta.some((change) => change !== own)].map(Number),
+  ];
 }
 
 /** What held before the batch in the rooms whose history visibility changes in it: whoever could see under either may see such an event. */
