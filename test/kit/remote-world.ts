@@ -1,7 +1,7 @@
 /** A roomserver of `three.test` over the real log and a real database, with the other servers played by the test: it takes the needs and gives the answers. For tests of `components/roomserver/remote`. */
 import type { TestContext } from 'node:test';
 import { createRoomserver, ROOMSERVER_CONSUMER, roomserverMigrations } from '../../components/roomserver/index.ts';
-import { roomInputCodec, roomOutputCodec } from '../../pkg/log/codec.ts';
+import { roomOutputCodec } from '../../pkg/log/codec.ts';
 import { createCommandClient } from '../../pkg/log/command-client.ts';
 import { createEmbeddedDriver, EMBEDDED_LOG_COMPONENT, embeddedLogMigrations } from '../../pkg/log/embedded/driver.ts';
 import { outboxReader } from '../../pkg/log/outbox.ts';

@@ -14,22 +14,11 @@ import { isServerIn, memberRef, type OutsideMember, type RemoteNeed } from './fa
 import { finishJoin } from './finish-join.ts';
 import { finishLeave, leaveAlone, leftAlready } from './finish-leave.ts';
 import { giveUp, inputKey, isPending, isTooLate, JOIN_MS_MAX, joinKey, LEAVE_MS_MAX, NOBODY_ANSWERED, openNeed, openNeeds, ownNeed, refusalOf, sameAtWork, waitFor } from './needs.ts';
+import type { OwnMembership } from './own-membership.ts';
 import { placeMember } from './place-member.ts';
 
 /** Servers that are asked, at most. */
 const VIA_MAX = 20;
-
-/** Somebody's own join or leave. */
-export interface OwnMembership {
-  readonly deciding: Deciding;
-  /** Of the room as far as it is known here. */
-  readonly head: RoomHead | undefined;
-  readonly send: SendEvent;
-  readonly membership: 'join' | 'leave';
-  readonly content: Record<string, unknown>;
-  /** What the user is to the room, as the other servers see it. */
-  readonly outside: OutsideMember | undefined;
-}
 
 /** `join` or `leave` when the draft is that of the sender's own and may need another server. */
 export function ownMembership(head: RoomHead | undefined, { sender, event }: SendEvent): 'join' | 'leave' | undefined {

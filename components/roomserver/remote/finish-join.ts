@@ -9,7 +9,7 @@ import { headerOf, type RoomDecision } from '../input/decision.ts';
 import type { NewEvent, RoomRow, StateEntry } from '../input/effects.ts';
 import { visibilityAt } from '../input/history-visibility.ts';
 import { encodeEvent } from '../input/outputs.ts';
-import type { OwnMembership } from './decide-membership.ts';
+import type { OwnMembership } from './own-membership.ts';
 import type { Landing } from './facts.ts';
 import { badAnswer, giveUp } from './needs.ts';
 import { readAnsweredMember } from './read-answer.ts';

@@ -6,7 +6,7 @@ import { authEventIds, type Pdu } from '../../../pkg/matrix/events/pdu.ts';
 import { knownRoomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import { headerOf, NO_EFFECTS, type RoomDecision } from '../input/decision.ts';
 import type { OutsideRow } from '../input/effects.ts';
-import type { OwnMembership } from './decide-membership.ts';
+import type { OwnMembership } from './own-membership.ts';
 import type { OutsideMember, RemoteNeed } from './facts.ts';
 import { encodeOutside } from './outputs.ts';
 import { readAnsweredMember } from './read-answer.ts';

@@ -9,7 +9,7 @@ import type { RoomHead } from '../input/room-head.ts';
 import { stagedState } from '../receive/decide-receive.ts';
 import type { GraphAt } from '../receive/overlay.ts';
 import { placeEvent, type Arrival, type Placement } from '../receive/place-event.ts';
-import type { OwnMembership } from './decide-membership.ts';
+import type { OwnMembership } from './own-membership.ts';
 import { badAnswer, giveUp } from './needs.ts';
 import { readAnsweredMember } from './read-answer.ts';
 
