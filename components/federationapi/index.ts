@@ -17,6 +17,7 @@ import { takeNeeds } from './needs/take-needs.ts';
 import { queryProfileRoute } from './routes/query-profile.ts';
 import { createSender, destinationPartition, type Sender } from './sender/sender.ts';
 import { ensureQueueStarts } from './storage/queue-starts.ts';
+import { impatientKeys } from './verify/impatient-keys.ts';
 import { verifyPdus } from './verify/verify-pdus.ts';
 
 export { stagedState } from './query/staged-state.ts';
@@ -26,6 +27,9 @@ export type { FederationapiDeps } from './deps.ts';
 
 /** Names this component's leases and positions. */
 export const FEDERATIONAPI_CONSUMER = 'federationapi';
+
+/** How long the events of a big room wait for the keys of servers that may be gone for good. */
+const NEEDED_KEYS_WAIT_MS = 20_000;
 
 export interface Federationapi {
   readonly routes: readonly Route[];
@@ -82,8 +86,9 @@ function backgroundParts(deps: FederationapiDeps, { sender, keyRing, pauses, isD
       onNeeds: () => needs.nudge(),
     }),
   });
+  const boundedKeys = impatientKeys(keyRing, runtime.clock, NEEDED_KEYS_WAIT_MS);
   const needs = createNeedRunner({
-    ...deps, keyRing, isDenied, pauses, partitions: () => consumer.owned(), verify: (events) => verifyPdus({ keyRing, clock: runtime.clock }, events),
+    ...deps, keyRing, isDenied, pauses, partitions: () => consumer.owned(), verify: (events) => verifyPdus({ keyRing: boundedKeys, clock: runtime.clock }, events),
   });
   return [
     sender,

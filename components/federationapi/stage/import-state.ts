@@ -1,7 +1,7 @@
 /** Has the roomserver import a stage, slice by slice: the next is appended when the last is decided, so the inputs of other rooms come in between. */
 import type { NeedJob, NeedTools } from '../needs/job.ts';
 
-export const SLICE_EVENTS = 200;
+export const SLICE_EVENTS = 100;
 
 /** Rejects with `NeedFailure` when a slice is refused, and with what `job.check` throws. Repeated after a crash it passes over what was imported before. */
 export async function importState(tools: Pick<NeedTools, 'submit'>, job: NeedJob, state: { events: number; current: boolean; roomVersion: string }): Promise<void> {
