@@ -43,6 +43,8 @@ export interface RemoteWorld {
   readonly stages: Map<string, StagedEvent[]>;
   /** Lets the server's clock go on; due inputs are decided after a restart. */
   later(ms: number): Promise<void>;
+  /** The time that the first input of that ID was stamped with. */
+  tsOf(inputId: string): number;
   submit(roomId: string, kind: Partial<RoomInput>, inputId?: string): Promise<Result>;
   /** Dave's, if nobody else is named. */
   member(roomId: string, membership: string, wish?: MemberWish): Promise<Result>;
@@ -94,14 +96,17 @@ export async function createRemoteWorld(context: TestContext, options: { databas
   const needs = async () => (await outputs()).flatMap(({ need }) => need ?? []);
   let needsTaken = 0;
   let inputs = 0;
+  const stamps = new Map<string, number>();
   const world: RemoteWorld = {
     database, stages, envelopes, outputs,
     async later(ms) {
       ahead += ms;
       await world.restart();
     },
+    tsOf: (inputId) => stamps.get(inputId) ?? 0,
     async submit(roomId, kind, inputId) {
       inputs += 1;
+      if (inputId !== undefined && !stamps.has(inputId)) stamps.set(inputId, START_MS + inputs);
       const input = { traceId: '', roomId, inputId: inputId ?? `input ${inputs}`, originServerTs: START_MS + inputs, ...kind };
       const outcome = await commands.submitRoomInput(input, { deadlineMs: 600_000 });
       return outcome.errcode === '' ? (JSON.parse(Buffer.from(outcome.result).toString()) as Record<string, unknown>) : `${outcome.status} ${outcome.errcode}`;

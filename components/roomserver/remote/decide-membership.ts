@@ -10,7 +10,7 @@ import { rejected, type Deciding, type RoomDecision } from '../input/decision.ts
 import { parseContent } from '../input/parse-content.ts';
 import { refused } from '../input/refused.ts';
 import { membershipOf, stateEntry, type RoomHead } from '../input/room-head.ts';
-import { isServerIn, memberRef, type OutsideMember, type RemoteNeed } from './facts.ts';
+import { isSeenIn, isServerIn, memberRef, type OutsideMember, type RemoteNeed } from './facts.ts';
 import { finishJoin } from './finish-join.ts';
 import { finishLeave, leaveAlone, leftAlready } from './finish-leave.ts';
 import { giveUp, inputKey, isPending, isTooLate, JOIN_MS_MAX, joinKey, LEAVE_MS_MAX, NOBODY_ANSWERED, openNeed, openNeeds, ownNeed, refusalOf, sameAtWork, waitFor } from './needs.ts';
@@ -32,7 +32,9 @@ export function ownMembership(head: RoomHead | undefined, { sender, event }: Sen
 export function decideMembership(deciding: Deciding, head: RoomHead | undefined, send: SendEvent): RoomDecision | undefined {
   const membership = ownMembership(head, send);
   if (membership === undefined) return undefined;
-  const { picture: { remote: facts }, input, signer } = deciding;
+  const { picture: { remote: facts }, input, place, signer } = deciding;
+  // The usual case reads nothing.
+  if (head !== undefined && place.isAgain !== true && isSeenIn(head, signer.serverName)) return undefined;
   if (!facts.read.has(input.inputId)) return { kind: 'lacking' };
   const inside = head !== undefined && isServerIn(facts, head, signer.serverName) ? head : undefined;
   if (inside !== undefined && ownNeed(facts, input) === undefined) return undefined;
@@ -47,6 +49,10 @@ export function decideMembership(deciding: Deciding, head: RoomHead | undefined,
 
 /** A join of a room that this server is in, but where none of its users may let others in (spec: client-server, "Restricted rooms"); undefined: there is nobody to ask. */
 export function askToAuthorise(deciding: Deciding, head: RoomHead, send: SendEvent): RoomDecision | undefined {
+  const { picture: { remote: facts }, input } = deciding;
+  if (!facts.read.has(input.inputId)) return { kind: 'lacking' };
+  const need = ownNeed(facts, input);
+  if (need !== undefined) return waitFor(need);
   const { join_authorised_via_users_server: _given, ...content } = parseContent(send.event.content)!;
   const wish: OwnMembership = { deciding, head, send, membership: 'join', content, outside: undefined };
   const via = viaOf(wish, []);

@@ -79,9 +79,15 @@ export function memberRef(roomId: string, userId: string): string {
   return stateRef(roomId, 'm.room.member', userId);
 }
 
+/** Whether a user of this server is seen to be joined by what is in memory of the room. */
+export function isSeenIn(head: RoomHead, serverName: string): boolean {
+  for (const entry of head.state.values()) if (entry !== null && isLocalJoin(entry.pdu, serverName)) return true;
+  return false;
+}
+
 /** Whether a user of this server is joined to the room. Its presence must have been read. */
 export function isServerIn(facts: RemoteFacts, head: RoomHead, serverName: string): boolean {
-  for (const entry of head.state.values()) if (entry !== null && isLocalJoin(entry.pdu, serverName)) return true;
+  if (isSeenIn(head, serverName)) return true;
   const joined = facts.rooms.get(head.roomId)?.joinedHere ?? [];
   // What is in memory is newer than the tables.
   return joined.some((userId) => !knowsState(head, 'm.room.member', userId) || membershipOf(head, userId) === 'join');

@@ -246,8 +246,10 @@ async function restrictedWorld(context: TestContext): Promise<{ world: RemoteWor
 test('where nobody here may authorise a restricted join, another server is asked; the room here goes on from what it was', async (context) => {
   const { world, dag, roomId } = await restrictedWorld(context);
   assert.equal(await world.member(roomId, 'join', { sender: ERIN }), '400 M_UNABLE_TO_AUTHORISE_JOIN');
-  const joined = world.member(roomId, 'join', { sender: ERIN, via: ['one.test'] });
+  const joined = world.member(roomId, 'join', { sender: ERIN, via: ['one.test'], inputId: 'same' });
   const need = await world.need();
+  const again = { sendEvent: { sender: ERIN, deviceId: 'D', txnId: 'T', event: { type: 'm.room.member', stateKey: ERIN, content: Buffer.from('{"membership":"join"}') }, via: ['one.test'] } };
+  const copies = [world.submit(roomId, again, 'same'), world.submit(roomId, { ...again, originServerTs: world.tsOf('same') }, 'same')];
   const sent = idIn(await world.message(roomId, DAVE));
   // Something happens there that is not known here.
   dag.send({ type: 'm.room.topic', sender: CREATOR, state_key: '', content: { topic: 'x' } });
@@ -257,13 +259,14 @@ test('where nobody here may authorise a restricted join, another server is asked
   await importStage(world, dag, need);
   assert.deepEqual((await world.outputs()).filter(({ stateSlice }) => stateSlice?.reset).map((output) => output.roomId).filter((one) => one === roomId), [roomId]);
   await world.answer(roomId, need, joinAnswer(dag, need, join));
-  assert.deepEqual(await joined, { room_id: roomId, event_id: join.eventId });
+  const result = { room_id: roomId, event_id: join.eventId };
+  assert.deepEqual(await Promise.all([joined, ...copies]), [result, result, result]);
   assert.equal(await memberNow(world, roomId, ERIN), 'join');
   const [topic] = await roomQuery(world.database).currentState(roomId, [['m.room.topic', '']]);
   assert.notEqual(topic, undefined);
   const next = await pduOf(world, idIn(await world.message(roomId, ERIN)));
   assert.deepEqual([...next.prev_events].sort(), [sent, join.eventId].sort());
-  assert.deepEqual(await world.waiting(), NOTHING);
+  assert.deepEqual([await world.waiting(), await world.needsLeft()], [NOTHING, 0]);
 });
 
 test('a restricted join that no other server authorises either is refused', async (context) => {
