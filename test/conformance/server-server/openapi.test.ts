@@ -5,16 +5,20 @@ import { signRequest } from '../../../pkg/federation/x-matrix.ts';
 import { parseServerKeys } from '../../../pkg/federation/server-keys.ts';
 import { parseNotaryResponse } from '../../../pkg/federation/notary.ts';
 import { eventIdOf } from '../../../pkg/matrix/events/event-id.ts';
+import type { BuiltEvent } from '../../../pkg/matrix/events/build-event.ts';
 import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
 import { roomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
+import { hashAndSignEvent } from '../../../pkg/matrix/signing/sign-event.ts';
 import { createClock } from '../../../pkg/runtime/real/clock.ts';
 import { createKeyServers, type KeyServer } from '../../kit/key-servers.ts';
 import { loadOperations, schemaProblem, specMissing } from '../client-server/spec.ts';
+import { driveByHand, FEDERATION, FEDERATION_V2, type HandServer, type Joined } from './by-hand.ts';
 import { createWorld, SERVER, type Account, type Answer, type Call, type World } from '../client-server/world.ts';
 
-const FEDERATION = '/_matrix/federation/v1';
 const KEY = '/_matrix/key/v2';
 const ERROR = { type: 'object', required: ['errcode', 'error'], properties: { errcode: { type: 'string', pattern: '^M_' }, error: { type: 'string', minLength: 1 } } };
+
+type Refused = [operationId: string, call: Call, status: number, errcode: string];
 
 describe('the Server-Server API as the spec describes it', { skip: specMissing }, () => {
   const operations = specMissing === undefined ? loadOperations('server-server') : new Map<string, never>();
@@ -26,7 +30,12 @@ describe('the Server-Server API as the spec describes it', { skip: specMissing }
   /** World readable, so that a server without members may ask. */
   let roomId: string;
   let closedRoomId: string;
+  /** Users of another server are joined to it. */
+  let openRoomId: string;
   const sent: string[] = [];
+  let hand: HandServer;
+  let joined: Joined;
+  const made: Record<string, BuiltEvent> = {};
 
   before(async () => {
     const federation = {
@@ -38,6 +47,18 @@ describe('the Server-Server API as the spec describes it', { skip: specMissing }
     roomId = await newRoom('world_readable');
     closedRoomId = await newRoom('shared');
     for (let i = 0; i < 4; i += 1) sent.push(await send(roomId));
+    hand = driveByHand(world, remote);
+    openRoomId = (await world.ask(alice, 'POST', '/createRoom', { preset: 'public_chat' })).room_id;
+    joined = await hand.join(openRoomId, '@bob:remote.test');
+    await hand.join(openRoomId, '@carl:remote.test');
+    made['join'] = await hand.template('join', openRoomId, '@dora:remote.test');
+    made['leave'] = await hand.template('leave', openRoomId, '@carl:remote.test');
+    made['message'] = hand.message(joined, 'hello');
+    const place = { version: '11', roomId: '!elsewhere:remote.test', prevEvents: ['$' + 'a'.repeat(43)], authEvents: ['$' + 'b'.repeat(43)], depth: 5 };
+    const draft = { type: 'm.room.member', sender: '@bob:remote.test', state_key: alice.userId, content: { membership: 'invite' } };
+    // The schema wants the origin, which servers have long left out.
+    const pdu = hashAndSignEvent({ ...hand.event(draft, place).pdu, origin: 'remote.test', signatures: {} }, roomVersion('11')!, 'remote.test', remote.key);
+    made['invite'] = { pdu, eventId: eventIdOf(pdu, roomVersion('11')!), json: '' };
   });
   after(() => world.close());
 
@@ -63,6 +84,14 @@ describe('the Server-Server API as the spec describes it', { skip: specMissing }
     getEventAuth: () => ({ method: 'GET', path: `${FEDERATION}/event_auth/${roomId}/${sent[1]}?` }),
     backfillRoom: () => ({ method: 'GET', path: `${FEDERATION}/backfill/${roomId}?v=${sent[3]}&limit=3` }),
     getMissingPreviousEvents: () => ({ method: 'POST', path: `${FEDERATION}/get_missing_events/${roomId}?`, body: { earliest_events: [sent[0]], latest_events: [sent[3]], limit: 10 } }),
+    makeJoin: () => ({ method: 'GET', path: `${FEDERATION}/make_join/${openRoomId}/%40eve%3Aremote.test?ver=1&ver=12` }),
+    makeLeave: () => ({ method: 'GET', path: `${FEDERATION}/make_leave/${openRoomId}/%40bob%3Aremote.test?` }),
+    sendJoinV2: () => ({ method: 'PUT', path: `${FEDERATION_V2}/send_join/${openRoomId}/${made['join']!.eventId}`, body: made['join']!.pdu }),
+    sendLeaveV2: () => ({ method: 'PUT', path: `${FEDERATION_V2}/send_leave/${openRoomId}/${made['leave']!.eventId}`, body: made['leave']!.pdu }),
+    sendInviteV2: () => ({
+      method: 'PUT', path: `${FEDERATION_V2}/invite/!elsewhere:remote.test/${made['invite']!.eventId}`, body: { room_version: '11', event: made['invite']!.pdu, invite_room_state: [] },
+    }),
+    sendTransaction: () => ({ method: 'PUT', path: `${FEDERATION}/send/t1`, body: { origin: 'remote.test', origin_server_ts: 1, pdus: [made['message']!.pdu], edus: [] } }),
   };
 
   function signed(call: Call, by: KeyServer = remote, destination = SERVER): Call {
@@ -123,7 +152,7 @@ describe('the Server-Server API as the spec describes it', { skip: specMissing }
   });
 
   test('questions that are none are refused', async () => {
-    const refused: [operationId: string, call: Call, status: number, errcode: string][] = [
+    const refused: Refused[] = [
       ['perspectivesKeyQuery', { method: 'GET', path: `${KEY}/query/no%20name` }, 400, 'M_INVALID_PARAM'],
       ['perspectivesKeyQuery', { method: 'GET', path: `${KEY}/query/remote.test?minimum_valid_until_ts=soon` }, 400, 'M_INVALID_PARAM'],
       ['bulkPerspectivesKeyQuery', { method: 'POST', path: `${KEY}/query`, body: { server_keys: [] } }, 400, 'M_BAD_JSON'],
@@ -133,8 +162,25 @@ describe('the Server-Server API as the spec describes it', { skip: specMissing }
       ['getRoomStateIds', signed({ method: 'GET', path: `${FEDERATION}/state_ids/${roomId}` }), 400, 'M_MISSING_PARAM'],
       ['backfillRoom', signed({ method: 'GET', path: `${FEDERATION}/backfill/${roomId}?v=${sent[0]}` }), 400, 'M_MISSING_PARAM'],
       ['backfillRoom', signed({ method: 'GET', path: `${FEDERATION}/backfill/${roomId}?v=${sent[0]}&limit=many` }), 400, 'M_INVALID_PARAM'],
-      ...[{ earliest_events: [] }, { latest_events: [1], earliest_events: [] }, { latest_events: [], earliest_events: [], limit: -1 }, { latest_events: [], earliest_events: [], min_depth: 'a' }].map((body) =>
-        ['getMissingPreviousEvents', signed({ method: 'POST', path: `${FEDERATION}/get_missing_events/${roomId}`, body }), 400, 'M_BAD_JSON'] as [string, Call, number, string]),
+      ...[{ earliest_events: [] }, { latest_events: [1], earliest_events: [] }, { latest_events: [], earliest_events: [], limit: -1 }, { latest_events: [], earliest_events: [], min_depth: 'a' }].map((body): Refused =>
+        ['getMissingPreviousEvents', signed({ method: 'POST', path: `${FEDERATION}/get_missing_events/${roomId}`, body }), 400, 'M_BAD_JSON']),
+      ['makeJoin', signed({ method: 'GET', path: `${FEDERATION}/make_join/${openRoomId}/%40eve%3Aremote.test` }), 400, 'M_INCOMPATIBLE_ROOM_VERSION'],
+      ['makeJoin', signed({ method: 'GET', path: `${FEDERATION}/make_join/!unknown:a.test/%40eve%3Aremote.test?ver=12` }), 404, 'M_NOT_FOUND'],
+      ['makeJoin', signed({ method: 'GET', path: `${FEDERATION}/make_join/${openRoomId}/nobody?ver=12` }), 400, 'M_INVALID_PARAM'],
+      ['makeJoin', signed({ method: 'GET', path: `${FEDERATION}/make_join/${openRoomId}/%40eve%3Aelsewhere.test?ver=12` }), 403, 'M_FORBIDDEN'],
+      ['makeJoin', signed({ method: 'GET', path: `${FEDERATION}/make_join/${closedRoomId}/%40eve%3Aremote.test?ver=12` }), 403, 'M_FORBIDDEN'],
+      ['makeLeave', signed({ method: 'GET', path: `${FEDERATION}/make_leave/${openRoomId}/%40nobody%3Aremote.test` }), 403, 'M_FORBIDDEN'],
+      ['makeLeave', signed({ method: 'GET', path: `${FEDERATION}/make_leave/!unknown:a.test/%40eve%3Aremote.test` }), 404, 'M_NOT_FOUND'],
+      ['sendJoinV2', signed({ ...good['sendJoinV2']!(), path: `${FEDERATION_V2}/send_join/!unknown:a.test/${made['join']!.eventId}` }), 404, 'M_NOT_FOUND'],
+      ['sendJoinV2', signed({ ...good['sendJoinV2']!(), path: `${FEDERATION_V2}/send_join/${closedRoomId}/${made['join']!.eventId}` }), 400, 'M_INVALID_PARAM'],
+      ['sendJoinV2', signed({ ...good['sendJoinV2']!(), path: `${FEDERATION_V2}/send_join/${openRoomId}/$other` }), 400, 'M_INVALID_PARAM'],
+      ...[{}, made['leave']!.pdu, { ...made['join']!.pdu, depth: 1 }, { ...made['join']!.pdu, signatures: {} }].map((body): Refused => ['sendJoinV2', signed({ ...good['sendJoinV2']!(), body }), 400, 'M_INVALID_PARAM']),
+      ['sendLeaveV2', signed({ ...good['sendLeaveV2']!(), body: made['join']!.pdu }), 400, 'M_INVALID_PARAM'],
+      ...([[{ room_version: '11' }, 'M_MISSING_PARAM'], [{ room_version: '9', event: made['invite']!.pdu }, 'M_INCOMPATIBLE_ROOM_VERSION'], [{ room_version: '11', event: {} }, 'M_INVALID_PARAM'],
+        [{ room_version: '11', event: made['join']!.pdu }, 'M_INVALID_PARAM'], [{ room_version: '11', event: made['invite']!.pdu, invite_room_state: {} }, 'M_BAD_JSON']] as const)
+        .map(([body, errcode]): Refused => ['sendInviteV2', signed({ ...good['sendInviteV2']!(), body }), 400, errcode]),
+      ...[{}, { pdus: {} }, { pdus: Array<number>(51).fill(1) }, { pdus: [], edus: Array<number>(101).fill(1) }].map((body): Refused =>
+        ['sendTransaction', signed({ method: 'PUT', path: `${FEDERATION}/send/bad`, body }), 400, 'M_BAD_JSON']),
       ['queryProfile', signed({ method: 'GET', path: `${FEDERATION}/query/profile?user_id=%40a%3Aelsewhere.test` }), 400, 'M_INVALID_PARAM'],
       ['queryProfile', signed({ method: 'GET', path: `${FEDERATION}/query/profile?user_id=%40nobody%3A${SERVER}` }), 404, 'M_NOT_FOUND'],
     ];
