@@ -13,9 +13,8 @@ import { knowsState, membershipOf, type RoomHead } from '../input/room-head.ts';
 import { stateRef } from '../storage/refs.ts';
 
 /** A need of an input, and its answer once there is one. */
-export interface RemoteNeed extends Omit<NeedRow, 'event'> {
+export interface RemoteNeed extends NeedRow {
   readonly roomId: string;
-  readonly event: Uint8Array | null;
   readonly answer: Answer | undefined;
 }
 
@@ -30,8 +29,9 @@ export interface RoomPresence {
 
 /** What the end of a remote join stands on. */
 export interface Landing {
-  /** Whether the state was imported under this ID. */
+  /** Of the state that was imported for it. */
   readonly stateId: number;
+  /** Whether any of it was. */
   readonly isImported: boolean;
   /** What the join is authorised by, by state reference. */
   readonly state: ReadonlyMap<string, StateEntry>;
