@@ -7,8 +7,6 @@ import type { Clock } from '../../../pkg/runtime/runtime.ts';
 export interface Lane<Item> {
   /** Runs `work(item)` when there is a place, in the order of coming. */
   add(item: Item): void;
-  /** Forgets an item that waits; says whether it did. */
-  remove(item: Item): boolean;
 }
 
 export interface LaneLimits {
@@ -54,6 +52,5 @@ export function createLane<Item>(clock: Pick<Clock, 'timer'>, limits: LaneLimits
       waiting.add(item);
       fill();
     },
-    remove: (item) => waiting.delete(item),
   };
 }

@@ -142,7 +142,7 @@ test('one transaction at a time; what comes meanwhile goes with the next', async
     sender.queued(new Set(['b.example']));
     await world.runtime.advance(10);
   }
-  await world.runtime.advance(2000);
+  await world.runtime.advance(600);
   assert.deepEqual(world.sent.map(({ eventIds }) => eventIds), [['$1'], numbered(2, 5)]);
 });
 
@@ -211,6 +211,7 @@ test('a crash between the answer and its writing down sends the same transaction
   const dead = world.sender('dead');
   await dead.start();
   await world.runtime.settle();
+  await world.runtime.advance(500);
   assert.equal(world.sent.length, 1);
   Object.assign(world.database, { transaction });
   world.answer = ok;

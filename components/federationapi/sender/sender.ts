@@ -298,7 +298,6 @@ class QueueSender implements Sender {
     for (const destination of leaving) {
       this.#destinations.delete(destination.name);
       destination.timer?.cancel();
-      for (const lane of Object.values(this.#lanes)) lane.remove(destination);
     }
     const grace = this.#deps.runtime.clock.timer(graceMs, () => leaving.forEach((destination) => destination.abort.abort()));
     await Promise.all(leaving.flatMap((destination) => destination.running ?? []));
