@@ -32,9 +32,14 @@ function lackingEvents(one: TableRoom, other: TableRoom, { core, trusted }: { co
     if (theirs === 'accepted' && redactedBy === null && event.redactedBy !== null && trusted.has(one.events.get(event.redactedBy)?.pdu.sender ?? '')) {
       return [`on ${one.serverName} ${describeEvent(event)} is redacted by ${event.redactedBy}; on ${other.serverName} it is not`];
     }
-    if (theirs === 'accepted' || (theirs === 'softFailed' && !trusted.has(event.pdu.sender))) return [];
+    if (theirs === 'accepted' || (theirs === 'softFailed' && mayDiffer(event, trusted))) return [];
     return [`${one.serverName} has accepted ${describeEvent(event)}; on ${other.serverName} it is ${theirs ?? 'unknown'}`];
   });
+}
+
+/** A user whom one server invites while the other bans it: there, too, it counts what came first. */
+function mayDiffer({ pdu }: TableEvent, trusted: ReadonlySet<string>): boolean {
+  return !trusted.has(pdu.sender) || pdu.type === 'm.room.member';
 }
 
 function otherState(one: TableRoom, other: TableRoom): string[] {
