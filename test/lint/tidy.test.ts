@@ -20,21 +20,6 @@ const COMMAND_ENTRIES = /^(test\/(run[^/]*|sim\/run)\.ts|bench\/run\.ts|bench\/m
 
 /** Whole and tested, but not reached yet: each with what will reach it. */
 const BUILT_AHEAD: Record<string, string> = {
-  'pkg/federation/sign-requests.ts': 'requests to other servers in the name of this one (federation)',
-  'pkg/matrix/events/validate-event.ts': 'events from other servers (federation)',
-  'pkg/matrix/events/check-received.ts': 'events from other servers (federation)',
-  'pkg/matrix/auth/may-redact.ts': 'redactions from other servers (federation)',
-  'pkg/matrix/state-res/auth-chains.ts': 'rooms that fork (federation)',
-  'pkg/matrix/state-res/conflicts.ts': 'rooms that fork (federation)',
-  'pkg/matrix/state-res/heap.ts': 'rooms that fork (federation)',
-  'pkg/matrix/state-res/iterative-auth.ts': 'rooms that fork (federation)',
-  'pkg/matrix/state-res/loaded-room.ts': 'rooms that fork (federation)',
-  'pkg/matrix/state-res/mainline-order.ts': 'rooms that fork (federation)',
-  'pkg/matrix/state-res/power-order.ts': 'rooms that fork (federation)',
-  'pkg/matrix/state-res/resolve-state.ts': 'rooms that fork (federation)',
-  'pkg/matrix/state-res/resolve-v1.ts': 'rooms that fork (federation)',
-  'pkg/matrix/state-res/resolve-v2.ts': 'rooms that fork (federation)',
-  'pkg/matrix/state-res/slot.ts': 'rooms that fork (federation)',
   'pkg/runtime/durable-timers.ts': 'delayed events, retries, retention',
   'pkg/runtime/fire-timers.ts': 'delayed events, retries, retention',
 };

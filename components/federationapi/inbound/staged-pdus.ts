@@ -19,9 +19,9 @@ const GIVE_UP_MS = 6 * 3_600_000;
 const OF_ORIGIN_MAX = 1000;
 const ALL_MAX = 10_000;
 const AT_ONCE = 50;
-/** How soon those are looked for that another process has left behind. */
-const LOOK_MS_MAX = 60_000;
-const LOOK_MS_MIN = 1000;
+/** Between looks; after a full batch sooner. */
+const LOOK_MS = 15_000;
+const FULL_MS = 1000;
 
 export function createStagedPdus({ runtime, database, receiver }: { runtime: Runtime; database: Database; receiver: PduReceiver }): StagedPdus {
   const { clock, random, logger } = runtime;
@@ -59,7 +59,7 @@ export function createStagedPdus({ runtime, database, receiver }: { runtime: Run
         if (!(error instanceof LogUnavailable) && !(error instanceof StorageError && error.kind !== 'bug')) throw error;
         logger.warn({ error }, 'events that wait for keys could not be tried again; they stay');
       }
-      await clock.sleep(tried === AT_ONCE ? LOOK_MS_MIN : LOOK_MS_MAX / 4, signal);
+      await clock.sleep(tried === AT_ONCE ? FULL_MS : LOOK_MS, signal);
     }
   }
 

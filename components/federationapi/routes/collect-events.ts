@@ -36,23 +36,22 @@ export async function collectWithAuthChain({ roomQuery, clock }: { roomQuery: Pi
   const pdus = new Map<string, Uint8Array>();
   const asked = new Set(eventIds);
   const referred = new Set<string>();
-  let next = [...asked];
-  while (next.length > 0) {
-    const level = next;
-    next = [];
+  const take = (event: StoredEvent): string[] => {
+    pdus.set(event.eventId, event.pdu);
+    const authEvents = authEventsOf(event);
+    const unseen = authEvents.filter((eventId) => !asked.has(eventId));
+    for (const eventId of authEvents) referred.add(eventId);
+    for (const eventId of unseen) asked.add(eventId);
+    return unseen;
+  };
+  for (let level: readonly string[] = [...asked]; level.length > 0;) {
+    const next: string[] = [];
     for (let from = 0; from < level.length; from += EVENTS_A_STEP) {
-      if (from > 0) await clock.yield();
-      for (const event of await roomQuery.eventsById(level.slice(from, from + EVENTS_A_STEP))) {
-        pdus.set(event.eventId, event.pdu);
-        for (const eventId of authEventsOf(event)) {
-          referred.add(eventId);
-          if (!asked.has(eventId)) next.push(eventId);
-          asked.add(eventId);
-        }
-      }
+      for (const event of await roomQuery.eventsById(level.slice(from, from + EVENTS_A_STEP))) next.push(...take(event));
+      await clock.yield();
     }
     if (referred.size > AUTH_CHAIN_MAX) throw new MatrixError(413, 'M_TOO_LARGE', `The auth chain has more than ${AUTH_CHAIN_MAX} events`);
-    await clock.yield();
+    level = next;
   }
   const exists = (eventId: string) => pdus.has(eventId);
   return { pdus, eventIds: eventIds.filter(exists), authChain: [...referred].filter(exists) };

@@ -1,0 +1,61 @@
+/** What works without being asked over HTTP: following room-output, what is sent to other servers, what the roomserver needs of them. */
+import { createOutputConsumer } from '../../pkg/log/output-consumer.ts';
+import { roomOutputApplier } from './consumers/room-output.ts';
+import type { FederationapiDeps } from './deps.ts';
+import type { KeyRing } from './fetch/key-ring.ts';
+import { createNeedRunner } from './needs/need-runner.ts';
+import type { Pauses } from './needs/pauses.ts';
+import { takeNeeds } from './needs/take-needs.ts';
+import { destinationPartition, type Sender } from './sender/sender.ts';
+import { ensureQueueStarts } from './storage/queue-starts.ts';
+import { impatientKeys } from './verify/impatient-keys.ts';
+import { verifyPdus } from './verify/verify-pdus.ts';
+
+/** Names this component's leases and positions. */
+export const FEDERATIONAPI_CONSUMER = 'federationapi';
+
+/** How long the events of a big room wait for the keys of servers that may be gone for good. */
+const NEEDED_KEYS_WAIT_MS = 20_000;
+
+export interface Background {
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  health(): string | undefined;
+}
+
+export interface Shared {
+  readonly sender: Sender;
+  readonly keyRing: KeyRing;
+  readonly pauses: Pauses;
+  readonly isDenied: (serverName: string) => boolean;
+}
+
+/** The parts, in the order in which they start. */
+export function backgroundParts(deps: FederationapiDeps, { sender, keyRing, pauses, isDenied }: Shared): Background[] {
+  const { runtime, database, driver, partitionMap: { partitions }, exclusive, serverName, roomOutbox } = deps;
+  const consumer = createOutputConsumer({
+    consumer: FEDERATIONAPI_CONSUMER, log: 'room-output', database, driver, runtime, exclusive, partitions, outbox: roomOutbox, snapshot: deps.roomSnapshot,
+    applier: roomOutputApplier({
+      serverName, database, clock: runtime.clock, isDenied, takeNeeds,
+      partitionOfDestination: (destination) => destinationPartition(destination, partitions),
+      onQueued: (destinations) => sender.queued(destinations),
+      onNeeds: () => needs.nudge(),
+    }),
+  });
+  const boundedKeys = impatientKeys(keyRing, runtime.clock, NEEDED_KEYS_WAIT_MS);
+  const needs = createNeedRunner({
+    ...deps, keyRing, isDenied, pauses, partitions: () => consumer.owned(), verify: (events) => verifyPdus({ keyRing: boundedKeys, clock: runtime.clock }, events),
+  });
+  return [
+    sender,
+    needs,
+    {
+      start: async () => {
+        await ensureQueueStarts(database, roomOutbox, partitions);
+        await consumer.start();
+      },
+      stop: () => consumer.stop(),
+      health: () => consumer.health(),
+    },
+  ];
+}

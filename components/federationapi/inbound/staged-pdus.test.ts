@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { migrate } from '../../../pkg/storage/migrate.ts';
+import { openSqlite } from '../../../pkg/storage/sqlite/open.ts';
+import { buildEvent } from '../../../pkg/matrix/events/build-event.ts';
+import { roomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
+import { roomInputCodec } from '../../../pkg/log/codec.ts';
+import { LogUnavailable } from '../../../pkg/log/log.ts';
+import { createKeyServers } from '../../../test/kit/key-servers.ts';
+import { createManualRuntime } from '../../../test/kit/manual-runtime.ts';
+import { createKeyRing } from '../fetch/key-ring.ts';
+import { federationapiMigrations } from '../storage/migrations.ts';
+import { stagePdus } from '../storage/staged-pdus.ts';
+import { impatientKeys } from '../verify/impatient-keys.ts';
+import { createPduReceiver } from './receive-pdus.ts';
+import { createStagedPdus } from './staged-pdus.ts';
+
+const ROOM = '!room:a.test';
+const HOUR_MS = 3_600_000;
+
+async function scene() {
+  const runtime = createManualRuntime();
+  const database = await openSqlite({ path: ':memory:' });
+  await migrate(database, 'federationapi', federationapiMigrations, runtime.clock.now());
+  const servers = createKeyServers(runtime.clock);
+  const remote = servers.add('a.test', 1);
+  const keyRing = createKeyRing({ runtime, database, transport: servers.transport, trustedKeyServers: [] });
+  const appended: string[] = [];
+  const log = { away: false };
+  const receiver = createPduReceiver({
+    serverName: 'own.test', clock: runtime.clock, partitionMap: { version: 1, partitions: 4 }, keyRing: impatientKeys(keyRing, runtime.clock, 4000),
+    roomQuery: { roomVersion: async () => '11', hasJoinedMember: async () => true, currentState: async () => [] },
+    driver: {
+      append: async (_log, _partition, records) => {
+        if (log.away) throw new LogUnavailable('away');
+        appended.push(...records.map((record) => roomInputCodec.decode(record).inputId));
+      },
+    },
+  });
+  const staged = createStagedPdus({ runtime, database, receiver });
+  const event = (body: string) => buildEvent({
+    version: roomVersion('11')!, draft: { type: 'm.room.message', sender: '@u:a.test', content: { body } }, roomId: ROOM, prevEvents: [], authEvents: [], depth: 1,
+    originServerTs: runtime.clock.now(), serverName: 'a.test', signingKey: remote.key,
+  });
+  return {
+    runtime, database, remote, appended, log, receiver, staged, event,
+    rows: async () => (await database.query<{ event_id: string; attempts: number }>('SELECT event_id, attempts FROM staged_pdus ORDER BY event_id')),
+    async close() {
+      await staged.stop();
+      await database.close();
+    },
+  };
+}
+
+test('what waits for keys is appended when they can be had, however often that is tried, and the log may be away meanwhile', async () => {
+  const world = await scene();
+  world.remote.away = true;
+  const { pdu, eventId } = world.event('late');
+  const { results, lacking } = await world.receiver.receive('sender.test', [pdu], '');
+  assert.deepEqual([results.size, lacking.map((one) => one.eventId)], [0, [eventId]]);
+  assert.deepEqual(await world.staged.add(lacking), new Set([eventId]));
+  await world.staged.start();
+  await world.runtime.advance(10 * 60_000);
+  const [row] = await world.rows();
+  assert.ok(row !== undefined && row.attempts >= 2, 'it was tried');
+  world.remote.away = false;
+  world.log.away = true;
+  await world.runtime.advance(HOUR_MS);
+  assert.equal((await world.rows()).length, 1);
+  world.log.away = false;
+  await world.runtime.advance(HOUR_MS);
+  assert.deepEqual(world.appended, [`pdu:${eventId}`]);
+  assert.deepEqual(await world.rows(), []);
+  await world.close();
+});
+
+test('it is given up after some hours', async () => {
+  const world = await scene();
+  world.remote.away = true;
+  const { lacking } = await world.receiver.receive('sender.test', [world.event('lost').pdu], '');
+  await world.staged.add(lacking);
+  await world.staged.start();
+  await world.runtime.advance(8 * HOUR_MS);
+  assert.deepEqual([await world.rows(), world.appended], [[], []]);
+  await world.close();
+});
+
+test('there is room for so many of a server, and for so many in all', async () => {
+  const world = await scene();
+  const staged = (origin: string, ...ids: string[]) => stagePdus(
+    world.database, ids.map((eventId) => ({ origin, eventId, roomId: ROOM, pdu: Buffer.from('{}') })), { nowMs: 1, retryAtMs: 2, originMax: 2, allMax: 3 });
+  assert.deepEqual(await staged('a', '$1', '$1', '$2', '$3'), new Set(['$1', '$2']));
+  assert.deepEqual(await staged('a', '$1', '$4'), new Set(['$1']), 'what is there is kept');
+  assert.deepEqual(await staged('b', '$1', '$2'), new Set(['$1']));
+  await world.close();
+});
