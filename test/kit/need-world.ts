@@ -1,7 +1,8 @@
 /** Needs of a roomserver, carried out for real (runner, tables, checks of events) against other servers that are functions. */
 import { setImmediate as immediate } from 'node:timers/promises';
 import { takeNeeds } from '../../components/federationapi/needs/take-needs.ts';
-import { createNeedRunner, type NeedRunner, type NeedRunnerDeps } from '../../components/federationapi/needs/need-runner.ts';
+import type { NeedRunnerDeps } from '../../components/federationapi/needs/deps.ts';
+import { createNeedRunner, type NeedRunner } from '../../components/federationapi/needs/need-runner.ts';
 import { stagedState } from '../../components/federationapi/query/staged-state.ts';
 import { federationapiMigrations } from '../../components/federationapi/storage/migrations.ts';
 import { verifyPdus } from '../../components/federationapi/verify/verify-pdus.ts';

@@ -10,7 +10,7 @@ import type { Logger } from '../../../pkg/telemetry/logger.ts';
 import type { Answer, RoomInput } from '../../../schemas/log/room-input.ts';
 import type { RoomHistoryQuery, RoomQuery } from '../../../schemas/ports/room-query.ts';
 import type { KeyRing } from '../fetch/key-ring.ts';
-import type { Staged } from '../stage/stage-state.ts';
+import type { Staged } from '../storage/stages.ts';
 
 export interface NeedJob {
   readonly needId: string;

@@ -2,7 +2,7 @@ import type { Semaphore } from '../../../pkg/assert/semaphore.ts';
 import { createAsk } from './ask.ts';
 import { createInputs } from './inputs.ts';
 import type { NeedTools } from './job.ts';
-import type { NeedRunnerDeps } from './need-runner.ts';
+import type { NeedRunnerDeps } from './deps.ts';
 import { createPauses } from './pauses.ts';
 
 /** What needs are carried out with. */

@@ -3,48 +3,19 @@
  * whoever owns the partition after a crash carries it out again, and the roomserver passes over what it has already.
  */
 import { createSemaphore, Overloaded } from '../../../pkg/assert/semaphore.ts';
-import type { FederationTransport } from '../../../pkg/federation/transport.ts';
 import { roomOutputCodec } from '../../../pkg/log/codec.ts';
-import type { CommandClient } from '../../../pkg/log/commands.ts';
-import { PoisonRecord, type LogDriver } from '../../../pkg/log/log.ts';
-import type { PartitionMap } from '../../../pkg/log/partition-map.ts';
-import type { Dropped, IntactEvent } from '../../../pkg/matrix/events/check-received.ts';
-import type { RoomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
-import type { SigningKey } from '../../../pkg/matrix/signing/signing-key.ts';
-import type { Runtime, Task } from '../../../pkg/runtime/runtime.ts';
-import { StorageError, type Database } from '../../../pkg/storage/database.ts';
-import type { KeyRing } from '../fetch/key-ring.ts';
+import { PoisonRecord } from '../../../pkg/log/log.ts';
+import type { Task } from '../../../pkg/runtime/runtime.ts';
+import { StorageError } from '../../../pkg/storage/database.ts';
 import { beginAttempt, deleteNeed, readWaitingNeeds, type WaitingNeed } from '../storage/needs.ts';
 import { StageLost } from '../storage/stages.ts';
 import { sweep } from './sweep.ts';
 import { carryOut } from './carry-out.ts';
 import { Abandoned } from './failure.ts';
+import type { NeedRunnerDeps } from './deps.ts';
 import type { NeedTools } from './job.ts';
 import { makeTools } from './make-tools.ts';
-import type { Pauses } from './pauses.ts';
 import { startJob, type StartedJob } from './start-job.ts';
-
-export interface NeedRunnerDeps {
-  readonly runtime: Runtime;
-  readonly database: Database;
-  readonly driver: LogDriver;
-  readonly commands: Pick<CommandClient, 'submitRoomInput'>;
-  readonly partitionMap: PartitionMap;
-  readonly serverName: string;
-  readonly signingKey: SigningKey;
-  readonly signedTransport: FederationTransport;
-  readonly roomQuery: NeedTools['roomQuery'];
-  readonly roomHistoryQuery: NeedTools['roomHistoryQuery'];
-  readonly keyRing: Pick<KeyRing, 'keys'>;
-  /** Checks 1 to 3 of the events of other servers, in their order (`verify/`). */
-  readonly verify: (events: { values: readonly unknown[]; version: RoomVersion; roomId: string }) => Promise<readonly (IntactEvent | Dropped)[]>;
-  /** Servers that are not asked. */
-  readonly isDenied: (serverName: string) => boolean;
-  /** The partitions of room-output that this process owns now. */
-  readonly partitions: () => readonly number[];
-  /** Its own by default. */
-  readonly pauses?: Pauses;
-}
 
 export interface NeedRunner {
   start(): Promise<void>;

@@ -2,7 +2,7 @@
 import type { IntactEvent } from '../../../pkg/matrix/events/check-received.ts';
 import type { RoomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import type { NeedJob, NeedTools } from '../needs/job.ts';
-import { beginStage, writeStage, type StageRow } from '../storage/stages.ts';
+import { beginStage, writeStage, type Staged, type StageRow } from '../storage/stages.ts';
 import { authReferences, orderByReferences } from './order-events.ts';
 
 export interface StateToStage {
@@ -13,12 +13,6 @@ export interface StateToStage {
   readonly stateIds: ReadonlySet<string>;
   /** Of the state, those that this server knew before; they are not among `events`. */
   readonly knownStateIds?: readonly string[];
-}
-
-export interface Staged {
-  readonly attempt: string;
-  /** Number of `events`. */
-  readonly events: number;
 }
 
 const ATTEMPT_LETTERS = 20;

@@ -11,6 +11,13 @@ export interface StageRow {
   readonly json: string | undefined;
 }
 
+/** A stage that is written, but not whole before `finishStage`. */
+export interface Staged {
+  readonly attempt: string;
+  /** Number of its events that were not known here. */
+  readonly events: number;
+}
+
 /** A stage that is whole. */
 export interface FinishedStage {
   /** Number of its events that were not known here. */
