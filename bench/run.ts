@@ -6,12 +6,16 @@ import { startBenchServers } from './servers.ts';
 import { plot } from './report/plot.ts';
 import type { Mode } from '../test/e2e/modes.ts';
 import { table, type Column } from './report/table.ts';
+import { joinLargeColumns, joinLargeWorkload } from './workloads/join-large.ts';
+import { silentServerColumns, silentServerWorkload } from './workloads/silent-server.ts';
 import { instancesColumns, instancesWorkload, type InstancesResult } from './workloads/instances.ts';
 import { sendColumns, sendWorkload, type SendResult } from './workloads/send.ts';
 
-const USAGE = `npm run bench -- send|instances [--modes TEXT] [--seconds N] [--runs N] [--out FOLDER]
+const USAGE = `npm run bench -- send|instances|join-large|silent-server [--modes TEXT] [--seconds N] [--runs N] [--out FOLDER]
   send            messages by one and by 64 connections, and until another user's /sync has them
   instances       what a message costs with two instances of every role instead of one
+  join-large      a join of a room with 5,000 members of another server, and sends in other rooms meanwhile
+  silent-server   sends in a room with a member whose server never answers
   --modes TEXT    only modes whose name contains TEXT, for example "embedded" or "NATS"
   --seconds N     length of each measurement (default 8)
   --runs N        repetitions; medians are reported (default 3)
@@ -25,16 +29,22 @@ const { values, positionals } = parseArgs({
   },
 });
 const [workload] = positionals;
-if (values.help || (workload !== 'send' && workload !== 'instances')) {
+const options = { seconds: Number(values.seconds), runs: Number(values.runs) };
+const MEASURE: Readonly<Record<string, () => Promise<void>>> = {
+  send: measureSends,
+  instances: measureInstances,
+  'join-large': async () => report(await joinLargeWorkload(options), joinLargeColumns),
+  'silent-server': async () => report(await silentServerWorkload(options), silentServerColumns),
+};
+const measure = MEASURE[workload ?? ''];
+if (values.help || measure === undefined) {
   console.log(USAGE);
   process.exit(values.help ? 0 : 2);
 }
-const options = { seconds: Number(values.seconds), runs: Number(values.runs) };
 const isWanted = (name: string): boolean => name.toLowerCase().includes(values.modes.toLowerCase());
 const servers = await startBenchServers();
 try {
-  if (workload === 'send') await measureSends();
-  else await measureInstances();
+  await measure();
 } finally {
   await servers.stop();
 }

@@ -1,0 +1,146 @@
+/** Homeservers that federate, each started for real: Myelin and Synapse behind one face. Their names are `localhost:port`, their certificates are of one authority that only they trust. */
+import { mkdtempSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createAuthority, type Authority } from '../kit/certificates.ts';
+import { startFederationProxy } from '../kit/federation-proxy.ts';
+import { freePort } from '../kit/servers/server-process.ts';
+import * as synapse from '../kit/servers/synapse.ts';
+import type { Mode } from './modes.ts';
+import { startProgram, type Program } from './program.ts';
+
+export type Software = 'Myelin' | 'Synapse';
+
+export interface Peer {
+  readonly software: Software;
+  readonly serverName: string;
+  /** Its client API, without TLS. */
+  readonly baseUrl: string;
+  /** kill -9. */
+  kill(): Promise<void>;
+  /** After `kill`: with its data and under its name. */
+  restart(): Promise<void>;
+  /** SIGSTOP: connections are taken and nothing is answered. */
+  pause(): void;
+  resume(): void;
+  /** The end of its log, for a failure's message. */
+  recentLog(): string;
+  stop(): Promise<void>;
+  /** The process of a Myelin. */
+  readonly pid?: number;
+}
+
+export interface PeerOptions {
+  /** The port in its name when something that speaks TLS stands before it. */
+  readonly publicPort?: number;
+  /** Registration files of application services (YAML). */
+  readonly appservices?: readonly string[];
+  /** How a Myelin runs; one process with everything when it is not said. */
+  readonly mode?: Mode;
+  /** More settings of a Myelin. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** What all servers of one test share. */
+export interface Neighbourhood {
+  readonly authority: Authority;
+  start(software: Software, options?: PeerOptions): Promise<Peer>;
+  /** Stops all that were started here. */
+  stop(): Promise<void>;
+}
+
+/** Why a server of this software cannot be started here: to be a test's `skip`. */
+export function peerMissing(...softwares: readonly Software[]): string | false {
+  return softwares.includes('Synapse') ? synapse.available() ?? false : false;
+}
+
+export function neighbourhood(): Neighbourhood {
+  const authority = createAuthority();
+  const peers: Peer[] = [];
+  return {
+    authority,
+    async start(software, options = {}) {
+      const peer = await (software === 'Synapse' ? startSynapse(authority, options) : options.mode === undefined ? startMyelin(authority, options) : startMode(authority, options.mode, options));
+      peers.push(peer);
+      return peer;
+    },
+    stop: async () => void (await Promise.all(peers.map((peer) => peer.stop()))),
+  };
+}
+
+async function startSynapse(authority: Authority, options: PeerOptions): Promise<Peer> {
+  const server = await synapse.startSynapse({ authority, ...options });
+  const { serverName, baseUrl } = server;
+  return {
+    software: 'Synapse', serverName, baseUrl,
+    kill: () => server.kill(), restart: () => server.restart(), pause: () => server.pause(), resume: () => server.resume(), recentLog: () => server.recentLog(), stop: () => server.stop(),
+  };
+}
+
+/** One process with its own TLS listener. */
+async function startMyelin(authority: Authority, { publicPort, appservices = [], env = {} }: PeerOptions): Promise<Peer> {
+  const folder = makeFolder(authority, appservices);
+  const [port, tlsPort] = [await freePort(), publicPort ?? await freePort()];
+  const serverName = `localhost:${tlsPort}`;
+  const tls: Record<string, string> = publicPort === undefined ? { MYELIN_TLS_LISTEN: `127.0.0.1:${tlsPort}`, MYELIN_TLS_CERTIFICATE: join(folder, 'server.pem'), MYELIN_TLS_KEY: join(folder, 'server.key') } : {};
+  const program = await startProgram({ port, env: { ...settings(folder, serverName), MYELIN_DATA_DIR: join(folder, 'data'), ...tls, ...env } });
+  return {
+    software: 'Myelin', serverName, baseUrl: program.baseUrl,
+    get pid() {
+      return program.pid;
+    },
+    kill: () => program.kill(),
+    restart: async () => void (await program.restart()),
+    pause: () => program.signal('SIGSTOP'),
+    resume: () => program.signal('SIGCONT'),
+    recentLog: () => endOf(program),
+    async stop() {
+      program.signal('SIGCONT');
+      await program.stop();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Several processes behind a front, and before that something that speaks TLS. */
+async function startMode(authority: Authority, mode: Mode, { appservices = [], env = {} }: PeerOptions): Promise<Peer> {
+  const folder = makeFolder(authority, appservices);
+  const proxy = await startFederationProxy(authority);
+  const serverName = `localhost:${proxy.port}`;
+  const running = await mode.start({ ...settings(folder, serverName), ...env });
+  proxy.standBefore(running.baseUrl);
+  const signal = (name: NodeJS.Signals): void => running.programs.forEach((program) => program.signal(name));
+  return {
+    software: 'Myelin', serverName, baseUrl: running.baseUrl,
+    kill: async () => void (await Promise.all(running.programs.map((program) => program.kill()))),
+    restart: async () => void (await Promise.all(running.programs.map((program) => program.restart()))),
+    pause: () => signal('SIGSTOP'),
+    resume: () => signal('SIGCONT'),
+    recentLog: () => running.programs.map((program) => endOf(program)).join('\n'),
+    async stop() {
+      signal('SIGCONT');
+      await running.stop();
+      await proxy.close();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+const endOf = (program: Program): string => program.output().split('\n').slice(-60).join('\n');
+
+function makeFolder(authority: Authority, appservices: readonly string[]): string {
+  const folder = mkdtempSync(join(tmpdir(), 'myelin-peer-'));
+  const { cert, key } = authority.issue(['localhost']);
+  const files = { 'server.pem': cert, 'server.key': key, 'authority.pem': authority.cert };
+  for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, name), content);
+  mkdirSync(join(folder, 'appservices'));
+  appservices.forEach((content, index) => writeFileSync(join(folder, 'appservices', `${index}.yaml`), content));
+  return folder;
+}
+
+function settings(folder: string, serverName: string): Record<string, string> {
+  return {
+    MYELIN_SERVER_NAME: serverName, MYELIN_REGISTRATION: 'open', MYELIN_RATE_LIMITS: 'off', MYELIN_LOG_FORMAT: 'json', MYELIN_APPSERVICE_DIR: join(folder, 'appservices'),
+    MYELIN_FEDERATION_CA_FILES: join(folder, 'authority.pem'), MYELIN_FEDERATION_IP_ALLOWED: '127.0.0.1,::1',
+  };
+}
