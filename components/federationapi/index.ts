@@ -37,7 +37,7 @@ export function createFederationapi(deps: FederationapiDeps): Federationapi {
   const pauses = createPauses(runtime);
   const contacted = (origin: string): void => {
     sender.contacted(origin);
-    pauses.answered(origin);
+    pauses.contacted(origin);
   };
   const auth = { serverName, clock: runtime.clock, keyRing, isDenied, contacted };
   const inbound = createInbound(deps, { auth, keyRing });

@@ -24,7 +24,7 @@ const RETRY_MIN_MS = 1000;
 
 /**
  * true when the answer is appended, also when it says that the need cannot be fulfilled; false when it is to be tried again: nobody but an event waits for it, and the server that
- * failed may be back in time. `job` bounds the work, `closing` what tells of its end. Rejects with errors that are no other server's fault: `StorageError`, `StageLost`, `Overloaded`,
+ * failed may well be back in time. `job` bounds the work, `closing` what tells of its end. Rejects with errors that are no other server's fault: `StorageError`, `StageLost`, `Overloaded`,
  * `Abandoned`; then it may be tried again, too.
  */
 export async function carryOut(tools: NeedTools, { job, closing }: { job: NeedJob; closing: NeedJob }, { need, retryAtMs }: CarryOut): Promise<boolean> {
@@ -34,7 +34,8 @@ export async function carryOut(tools: NeedTools, { job, closing }: { job: NeedJo
   } catch (error) {
     const failure = failureOf(error);
     if (failure === undefined) throw error;
-    if (mayPass(error) && isForEvent(need) && retryAtMs < job.deadlineMs - RETRY_MIN_MS) return false;
+    const origin = originOf(need);
+    if (origin !== undefined && mayPass(error) && tools.mayRecover(origin) && retryAtMs < job.deadlineMs - RETRY_MIN_MS) return false;
     tools.logger.info({ needId: job.needId, status: failure.status, reason: failure.message }, 'a need could not be fulfilled');
     answer = { status: failure.status, errcode: failure.errcode, error: failure.message };
   }
@@ -42,9 +43,9 @@ export async function carryOut(tools: NeedTools, { job, closing }: { job: NeedJo
   return true;
 }
 
-/** No user waits for it. */
-function isForEvent({ missingEvents: missing, eventAuth: auth, stateAt: state }: Need): boolean {
-  return [missing, auth, state].some((kind) => kind !== null && kind !== undefined);
+/** Who has to give it, where it is an event that waits and no user. */
+function originOf({ missingEvents: missing, eventAuth: auth, stateAt: state }: Need): string | undefined {
+  return (missing ?? auth ?? state)?.origin;
 }
 
 async function fulfil(tools: NeedTools, job: NeedJob, need: Need): Promise<Partial<Answer>> {

@@ -5,7 +5,7 @@ import type { Fulfilled, NeedJob, NeedTools } from './job.ts';
 import { eachOnce, listIn, versionOf } from './lists.ts';
 import { withoutKnown } from './known-events.ts';
 
-const LIMIT_MS = 60_000;
+const LIMIT_MS = 20_000;
 const BYTES_MAX = 64 * 1024 * 1024;
 const CHAIN_EVENTS_MAX = 50_000;
 

@@ -55,6 +55,8 @@ export interface NeedTools {
   intact(job: NeedJob, values: readonly unknown[], version: RoomVersion): Promise<(IntactEvent | undefined)[]>;
   /** The body of another server's answer. Rejects with `FederationError`, and with what `job.check` throws. */
   ask(job: NeedJob, question: Question): Promise<Readonly<Record<string, unknown>>>;
+  /** Whether a server that has just failed may well be back in a moment. */
+  mayRecover(destination: string): boolean;
   /** Appends to room-input, in order. Rejects with what `job.check` throws. */
   append(job: NeedJob, inputs: readonly NewRoomInput[]): Promise<void>;
   /** Appends one input and waits until it is decided. Rejects with `NeedFailure` when it is refused, and with what `job.check` throws. */

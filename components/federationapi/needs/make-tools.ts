@@ -8,9 +8,11 @@ import { createPauses } from './pauses.ts';
 /** What needs are carried out with. */
 export function makeTools(deps: NeedRunnerDeps, bigAnswers: Semaphore): NeedTools {
   const { runtime: { clock, random, logger }, database, serverName, signingKey, roomQuery, roomHistoryQuery, keyRing } = deps;
+  const pauses = deps.pauses ?? createPauses({ clock, random });
   return {
     serverName, signingKey, clock, random, logger, database, roomQuery, roomHistoryQuery, keyRing, bigAnswers,
-    ask: createAsk({ clock, transport: deps.signedTransport, pauses: deps.pauses ?? createPauses({ clock, random }), isDenied: deps.isDenied }),
+    ask: createAsk({ clock, transport: deps.signedTransport, pauses, isDenied: deps.isDenied }),
+    mayRecover: (destination) => pauses.mayRecover(destination),
     ...createInputs({ clock, driver: deps.driver, commands: deps.commands, partitionMap: deps.partitionMap }),
     async intact(job, values, version) {
       const checked = await deps.verify({ values, version, roomId: job.roomId });

@@ -8,7 +8,7 @@ import { failureOf } from './failure.ts';
 import type { Fulfilled, NeedJob, NeedTools } from './job.ts';
 import { listIn, versionOf } from './lists.ts';
 
-const LIMIT_MS = 30_000;
+const LIMIT_MS = 15_000;
 /** Asked for at once; servers give as few as they like. */
 const ASKED_MAX = 100;
 /** Taken of one answer, whatever was asked for. */

@@ -14,7 +14,7 @@ interface Wanted {
   readonly version: RoomVersion;
 }
 
-const IDS_LIMIT_MS = 30_000;
+const IDS_LIMIT_MS = 20_000;
 const IDS_BYTES_MAX = 64 * 1024 * 1024;
 const STATE_LIMIT_MS = 90_000;
 const EVENT_LIMIT_MS = 15_000;
