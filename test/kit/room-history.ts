@@ -65,6 +65,21 @@ export class HistoryLog {
     },
   };
 
+  /** The records without slices of states that never became a room's: of joins that failed, and were tried again. */
+  get lasting(): HistoryRecord[] {
+    const kept: HistoryRecord[] = [];
+    const open = new Map<string, HistoryRecord[]>();
+    for (const record of this.records) {
+      const { roomId, event, stateSlice } = roomOutputCodec.decode(record.bytes);
+      if (event) open.delete(roomId);
+      const voided = stateSlice?.reset === true ? (open.get(roomId) ?? []) : [];
+      for (const one of voided) kept.splice(kept.indexOf(one), 1);
+      if (stateSlice) open.set(roomId, stateSlice.reset ? [record] : [...(open.get(roomId) ?? []), record]);
+      kept.push(record);
+    }
+    return kept;
+  }
+
   append(output: Omit<RoomOutput, 'inputId' | 'traceId'>): { partition: number; sequence: number } {
     const partition = partitionOf(this.partitionMap, output.roomId);
     const sequence = (this.#heads.get(partition) ?? 0) + 1;

@@ -72,6 +72,8 @@ function playOutside(played: Play, { kind, pick }: Step): void {
   const { rooms, memberships } = played;
   const room = rooms[SHARED_ROOM] as RoomHistory;
   if (kind === 'enter' && isHere(played)) leaveShared(played, room);
+  // Now and then the state comes, and the join fails.
+  else if (kind === 'enter' && pick % 3 === 0) room.importState(1 + (pick % 4));
   else if (kind === 'enter') enterShared(played, 1 + (pick % 4));
   if (kind === 'topic') room.elsewhere('m.room.topic', '', { topic: `${pick}` }, zoe);
   if (kind === 'carol') room.elsewhere('m.room.member', `@zoe${pick % 3}:elsewhere.test`, { membership: pick % 2 === 0 ? 'join' : 'leave' }, zoe);
