@@ -39,7 +39,7 @@ export async function carryOut(tools: NeedTools, { job, closing }: { job: NeedJo
     tools.logger.info({ needId: job.needId, status: failure.status, reason: failure.message }, 'a need could not be fulfilled');
     answer = { status: failure.status, errcode: failure.errcode, error: failure.message };
   }
-  await tools.append(closing, [answerOf(job.needId, answer.status, answer)]);
+  await tools.append(closing, [answerOf(job, answer.status, answer)]);
   return true;
 }
 
@@ -49,13 +49,13 @@ function originOf({ missingEvents: missing, eventAuth: auth, stateAt: state }: N
 }
 
 async function fulfil(tools: NeedTools, job: NeedJob, need: Need): Promise<Partial<Answer>> {
-  const before = await readFinishedStage(tools.database, job.needId);
+  const before = await readFinishedStage(tools.database, job.runId);
   if (before !== undefined) return imported(tools, job, need, before);
   const { answer, state } = await byKind(tools, job, need);
   if (state === undefined) return answer;
-  const whole = { ...answer, stageId: job.needId };
-  const finished = { events: state.events, answer: roomInputCodec.encode(roomInputOf(job, answerOf(job.needId, 200, whole), tools.clock.now())) };
-  await finishStage(tools.database, { stageId: job.needId, attempt: state.attempt }, finished);
+  const whole = { ...answer, stageId: job.runId };
+  const finished = { events: state.events, answer: roomInputCodec.encode(roomInputOf(job, answerOf(job, 200, whole), tools.clock.now())) };
+  await finishStage(tools.database, { stageId: job.runId, attempt: state.attempt }, finished);
   return imported(tools, job, need, finished);
 }
 

@@ -14,6 +14,8 @@ import type { Staged } from '../storage/stages.ts';
 
 export interface NeedJob {
   readonly needId: string;
+  /** Names this telling of the need, in input and stage IDs: the same after a crash, another when the roomserver tells the need again. */
+  readonly runId: string;
   readonly roomId: string;
   /** As the roomserver knows it; empty for a room that it does not know. */
   readonly roomVersion: string;
@@ -66,7 +68,7 @@ export interface NeedTools {
 /** What came of a need: its answer, and the state that is to be imported before. */
 export interface Fulfilled {
   readonly answer: Pick<Answer, 'origin'> & Partial<Pick<Answer, 'eventId' | 'pdu' | 'roomVersion'>>;
-  /** Staged under the need's ID. */
+  /** Staged under the job's `runId`. */
   readonly state?: Staged;
 }
 
@@ -76,7 +78,7 @@ export function roomInputOf(job: Pick<NeedJob, 'roomId'>, { inputId, kind }: New
 }
 
 /** What the answer `status` says; fields that are not given are empty. */
-export function answerOf(needId: string, status: number, fields: Partial<Answer>): NewRoomInput {
+export function answerOf({ needId, runId }: Pick<NeedJob, 'needId' | 'runId'>, status: number, fields: Partial<Answer>): NewRoomInput {
   const nothing = { errcode: '', error: '', origin: '', eventId: '', pdu: new Uint8Array(), stageId: '', roomVersion: '' };
-  return { inputId: `answer:${needId}`, kind: { answer: { ...nothing, ...fields, needId, status } } };
+  return { inputId: `answer:${runId}`, kind: { answer: { ...nothing, ...fields, needId, status } } };
 }

@@ -124,15 +124,15 @@ class Runner implements NeedRunner {
   /** Never rejects: what went wrong is tried again after a while, by whoever owns the partition then. */
   async #work(need: WaitingNeed, { job, closing }: StartedJob): Promise<void> {
     const { runtime: { clock, logger }, database } = this.#deps;
-    const needId = need.need_id;
+    const { need_id: needId, deadline: deadlineMs } = need;
     try {
       const retryAtMs = clock.now() + Math.min(RETRY_FIRST_MS * 2 ** need.attempts, RETRY_MS_MAX);
-      const record = need.attempts >= ATTEMPTS_MAX ? undefined : await beginAttempt(database, needId, retryAtMs);
+      const record = need.attempts >= ATTEMPTS_MAX ? undefined : await beginAttempt(database, { needId, deadlineMs }, retryAtMs);
       if (record === undefined) return await this.#giveUp(need);
       const output = roomOutputCodec.decode(record);
       const { roomVersion } = output;
       const isAnswered = await carryOut(this.#tools, { job: { ...job, roomVersion }, closing: { ...closing, roomVersion } }, { need: output.need!, retryAtMs });
-      if (isAnswered) await deleteNeed(database, needId);
+      if (isAnswered) await deleteNeed(database, { needId, deadlineMs });
     } catch (error) {
       if (error instanceof Abandoned) return;
       const level = isBug(error) ? 'error' : 'warn';
@@ -143,7 +143,7 @@ class Runner implements NeedRunner {
   /** Whoever waits does so until its own time is over. */
   async #giveUp(need: WaitingNeed): Promise<void> {
     if (need.attempts >= ATTEMPTS_MAX) this.#deps.runtime.logger.error({ needId: need.need_id, attempts: need.attempts }, 'a need is given up');
-    await deleteNeed(this.#deps.database, need.need_id);
+    await deleteNeed(this.#deps.database, { needId: need.need_id, deadlineMs: need.deadline });
   }
 }
 

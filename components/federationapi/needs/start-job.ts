@@ -17,7 +17,8 @@ export interface StartedJob {
 /** What is left of a need's time for its answer: a tenth of it, at most this many ms. */
 const CLOSING_MS_MAX = 2000;
 
-export function startJob(clock: Clock, need: Pick<NeedJob, 'needId' | 'roomId' | 'roomVersion' | 'deadlineMs'>): StartedJob {
+export function startJob(clock: Clock, told: Pick<NeedJob, 'needId' | 'roomId' | 'roomVersion' | 'deadlineMs'>): StartedJob {
+  const need = { ...told, runId: `${told.needId}@${told.deadlineMs}` };
   const leftMs = Math.max(0, need.deadlineMs - clock.now());
   const workUntilMs = need.deadlineMs - Math.min(CLOSING_MS_MAX, leftMs / 10);
   const working = new AbortController();

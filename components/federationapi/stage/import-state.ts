@@ -8,6 +8,6 @@ export async function importState(tools: Pick<NeedTools, 'submit'>, job: NeedJob
   const { events, current, roomVersion } = state;
   for (let from = 0; from < events; from += SLICE_EVENTS) {
     const to = Math.min(from + SLICE_EVENTS, events);
-    await tools.submit(job, { inputId: `need:${job.needId}:import:${from}`, kind: { importState: { needId: job.needId, stageId: job.needId, from, to, current, roomVersion } } });
+    await tools.submit(job, { inputId: `need:${job.runId}:import:${from}`, kind: { importState: { needId: job.needId, stageId: job.runId, from, to, current, roomVersion } } });
   }
 }

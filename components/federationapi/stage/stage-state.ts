@@ -21,7 +21,7 @@ const ATTEMPT_LETTERS = 20;
 export async function stageState(tools: Pick<NeedTools, 'clock' | 'random' | 'database'>, job: NeedJob, state: StateToStage): Promise<Staged> {
   const { clock, random, database } = tools;
   job.check();
-  const stage = { stageId: job.needId, attempt: random.token(ATTEMPT_LETTERS) };
+  const stage = { stageId: job.runId, attempt: random.token(ATTEMPT_LETTERS) };
   await beginStage(database, { ...stage, nowMs: clock.now() });
   const ordered = await orderByReferences(clock, state.events, authReferences(state.version));
   const known = (state.knownStateIds ?? []).map((eventId, index): StageRow => ({ ordinal: -1 - index, eventId, inState: true, json: undefined }));

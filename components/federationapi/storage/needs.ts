@@ -1,14 +1,18 @@
 /** Needs of the roomserver that are not answered yet, in the tables. */
 import type { Database, SqlRow, Transaction } from '../../../pkg/storage/database.ts';
 
-export interface NewNeed {
+/** A need as it was told once. */
+export interface ToldNeed {
   readonly needId: string;
+  /** Wall-clock ms after which nobody waits. */
+  readonly deadlineMs: number;
+}
+
+export interface NewNeed extends ToldNeed {
   readonly partition: number;
   readonly roomId: string;
   /** Server that will be asked first; empty: none is known. */
   readonly destination: string;
-  /** Wall-clock ms after which nobody waits. */
-  readonly deadlineMs: number;
   /** The record of room-output, encoded. */
   readonly record: Uint8Array;
 }
@@ -31,13 +35,14 @@ const WAITING = `SELECT need_id, partition, room_id, destination, deadline, atte
   (SELECT need_id, partition, room_id, destination, deadline, attempts, retry_at, ROW_NUMBER() OVER (PARTITION BY destination ORDER BY retry_at, deadline, need_id) AS place
    FROM needs WHERE deadline > ? AND partition IN (??)) AS queued WHERE place <= 12 ORDER BY deadline, need_id LIMIT 500`;
 
-/** Keeps needs that are not there yet. */
+/** Keeps needs that are not there yet. One that is told again with a later deadline is a new one: the roomserver gave up the first, and has the same event before it again. */
 export async function insertNeeds(tx: Transaction, needs: readonly NewNeed[]): Promise<void> {
   if (needs.length === 0) return;
   await tx.insertMany({
     into: 'needs', columns: ['need_id', 'partition', 'room_id', 'destination', 'deadline', 'need', 'attempts', 'retry_at'],
     rows: needs.map((need) => [need.needId, need.partition, need.roomId, need.destination, need.deadlineMs, need.record, 0, 0]),
-    onConflict: 'ON CONFLICT (need_id) DO NOTHING',
+    onConflict: `ON CONFLICT (need_id) DO UPDATE SET deadline = excluded.deadline, need = excluded.need, attempts = 0, retry_at = 0
+      WHERE needs.deadline < excluded.deadline`,
   });
 }
 
@@ -47,16 +52,16 @@ export async function readWaitingNeeds(database: Database, partitions: readonly 
 }
 
 /** Counts one more attempt, made before it begins, so that an attempt that takes the process down counts too. The record; undefined when the need is gone. */
-export async function beginAttempt(database: Database, needId: string, retryAtMs: number): Promise<Uint8Array | undefined> {
+export async function beginAttempt(database: Database, { needId, deadlineMs }: ToldNeed, retryAtMs: number): Promise<Uint8Array | undefined> {
   return database.transaction(async (tx) => {
-    const { changes } = await tx.run('UPDATE needs SET attempts = attempts + 1, retry_at = ? WHERE need_id = ?', [retryAtMs, needId]);
+    const { changes } = await tx.run('UPDATE needs SET attempts = attempts + 1, retry_at = ? WHERE need_id = ? AND deadline = ?', [retryAtMs, needId, deadlineMs]);
     if (changes === 0) return undefined;
     return (await tx.query<{ need: Uint8Array }>('SELECT need FROM needs WHERE need_id = ?', [needId]))[0]?.need;
   });
 }
 
-export async function deleteNeed(database: Database, needId: string): Promise<void> {
-  await database.transaction((tx) => tx.run('DELETE FROM needs WHERE need_id = ?', [needId]));
+export async function deleteNeed(database: Database, { needId, deadlineMs }: ToldNeed): Promise<void> {
+  await database.transaction((tx) => tx.run('DELETE FROM needs WHERE need_id = ? AND deadline = ?', [needId, deadlineMs]));
 }
 
 /** Forgets the needs of a partition for which nobody waits any more; how many. */
@@ -65,7 +70,7 @@ export async function deleteOverdueNeeds(database: Database, partitions: readonl
   const overdue = await database.queryIn<{ need_id: string }>('SELECT need_id FROM needs WHERE deadline <= ? AND partition IN (??) LIMIT 500', [nowMs], partitions);
   if (overdue.length === 0) return 0;
   await database.transaction(async (tx) => {
-    for (const { need_id: needId } of overdue) await tx.run('DELETE FROM needs WHERE need_id = ?', [needId]);
+    for (const { need_id: needId } of overdue) await tx.run('DELETE FROM needs WHERE need_id = ? AND deadline <= ?', [needId, nowMs]);
   });
   return overdue.length;
 }

@@ -31,14 +31,18 @@ onEachBackend('needs and staged states', (backend) => {
   test('a need is there once, counts its attempts, and goes when it is answered or overdue', async () => {
     const database = await tables();
     await database.transaction((tx) => insertNeeds(tx, [need('x'), need('y', { deadlineMs: 10 })]));
-    assert.deepEqual(Buffer.from((await beginAttempt(database, 'x', 7))!), Buffer.from([1, 2]));
-    await database.transaction((tx) => insertNeeds(tx, [need('x', { deadlineMs: 999 })]));
+    assert.deepEqual(Buffer.from((await beginAttempt(database, need('x'), 7))!), Buffer.from([1, 2]));
+    await database.transaction((tx) => insertNeeds(tx, [need('x'), need('x', { deadlineMs: 99 })]));
     const [row] = (await readWaitingNeeds(database, [0], 10));
     assert.deepEqual([row?.attempts, row?.retry_at, row?.deadline, row?.room_id, row?.partition], [1, 7, 100, '!r', 0]);
     assert.equal(await deleteOverdueNeeds(database, [1], 10), 0);
     assert.equal(await deleteOverdueNeeds(database, [0], 10), 1);
-    await deleteNeed(database, 'x');
-    assert.deepEqual([await waiting(database, [0]), await beginAttempt(database, 'x', 1)], [[], undefined]);
+    await database.transaction((tx) => insertNeeds(tx, [need('x', { deadlineMs: 101 })]));
+    assert.deepEqual((await readWaitingNeeds(database, [0], 10)).map(({ attempts, deadline }) => [attempts, deadline]), [[0, 101]]);
+    await deleteNeed(database, need('x'));
+    assert.deepEqual([await waiting(database, [0]), await beginAttempt(database, need('x'), 1)], [['x'], undefined]);
+    await deleteNeed(database, need('x', { deadlineMs: 101 }));
+    assert.deepEqual(await waiting(database, [0]), []);
   });
 
   const rows = (count: number, prefix: string): StageRow[] => Array.from({ length: count }, (_, ordinal) => ({ ordinal, eventId: `$${prefix}${ordinal}`, inState: ordinal % 2 === 0, json: `{"n":${ordinal}}` }));
