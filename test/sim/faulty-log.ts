@@ -1,5 +1,5 @@
 /** The log of the simulated world: in memory, shared by all processes, and as unreliable as the contract in `pkg/log/log.ts` lets a driver be, and a little more. */
-import { LogUnavailable, type LogDriver, type Pack } from '../../pkg/log/log.ts';
+import { LogUnavailable, type AppendOptions, type LogDriver, type Pack } from '../../pkg/log/log.ts';
 import type { FaultRates } from './faults.ts';
 import type { SimProcess } from './process.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -35,7 +35,7 @@ export class FaultyLog {
     return {
       name: 'simulated',
       transportId: 'simulated',
-      append: (log, partition, records) => this.#append(process, `${log}/${partition}`, records),
+      append: (log, partition, records, options) => this.#append(process, `${log}/${partition}`, { records, options }),
       subscribe: async (log, partition, from, deliver) => {
         await process.step('subscribe');
         return this.#subscribe(process, { key: `${log}/${partition}`, from, deliver });
@@ -58,13 +58,14 @@ export class FaultyLog {
     return known;
   }
 
-  async #append(process: SimProcess, key: string, records: readonly Uint8Array[]): Promise<void> {
+  async #append(process: SimProcess, key: string, { records, options }: { records: readonly Uint8Array[]; options: AppendOptions | undefined }): Promise<void> {
     const rates = this.#faults();
     const random = this.#random;
     await process.step(`append ${key}`);
     if (random.chance(rates.appendRefused)) throw new LogUnavailable('simulated: refused');
     if (random.chance(rates.appendLostUnacked)) throw new LogUnavailable('simulated: lost');
-    if (random.chance(rates.appendLostAcked)) return;
+    // Not where its writer relies on it: nobody would say it again.
+    if (random.chance(rates.appendLostAcked) && options?.durable !== true) return;
     this.#store(key, records);
     if (random.chance(rates.appendDuplicated)) this.#scheduler.after(random.between(0, 3000), `late duplicate ${key}`, () => this.#store(key, records));
     if (random.chance(rates.appendStoredUnacked)) throw new LogUnavailable('simulated: the acknowledgement was lost');

@@ -1,23 +1,25 @@
-/** The law that nothing is left waiting: no parked input, no need, no event on its way to a server that answers. */
+/** The law that nothing is left waiting for servers that answer: no parked input, no need, no event. What waits for a liar is bounded. */
+import { roomInputCodec } from '../../../pkg/log/codec.ts';
 import type { SimServer } from '../server.ts';
+import { LIAR_NAME } from './liar/liar.ts';
 
-/** Tables that are empty when all has come to rest, by database. */
-const RESTS = { roomserver: ['parked_inputs', 'needs'], userapi: ['parked_inputs'], federationapi: ['needs'] } as const;
-/** What names a row. */
-const IDS = { parked_inputs: 'key', needs: 'need_id' } as const;
+const LEFT_FOR_LIARS_MAX = 1000;
 
 export async function leftWaiting(server: SimServer): Promise<string[]> {
+  const { name, databases: { roomserver, userapi, federationapi }, world } = server;
   const broken: string[] = [];
-  for (const [component, tables] of Object.entries(RESTS) as [keyof typeof RESTS, readonly (keyof typeof IDS)[]][]) {
-    for (const table of tables) {
-      const rows = await server.databases[component].query<{ n: number }>(`SELECT count(*) AS n FROM ${table}`);
-      if (rows[0]!.n === 0) continue;
-      const [first] = await server.databases[component].query<{ what: string }>(`SELECT ${IDS[table]} AS what FROM ${table} LIMIT 1`);
-      broken.push(`${server.name} has ${rows[0]!.n} rows left in ${table} of ${component}: ${first!.what}`);
-    }
-  }
-  const honest = new Set(server.world.servers.map(({ name }) => name));
-  const queues = await server.databases.federationapi.query<{ destination: string; n: number }>('SELECT destination, count(*) AS n FROM destination_queue GROUP BY destination');
-  for (const { destination, n } of queues) if (honest.has(destination)) broken.push(`${server.name} has ${n} events left for ${destination}`);
+  const parked = (await roomserver.query<{ record: Uint8Array }>('SELECT record FROM parked_inputs')).map(({ record }) => roomInputCodec.decode(record));
+  const ofLiar = new Set(parked.filter((input) => input.receivePdu?.origin === LIAR_NAME).map(({ inputId }) => inputId));
+  if (ofLiar.size > LEFT_FOR_LIARS_MAX) broken.push(`${name} keeps ${ofLiar.size} inputs that wait for a liar`);
+  for (const { inputId } of parked) if (!ofLiar.has(inputId)) broken.push(`${name} has parked ${inputId} and forgotten it`);
+  const needs = await roomserver.query<{ need_id: string; input_id: string }>('SELECT need_id, input_id FROM needs');
+  for (const need of needs) if (!ofLiar.has(need.input_id)) broken.push(`the roomserver of ${name} still has the need ${need.need_id}`);
+  const asked = await federationapi.query<{ need_id: string; destination: string }>('SELECT need_id, destination FROM needs');
+  for (const need of asked) if (need.destination !== LIAR_NAME) broken.push(`the federationapi of ${name} still has the need ${need.need_id}`);
+  const users = await userapi.query<{ n: number }>('SELECT count(*) AS n FROM parked_inputs');
+  if (users[0]!.n > 0) broken.push(`the userapi of ${name} has ${users[0]!.n} parked inputs`);
+  const honest = new Set(world.servers.map((one) => one.name));
+  const queues = await federationapi.query<{ destination: string; n: number }>('SELECT destination, count(*) AS n FROM destination_queue GROUP BY destination');
+  for (const { destination, n } of queues) if (honest.has(destination)) broken.push(`${name} has ${n} events left for ${destination}`);
   return broken;
 }

@@ -46,13 +46,13 @@ function tampered(pdu: Pdu): Pdu {
 async function withhold(liar: LyingPeer, room: LiarRoom): Promise<void> {
   const hidden = make(liar, room, {});
   room.withheld.push(hidden);
-  const shown = make(liar, room, {}, { prev: [hidden.eventId], depth: hidden.pdu.depth + 1 });
+  const shown = make(liar, room, {}, { prev: [hidden.eventId], depth: Math.min(hidden.pdu.depth + 1, Number.MAX_SAFE_INTEGER) });
   await liar.send(someone(liar), [shown.pdu]);
 }
 
 async function chain(liar: LyingPeer, room: LiarRoom): Promise<void> {
   const pdus: Pdu[] = [];
-  for (let number = liar.world.random.pick([10, 50, 55]); number > 0; number -= 1) {
+  for (let number = liar.world.random.pick([3, 10, 55]); number > 0; number -= 1) {
     const { pdu } = make(liar, room, {});
     room.learn(pdu, true);
     pdus.push(pdu);
