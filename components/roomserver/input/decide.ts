@@ -5,7 +5,7 @@ import { decideAnswer } from '../remote/decide-answer.ts';
 import { decideInvite } from '../remote/decide-invite.ts';
 import { askToAuthorise, decideMembership } from '../remote/decide-membership.ts';
 import { decideImport } from '../remote/import-state.ts';
-import { ownNeed } from '../remote/needs.ts';
+import { giveUp, ownNeed } from '../remote/needs.ts';
 import { decideReceiveInvite } from '../remote/receive-invite.ts';
 import { textProblem } from './check-input.ts';
 import { decideCreateRoom } from './decide-create-room.ts';
@@ -51,10 +51,16 @@ function decideSendEvent(deciding: Deciding, head: RoomHead, send: SendEvent): R
     picture, head, signer, sender: send.sender, draft: send.event, originServerTs: input.originServerTs,
     deviceId: send.deviceId, txnId: send.txnId, sequence: place.nextSequence,
   });
-  if (made.kind === 'refused') return (made.why.errcode === UNABLE_TO_AUTHORISE ? askToAuthorise(deciding, head, send) : undefined) ?? rejected(made.why);
-  if (made.kind === 'same') return { kind: 'accepted', effects: NO_EFFECTS, outputs: [], result: { event_id: made.eventId } };
   // It asked another server, and then did not need it.
   const need = picture.remote.needs.size === 0 ? undefined : ownNeed(picture.remote, input);
+  if (made.kind === 'refused') {
+    const asking = made.why.errcode === UNABLE_TO_AUTHORISE ? askToAuthorise(deciding, head, send) : undefined;
+    return asking ?? (need === undefined ? rejected(made.why) : giveUp(deciding, need.needId, made.why));
+  }
+  if (made.kind === 'same') {
+    const effects = need === undefined ? NO_EFFECTS : { inputId: input.inputId, roomId: input.roomId, events: [], redactions: [], needs: { closed: [need.needId] } };
+    return { kind: 'accepted', effects, outputs: [], result: { event_id: made.eventId } };
+  }
   return {
     kind: 'accepted',
     effects: {

@@ -62,7 +62,8 @@ function unsignedPdu({ version, draft, roomId, prevEvents, authEvents, depth, or
   const pdu: Pdu = {
     auth_events: [...authEvents],
     content: draft.content,
-    depth,
+    // Other servers claim what depth they like; what follows the deepest that there can be is as deep.
+    depth: Math.min(depth, Number.MAX_SAFE_INTEGER),
     hashes: { sha256: '' },
     origin_server_ts: originServerTs,
     prev_events: [...prevEvents],
