@@ -2,7 +2,6 @@
  * The head of a room in the owner's memory: what the next event follows and stands on. Its state is loaded key by key, as inputs ask for it; a room that was made here
  * is known completely.
  */
-import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
 import type { RoomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import type { NewEvent, NewState, RoomRow, StateEntry, StateStep } from './effects.ts';
 

@@ -89,18 +89,13 @@ function graphEvent(row: EventSql): GraphEvent {
 /** The auth chains of the events, a generation at a time, from those that are known already on. */
 async function loadChains(reader: Reader, graph: RoomGraph, eventIds: readonly string[]): Promise<void> {
   const seen = new Set(eventIds);
-  let generation = eventIds;
+  let generation = [...eventIds];
   while (generation.length > 0) {
     const missing = generation.filter((eventId) => !graph.events.has(eventId));
     if (missing.length > 0) takeIn(graph, missing, await readGraphEvents(reader, missing));
-    const next = new Set<string>();
-    for (const eventId of generation) {
-      const event = graph.events.get(eventId);
-      if (event === null || event === undefined) continue;
-      for (const authId of authEventIds(event.pdu)) if (!seen.has(authId)) next.add(authId);
-    }
-    for (const eventId of next) seen.add(eventId);
-    generation = [...next];
+    const cited = generation.flatMap((eventId) => authEventIds(graph.events.get(eventId)?.pdu ?? { auth_events: [] }));
+    generation = [...new Set(cited)].filter((eventId) => !seen.has(eventId));
+    for (const eventId of generation) seen.add(eventId);
   }
   // Whoever is in a whole chain has its own whole chain there.
   for (const eventId of seen) graph.chains.add(eventId);

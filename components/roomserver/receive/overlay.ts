@@ -24,19 +24,26 @@ export function overlayOf({ head, graph }: GraphAt, stateId: number): Overlay | 
   const over = new Map<Slot, string | undefined>();
   let [left, right] = [head.stateId, stateId];
   while (left !== right) {
+    // The deeper one steps down; an unknown one has no depth and asks to be loaded.
     const isLeft = depthOf(graph, left) >= depthOf(graph, right);
     const node = nodeAt(graph, isLeft ? left : right);
     if (node === undefined) return undefined;
-    // The deeper one steps down; an unknown one has no depth and asks to be loaded.
-    if (isLeft) {
-      for (const { slot, replaces } of node.steps) under.set(slot, replaces);
-      left = node.prevStateId;
-    } else {
-      for (const { slot, eventId } of node.steps) if (!over.has(slot)) over.set(slot, eventId);
-      right = node.prevStateId;
-    }
+    if (isLeft) left = stepUnder(node, under);
+    else right = stepOver(node, over);
   }
   return new Map([...under, ...over]);
+}
+
+/** What stood there before any of these steps. */
+function stepUnder({ steps, prevStateId }: StateNode, under: Map<Slot, string | undefined>): number {
+  for (const { slot, replaces } of steps) under.set(slot, replaces);
+  return prevStateId;
+}
+
+/** What stands there after all of these steps: the first that is met. */
+function stepOver({ steps, prevStateId }: StateNode, over: Map<Slot, string | undefined>): number {
+  for (const { slot, eventId } of steps) if (!over.has(slot)) over.set(slot, eventId);
+  return prevStateId;
 }
 
 function depthOf(graph: RoomGraph, stateId: number): number {

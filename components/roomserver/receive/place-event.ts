@@ -14,7 +14,7 @@ import { visibilityAt } from '../input/history-visibility.ts';
 import { rowAfter } from '../input/room-head.ts';
 import { CURRENT, lookupAt, type GraphAt, type Overlay } from './overlay.ts';
 import { isLacking, lookForEvent, type RoomGraph } from './room-graph.ts';
-import { beginStates, type StateAt, type States } from './states.ts';
+import { States, type StateAt } from './states.ts';
 
 /** An event that has arrived, its integrity checked. */
 export interface Arrival {
@@ -54,7 +54,7 @@ export function placeEvent(at: GraphAt, arrival: Arrival): Placement {
   if (isLacking(graph)) return { kind: 'lacking' };
   if (missing.length > 0) return { kind: 'missing', prev: missing, auth: [] };
   // 3.
-  const states = beginStates(at);
+  const states = new States(at);
   const before = arrival.stateBefore === undefined ? stateBefore(at, states, prevs) : states.asState(arrival.stateBefore);
   if (before === undefined) return { kind: 'lacking' };
   // 4.
@@ -95,32 +95,35 @@ interface Settling {
   readonly outcome: Exclude<AuthorisationOutcome, { outcome: 'incomplete' }>;
 }
 
-function settle(at: GraphAt, { arrival, states, before, outcome }: Settling): Placement {
-  const { head, graph } = at;
-  const { eventId, pdu } = arrival;
-  const verdict = outcome.outcome;
-  // 5. A rejected event changes no state.
-  const changes = pdu.state_key !== undefined && verdict !== 'rejected';
-  // From here on others may be judged by it.
-  if (changes) addProvisionally(graph, arrival);
-  const after = changes ? states.change(before, slotOf(pdu.type, pdu.state_key!), { eventId, pdu }) : before;
+function settle(at: GraphAt, settling: Settling): Placement {
+  const { arrival, states, before, outcome } = settling;
+  const isAccepted = outcome.outcome === 'accepted';
+  // 5.
+  const after = stateAfter(at, settling);
   // 6. Softly failed events are not followed by what is made here, and rejected ones by nothing.
-  const extremities = verdict === 'accepted' ? extremitiesAfter(at, eventId, pdu) : head.extremities;
-  const current = verdict === 'accepted' ? currentAfter(at, states, { extremities, eventId, after }) : undefined;
-  if (after === undefined || isLacking(graph) || (verdict === 'accepted' && current === undefined)) return { kind: 'lacking' };
+  const extremities = isAccepted ? extremitiesAfter(at, arrival.eventId, arrival.pdu) : at.head.extremities;
+  const current = isAccepted ? currentAfter(at, states, { extremities, eventId: arrival.eventId, after }) : undefined;
+  if (isLacking(at.graph) || (isAccepted && current === undefined)) return { kind: 'lacking' };
   const news = states.finish(current);
-  if (news === undefined) return { kind: 'lacking' };
   // 7.
-  const redaction = verdict === 'accepted' ? redactionBy(at, arrival, before.overlay) : undefined;
-  const historyVisibility = visibilityAt(lookupAt(at, before.overlay), pdu);
-  if (isLacking(graph)) return { kind: 'lacking' };
-  const isShown = verdict === 'accepted';
+  const redaction = isAccepted ? redactionBy(at, arrival, before.overlay) : undefined;
+  const historyVisibility = visibilityAt(lookupAt(at, before.overlay), arrival.pdu);
+  if (news === undefined || isLacking(at.graph)) return { kind: 'lacking' };
+  const { eventId, pdu, bytes, kind, deviceId, txnId, relayOf } = arrival;
   const event: NewEvent = {
-    eventId, pdu, bytes: arrival.bytes, kind: arrival.kind, verdict, orderKey: isShown ? head.orderKey + 1 : null, sequence: isShown ? arrival.sequence : null,
-    stateId: states.idOf(after), states: news, historyVisibility, deviceId: arrival.deviceId, txnId: arrival.txnId, redacts: redaction?.eventId,
-    stateBeforeDiffers: before.overlay.size > 0, relayOf: arrival.relayOf,
+    eventId, pdu, bytes, kind, verdict: outcome.outcome, orderKey: isAccepted ? at.head.orderKey + 1 : null, sequence: isAccepted ? arrival.sequence : null,
+    stateId: states.idOf(after), states: news, historyVisibility, deviceId, txnId, redacts: redaction?.eventId, stateBeforeDiffers: before.overlay.size > 0, relayOf,
   };
-  return { kind: 'placed', event, room: rowAfter(head, event, extremities), redaction, reason: outcome.outcome === 'accepted' ? '' : outcome.reason };
+  return { kind: 'placed', event, room: rowAfter(at.head, event, extremities), redaction, reason: isAccepted ? '' : outcome.reason };
+}
+
+/** A rejected event changes no state. */
+function stateAfter({ graph }: GraphAt, { arrival, states, before, outcome }: Settling): StateAt {
+  const { eventId, pdu } = arrival;
+  if (pdu.state_key === undefined || outcome.outcome === 'rejected') return before;
+  // From here on others may be judged by it.
+  addProvisionally(graph, arrival);
+  return states.change(before, slotOf(pdu.type, pdu.state_key), { eventId, pdu });
 }
 
 function addProvisionally(graph: RoomGraph, { eventId, pdu }: Arrival): void {
@@ -136,8 +139,7 @@ function extremitiesAfter({ head, graph }: GraphAt, eventId: string, pdu: Pdu): 
 }
 
 /** The resolution of the states after all forward extremities; undefined: lacking. */
-function currentAfter(at: GraphAt, states: States, then: { extremities: readonly string[]; eventId: string; after: StateAt | undefined }): StateAt | undefined {
-  if (then.after === undefined) return undefined;
+function currentAfter(at: GraphAt, states: States, then: { extremities: readonly string[]; eventId: string; after: StateAt }): StateAt | undefined {
   const others: number[] = [];
   for (const extremity of then.extremities.filter((one) => one !== then.eventId)) {
     const event = lookForEvent(at.graph, extremity);

@@ -15,112 +15,113 @@ export interface StateAt {
   readonly from?: { readonly state: StateAt; readonly slot: Slot; readonly entry: StateEntry };
 }
 
-export interface States {
+export class States {
+  readonly #at: GraphAt;
+  readonly #ids = new Map<StateAt, NewState>();
+  /** The new ones, each after those that it is made of. */
+  readonly #made: StateAt[] = [];
+  #lastStateId: number;
+
+  constructor(at: GraphAt) {
+    this.#at = at;
+    this.#lastStateId = at.head.lastStateId;
+  }
+
   /** The resolution of the states of these IDs, and `also`; undefined: lacking. */
-  resolve(stateIds: readonly number[], also?: StateAt): StateAt | undefined;
-  asState(overlay: Overlay): StateAt | undefined;
+  resolve(stateIds: readonly number[], also?: StateAt): StateAt | undefined {
+    const at = this.#at;
+    const all = [...new Set(stateIds)].map((stateId) => this.#known(stateId));
+    const distinct: StateAt[] = [];
+    for (const state of [...all, ...(also === undefined ? [] : [also])]) {
+      if (state === undefined) return undefined;
+      if (!distinct.some((other) => other === state || isSameState(at, other.overlay, state.overlay))) distinct.push(state);
+    }
+    if (isLacking(at.graph)) return undefined;
+    if (distinct.length === 1) return distinct[0];
+    const overlay = resolveOverlays(at, distinct.map((state) => state.overlay));
+    if (overlay === undefined) return undefined;
+    return distinct.find((state) => isSameState(at, state.overlay, overlay)) ?? this.asState(overlay);
+  }
+
+  /** The state that is different from the current one in this; undefined: lacking. */
+  asState(overlay: Overlay): StateAt | undefined {
+    const { graph, head } = this.#at;
+    const slimmed = slim(this.#at, overlay);
+    if (isLacking(graph)) return undefined;
+    return slimmed.size === 0 ? { overlay: CURRENT, stateId: head.stateId } : this.#fresh({ overlay: slimmed, stateId: undefined });
+  }
+
   /** The state with another event at the slot. */
-  change(from: StateAt, slot: Slot, entry: StateEntry): StateAt;
+  change(from: StateAt, slot: Slot, entry: StateEntry): StateAt {
+    return this.#fresh({ overlay: new Map(from.overlay).set(slot, entry.eventId), stateId: undefined, from: { state: from, slot, entry } });
+  }
+
   /** Gives IDs to the new states, with `current` as the room's current one when it is another than so far; undefined: lacking. Once only. */
-  finish(current: StateAt | undefined): NewState[] | undefined;
+  finish(current: StateAt | undefined): NewState[] | undefined {
+    const { head, graph } = this.#at;
+    const news: NewState[] = [];
+    for (const state of this.#made) {
+      // Directly on the current state: its way goes on.
+      const isNext = state === current && (state.from === undefined || state.from.state.stateId === head.stateId);
+      const next = { ...(state.from === undefined ? this.#besideCurrent(state.overlay) : this.#onTop(state.from)), isCurrent: isNext };
+      this.#ids.set(state, next);
+      news.push(next);
+    }
+    const isToFollow = current !== undefined && current.stateId !== head.stateId && !news.some(({ isCurrent }) => isCurrent);
+    if (isToFollow && slim(this.#at, current.overlay).size > 0) news.push({ ...this.#besideCurrent(current.overlay), isCurrent: true });
+    return isLacking(graph) ? undefined : news;
+  }
+
   /** After `finish`. */
-  idOf(state: StateAt): number;
-}
+  idOf(state: StateAt): number {
+    return this.#ids.get(state)?.stateId ?? state.stateId!;
+  }
 
-export function beginStates(at: GraphAt): States {
-  const { head, graph } = at;
-  const ids = new Map<StateAt, { stateId: number; depth: number }>();
-  const made: StateAt[] = [];
-  let lastStateId = head.lastStateId;
-
-  function known(stateId: number): StateAt | undefined {
+  #known(stateId: number): StateAt | undefined {
+    const { graph, head } = this.#at;
     if (stateId === head.stateId) return { overlay: CURRENT, stateId };
-    const overlay = overlayOf(at, stateId);
-    const slimmed = overlay && slim(at, overlay);
+    const overlay = overlayOf(this.#at, stateId);
+    const slimmed = overlay && slim(this.#at, overlay);
     // A new state may stand on it: its depth is asked for.
     if (slimmed === undefined || (stateId !== 0 && nodeAt(graph, stateId) === undefined) || isLacking(graph)) return undefined;
     // The same state under another ID: branches that have met are one again.
     return slimmed.size === 0 ? { overlay: CURRENT, stateId: head.stateId } : { overlay: slimmed, stateId };
   }
 
-  function fresh(state: StateAt): StateAt {
-    made.push(state);
+  #fresh(state: StateAt): StateAt {
+    this.#made.push(state);
     return state;
   }
 
-  function asState(overlay: Overlay): StateAt | undefined {
-    const slimmed = slim(at, overlay);
-    if (isLacking(graph)) return undefined;
-    return slimmed.size === 0 ? { overlay: CURRENT, stateId: head.stateId } : fresh({ overlay: slimmed, stateId: undefined });
+  #onTop({ state: under, slot, entry }: NonNullable<StateAt['from']>): Omit<NewState, 'isCurrent'> {
+    const [type, stateKey] = keyOf(slot);
+    const steps = [{ type, stateKey, entry, replaces: this.#entryAt(under.overlay, slot) }];
+    return { stateId: this.#lastStateId += 1, prevStateId: this.idOf(under), depth: this.#depthOf(under) + 1, steps };
   }
 
-  function steps(overlay: Overlay): StateStep[] {
-    return [...overlay.keys()].map((slot) => {
+  #besideCurrent(overlay: Overlay): Omit<NewState, 'isCurrent'> {
+    const { stateId, stateDepth } = this.#at.head;
+    const steps = [...overlay.keys()].map((slot): StateStep => {
       const [type, stateKey] = keyOf(slot);
-      return { type, stateKey, entry: entryAt(overlay, slot), replaces: entryAt(CURRENT, slot) };
+      return { type, stateKey, entry: this.#entryAt(overlay, slot), replaces: this.#entryAt(CURRENT, slot) };
     });
+    return { stateId: this.#lastStateId += 1, prevStateId: stateId, depth: stateDepth + 1, steps };
   }
 
-  function entryAt(overlay: Overlay, slot: Slot): StateEntry | undefined {
-    const eventId = idAt(at, overlay, slot);
+  #depthOf(state: StateAt): number {
+    const { head, graph } = this.#at;
+    const isCurrent = state.stateId === head.stateId;
+    return this.#ids.get(state)?.depth ?? (isCurrent ? head.stateDepth : graph.states.get(state.stateId!)?.depth ?? 0);
+  }
+
+  #entryAt(overlay: Overlay, slot: Slot): StateEntry | undefined {
+    const eventId = idAt(this.#at, overlay, slot);
     if (eventId === undefined) return undefined;
-    if (!overlay.has(slot)) return stateEntry(head, ...keyOf(slot));
+    if (!overlay.has(slot)) return stateEntry(this.#at.head, ...keyOf(slot));
     // An event of the input itself is not in the graph yet.
-    const own = made.find(({ from }) => from?.entry.eventId === eventId)?.from?.entry;
+    const own = this.#made.find(({ from }) => from?.entry.eventId === eventId)?.from?.entry;
     if (own !== undefined) return own;
-    const pdu = pduOf(at, eventId);
+    const pdu = pduOf(this.#at, eventId);
     return pdu === undefined ? undefined : { eventId, pdu };
   }
-
-  function onTop(state: StateAt): NewState {
-    const { state: under, slot, entry } = state.from!;
-    const base = ids.get(under) ?? { stateId: under.stateId!, depth: under.stateId === head.stateId ? head.stateDepth : depthOf(under.stateId!) };
-    const [type, stateKey] = keyOf(slot);
-    const step = { type, stateKey, entry, replaces: entryAt(under.overlay, slot) };
-    return { stateId: lastStateId += 1, prevStateId: base.stateId, depth: base.depth + 1, isCurrent: false, steps: [step] };
-  }
-
-  function depthOf(stateId: number): number {
-    return graph.states.get(stateId)?.depth ?? 0;
-  }
-
-  function besideHead(state: StateAt, isCurrent: boolean): NewState {
-    return { stateId: lastStateId += 1, prevStateId: head.stateId, depth: head.stateDepth + 1, isCurrent, steps: steps(state.overlay) };
-  }
-
-  return {
-    resolve(stateIds, also) {
-      const all = [...new Set(stateIds)].map(known);
-      if (all.includes(undefined)) return undefined;
-      const distinct: StateAt[] = [];
-      for (const state of [...(all as StateAt[]), ...(also === undefined ? [] : [also])]) {
-        if (!distinct.some((other) => other === state || isSameState(at, other.overlay, state.overlay))) distinct.push(state);
-      }
-      if (isLacking(graph)) return undefined;
-      if (distinct.length === 1) return distinct[0];
-      const overlay = resolveOverlays(at, distinct.map((state) => state.overlay));
-      if (overlay === undefined) return undefined;
-      const same = distinct.find((state) => isSameState(at, state.overlay, overlay));
-      return same ?? asState(overlay);
-    },
-    asState,
-    change: (from, slot, entry) => fresh({ overlay: new Map(from.overlay).set(slot, entry.eventId), stateId: undefined, from: { state: from, slot, entry } }),
-    finish(current) {
-      const news: NewState[] = [];
-      for (const state of made) {
-        // Directly on the current state: its way goes on.
-        const isNext = state === current && state.from?.state.stateId === head.stateId;
-        const isBeside = state === current && state.from === undefined;
-        const next: NewState = state.from === undefined ? besideHead(state, isBeside) : { ...onTop(state), isCurrent: isNext };
-        ids.set(state, next);
-        news.push(next);
-      }
-      if (current !== undefined && current.stateId !== head.stateId && !news.some(({ isCurrent }) => isCurrent)) {
-        const { overlay } = current;
-        if (slim(at, overlay).size > 0) news.push(besideHead(current, true));
-      }
-      return isLacking(graph) ? undefined : news;
-    },
-    idOf: (state) => ids.get(state)?.stateId ?? state.stateId!,
-  };
 }
