@@ -51,7 +51,8 @@ function decideSendEvent(deciding: Deciding, head: RoomHead, send: SendEvent): R
     picture, head, signer, sender: send.sender, draft: send.event, originServerTs: input.originServerTs,
     deviceId: send.deviceId, txnId: send.txnId, sequence: place.nextSequence,
   });
-  // It asked another server, and then did not need it.
+  // It may have asked another server, and then not need it.
+  if (place.isAgain === true && !picture.remote.read.has(input.inputId)) return { kind: 'lacking' };
   const need = picture.remote.needs.size === 0 ? undefined : ownNeed(picture.remote, input);
   if (made.kind === 'refused') {
     const asking = made.why.errcode === UNABLE_TO_AUTHORISE ? askToAuthorise(deciding, head, send) : undefined;
