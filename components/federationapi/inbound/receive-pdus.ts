@@ -8,17 +8,15 @@ import { roomVersion, type RoomVersion } from '../../../pkg/matrix/room-versions
 import { roomInputCodec } from '../../../pkg/log/codec.ts';
 import type { LogDriver } from '../../../pkg/log/log.ts';
 import { partitionOf, type PartitionMap } from '../../../pkg/log/partition-map.ts';
-import type { Clock } from '../../../pkg/runtime/runtime.ts';
 import type { RoomQuery } from '../../../schemas/ports/room-query.ts';
 import { isLetIn } from '../auth/room-access.ts';
 import type { KeyRing } from '../fetch/key-ring.ts';
 import { createRecent } from '../fetch/recent.ts';
 import type { StagedPdu } from '../storage/staged-pdus.ts';
 import { verifyPdus } from '../verify/verify-pdus.ts';
+import { isInRoom, type PresenceDeps } from './wait-for-join.ts';
 
-export interface ReceivingDeps {
-  readonly serverName: string;
-  readonly clock: Clock;
+export interface ReceivingDeps extends PresenceDeps {
   readonly driver: Pick<LogDriver, 'append'>;
   readonly partitionMap: PartitionMap;
   readonly roomQuery: Pick<RoomQuery, 'roomVersion' | 'hasJoinedMember' | 'currentState'>;
@@ -45,7 +43,7 @@ export interface PduReceiver {
 const VERSIONS_MAX = 10_000;
 
 export function createPduReceiver(deps: ReceivingDeps): PduReceiver {
-  const { serverName, clock, driver, partitionMap, roomQuery, keyRing } = deps;
+  const { clock, driver, partitionMap, roomQuery, keyRing } = deps;
   const versions = createRecent<RoomVersion>(VERSIONS_MAX);
 
   /** undefined: this server has never been in the room, or does not run its version. */
@@ -59,15 +57,15 @@ export function createPduReceiver(deps: ReceivingDeps): PduReceiver {
 
   /** Why the room takes nothing from `origin`. */
   async function roomProblem(origin: string, roomId: string): Promise<string | undefined> {
-    if (!(await roomQuery.hasJoinedMember(roomId, serverName))) return 'This server is not in the room';
+    if (!(await isInRoom(deps, roomId))) return 'This server is not in the room';
     return (await isLetIn({ roomQuery }, origin, roomId)) ? undefined : 'The room does not let your server in';
   }
 
   async function receiveRoom(origin: string, room: { roomId: string; values: readonly unknown[] }, into: Received): Promise<IntactEvent[]> {
     const { roomId, values } = room;
+    const problem = await roomProblem(origin, roomId);
     const version = await versionOf(roomId);
     if (version === undefined) return [];
-    const problem = await roomProblem(origin, roomId);
     const refuse = (value: unknown, reason: string) => {
       const eventId = eventIdIfAny(value, version);
       if (eventId !== undefined && !into.results.has(eventId)) into.results.set(eventId, reason);

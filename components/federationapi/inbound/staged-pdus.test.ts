@@ -28,7 +28,7 @@ async function scene() {
   const appended: string[] = [];
   const log = { away: false };
   const receiver = createPduReceiver({
-    serverName: 'own.test', clock: runtime.clock, partitionMap: { version: 1, partitions: 4 }, keyRing: impatientKeys(keyRing, runtime.clock, 4000),
+    serverName: 'own.test', clock: runtime.clock, database, partitionMap: { version: 1, partitions: 4 }, keyRing: impatientKeys(keyRing, runtime.clock, 4000),
     roomQuery: { roomVersion: async () => '11', hasJoinedMember: async () => true, currentState: async () => [] },
     driver: {
       append: async (_log, _partition, records) => {
