@@ -3,6 +3,7 @@
  * first for the events in between, then, where that does not help, for the whole state before it; for its auth events when they are missing.
  */
 import { prevEventIds, type Pdu } from '../../../pkg/matrix/events/pdu.ts';
+import { CREATE_SLOT } from '../../../pkg/matrix/state-res/slot.ts';
 import type { ReceivePdu } from '../../../schemas/log/room-input.ts';
 import { keyOf } from '../input/check-input.ts';
 import { headerOf, NO_EFFECTS, type Deciding, type RoomDecision } from '../input/decision.ts';
@@ -70,15 +71,17 @@ function place(deciding: Deciding, at: GraphAt, { receive, pdu, needs }: Receive
   const stageId = needs.find(({ kind, answer }) => kind === 'state_at' && answer?.status === 200)?.answer?.stageId;
   if (stageId === undefined || stageId === '') return placement;
   const stateBefore = stagedState(at, stageId);
+  if (stateBefore === 'absurd') return placement;
   return stateBefore === undefined ? { kind: 'lacking' } : placeEvent(at, { ...arrival, stateBefore });
 }
 
-/** The state that another server has told, as an overlay; undefined: lacking. */
-export function stagedState(at: GraphAt, stageId: string): Overlay | undefined {
+/** The state that another server has told, as an overlay; undefined: lacking; `absurd`: no state of this room is without its create event. */
+export function stagedState(at: GraphAt, stageId: string): Overlay | 'absurd' | undefined {
   const whole = wholeState(at);
   const staged = at.graph.stages.get(stageId);
   if (staged === undefined) at.graph.wants.stages.add(stageId);
   if (whole === undefined || staged === undefined) return undefined;
+  if (staged.get(CREATE_SLOT) !== whole.get(CREATE_SLOT)) return 'absurd';
   const overlay = slim(at, new Map([...whole.keys(), ...staged.keys()].map((slot) => [slot, staged.get(slot)])));
   return isLacking(at.graph) ? undefined : overlay;
 }

@@ -61,6 +61,8 @@ export function placeEvent(at: GraphAt, arrival: Arrival): Placement {
   const outcome = authorise(at, arrival, before.overlay);
   if (isLacking(graph)) return { kind: 'lacking' };
   if (outcome.outcome === 'incomplete') return { kind: 'missing', prev: [], auth: outcome.missing };
+  // A state that another server has told may let an event in, as far as the current state does, too. It puts none out for good: it may be a lie, and others judge by what is rejected.
+  if (arrival.stateBefore !== undefined && outcome.outcome === 'rejected' && outcome.step === 5) return { kind: 'missing', prev: prevs, auth: [] };
   return settle(at, { arrival, states, before, outcome });
 }
 

@@ -37,5 +37,6 @@ function placeWithState(at: GraphAt, stageId: string, arrival: Arrival): Placeme
   const placement = placeEvent(at, arrival);
   if (placement.kind !== 'missing' || placement.prev.length === 0 || stageId === '') return placement;
   const stateBefore = stagedState(at, stageId);
+  if (stateBefore === 'absurd') return placement;
   return stateBefore === undefined ? { kind: 'lacking' } : placeEvent(at, { ...arrival, stateBefore });
 }
