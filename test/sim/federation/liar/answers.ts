@@ -54,8 +54,8 @@ function wrongAnswer(liar: LyingPeer, path: string): unknown {
   const some = known.filter(() => random.chance(0.3)).slice(0, 20);
   const pdus = some.map(([, pdu]) => pdu);
   const ids = some.map(([eventId]) => eventId);
-  if (path.includes('/state_ids/')) return { pdu_ids: ids, auth_chain_ids: ids.slice(0, 3) };
-  // A state that is whole in itself could be believed: this one is always without its create event.
+  // A state that is whole in itself would be believed, and rightly: this one is always without its create event.
+  if (path.includes('/state_ids/')) return { pdu_ids: some.filter(([, { type }]) => type !== 'm.room.create').map(([eventId]) => eventId), auth_chain_ids: ids.slice(0, 3) };
   if (path.includes('/state/')) return { pdus: pdus.filter(({ type }) => type !== 'm.room.create'), auth_chain: [] };
   if (path.includes('/event_auth/')) return { auth_chain: pdus };
   if (path.includes('/event/')) return { origin: liar.name, origin_server_ts: 1, pdus: pdus.slice(0, 1) };
