@@ -77,15 +77,13 @@ async function applyPart(tx: Transaction, records: Records, { foreign, serverNam
   const inRooms = records.filter(({ output }) => !output.record.outsideMembership);
   const memberships = await plannedMemberships(tx, inRooms, foreign);
   const visibilities = await visibilitiesBefore(tx, inRooms);
-  await writeRooms(tx, inRooms, { counts: memberships.counts, foreign });
-  await writeTimeline(tx, inRooms, { visibilities, foreign });
-  await writeState(tx, planState(inRooms));
-  await writeMemberships(tx, memberships);
-  await writeRedactions(tx, inRooms);
-  await writeReceipts(tx, inRooms);
-  const outside = await writeOutside(tx, records);
   const isHere = (userId: string): boolean => isLocalUser(userId, serverName);
-  await endOutside(tx, memberships.begins.filter(({ membership, userId }) => membership === 'join' && isHere(userId)));
+  // Issued together and carried out in this order.
+  const [outside] = await Promise.all([
+    writeOutside(tx, records), writeRooms(tx, inRooms, { counts: memberships.counts, foreign }), writeTimeline(tx, inRooms, { visibilities, foreign }),
+    writeState(tx, planState(inRooms)), writeMemberships(tx, memberships), writeRedactions(tx, inRooms), writeReceipts(tx, inRooms),
+    endOutside(tx, memberships.begins.filter(({ membership, userId }) => membership === 'join' && isHere(userId))),
+  ]);
   return [...memberships.users, ...outside].filter(isHere);
 }
 

@@ -29,26 +29,26 @@ export async function writeRooms(tx: Transaction, records: Records, known: { cou
 }
 
 export async function writeState(tx: Transaction, plan: StatePlan): Promise<void> {
-  for (const [slot, endsAt] of plan.ends) {
-    await tx.run('UPDATE state_intervals SET to_sequence = ? WHERE slot = ? AND to_sequence = ?', [endsAt, slot, OPEN]);
-  }
-  await insert(tx, {
-    into: 'state_intervals',
-    columns: ['slot', 'from_sequence', 'to_sequence', 'room_id', 'type', 'event_id'],
-    rows: plan.begins.map((state) => [state.slot, state.from, state.to, state.roomId, storable(state.type), state.eventId]),
-  });
+  await Promise.all([
+    ...[...plan.ends].map(([slot, endsAt]) => tx.run('UPDATE state_intervals SET to_sequence = ? WHERE slot = ? AND to_sequence = ?', [endsAt, slot, OPEN])),
+    insert(tx, {
+      into: 'state_intervals',
+      columns: ['slot', 'from_sequence', 'to_sequence', 'room_id', 'type', 'event_id'],
+      rows: plan.begins.map((state) => [state.slot, state.from, state.to, state.roomId, storable(state.type), state.eventId]),
+    }),
+  ]);
 }
 
 export async function writeMemberships(tx: Transaction, plan: MembershipPlan): Promise<void> {
-  for (const [slot, from] of plan.resumes) await tx.run('UPDATE memberships SET to_sequence = ? WHERE slot = ? AND from_sequence = ?', [OPEN, slot, from]);
-  for (const [slot, endsAt] of plan.ends) {
-    await tx.run('UPDATE memberships SET to_sequence = ? WHERE slot = ? AND to_sequence = ?', [endsAt, slot, OPEN]);
-  }
-  await insert(tx, {
-    into: 'memberships',
-    columns: ['user_id', 'room_id', 'from_sequence', 'to_sequence', 'membership', 'event_id', 'partition_number', 'slot'],
-    rows: plan.begins.map((row) => [storable(row.userId), row.roomId, row.from, row.to, storable(row.membership), row.eventId, row.partition, row.slot]),
-  });
+  await Promise.all([
+    ...[...plan.resumes].map(([slot, from]) => tx.run('UPDATE memberships SET to_sequence = ? WHERE slot = ? AND from_sequence = ?', [OPEN, slot, from])),
+    ...[...plan.ends].map(([slot, endsAt]) => tx.run('UPDATE memberships SET to_sequence = ? WHERE slot = ? AND to_sequence = ?', [endsAt, slot, OPEN])),
+    insert(tx, {
+      into: 'memberships',
+      columns: ['user_id', 'room_id', 'from_sequence', 'to_sequence', 'membership', 'event_id', 'partition_number', 'slot'],
+      rows: plan.begins.map((row) => [storable(row.userId), row.roomId, row.from, row.to, storable(row.membership), row.eventId, row.partition, row.slot]),
+    }),
+  ]);
 }
 
 export async function writeRedactions(tx: Transaction, records: Records): Promise<void> {
@@ -58,8 +58,10 @@ export async function writeRedactions(tx: Transaction, records: Records): Promis
     if (event && event.redacts !== '' && !rows.has(event.redacts)) rows.set(event.redacts, [event.redacts, event.eventId, roomId]);
   }
   // A redacted event has no url any more; so a read model made of redacted events equals this one.
-  for (const eventId of rows.keys()) await tx.run('UPDATE timeline SET has_url = 0 WHERE event_id = ?', [eventId]);
-  await insert(tx, { into: 'redactions', columns: ['event_id', 'redacted_by', 'room_id'], rows: [...rows.values()], onConflict: 'ON CONFLICT (event_id) DO NOTHING' });
+  await Promise.all([
+    ...[...rows.keys()].map((eventId) => tx.run('UPDATE timeline SET has_url = 0 WHERE event_id = ?', [eventId])),
+    insert(tx, { into: 'redactions', columns: ['event_id', 'redacted_by', 'room_id'], rows: [...rows.values()], onConflict: 'ON CONFLICT (event_id) DO NOTHING' }),
+  ]);
 }
 
 export async function writeReceipts(tx: Transaction, records: Records): Promise<void> {

@@ -71,13 +71,15 @@ async function readMembers(reader: Reader, wanted: readonly StateWanted[]): Prom
   return slots.length === 0 ? [] : reader.queryIn<StateRow>(`SELECT ${COLUMNS} FROM state_intervals s WHERE s.slot IN (??)`, [], slots);
 }
 
+/** In the order in which it came about, the same on every database. */
 function chooseRows(room: StateWanted, slots: ReadonlyMap<string, ReadonlyMap<number, StateRow>>): string[] {
-  const chosen: string[] = [];
+  const chosen: StateRow[] = [];
   for (const intervals of slots.values()) {
     const row = chooseRow(room, [...intervals.values()]);
-    if (row !== undefined) chosen.push(row.event_id);
+    if (row !== undefined) chosen.push(row);
   }
-  return chosen;
+  chosen.sort((left, right) => left.from_sequence - right.from_sequence || (left.slot < right.slot ? -1 : 1));
+  return chosen.map((row) => row.event_id);
 }
 
 /** What stood under one key at the start of the timeline, or at its end where the timeline does not show the change (a filter dropped it). */
