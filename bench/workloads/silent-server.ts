@@ -1,12 +1,12 @@
-/** `silent-server`: 1,000 messages by 8 users in one room, alone and with a member whose server takes connections and answers nothing. */
-import { register, V3 } from '../../test/e2e/api-client.ts';
+/** `silent-server`: 1,000 messages by 8 users in one room: among themselves, with a member of another server, and when that server takes connections and answers nothing. */
+import { newRoom, register, V3 } from '../../test/e2e/api-client.ts';
 import { enter, meet, ok } from '../../test/e2e/federation-rooms.ts';
 import { neighbourhood } from '../../test/e2e/peers.ts';
 import type { Column } from '../report/table.ts';
 import { sendWhile, type Latency, type Place } from './local-sends.ts';
 
 export interface SilentServerResult {
-  readonly other: 'answers' | 'is silent';
+  readonly other: 'is not there' | 'answers' | 'is silent';
   readonly latency: Latency;
 }
 
@@ -30,19 +30,21 @@ export async function silentServerWorkload(options: { runs: number }): Promise<S
     const room = await meet(host, guest, '12');
     await Promise.all([host, guest].map(({ follower }) => follower.stop()));
     await ok(host.session.call('PUT', `${room.path}/state/m.room.join_rules/`, { join_rule: 'public' }));
-    const places: Place[] = [{ token: host.session.token, roomId: room.roomId }];
-    while (places.length < SENDERS) {
+    const ownRoom = decodeURIComponent(await newRoom(host.session));
+    const tokens = [host.session.token];
+    while (tokens.length < SENDERS) {
       const user = await register(one.baseUrl);
-      await ok(user.call('POST', `${V3}/join/${encodeURIComponent(room.roomId)}`, {}));
-      places.push({ token: user.token, roomId: room.roomId });
+      for (const roomId of [room.roomId, ownRoom]) await ok(user.call('POST', `${V3}/join/${encodeURIComponent(roomId)}`, {}));
+      tokens.push(user.token);
     }
-    const send = (): Promise<Latency> => sendWhile(one.baseUrl, places, (sent) => sent < MESSAGES);
-    await send();
+    const sendTo = (roomId: string): Promise<Latency> => sendWhile(one.baseUrl, tokens.map((token): Place => ({ token, roomId })), (sent) => sent < MESSAGES);
+    for (const roomId of [ownRoom, room.roomId]) await sendTo(roomId);
     const results: SilentServerResult[] = [];
     for (let run = 0; run < options.runs; run += 1) {
-      results.push({ other: 'answers', latency: await send() });
+      results.push({ other: 'is not there', latency: await sendTo(ownRoom) });
+      results.push({ other: 'answers', latency: await sendTo(room.roomId) });
       other.pause();
-      results.push({ other: 'is silent', latency: await send() });
+      results.push({ other: 'is silent', latency: await sendTo(room.roomId) });
       other.resume();
     }
     return results;
