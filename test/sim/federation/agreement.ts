@@ -26,8 +26,10 @@ function lackingEvents(one: TableRoom, other: TableRoom, { core, trusted }: { co
   if (join === undefined) return [`${other.serverName} has no join of ${core.userId}`];
   if (!one.events.has(join)) return [`${one.serverName} does not have the join ${join} of ${core.userId}`];
   const since = descendantsOf(one, join);
+  // What claims to be older than the other server's time in the room is not asked for.
+  const floor = one.events.get(join)!.pdu.depth;
   return [...one.events.values()].flatMap((event) => {
-    if (!since.has(event.eventId) || event.verdict !== 'accepted') return [];
+    if (!since.has(event.eventId) || event.verdict !== 'accepted' || (event.pdu.depth <= floor && !trusted.has(event.pdu.sender))) return [];
     const { verdict: theirs, redactedBy } = other.events.get(event.eventId) ?? {};
     if (theirs === 'accepted' && redactedBy === null && event.redactedBy !== null && trusted.has(one.events.get(event.redactedBy)?.pdu.sender ?? '')) {
       return [`on ${one.serverName} ${describeEvent(event)} is redacted by ${event.redactedBy}; on ${other.serverName} it is not`];
