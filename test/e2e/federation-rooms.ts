@@ -1,4 +1,4 @@
-/** The life of a room that two servers share, seen by an ordinary user of each: invite, join, messages both ways at once, state both ways, leave, rejoin, kick, ban. */
+/** The life of a room that two servers share, seen by an ordinary user of each: invites declined and taken, messages both ways at once, redactions and state both ways, leave, rejoin, kick, ban. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -45,12 +45,18 @@ export async function say({ session }: Pick<Member, 'session'>, { path }: Pick<S
   await ok(session.call('PUT', `${path}/send/m.room.message/${encodeURIComponent(body)}`, { msgtype: 'm.text', body }));
 }
 
-/** A room of the host's server to which the guest is invited, and which they join. */
-export async function meet(host: Member, guest: Member, roomVersion: string): Promise<SharedRoom> {
+/** A room of the host's server to which the guest is invited, and which they join: at the second invite if they decline the first. */
+export async function meet(host: Member, guest: Member, roomVersion: string, options: { declining?: boolean } = {}): Promise<SharedRoom> {
   const made = await ok(host.session.call('POST', `${V3}/createRoom`, { preset: 'private_chat', name: 'Meeting', room_version: roomVersion }));
   const roomId = made.room_id as string;
   const room: SharedRoom = { roomId, path: `${V3}/rooms/${encodeURIComponent(roomId)}`, host, guest };
   await invite(room);
+  if (options.declining === true) {
+    await ok(guest.session.call('POST', `${room.path}/leave`, {}));
+    await guest.follower.until('the invite to be gone', () => guest.follower.room(roomId).membership === 'leave');
+    await host.follower.until('the invite to be declined', () => membershipOf(host, roomId, guest) === 'leave');
+    await invite(room);
+  }
   await ok(guest.session.call('POST', `${V3}/join/${encodeURIComponent(roomId)}`, {}));
   await bothSee(room, 'join');
   return room;
@@ -151,6 +157,36 @@ export async function goAndCome(room: SharedRoom): Promise<void> {
   await bothSee(room, 'ban');
   await refused(join(), 'a join in spite of the ban');
   await refused(speak('after the ban'), 'a message after the ban');
+  await ok(host.session.call('POST', `${path}/unban`, { user_id: guest.session.userId }));
+  await host.follower.until('the end of the ban', () => membershipOf(host, roomId, guest) === 'leave');
+  await ok(join());
+  await bothSee(room, 'join');
+}
+
+/** The guest says something and takes it back; the host does the same. */
+export async function redact({ roomId, path, host, guest }: SharedRoom): Promise<void> {
+  for (const [speaker, listener] of [[host, guest], [guest, host]] as const) {
+    const { event_id: eventId } = await ok(speaker.session.call('PUT', `${path}/send/m.room.message/slip of ${speaker.session.userId}`, { msgtype: 'm.text', body: 'a slip' })) as { event_id: string };
+    await listener.follower.until('the slip', () => listener.follower.room(roomId).timeline.some(({ event_id: told }) => told === eventId));
+    await ok(speaker.session.call('PUT', `${path}/redact/${encodeURIComponent(eventId)}/back of ${speaker.session.userId}`, { reason: 'a slip' }));
+    await listener.follower.until('the redaction', () => listener.follower.room(roomId).timeline.some((event) => event.type === 'm.room.redaction' && event.sender === speaker.session.userId));
+    for (const { session } of [host, guest]) {
+      const { content } = await ok(session.call('GET', `${path}/event/${encodeURIComponent(eventId)}`)) as { content: object };
+      assert.deepEqual(content, {}, `what ${session.userId} sees of it`);
+    }
+  }
+}
+
+/** A second room of the host, open to the members of this one only: the guest gets in, somebody else of the guest's server does not. */
+export async function enterByMembership(room: SharedRoom, roomVersion: string): Promise<void> {
+  const { roomId: lobby, host, guest } = room;
+  const allow = { type: 'm.room.join_rules', state_key: '', content: { join_rule: 'restricted', allow: [{ type: 'm.room_membership', room_id: lobby }] } };
+  const made = await ok(host.session.call('POST', `${V3}/createRoom`, { preset: 'private_chat', room_version: roomVersion, initial_state: [allow] })) as { room_id: string };
+  const roomId = made.room_id;
+  const join = ({ session }: Pick<Member, 'session'>): Promise<Answer> => session.call('POST', `${V3}/join/${encodeURIComponent(roomId)}?server_name=${host.peer.serverName}&via=${host.peer.serverName}`, {});
+  await refused(join({ session: await register(guest.peer.baseUrl) }), 'a join without being in the other room');
+  await ok(join(guest));
+  await bothSee({ ...room, roomId, path: `${V3}/rooms/${encodeURIComponent(roomId)}` }, 'join');
 }
 
 /** Both servers name the same members. */
@@ -165,9 +201,11 @@ export async function sameMembers({ path, host, guest }: SharedRoom): Promise<vo
 
 /** All of it. */
 export async function shareRoom(host: Member, guest: Member, options: { roomVersion: string; messages: number }): Promise<void> {
-  const room = await meet(host, guest, options.roomVersion);
+  const room = await meet(host, guest, options.roomVersion, { declining: true });
   await sameMembers(room);
   await talk(room, options.messages);
+  await redact(room);
   await changeState(room);
   await goAndCome(room);
+  await enterByMembership(room, options.roomVersion);
 }
