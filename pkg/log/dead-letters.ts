@@ -7,6 +7,8 @@ export interface DeadLetter {
   readonly position: number;
   readonly reason: string;
   readonly record: Uint8Array;
+  /** What was thrown, for the log. */
+  readonly error?: unknown;
 }
 
 /** A record redelivered to the same fate is one dead letter: its id is the hash of where it stood and what it said. */

@@ -80,7 +80,7 @@ function decodeItem<Input extends InputHeader, Effects>(context: BatchContext<In
     if (item.input.inputId === '') throw new PoisonRecord('an input without an ID');
     return true;
   } catch (error) {
-    bury(context, plan, item, error);
+    bury(plan, item, error);
     return false;
   }
 }
@@ -115,7 +115,7 @@ function decideItem<Input extends InputHeader, Effects>(deciding: Deciding<Input
     decision = context.processor.decide(input, place);
   } catch (error) {
     unparkRow(plan, at, item, key);
-    bury(context, plan, item, error);
+    bury(plan, item, error);
     return 'done';
   }
   if (decision.kind === 'lacking') return 'lacking';
@@ -235,11 +235,11 @@ function unparkRow<Input, Effects>(plan: BatchPlan<Effects>, at: BatchPartition,
   plan.parked.push({ partition: item.partition, number: item.parkedNumber });
 }
 
-function bury<Input extends InputHeader, Effects>(context: BatchContext<Input, Effects>, plan: BatchPlan<Effects>, item: BatchItem<Input>, error: unknown): void {
+/** It is told in the log after the commit: an owner that was replaced, and does not know it yet, finds things that cannot be. */
+function bury<Input extends InputHeader, Effects>(plan: BatchPlan<Effects>, item: BatchItem<Input>, error: unknown): void {
   const reason = error instanceof Error ? error.message : String(error);
-  context.runtime.logger.error({ consumer: context.consumer, partition: item.partition, offset: item.offset, error }, 'an input went to the dead letters');
   plan.tally.dead += 1;
-  plan.deadLetters.push({ partition: item.partition, position: item.offset, reason, record: item.record });
+  plan.deadLetters.push({ partition: item.partition, position: item.offset, reason, record: item.record, error });
   plan.answers.push(...failureAnswer(item));
 }
 

@@ -235,7 +235,6 @@ class Runner<Input extends InputHeader, Effects> implements InputRunner {
 
   /** The positions move when the last item is through; what is done twice by then is remembered. The item that breaks the rule alone is buried. */
   async #processOneByOne(items: readonly BatchItem<Input>[], waiting: readonly Waiting[]): Promise<void> {
-    const { consumer, runtime } = this.#options;
     for (const item of items) {
       // Revoked meanwhile: its next owner goes on from the position.
       if (!this.#owned.has(item.partition)) continue;
@@ -243,7 +242,6 @@ class Runner<Input extends InputHeader, Effects> implements InputRunner {
         await this.#process([item], []);
       } catch (error) {
         if (!isBug(error)) throw error;
-        runtime.logger.error({ consumer, partition: item.partition, offset: item.offset, error }, 'an input went to the dead letters');
         this.#options.processor.forget(item.partition);
         const state = this.#owned.get(item.partition)!;
         const plan = buried<Input, Effects>(item, error);
@@ -301,6 +299,7 @@ class Runner<Input extends InputHeader, Effects> implements InputRunner {
     } catch (error) {
       runtime.logger.error({ consumer, error }, 'soft effects of a batch are lost');
     }
+    for (const { partition, position: offset, error } of plan.deadLetters) runtime.logger.error({ consumer, partition, offset, error }, 'an input went to the dead letters');
     const fresh = new Map<number, OutputEnvelope[]>();
     for (const { partition, envelope } of plan.outputs) {
       const list = fresh.get(partition);
@@ -394,6 +393,6 @@ function isBug(error: unknown): boolean {
 
 function buried<Input extends InputHeader, Effects>(item: BatchItem<Input>, error: unknown): BatchPlan<Effects> {
   const parked = item.parkedNumber === undefined ? [] : [{ partition: item.partition, number: item.parkedNumber }];
-  const deadLetters = [{ partition: item.partition, position: item.offset, reason: String(error), record: item.record }];
+  const deadLetters = [{ partition: item.partition, position: item.offset, reason: String(error), record: item.record, error }];
   return { accepted: [], outputs: [], remembered: [], parked, deadLetters, answers: failureAnswer(item), tally: { ...emptyTally(), dead: 1 } };
 }
