@@ -24,7 +24,7 @@ export async function call(baseUrl: string, method: string, path: string, more: 
   const body = more.body === undefined || typeof more.body === 'string' ? more.body : JSON.stringify(more.body);
   const response = await fetch(`${baseUrl}${path}`, { method, headers, body });
   const text = await response.text();
-  return { status: response.status, headers: response.headers, body: text.startsWith('{') ? JSON.parse(text) : text };
+  return { status: response.status, headers: response.headers, body: /^[[{]/.test(text) ? JSON.parse(text) : text };
 }
 
 /** A new account, logged in. */

@@ -9,8 +9,9 @@ import { freePort } from './servers/server-process.ts';
  * - `pass`: everything reaches the server.
  * - `lose`: transactions are said to have arrived and are thrown away; the rest reaches the server.
  * - `silent`: connections are taken, and nothing is ever answered.
+ * - `cut`: connections are closed as soon as something is asked.
  */
-export type ProxyMode = 'pass' | 'lose' | 'silent';
+export type ProxyMode = 'pass' | 'lose' | 'silent' | 'cut';
 
 export interface FederationProxy {
   /** The port that the server behind it has in its name. */
@@ -34,6 +35,7 @@ export async function startFederationProxy(authority: Authority): Promise<Federa
   const state = { mode: 'pass' as ProxyMode, lost: 0, ignored: 0 };
   const server = createServer({ cert, key }, (request, response) => {
     if (state.mode === 'silent') state.ignored += 1;
+    else if (state.mode === 'cut') request.socket.destroy();
     else if (state.mode === 'lose' && TRANSACTION.test(request.url ?? '')) void lose(request, response).then((count) => void (state.lost += count));
     else passOn(target!, request, response);
   });
