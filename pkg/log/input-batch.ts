@@ -102,6 +102,7 @@ function decideItem<Input extends InputHeader, Effects>(deciding: Deciding<Input
     unparkRow(plan, at, item, key);
     plan.tally[earlier !== undefined ? 'repeated' : 'late'] += 1;
     if (earlier !== undefined) answer(plan, input, earlier);
+    if (item.parkedNumber !== undefined && context.processor.repeated !== undefined) plan.accepted.push({ place: placeOf(at, item, nowMs), effects: context.processor.repeated(input) });
     return 'done';
   }
   if (queuesBehind(at, item, key)) {
@@ -109,7 +110,7 @@ function decideItem<Input extends InputHeader, Effects>(deciding: Deciding<Input
     else parkRow(plan, at, item, { key, untilMs: Number.MAX_SAFE_INTEGER, reason: 'behind a parked input' });
     return 'done';
   }
-  const place: InputPlace = { partition: item.partition, epoch: at.epoch, nextSequence: at.sequence + 1, nowMs, isAgain: item.parkedNumber !== undefined };
+  const place = placeOf(at, item, nowMs);
   let decision: Decision<Effects>;
   try {
     decision = context.processor.decide(input, place);
@@ -121,6 +122,10 @@ function decideItem<Input extends InputHeader, Effects>(deciding: Deciding<Input
   if (decision.kind === 'lacking') return 'lacking';
   carryOut(deciding, { item, key, place, at }, decision);
   return 'done';
+}
+
+function placeOf<Input>(at: BatchPartition, { partition, parkedNumber }: BatchItem<Input>, nowMs: number): InputPlace {
+  return { partition, epoch: at.epoch, nextSequence: at.sequence + 1, nowMs, isAgain: parkedNumber !== undefined };
 }
 
 /** A later input of a parked key waits its turn; the first parked one itself does not. */

@@ -14,6 +14,7 @@ export async function writeNeeds(tx: Transaction, accepted: readonly AcceptedInp
     }
     if (needs.answered !== undefined) await tx.run('UPDATE needs SET answer = ? WHERE need_id = ?', [needs.answered.answer, needs.answered.needId]);
     for (const needId of needs.closed ?? []) await tx.run('DELETE FROM needs WHERE need_id = ?', [needId]);
+    if (needs.closedOf !== undefined) await tx.run('DELETE FROM needs WHERE input_id = ?', [needs.closedOf]);
   }
 }
 

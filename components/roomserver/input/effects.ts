@@ -119,6 +119,8 @@ export interface NeedChanges {
   readonly answered?: { readonly needId: string; readonly answer: Uint8Array };
   /** IDs of needs that nobody waits for any more. */
   readonly closed?: readonly string[];
+  /** ID of an input that was decided meanwhile under another key: none of its needs is waited for. */
+  readonly closedOf?: string;
 }
 
 /** A slice of a state that comes whole. */

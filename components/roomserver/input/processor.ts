@@ -65,6 +65,7 @@ export function createRoomProcessor(deps: RoomProcessorDeps): Processor<RoomInpu
       }
       return decision;
     },
+    repeated: ({ inputId, roomId }) => ({ inputId, roomId, events: [], redactions: [], needs: { closedOf: inputId } }),
     commit: commitBatch,
     forget(partition) {
       heads.forget(partition);

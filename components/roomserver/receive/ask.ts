@@ -23,7 +23,8 @@ export interface Asking {
 /** Parks the input until the need is answered, or its time is over. */
 export function askFor({ input, place }: Deciding, asking: Asking): RoomDecision {
   const { kind, eventId, key, reason } = asking;
-  const needId = `${input.inputId}#${asking.number}`;
+  // Two servers may have sent the event, and what was asked in vain is asked again when it comes again.
+  const needId = `${input.inputId}#${asking.number}.${place.nowMs}.${input.receivePdu?.origin ?? ''}`;
   const deadlineMs = place.nowMs + asking.waitMs;
   const need: NeedRow = { needId, kind, inputId: input.inputId, parkedKey: key, eventId, event: asking.event ?? null, deadlineMs };
   return {

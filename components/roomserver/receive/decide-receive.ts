@@ -46,12 +46,12 @@ export function decideReceive(deciding: Deciding, at: GraphAt, { receive, pdu }:
   }
 }
 
-/** Only an input that has waited can have asked. */
+/** Only an input that has waited can have asked. The same event may wait as another server's, too. */
 function needsSoFar({ input, place: { isAgain } }: Deciding, { graph }: GraphAt): readonly GraphNeed[] | undefined {
   if (isAgain !== true) return [];
   const needs = graph.needs.get(input.inputId);
   if (needs === undefined) graph.wants.needs.add(input.inputId);
-  return needs;
+  return needs?.filter(({ parkedKey }) => parkedKey === keyOf(input));
 }
 
 /** What no event in a room's graph can be, and what no table can hold. */

@@ -128,17 +128,17 @@ async function readFullState(reader: Reader, roomId: string): Promise<Map<Slot, 
 }
 
 interface NeedSql extends SqlRow {
-  need_id: string; kind: string; input_id: string; event_id: string; event: Uint8Array | null; answer: Uint8Array | null; deadline: number;
+  need_id: string; kind: string; input_id: string; parked_key: string; event_id: string; event: Uint8Array | null; answer: Uint8Array | null; deadline: number;
 }
 
 async function loadNeeds(reader: Reader, graph: RoomGraph, inputIds: readonly string[]): Promise<void> {
-  const rows = await reader.queryIn<NeedSql>('SELECT need_id, kind, input_id, event_id, event, answer, deadline FROM needs WHERE input_id IN (??)', [], inputIds);
+  const rows = await reader.queryIn<NeedSql>('SELECT need_id, kind, input_id, parked_key, event_id, event, answer, deadline FROM needs WHERE input_id IN (??)', [], inputIds);
   for (const inputId of inputIds) graph.needs.set(inputId, rows.filter((row) => row.input_id === inputId).map(graphNeed));
 }
 
 function graphNeed(row: NeedSql): GraphNeed {
   return {
-    needId: row.need_id, kind: row.kind as NeedRow['kind'], eventId: row.event_id, event: row.event, deadlineMs: row.deadline,
+    needId: row.need_id, kind: row.kind as NeedRow['kind'], parkedKey: row.parked_key, eventId: row.event_id, event: row.event, deadlineMs: row.deadline,
     answer: row.answer === null ? undefined : (roomInputCodec.decode(row.answer).answer as Answer),
   };
 }

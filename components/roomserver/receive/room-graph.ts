@@ -29,7 +29,7 @@ export interface StateNode {
 }
 
 /** A need of an input, and its answer once there is one. */
-export interface GraphNeed extends Pick<NeedRow, 'needId' | 'kind' | 'eventId' | 'event' | 'deadlineMs'> {
+export interface GraphNeed extends Pick<NeedRow, 'needId' | 'kind' | 'parkedKey' | 'eventId' | 'event' | 'deadlineMs'> {
   readonly answer: Answer | undefined;
 }
 
