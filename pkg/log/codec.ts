@@ -4,7 +4,7 @@
  */
 import protobuf from 'protobufjs';
 import { readSchema } from '../runtime/schema-file.ts';
-import type { Applied, Outcome, OutputEnvelope, TypingNow } from '../../schemas/log/envelope.ts';
+import type { Applied, Outcome, Outcomes, OutputEnvelope, TypingNow } from '../../schemas/log/envelope.ts';
 import type { RoomInput } from '../../schemas/log/room-input.ts';
 import type { RoomOutput } from '../../schemas/log/room-output.ts';
 import type { UserInput } from '../../schemas/log/user-input.ts';
@@ -55,5 +55,6 @@ export const userInputCodec = codecOf<UserInput>('user-input', 'UserInput');
 export const userOutputCodec = codecOf<UserOutput>('user-output', 'UserOutput');
 export const envelopeCodec = codecOf<OutputEnvelope>('envelope', 'OutputEnvelope');
 export const outcomeCodec = codecOf<Outcome>('envelope', 'Outcome');
+export const outcomesCodec = codecOf<Outcomes>('envelope', 'Outcomes');
 export const appliedCodec = codecOf<Applied>('envelope', 'Applied');
 export const typingCodec = codecOf<TypingNow>('envelope', 'TypingNow');

@@ -2,7 +2,7 @@
 import type { Outcome } from '../../schemas/log/envelope.ts';
 import type { InputHeader } from '../../schemas/log/room-input.ts';
 import type { Runtime, Timer } from '../runtime/runtime.ts';
-import { outcomeCodec, roomInputCodec, userInputCodec } from './codec.ts';
+import { outcomesCodec, roomInputCodec, userInputCodec } from './codec.ts';
 import { OutcomeTimeout, type CommandClient, type OutcomeLookup } from './commands.ts';
 import { LogUnavailable, type InputLogName, type LogDriver, type Subscription } from './log.ts';
 import { partitionOf, type PartitionMap } from './partition-map.ts';
@@ -56,7 +56,9 @@ class Client implements CommandClient {
   }
 
   async listen(): Promise<void> {
-    this.#subscription = await this.#options.driver.listen(this.#replyTo, (value) => this.#settle(outcomeCodec.decode(value)));
+    this.#subscription = await this.#options.driver.listen(this.#replyTo, (value) => {
+      for (const outcome of outcomesCodec.decode(value).outcomes) this.#settle(outcome);
+    });
   }
 
   submitRoomInput: CommandClient['submitRoomInput'] = (input, wish = {}) => {

@@ -8,7 +8,7 @@ import type { Outcome } from '../../schemas/log/envelope.ts';
 import { StorageError, type Database, type Transaction } from '../storage/database.ts';
 import { migrate } from '../storage/migrate.ts';
 import { openSqlite } from '../storage/sqlite/open.ts';
-import { outcomeCodec } from './codec.ts';
+import { outcomesCodec } from './codec.ts';
 import { createEmbeddedDriver } from './embedded/driver.ts';
 import { createGate } from './gate.ts';
 import { createInputRunner, type InputRunner } from './input-runner.ts';
@@ -57,7 +57,7 @@ async function stand(t: TestContext, options: { exclusive?: boolean; beforeClose
     consumer: 'counter', inputLog: 'room-input', outputLog: 'room-output', processor: createCounterProcessor(seen), database: seen, driver, runtime, partitions: 1, exclusive: options.exclusive ?? true,
   });
   const answers: Outcome[] = [];
-  await driver.listen('me', (value) => void answers.push(outcomeCodec.decode(value)));
+  await driver.listen('me', (value) => void answers.push(...outcomesCodec.decode(value).outcomes));
   await runner.start();
   t.after(async () => {
     const stopped = runner.stop();

@@ -10,7 +10,7 @@ import type { InputHeader } from '../../schemas/log/room-input.ts';
 import type { OutputEnvelope } from '../../schemas/log/envelope.ts';
 import type { Runtime, Task, Timer } from '../runtime/runtime.ts';
 import { StorageError, type Database } from '../storage/database.ts';
-import { outcomeCodec } from './codec.ts';
+import { outcomesCodec } from './codec.ts';
 import { saveDeadLetters } from './dead-letters.ts';
 import { decideBatch, failureAnswer, rejectedOutcome, type BatchItem, type BatchPlan } from './input-batch.ts';
 import { createIntake, type Intake, type Waiting } from './intake.ts';
@@ -307,7 +307,9 @@ class Runner<Input extends InputHeader, Effects> implements InputRunner {
       else list.push(envelope);
     }
     for (const [partition, envelopes] of fresh) this.#relay.push(partition, envelopes);
-    for (const { replyTo, outcome } of plan.answers) driver.signal(replyTo, outcomeCodec.encode(outcome));
+    for (const [replyTo, answers] of Map.groupBy(plan.answers, (answer) => answer.replyTo)) {
+      driver.signal(replyTo, outcomesCodec.encode({ outcomes: answers.map(({ outcome }) => outcome) }));
+    }
   }
 
   /** After a failed or doubtful commit: memory is forgotten, the tables say what is true, the batch goes back to the front. */
@@ -360,7 +362,7 @@ class Runner<Input extends InputHeader, Effects> implements InputRunner {
     try {
       const input = this.#options.processor.decode(record);
       const outcome = rejectedOutcome(input.inputId, partition, { status: 503, errcode: 'M_UNKNOWN', error });
-      if (input.replyTo !== '') this.#options.driver.signal(input.replyTo, outcomeCodec.encode(outcome));
+      if (input.replyTo !== '') this.#options.driver.signal(input.replyTo, outcomesCodec.encode({ outcomes: [outcome] }));
     } catch {
       // Not a record at all: nobody waits for it.
     }

@@ -20,6 +20,11 @@ export interface Outcome {
   errorFields: Uint8Array;
 }
 
+/** The answers to the inputs of one batch that have the same reply address. */
+export interface Outcomes {
+  outcomes: Outcome[];
+}
+
 export interface Applied {
   log: string;
   partition: number;

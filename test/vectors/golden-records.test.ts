@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import protobuf from 'protobufjs';
 import ts from 'typescript';
 import {
-  appliedCodec, envelopeCodec, outcomeCodec, roomInputCodec, roomOutputCodec, typingCodec, userInputCodec, userOutputCodec,
+  appliedCodec, envelopeCodec, outcomeCodec, outcomesCodec, roomInputCodec, roomOutputCodec, typingCodec, userInputCodec, userOutputCodec,
 } from '../../pkg/log/codec.ts';
 import { PoisonRecord } from '../../pkg/log/log.ts';
 import { REPOSITORY } from '../run-files.ts';
@@ -24,6 +24,7 @@ const CODECS: Record<string, AnyCodec> = {
   'user-output/UserOutput': userOutputCodec,
   'envelope/OutputEnvelope': envelopeCodec,
   'envelope/Outcome': outcomeCodec,
+  'envelope/Outcomes': outcomesCodec,
   'envelope/Applied': appliedCodec,
   'envelope/TypingNow': typingCodec,
 };

@@ -2,7 +2,7 @@
  * One record of every kind as it was first written, in hexadecimal. Brokers, outboxes and backups hold such bytes: a line here never
  * changes and is never removed; a new field or kind gets a new entry. `golden-records.test.ts` says what must hold for them.
  */
-import type { Applied, Outcome, OutputEnvelope, TypingNow } from '../../schemas/log/envelope.ts';
+import type { Applied, Outcome, Outcomes, OutputEnvelope, TypingNow } from '../../schemas/log/envelope.ts';
 import type { InputHeader, RoomInput } from '../../schemas/log/room-input.ts';
 import type { RoomOutput } from '../../schemas/log/room-output.ts';
 import type { UserInput } from '../../schemas/log/user-input.ts';
@@ -28,7 +28,7 @@ const roomInput = (name: string, value: RoomInput, hex: string): GoldenRecord =>
 const roomOutput = (name: string, value: RoomOutput, hex: string): GoldenRecord => ({ name, message: 'room-output/RoomOutput', value, hex });
 const userInput = (name: string, value: UserInput, hex: string): GoldenRecord => ({ name, message: 'user-input/UserInput', value, hex });
 const userOutput = (name: string, value: UserOutput, hex: string): GoldenRecord => ({ name, message: 'user-output/UserOutput', value, hex });
-const envelope = (message: string, value: OutputEnvelope | Outcome | Applied | TypingNow, hex: string): GoldenRecord =>
+const envelope = (message: string, value: OutputEnvelope | Outcome | Outcomes | Applied | TypingNow, hex: string): GoldenRecord =>
   ({ name: message, message: `envelope/${message}`, value, hex });
 
 export const GOLDEN_RECORDS: readonly GoldenRecord[] = [
@@ -154,6 +154,13 @@ export const GOLDEN_RECORDS: readonly GoldenRecord[] = [
     status: 429, errorFields: bytes('{"retry_after_ms":100}'),
   }, 
     '0a04696e2d31101f18ffffffffffffff0f22157b226576656e745f6964223a22246576656e74227d2a104d5f4c494d49545f45584345454445443209736c6f7720646f776e38ad0342167b2272657472795f61667465725f6d73223a3130307d'),
+  envelope('Outcomes', {
+    outcomes: [
+      { inputId: 'in-1', partition: 3, sequence: 12, result: bytes('{}'), errcode: '', error: '', status: 200, errorFields: new Uint8Array() },
+      { inputId: 'in-2', partition: 3, sequence: 0, result: new Uint8Array(), errcode: 'M_FORBIDDEN', error: 'no', status: 403, errorFields: new Uint8Array() },
+    ],
+  }, 
+    '0a110a04696e2d311003180c22027b7d38c8010a1c0a04696e2d3210032a0b4d5f464f5242494444454e32026e6f389303'),
   envelope('Applied', { log: 'room-output', partition: 5, sequence: 12, rooms: ['!room:a.example', '!b:a.example'], users: ['@alice:a.example'], after: 11 }, 
     '0a0b726f6f6d2d6f75747075741005180c220f21726f6f6d3a612e6578616d706c65220c21623a612e6578616d706c652a1040616c6963653a612e6578616d706c65300b'),
   envelope('TypingNow', {

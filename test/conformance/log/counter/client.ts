@@ -1,5 +1,5 @@
 /** The toy writer: submits an input again and again under its ID until its outcome comes. */
-import { outcomeCodec } from '../../../../pkg/log/codec.ts';
+import { outcomesCodec } from '../../../../pkg/log/codec.ts';
 import type { LogDriver } from '../../../../pkg/log/log.ts';
 import { partitionOf, type PartitionMap } from '../../../../pkg/log/partition-map.ts';
 import type { Runtime } from '../../../../pkg/runtime/runtime.ts';
@@ -30,8 +30,7 @@ export async function createCounterClient(options: CounterClientOptions): Promis
   const waiting = new Map<string, (outcome: Outcome) => void>();
   let closed = false;
   const listener = await driver.listen(replyTo, (value) => {
-    const outcome = outcomeCodec.decode(value);
-    waiting.get(outcome.inputId)?.(outcome);
+    for (const outcome of outcomesCodec.decode(value).outcomes) waiting.get(outcome.inputId)?.(outcome);
   });
 
   async function submit(command: Command): Promise<Outcome> {
