@@ -143,13 +143,15 @@ test('paths and methods that do not exist, and requests of browsers', async () =
 test('what is well-formed but cannot be done', async () => {
   await refused(alice.call('POST', `${V3}/rooms/${room}/unban`, { user_id: bob.userId }), 403, 'M_FORBIDDEN');
   await refused(bob.call('PUT', txnPath(), { body: 'not put out' }), 200);
-  for (const nowhere of ['!nowhere:e2e.test', '!nowhere:other.test', `!${'A'.repeat(43)}`]) {
+  // There is no other.test to be asked.
+  for (const [nowhere, joinStatus, joinErrcode] of [['!nowhere:e2e.test', 404, 'M_NOT_FOUND'], ['!nowhere:other.test', 502, 'M_UNKNOWN'], [`!${'A'.repeat(43)}`, 404, 'M_NOT_FOUND']] as const) {
     const { status, body } = await alice.call('PUT', `${V3}/rooms/${encodeURIComponent(nowhere)}/send/m.x/1`, {});
     assert.ok([403, 404].includes(status), `${status} ${JSON.stringify(body)}`);
-    await refused(alice.call('POST', `${V3}/join/${encodeURIComponent(nowhere)}`, {}), 404, 'M_NOT_FOUND');
+    await refused(alice.call('POST', `${V3}/join/${encodeURIComponent(nowhere)}`, {}), joinStatus, joinErrcode);
   }
   for (const userId of ['', 'bob', '@bob', 'bob:e2e.test', `@${'b'.repeat(300)}:e2e.test`, '@b\u0000b:e2e.test']) await refused(alice.call('POST', `${V3}/rooms/${room}/invite`, { user_id: userId }), 400, 'M_INVALID_PARAM');
-  await refused(alice.call('POST', `${V3}/rooms/${room}/invite`, { user_id: '@carol:other.test' }), 403, 'M_FORBIDDEN');
-  await refused(alice.call('POST', `${V3}/join/${encodeURIComponent('#room:other.test')}`, {}), 404, 'M_NOT_FOUND');
+  await refused(alice.call('POST', `${V3}/rooms/${room}/invite`, { user_id: '@carol:other.test' }), 502, 'M_UNKNOWN');
+  await refused(alice.call('POST', `${V3}/join/${encodeURIComponent('#room:other.test')}`, {}), 502, 'M_UNKNOWN');
+  await refused(alice.call('POST', `${V3}/join/${encodeURIComponent('#room:e2e.test')}`, {}), 404, 'M_NOT_FOUND');
   await refused(alice.call('POST', `${V3}/join/${encodeURIComponent('#room')}`, {}), 400, 'M_INVALID_PARAM');
 });
