@@ -50,6 +50,7 @@ async function liveInRoom(federated: FederatedWorld, story: Story, number: numbe
   })());
   await Promise.all(others.map((core) => bringIn(federated, story, { room, by: room.creator, who: core })));
   await early;
+  await Promise.all(cores.map((core) => during(story, `${core.userId} waits for all in ${label}`, everybodyIn(federated, room, core))));
   const lies = liar !== undefined && random.chance(0.7);
   if (lies) void bringLiarIn(federated, room);
   await Promise.all([
@@ -94,6 +95,23 @@ async function bringIn({ world }: FederatedWorld, story: Story, { room, by, who 
       await world.sleep(random.between(500, 3000));
     }
   })());
+}
+
+/**
+ * Until the user's own server knows of all: what it sends before does not go to all. Who joins while another does, by way of a third server, learns of the other by the
+ * next event that follows both joins: the creator goes on talking.
+ */
+async function everybodyIn({ world, cores }: FederatedWorld, room: SharedRoom, core: SimClient): Promise<void> {
+  const path = `/_matrix/client/v3/rooms/${encodeURIComponent(room.roomId)}/joined_members`;
+  const knowsAll = async (who: SimClient): Promise<boolean> => {
+    const { body } = await who.persist('GET', path);
+    return cores.every(({ userId }) => userId in ((body['joined'] ?? {}) as object));
+  };
+  const mayGo = core === room.creator ? async () => (await Promise.all(cores.map(knowsAll))).every(Boolean) : () => knowsAll(core);
+  for (let count = 1; !(await mayGo()); count += 1) {
+    if (core === room.creator) await core.send(room.roomId, `is anybody there? ${room.roomId} ${count}`);
+    await world.sleep(2000);
+  }
 }
 
 function joinVia(client: SimClient, roomId: string, via: string): Promise<SimResponse> {
