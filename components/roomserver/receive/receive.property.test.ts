@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { authEventIds, prevEventIds } from '../../../pkg/matrix/events/pdu.ts';
+import { authEventIds, prevEventIds, redactsOf } from '../../../pkg/matrix/events/pdu.ts';
 import { beginning, received } from '../../../test/kit/received-room.ts';
 import { createRoomDriver, input, PARTITIONS, type RoomDriver } from '../../../test/kit/room-driver.ts';
 import type { RoomDag } from '../../../test/kit/room-dag.ts';
@@ -86,10 +86,15 @@ function foldedOutputs({ outputs }: RoomDriver, roomId: string): string[] {
 for (const version of ['10', '11', '12']) {
   test(`rooms of version ${version}`, async () => {
     const sizes = fc.array(fc.integer({ min: 1, max: 6 }), { minLength: 1, maxLength: 6 });
-    const details = await fc.check(fc.asyncProperty(randomRoom(version), fc.array(fc.nat(100), { minLength: 1, maxLength: 20 }), sizes, receiveAndCheck), { numRuns: 60, endOnFailure: true });
+    const details = await fc.check(fc.asyncProperty(randomRoom(version).filter((dag) => !redactsKeys(dag)), fc.array(fc.nat(100), { minLength: 1, maxLength: 20 }), sizes, receiveAndCheck), { numRuns: 60, endOnFailure: true });
     // A counterexample is a room of forty events: its seed says it shorter.
     if (details.failed) throw new Error(`fails for seed ${details.seed}, path ${details.counterexamplePath}`, { cause: details.errorInstance });
   });
+}
+
+/** A redacted third-party invite has no keys any more. The spec lets the order in which a server hears of redaction and invite decide about the invite; the whole graph has no such order. */
+function redactsKeys(dag: RoomDag): boolean {
+  return [...dag.events.values()].some(({ pdu }) => dag.pdu(redactsOf(pdu, dag.version) ?? '')?.type === 'm.room.third_party_invite');
 }
 
 async function receiveAndCheck(dag: RoomDag, picks: readonly number[], sizes: readonly number[]): Promise<void> {
