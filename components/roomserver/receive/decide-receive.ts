@@ -8,9 +8,9 @@ import type { ReceivePdu } from '../../../schemas/log/room-input.ts';
 import { keyOf } from '../input/check-input.ts';
 import { headerOf, NO_EFFECTS, type Deciding, type RoomDecision } from '../input/decision.ts';
 import type { NeedChanges, RoomEffects } from '../input/effects.ts';
+import { openNeed } from '../input/open-need.ts';
 import { encodeEvent } from '../input/outputs.ts';
 import { refused } from '../input/refused.ts';
-import { askFor } from './ask.ts';
 import { slim, type GraphAt, type Overlay } from './overlay.ts';
 import { placeEvent, type Placement } from './place-event.ts';
 import { wholeState } from './resolve-fork.ts';
@@ -116,7 +116,10 @@ function ask(deciding: Deciding, { head }: GraphAt, { received, kind, reason }: 
     event_auth: { eventAuth: about },
     state_at: { stateAt: about },
   }[kind];
-  return askFor(deciding, { number: needs.length + 1, roomVersion: head.version.id, kind, eventId, waitMs: WAIT_MS[kind], key: keyOf(deciding.input), reason, body });
+  const { input, place: { nowMs } } = deciding;
+  // Two servers may have sent the event, and what was asked in vain is asked again when it comes again.
+  const needId = `${input.inputId}#${needs.length + 1}.${nowMs}.${origin}`;
+  return openNeed(deciding, { needId, kind, body, key: keyOf(input), msMax: WAIT_MS[kind], reason, roomVersion: head.version.id, eventId });
 }
 
 function accept(deciding: Deciding, { head }: GraphAt, { received, placement }: { received: Received; placement: Extract<Placement, { kind: 'placed' }> }): RoomDecision {

@@ -41,7 +41,7 @@ function askToSign(deciding: Deciding, head: RoomHead, send: SendEvent): RoomDec
   const { eventId, bytes } = made.event;
   const destination = domainOf(send.event.stateKey!);
   return openNeed(deciding, {
-    kind: 'sign_invite', key: inputKey(input), msMax: INVITE_MS_MAX, roomVersion: head.version.id, event: { eventId, bytes },
+    kind: 'sign_invite', key: inputKey(input), msMax: INVITE_MS_MAX, roomVersion: head.version.id, eventId, event: bytes,
     body: { signInvite: { destination, eventId, pdu: bytes, strippedState: strippedState(head, send.sender) } },
   });
 }

@@ -116,7 +116,7 @@ function askToJoin(wish: OwnMembership, via: readonly string[]): RoomDecision {
   const { deciding, head, send } = wish;
   if (isTooLate(deciding)) return rejected(NOBODY_ANSWERED);
   return openNeed(deciding, {
-    kind: 'remote_membership', key: joinKey(deciding.input), msMax: JOIN_MS_MAX, roomVersion: head?.version.id ?? wish.outside?.roomVersion ?? '',
+    kind: 'remote_membership', eventId: '', key: joinKey(deciding.input), msMax: JOIN_MS_MAX, roomVersion: head?.version.id ?? wish.outside?.roomVersion ?? '',
     body: { remoteMembership: { userId: send.sender, membership: 'join', via: [...via], content: jsonOf(wish.content) } },
   });
 }
@@ -137,7 +137,7 @@ function decideLeave(wish: OwnMembership): RoomDecision | undefined {
   const via = viaOf(wish, []);
   if (via.length === 0) return leaveAlone(wish, outside, undefined);
   return openNeed(deciding, {
-    kind: 'remote_membership', key: inputKey(input), msMax: LEAVE_MS_MAX, roomVersion: outside.roomVersion,
+    kind: 'remote_membership', eventId: '', key: inputKey(input), msMax: LEAVE_MS_MAX, roomVersion: outside.roomVersion,
     body: { remoteMembership: { userId: send.sender, membership: 'leave', via, content: jsonOf(wish.content) } },
   });
 }

@@ -1,11 +1,9 @@
 /** PURE. Needs of commands: how they are told, waited for, and what becomes of a command whose need was refused. */
-import { roomOutputCodec } from '../../../pkg/log/codec.ts';
 import type { InputPlace, RejectedOutcome } from '../../../pkg/log/processor.ts';
 import type { Answer, RoomInput } from '../../../schemas/log/room-input.ts';
-import type { Need } from '../../../schemas/log/room-output.ts';
 import { parkingKey } from '../input/check-input.ts';
-import { headerOf, type Deciding, type RoomDecision } from '../input/decision.ts';
-import type { NeedRow } from '../input/effects.ts';
+import type { Deciding, RoomDecision } from '../input/decision.ts';
+import { openNeed as open, type NeedWish } from '../input/open-need.ts';
 import { refused } from '../input/refused.ts';
 import type { RemoteFacts, RemoteNeed } from './facts.ts';
 
@@ -29,28 +27,9 @@ export function needIdOf({ inputId, originServerTs }: RoomInput): string {
   return `${inputId}#${originServerTs}`;
 }
 
-export interface NeedWish {
-  readonly kind: NeedRow['kind'];
-  /** What the need is told as, without its ID and deadline. */
-  readonly body: Omit<Need, 'needId' | 'deadlineMs'>;
-  readonly key: string;
-  readonly msMax: number;
-  readonly roomVersion: string;
-  readonly event?: { readonly eventId: string; readonly bytes: Uint8Array };
-}
-
-/** Opens the need of this input and parks it. */
-export function openNeed({ input, place }: Deciding, wish: NeedWish): RoomDecision {
-  const needId = needIdOf(input);
-  const deadlineMs = place.nowMs + wish.msMax;
-  const opened: NeedRow = {
-    needId, kind: wish.kind, inputId: input.inputId, parkedKey: wish.key, eventId: wish.event?.eventId ?? '', event: wish.event?.bytes ?? null, deadlineMs,
-  };
-  return {
-    kind: 'parked', reason: `needs another server (${wish.kind})`, untilMs: deadlineMs, key: wish.key,
-    effects: { inputId: input.inputId, roomId: input.roomId, events: [], redactions: [], needs: { opened: [opened] } },
-    outputs: [roomOutputCodec.encode({ ...headerOf(input, wish.roomVersion), need: { needId, deadlineMs, ...wish.body } })],
-  };
+/** Parks the input until the need is answered, whatever it is about. */
+export function openNeed(deciding: Deciding, wish: Omit<NeedWish, 'needId' | 'reason'>): RoomDecision {
+  return open(deciding, { ...wish, needId: needIdOf(deciding.input), reason: `needs another server (${wish.kind})` });
 }
 
 /** The need of this very record, if it was opened. */
