@@ -85,7 +85,7 @@ export class LyingPeer implements Peer {
   async keepLying(): Promise<void> {
     const { random } = this.world;
     while (this.silence === 'not yet') {
-      await this.world.sleep(random.between(100, 6000));
+      await this.world.sleep(random.between(50, 2500));
       if (this.silence !== 'not yet' || this.rooms.size === 0) continue;
       const room = random.pick([...this.rooms.values()]);
       this.lies += 1;
