@@ -67,13 +67,13 @@ async function live(federated: FederatedWorld): Promise<void> {
 }
 
 /**
- * Rounds of last words, until nothing differs: what the liar has said is given up or found late, and may come between the last words and their law. Everything else is there after
- * the first.
+ * Rounds of last words, until nothing differs: what the liar has said is given up or found late, and may come between the last words and their law. Without a liar two are enough: who
+ * has softly failed an event keeps what it follows among the ends, until it says something itself.
  */
 async function agree(federated: FederatedWorld, story: Story): Promise<void> {
   const { world } = federated;
   let left: string[] = [];
-  for (let round = 1; round <= (federated.liar === undefined ? 1 : ROUNDS_MAX); round += 1) {
+  for (let round = 1; round <= (federated.liar === undefined ? 2 : ROUNDS_MAX); round += 1) {
     await lastWords(federated, story, round);
     if (world.violations.length > 0) return;
     left = await settle(federated, story);
@@ -117,7 +117,7 @@ async function settle(federated: FederatedWorld, story: Story): Promise<string[]
     }
   };
   void look().catch((error: unknown) => world.violations.push(`settling: ${String(error)}`));
-  await world.scheduler.run(() => done || world.violations.length > 0, federated.liar === undefined ? SETTLING_MS_MAX : ROUND_MS_MAX);
+  await world.scheduler.run(() => done || world.violations.length > 0, ROUND_MS_MAX);
   done = true;
   return left;
 }
