@@ -26,7 +26,7 @@ for (let seed = from; seed < from + count; seed += 1) {
   const result = await run(seed);
   if (result.violations.length > 0) {
     failed += 1;
-    console.log(`seed ${seed} FAILED (npm run sim --${again} --seed ${seed} --trace)\n  ${result.violations.slice(0, 5).join('\n  ')}`);
+    console.log(`seed ${seed} FAILED (npm run sim --${again} --seed ${seed} --trace)\n  ${result.violations.slice(0, 12).join('\n  ')}`);
     if (values.stop) break;
   } else if (count === 1 || seed % 100 === 0) {
     console.log(`seed ${seed} ok: trace ${result.trace}, ${result.steps} steps, ${result.virtualSeconds.toFixed(0)} virtual seconds, ${result.counts.crashes} crashes, ${result.counts.requests} requests (${result.counts.unanswered} unanswered)`);

@@ -36,7 +36,12 @@ export class Scheduler {
       await new Promise((resolve) => setImmediate(resolve));
       if (done()) return true;
       const event = this.#pop();
-      if (event === undefined || event.at > endsAt) return false;
+      if (event === undefined) return false;
+      if (event.at > endsAt) {
+        // Its time comes in the next run.
+        this.#push(event);
+        return false;
+      }
       if (event.cancelled) continue;
       this.now = event.at;
       this.steps += 1;
