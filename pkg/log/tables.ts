@@ -32,4 +32,18 @@ export const logMigrations: readonly Migration[] = [
     ],
   },
   { number: 2, name: 'commits of a position', statements: ['ALTER TABLE positions ADD COLUMN commits BIGINT NOT NULL DEFAULT 0'] },
+  {
+    // The ID first: a plan that PostgreSQL has made while the table was empty, and keeps, would otherwise read all rows of the consumer for every batch.
+    number: 3,
+    name: 'remembered inputs by their ID',
+    statements: [
+      `CREATE TABLE remembered_by_id (input_id TEXT NOT NULL, consumer TEXT NOT NULL, partition BIGINT NOT NULL, outcome BLOB NOT NULL,
+         remembered_at BIGINT NOT NULL, PRIMARY KEY (input_id, consumer))`,
+      `INSERT INTO remembered_by_id (input_id, consumer, partition, outcome, remembered_at)
+         SELECT input_id, consumer, partition, outcome, remembered_at FROM remembered_inputs`,
+      'DROP TABLE remembered_inputs',
+      'ALTER TABLE remembered_by_id RENAME TO remembered_inputs',
+      'CREATE INDEX remembered_inputs_by_time ON remembered_inputs (remembered_at)',
+    ],
+  },
 ];
