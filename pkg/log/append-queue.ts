@@ -127,6 +127,19 @@ export function createAppendQueue({ clock, timeoutMs, onWork }: AppendQueueOptio
   };
 }
 
+/** The broker may be away for so long while what was appended is written at the end, in ms. */
+const AWAY_MS_MAX = 2000;
+const DRAIN_STEP_MS = 5;
+
+/** Waits until nothing is pending. Gives up when the broker takes nothing for 2 s in a row, and by itself no later than the last append's own time is over. */
+export async function drainAppends(queue: Pick<AppendQueue, 'pending'>, takesRecords: () => boolean, clock: Clock): Promise<void> {
+  let awayMs = 0;
+  while (queue.pending() && awayMs < AWAY_MS_MAX) {
+    await clock.sleep(DRAIN_STEP_MS);
+    awayMs = takesRecords() ? 0 : awayMs + DRAIN_STEP_MS;
+  }
+}
+
 function takeParts(waiting: Waiting[]): Waiting[] {
   let bytes = 0;
   let count = 0;

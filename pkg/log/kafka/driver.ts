@@ -4,6 +4,7 @@
  */
 import type { KafkaConfig } from 'kafkajs';
 import type { Runtime } from '../../runtime/runtime.ts';
+import { drainAppends } from '../append-queue.ts';
 import { createDelivery } from '../delivery.ts';
 import { LogUnavailable, type LogDriver, type Subscription } from '../log.ts';
 import { unpackOrPass } from '../pack.ts';
@@ -35,8 +36,6 @@ const RETENTION_MS = 72 * 3_600_000;
 const APPEND_TIMEOUT_MS = 10_000;
 const LEADERS_WAIT_MS = 30_000;
 const RETRY_MS_MIN = 50;
-const CLOSE_WAIT_MS = 2000;
-const CLOSE_STEP_MS = 5;
 
 /** Connects and makes the topics; rejects when no broker answers. */
 export async function createKafkaDriver(options: KafkaDriverOptions): Promise<LogDriver> {
@@ -99,9 +98,7 @@ export async function createKafkaDriver(options: KafkaDriverOptions): Promise<Lo
       if (closed) return;
       closed = true;
       for (const subscription of [...subscriptions]) await subscription.close();
-      for (let waitedMs = 0; sender.pending() && !sender.health() && waitedMs < CLOSE_WAIT_MS; waitedMs += CLOSE_STEP_MS) {
-        await runtime.clock.sleep(CLOSE_STEP_MS);
-      }
+      await drainAppends(sender, () => sender.health() === undefined, runtime.clock);
       sender.close('the log is closed');
       await Promise.all([signals.close(), pool.close(), sender.disconnect().catch(() => undefined), control.close().catch(() => undefined)]);
     },

@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import type { ConnectionOptions } from 'nats';
 import type { Runtime } from '../../runtime/runtime.ts';
+import { drainAppends } from '../append-queue.ts';
 import { LogUnavailable, type LogDriver, type Subscription } from '../log.ts';
 import { openConnection } from './connection.ts';
 import { readPartition } from './reader.ts';
@@ -33,8 +34,6 @@ const RETENTION_MS = 72 * 3_600_000;
 const APPEND_TIMEOUT_MS = 10_000;
 /** A server that has just started may drop a request: better asked again soon. */
 const API_TIMEOUT_MS = 1000;
-const CLOSE_WAIT_MS = 2000;
-const CLOSE_STEP_MS = 5;
 
 /** Connects and makes the streams; rejects when no server can be reached. */
 export async function createNatsDriver(options: NatsDriverOptions): Promise<LogDriver> {
@@ -99,9 +98,7 @@ export async function createNatsDriver(options: NatsDriverOptions): Promise<LogD
       if (closed) return;
       closed = true;
       for (const subscription of [...subscriptions]) await subscription.close();
-      for (let waitedMs = 0; sender.pending() && connection.connected() && waitedMs < CLOSE_WAIT_MS; waitedMs += CLOSE_STEP_MS) {
-        await runtime.clock.sleep(CLOSE_STEP_MS);
-      }
+      await drainAppends(sender, () => connection.connected() && sender.health() === undefined, runtime.clock);
       sender.close('the log is closed');
       await connection.close();
     },

@@ -6,6 +6,8 @@ import { until } from './collect.ts';
 export interface Child {
   /** Lines of its standard output so far. */
   readonly lines: string[];
+  /** Its standard error so far. */
+  errors(): string;
   /** kill -9; resolves when it is gone. */
   kill(): Promise<void>;
   signal(name: NodeJS.Signals): void;
@@ -41,6 +43,7 @@ export function startChild(program: string, settings: object): Child {
   });
   return {
     lines,
+    errors: () => errors,
     exited,
     signal: (name) => void child.kill(name),
     async kill() {

@@ -51,7 +51,7 @@ export function durabilityTests(bench: Bench): void {
     const place = await makeAddress(bench.name);
     const child = startChild('closer.ts', { address: place.address });
     const deadline = new Promise<'too late'>((resolve) => { setTimeout(resolve, 20_000, 'too late').unref(); });
-    assert.equal(await Promise.race([child.exited, deadline]), 0, child.lines.join('\n'));
+    assert.equal(await Promise.race([child.exited, deadline]), 0, [...child.lines, child.errors()].join('\n'));
     assert.deepEqual(child.lines, ['closed']);
     const { driver, close } = await openLog(place.address);
     const seen = await collect(driver, 'room-input', 0, 0);
