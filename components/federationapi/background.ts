@@ -44,7 +44,7 @@ export function backgroundParts(deps: FederationapiDeps, { sender, keyRing, paus
   });
   const boundedKeys = impatientKeys(keyRing, runtime.clock, NEEDED_KEYS_WAIT_MS);
   const needs = createNeedRunner({
-    ...deps, keyRing, isDenied, pauses, partitions: () => consumer.owned(), verify: (events) => verifyPdus({ keyRing: boundedKeys, clock: runtime.clock }, events),
+    ...deps, keyRing, isDenied, pauses, partitions: () => consumer.owned(), verify: (events) => verifyPdus({ keyRing: boundedKeys, clock: runtime.clock, offload: runtime.offload }, events),
   });
   return [
     sender,

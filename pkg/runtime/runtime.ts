@@ -48,8 +48,19 @@ export interface Tasks {
   dead(): readonly string[];
 }
 
+/** An ed25519 signature, and what it should be of. */
+export interface SignatureCheck {
+  /** 32 bytes. */
+  readonly publicKey: Uint8Array;
+  readonly bytes: Uint8Array;
+  /** 64 bytes. */
+  readonly signature: Uint8Array;
+}
+
 /** CPU work that must not block the event loop. */
 export interface Offload {
+  /** Whether each signature is right, in the order of `checks`; false for keys and signatures of a wrong form. */
+  verifySignatures(checks: readonly SignatureCheck[]): Promise<boolean[]>;
   /** scrypt (RFC 7914), `keyLength` bytes. */
   scrypt(password: string, salt: Uint8Array, cost: { n: number; r: number; p: number; keyLength: number }): Promise<Uint8Array>;
 }

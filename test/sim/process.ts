@@ -2,6 +2,7 @@
  * One simulated process: a runtime under virtual time whose every await is a place where the process may be slow, paused (and wake as a zombie) or killed. A
  * killed process simply never goes on: its promises stay open and are forgotten.
  */
+import { verifySignature } from '../../pkg/matrix/signing/signing-key.ts';
 import type { Logger } from '../../pkg/telemetry/logger.ts';
 import type { Clock, Runtime, Task, Tasks } from '../../pkg/runtime/runtime.ts';
 import type { FaultRates } from './faults.ts';
@@ -37,7 +38,7 @@ export class SimProcess {
     const logger = loggerOf(options, {});
     this.runtime = {
       clock: this.#clock(), random: options.random, tasks: this.#tasks(), logger, instanceId: options.name,
-      offload: { scrypt: async (password, salt, cost) => this.step('scrypt').then(() => sketch(password, salt, cost.keyLength)) },
+      offload: { verifySignatures: async (checks) => checks.map(({ publicKey, bytes, signature }) => verifySignature(publicKey, bytes, signature)), scrypt: async (password, salt, cost) => this.step('scrypt').then(() => sketch(password, salt, cost.keyLength)) },
     };
   }
 

@@ -28,7 +28,7 @@ export function createInbound(deps: FederationapiDeps, { auth, keyRing }: { auth
   const { clock } = deps.runtime;
   const turns = createCollectionTurns();
   const impatient = impatientKeys(keyRing, clock, KEYS_WAIT_MS);
-  const receiver = createPduReceiver({ ...deps, clock, keyRing: impatient });
+  const receiver = createPduReceiver({ ...deps, clock, offload: deps.runtime.offload, keyRing: impatient });
   const stagedPdus = createStagedPdus({ ...deps, receiver });
   return {
     stagedPdus,

@@ -8,6 +8,7 @@ import { roomVersion, type RoomVersion } from '../../../pkg/matrix/room-versions
 import { roomInputCodec } from '../../../pkg/log/codec.ts';
 import type { LogDriver } from '../../../pkg/log/log.ts';
 import { partitionOf, type PartitionMap } from '../../../pkg/log/partition-map.ts';
+import type { Offload } from '../../../pkg/runtime/runtime.ts';
 import type { RoomQuery } from '../../../schemas/ports/room-query.ts';
 import { isLetIn } from '../auth/room-access.ts';
 import type { KeyRing } from '../fetch/key-ring.ts';
@@ -20,6 +21,7 @@ export interface ReceivingDeps extends PresenceDeps {
   readonly driver: Pick<LogDriver, 'append'>;
   readonly partitionMap: PartitionMap;
   readonly roomQuery: Pick<RoomQuery, 'roomVersion' | 'hasJoinedMember' | 'currentState'>;
+  readonly offload?: Pick<Offload, 'verifySignatures'>;
   /** Gives up on servers that are slow. */
   readonly keyRing: Pick<KeyRing, 'keys'>;
 }
@@ -43,7 +45,7 @@ export interface PduReceiver {
 const VERSIONS_MAX = 10_000;
 
 export function createPduReceiver(deps: ReceivingDeps): PduReceiver {
-  const { clock, driver, partitionMap, roomQuery, keyRing } = deps;
+  const { clock, offload, driver, partitionMap, roomQuery, keyRing } = deps;
   const versions = createRecent<RoomVersion>(VERSIONS_MAX);
 
   /** undefined: this server has never been in the room, or does not run its version. */
@@ -75,7 +77,7 @@ export function createPduReceiver(deps: ReceivingDeps): PduReceiver {
       return [];
     }
     const intact: IntactEvent[] = [];
-    for (const [index, verified] of (await verifyPdus({ keyRing, clock }, { values, version, roomId })).entries()) {
+    for (const [index, verified] of (await verifyPdus({ keyRing, clock, offload }, { values, version, roomId })).entries()) {
       const value = values[index];
       if (!('outcome' in verified)) intact.push(verified);
       else if (!verified.lacksKeys) refuse(value, verified.reason);

@@ -28,7 +28,13 @@ async function scene() {
   return {
     clock, servers,
     yields: () => yields,
-    verify: (values: readonly unknown[], room?: string) => verifyPdus({ keyRing, clock: counting }, { values, version, ...(room !== undefined && { roomId: room }) }),
+    /** On the event loop and off it, which is the same. */
+    async verify(values: readonly unknown[], room?: string) {
+      const asked = { values, version, ...(room !== undefined && { roomId: room }) };
+      const verified = await verifyPdus({ keyRing, clock: counting }, asked);
+      assert.deepEqual(await verifyPdus({ keyRing, clock, offload: runtime.offload }, asked), verified);
+      return verified;
+    },
     close: () => database.close(),
   };
 }

@@ -8,7 +8,7 @@ import type { RoomVersion } from '../../../pkg/matrix/room-versions/room-version
 import { requiredSigners } from '../../../pkg/matrix/signing/sign-event.ts';
 import { signatureOf, signingKeyIdsOf } from '../../../pkg/matrix/signing/sign-json.ts';
 import { verifySignature } from '../../../pkg/matrix/signing/signing-key.ts';
-import type { Clock } from '../../../pkg/runtime/runtime.ts';
+import type { Clock, Offload, SignatureCheck } from '../../../pkg/runtime/runtime.ts';
 import type { KeyRing } from '../fetch/key-ring.ts';
 import type { WantedKeys } from '../fetch/fetch-keys.ts';
 import type { KnownKeys } from '../storage/server-keys.ts';
@@ -17,6 +17,8 @@ export interface VerifyDeps {
   /** Knows the keys of this server too: events of ours come back. */
   readonly keyRing: Pick<KeyRing, 'keys'>;
   readonly clock: Pick<Clock, 'now' | 'yield'>;
+  /** Checks signatures off the event loop; absent where there are few. */
+  readonly offload?: Pick<Offload, 'verifySignatures'>;
 }
 
 export interface PdusToVerify {
@@ -35,7 +37,7 @@ export interface DroppedPdu extends Dropped {
 /** Signatures of one server under one event that are looked at: each costs a check, and perhaps a request. */
 const SIGNATURES_MAX = 8;
 /** About 5 ms of work. */
-const EVENTS_BETWEEN_YIELDS = 20;
+const EVENTS_BETWEEN_YIELDS = { here: 20, offLoop: 100 };
 /** Nobody's clock is further ahead; no key has to count for longer. */
 const CLOCK_SKEW_MS = 5 * 60_000;
 
@@ -43,18 +45,44 @@ const CLOCK_SKEW_MS = 5 * 60_000;
  * The events in the order of `values`. Fetches all keys that are not known at once, which takes as long as the key ring takes for the slowest server; then gives way to
  * others every few events. Rejects with `StorageError`.
  */
-export async function verifyPdus({ keyRing, clock }: VerifyDeps, { values, version, roomId }: PdusToVerify): Promise<(IntactEvent | DroppedPdu)[]> {
+export async function verifyPdus({ keyRing, clock, offload }: VerifyDeps, { values, version, roomId }: PdusToVerify): Promise<(IntactEvent | DroppedPdu)[]> {
   const wanted = await wantedKeys(values, version, clock);
   const known = wanted.length === 0 ? new Map<string, KnownKeys>() : await keyRing.keys(wanted);
   const verified: (IntactEvent | DroppedPdu)[] = [];
-  for (const [index, value] of values.entries()) {
-    if (index % EVENTS_BETWEEN_YIELDS === EVENTS_BETWEEN_YIELDS - 1) await clock.yield();
-    verified.push(verifyPdu(value, { version, roomId, known }));
+  const step = offload === undefined ? EVENTS_BETWEEN_YIELDS.here : EVENTS_BETWEEN_YIELDS.offLoop;
+  for (let from = 0; from < values.length; from += step) {
+    if (from > 0) await clock.yield();
+    const some = values.slice(from, from + step);
+    verified.push(...(offload === undefined ? some.map((value) => verifyPdu(value, { version, roomId, known, check: checkNow })) : await verifyOffLoop(offload, some, { version, roomId, known })));
   }
   return verified;
 }
 
-function verifyPdu(value: unknown, { version, roomId, known }: { version: RoomVersion; roomId: string | undefined; known: ReadonlyMap<string, KnownKeys> }): IntactEvent | DroppedPdu {
+interface Verifying {
+  readonly version: RoomVersion;
+  readonly roomId: string | undefined;
+  readonly known: ReadonlyMap<string, KnownKeys>;
+}
+
+const checkNow = ({ publicKey, bytes, signature }: SignatureCheck): boolean => verifySignature(publicKey, bytes, signature);
+
+/** Takes every signature for right at first, and looks again, here, at the few events with one that is not. */
+async function verifyOffLoop(offload: Pick<Offload, 'verifySignatures'>, values: readonly unknown[], verifying: Verifying): Promise<(IntactEvent | DroppedPdu)[]> {
+  const checks: SignatureCheck[] = [];
+  const ends: number[] = [];
+  const hoped = values.map((value) => {
+    const event = verifyPdu(value, { ...verifying, check: (check) => checks.push(check) > 0 });
+    ends.push(checks.length);
+    return event;
+  });
+  const right = await offload.verifySignatures(checks);
+  return hoped.map((event, index) => {
+    const isRight = right.slice(ends[index - 1] ?? 0, ends[index]).every(Boolean);
+    return isRight ? event : verifyPdu(values[index], { ...verifying, check: checkNow });
+  });
+}
+
+function verifyPdu(value: unknown, { version, roomId, known, check }: Verifying & { check: (check: SignatureCheck) => boolean }): IntactEvent | DroppedPdu {
   let lacksKeys = false;
   const signedBy = (serverName: string, event: Pdu, essentials: Uint8Array): boolean => {
     const keys = known.get(serverName)?.keys;
@@ -66,7 +94,7 @@ function verifyPdu(value: unknown, { version, roomId, known }: { version: RoomVe
         continue;
       }
       const signature = signatureOf(event, serverName, keyId);
-      if (signature !== undefined && verifySignature(key.publicKey, essentials, signature)) return true;
+      if (signature !== undefined && check({ publicKey: key.publicKey, bytes: essentials, signature })) return true;
     }
     lacksKeys = unknown;
     return false;

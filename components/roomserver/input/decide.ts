@@ -1,5 +1,6 @@
 /** PURE. The verdict on one input, from the picture that `load` took. Nothing is changed here: an accepted decision's effects are played into the picture by `evolve.ts`. */
 import type { SendEvent } from '../../../schemas/log/room-input.ts';
+import { decideBeginning } from '../receive/begin-room.ts';
 import { decideReceive } from '../receive/decide-receive.ts';
 import { decideAnswer } from '../remote/decide-answer.ts';
 import { decideInvite } from '../remote/decide-invite.ts';
@@ -32,7 +33,7 @@ export function decide(deciding: Deciding): RoomDecision {
   if (input.createRoom) return decideCreateRoom(deciding, input.createRoom, head !== undefined);
   const elsewhere = input.sendEvent && decideElsewhere(deciding, head, input.sendEvent);
   if (elsewhere) return elsewhere;
-  if (head === undefined) return rejected(ROOM_NOT_FOUND);
+  if (head === undefined) return input.receivePdu ? decideBeginning(deciding, input.receivePdu) : rejected(ROOM_NOT_FOUND);
   if (input.receivePdu) return decideReceive(deciding, graphAt(picture, head), { receive: input.receivePdu, pdu: picture.pdus.get(input.receivePdu.eventId)! });
   if (input.sendEvent) return decideSendEvent(deciding, head, input.sendEvent);
   if (input.setReceipt) return decideReceipt(deciding, head, input.setReceipt);
