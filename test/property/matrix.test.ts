@@ -76,7 +76,7 @@ for (const version of ROOM_VERSIONS) {
       const { eventId, pdu, json: encoded } = buildEvent(input);
       assert.equal(encoded, canonicalJson(pdu));
       assert.equal(eventId, eventIdOf(pdu, version));
-      assert.ok(contentHashMatches(pdu));
+      assert.ok(contentHashMatches(pdu, version));
       assert.ok(verifyEvent(pdu, version, { serverName: 'one.test', keyId: TEST_KEY.keyId, publicKey: TEST_KEY.publicKey }));
     }));
   });

@@ -30,7 +30,7 @@ for (const version of ['10', '11', '12']) {
       assert.equal(pdu.depth, index + 1);
       assert.deepEqual(pdu.prev_events, previous);
       assert.equal(eventIdOf(pdu, room.version), event.eventId);
-      assert.ok(contentHashMatches(pdu));
+      assert.ok(contentHashMatches(pdu, room.version));
       assert.ok(verifyEvent(pdu, room.version, { serverName: SERVER, keyId: KEY.keyId, publicKey: KEY.publicKey }));
       assert.equal(canonicalJson(pdu), Buffer.from(event.pdu).toString());
       const { type, stateKey, eventId, replaces } = event.stateDelta[0]!;

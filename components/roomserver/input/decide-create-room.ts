@@ -69,7 +69,7 @@ function readCreateEvent({ input, place, signer }: Deciding, create: CreateRoom,
     if (roomId !== input.roomId || !isRoomIdOf(version, input.roomId)) return { why: badCreate('is of another room') };
     if (checkSize({ pdu, eventId, json }) === 'too_large') return { why: refused(413, 'M_TOO_LARGE', 'The create event is larger than an event may be') };
     const { keyId, publicKey } = signer.signingKey;
-    if (!contentHashMatches(pdu) || !verifyEvent(pdu, version, { serverName: signer.serverName, keyId, publicKey })) return { why: badCreate('has a wrong hash or signature') };
+    if (!contentHashMatches(pdu, version) || !verifyEvent(pdu, version, { serverName: signer.serverName, keyId, publicKey })) return { why: badCreate('has a wrong hash or signature') };
     const verdict = authorize({ event: pdu, version, state: () => undefined, roomId: input.roomId });
     if (!verdict.allowed) return { why: refused(400, 'M_BAD_JSON', verdict.reason) };
     return {

@@ -26,7 +26,7 @@ test('defaults with empty power levels', () => {
 
 test('levels that are given', () => {
   const content = { users: { [ALICE]: 7 }, users_default: 1, events: { t: 2 }, events_default: 3, state_default: 4, invite: 5, kick: 6, ban: 7, redact: 8, notifications: { room: 9 } };
-  const { power } = new RoomState('11').set('m.room.power_levels', '', content);
+  const { power, version } = new RoomState('11').set('m.room.power_levels', '', content);
   assert.deepEqual([userPower(power, ALICE), userPower(power, BOB), userPower(power, CREATOR)], [7, 1, 1]);
   assert.deepEqual([requiredPower(power, 't', true), requiredPower(power, 't', false), requiredPower(power, 'u', true), requiredPower(power, 'u', false)], [2, 2, 4, 3]);
   assert.deepEqual(ACTIONS.map((action) => actionPower(power, action)), [5, 6, 7, 8]);
@@ -34,7 +34,7 @@ test('levels that are given', () => {
 });
 
 test('names of object methods are no levels', () => {
-  const { power } = new RoomState('11').set('m.room.power_levels', '', { events: {}, users: {} });
+  const { power, version } = new RoomState('11').set('m.room.power_levels', '', { events: {}, users: {} });
   assert.deepEqual([requiredPower(power, 'constructor', false), userPower(power, '__proto__')], [0, 0]);
 });
 
@@ -47,8 +47,15 @@ test('creators', () => {
 });
 
 test('redactions are applied with the redact level or on events of the same server', () => {
-  const { power } = new RoomState('11').set('m.room.power_levels', '', { users: { [ALICE]: 50 } });
-  assert.ok(mayRedact({ sender: ALICE }, { sender: BOB }, power));
-  assert.ok(mayRedact({ sender: BOB }, { sender: '@carol:two.test' }, power));
-  assert.ok(!mayRedact({ sender: BOB }, { sender: ALICE }, power));
+  const { power, version } = new RoomState('11').set('m.room.power_levels', '', { users: { [ALICE]: 50 } });
+  assert.ok(mayRedact({ sender: ALICE }, { sender: BOB }, { power, version }));
+  assert.ok(mayRedact({ sender: BOB }, { sender: '@carol:two.test' }, { power, version }));
+  assert.ok(!mayRedact({ sender: BOB }, { sender: ALICE }, { power, version }));
+});
+
+test('in versions 1 and 2 the authorisation rules have decided about redactions', () => {
+  for (const versionId of ['1', '2']) {
+    const { power, version } = new RoomState(versionId);
+    assert.ok(mayRedact({ sender: BOB }, { sender: ALICE }, { power, version }));
+  }
 });

@@ -1,7 +1,9 @@
 /**
  * Canonical JSON (spec: appendices, "Canonical JSON"): the one encoding of a JSON value that hashes and signatures are made of. Shortest form, object keys in
- * order of code points, integers only.
+ * order of code points, integers only. `tolerantJson` is the same for events of old rooms, which need not be canonical.
  */
+
+import { anyNumberText } from './number-text.ts';
 
 /** The value has no canonical form: a fraction, an integer beyond ±(2^53-1), half a surrogate pair, something that is not JSON, or nesting too deep. */
 export class CanonicalJsonError extends Error {
@@ -23,29 +25,43 @@ const NEEDS_ESCAPE = /["\\\u0000-\u001f\ud800-\udfff]/;
  * Throws `CanonicalJsonError`.
  */
 export function canonicalJson(value: unknown): string {
-  return encode(value, 0);
+  return encode(value, 0, integerText);
 }
 
-function encode(value: unknown, depth: number): string {
+/**
+ * `canonicalJson` that takes numbers as events of room versions 1 to 5 may have them (`number-text.ts`). Throws `CanonicalJsonError` for everything else that has no canonical form.
+ */
+export function tolerantJson(value: unknown): string {
+  return encode(value, 0, anyNumberText);
+}
+
+type NumberText = (value: number) => string | undefined;
+
+function encode(value: unknown, depth: number, numberText: NumberText): string {
   switch (typeof value) {
     case 'string':
       return encodeString(value);
     case 'number':
-      return encodeNumber(value);
+      return encodeNumber(value, numberText);
     case 'boolean':
       return value ? 'true' : 'false';
     case 'object':
       if (value === null) return 'null';
       if (depth >= CANONICAL_JSON_DEPTH_MAX) throw new CanonicalJsonError(`nested deeper than ${CANONICAL_JSON_DEPTH_MAX} levels`);
-      return Array.isArray(value) ? encodeArray(value, depth + 1) : encodeObject(value as Record<string, unknown>, depth + 1);
+      return Array.isArray(value) ? encodeArray(value, depth + 1, numberText) : encodeObject(value as Record<string, unknown>, depth + 1, numberText);
     default:
       throw new CanonicalJsonError(`a value of type ${typeof value} is not JSON`);
   }
 }
 
-function encodeNumber(value: number): string {
-  if (!Number.isSafeInteger(value)) throw new CanonicalJsonError(`the number ${value} is not an integer within ±(2^53-1)`);
-  return String(value);
+function encodeNumber(value: number, numberText: NumberText): string {
+  const text = numberText(value);
+  if (text === undefined) throw new CanonicalJsonError(`the number ${value} is not an integer within ±(2^53-1)`);
+  return text;
+}
+
+function integerText(value: number): string | undefined {
+  return Number.isSafeInteger(value) ? String(value) : undefined;
 }
 
 function encodeString(value: string): string {
@@ -54,23 +70,23 @@ function encodeString(value: string): string {
   return JSON.stringify(value);
 }
 
-function encodeArray(values: readonly unknown[], depth: number): string {
+function encodeArray(values: readonly unknown[], depth: number, numberText: NumberText): string {
   let text = '[';
   for (let index = 0; index < values.length; index++) {
     if (index > 0) text += ',';
-    text += encode(values[index], depth);
+    text += encode(values[index], depth, numberText);
   }
   return text + ']';
 }
 
-function encodeObject(object: Record<string, unknown>, depth: number): string {
+function encodeObject(object: Record<string, unknown>, depth: number, numberText: NumberText): string {
   const keys = sortKeys(Object.keys(object));
   let text = '{';
   let separator = '';
   for (const key of keys) {
     const value = object[key];
     if (value === undefined) continue;
-    text += separator + (escapedKeys.get(key) ?? escapeKey(key)) + ':' + encode(value, depth);
+    text += separator + (escapedKeys.get(key) ?? escapeKey(key)) + ':' + encode(value, depth, numberText);
     separator = ',';
   }
   return text + '}';

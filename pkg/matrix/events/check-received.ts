@@ -8,12 +8,13 @@ import type { AuthEvent } from '../auth/check-auth-events.ts';
 import type { StateLookup } from '../auth/power-levels.ts';
 import { refuse } from '../auth/verdict.ts';
 import type { AuthVerdict } from '../auth/verdict.ts';
-import { canonicalJson, CanonicalJsonError } from '../canonical-json/canonical-json.ts';
+import { CanonicalJsonError } from '../canonical-json/canonical-json.ts';
 import { createEventIdOfRoom, roomIdOfCreateEvent } from '../ids/room-id.ts';
 import type { RoomVersion } from '../room-versions/room-versions.ts';
 import { requiredSigners } from '../signing/sign-event.ts';
 import { checkSize } from './check-size.ts';
 import { eventIdOf, eventIdOfEssentials } from './event-id.ts';
+import { eventText } from './event-text.ts';
 import { contentHashMatches, essentialText } from './hashes.ts';
 import { authEventIds } from './pdu.ts';
 import type { Pdu } from './pdu.ts';
@@ -32,7 +33,7 @@ export interface IntactEvent {
   readonly roomId: string;
   /** Without `unsigned`; the redacted event when the content hash did not match. */
   readonly pdu: Pdu;
-  /** `pdu` in canonical JSON. */
+  /** `pdu` in canonical JSON, as far as it has that form (`eventText`). */
   readonly json: string;
   readonly redacted: boolean;
 }
@@ -79,7 +80,7 @@ export function checkIntegrity(input: CheckIntegrity): IntactEvent | Dropped {
   try {
     return intactEvent(input);
   } catch (error) {
-    // Up to version 5 an event need not be canonical JSON; what has no canonical form has no hash that servers agree on.
+    // Up to version 5 an event need not be canonical JSON; what is not even text or is nested without end is none there either.
     if (error instanceof CanonicalJsonError) return dropped(`Malformed event: ${error.message}`);
     throw error;
   }
@@ -90,7 +91,7 @@ function intactEvent({ value, version, signedBy }: CheckIntegrity): IntactEvent 
   const validity = validateEvent(value, version);
   if (!validity.valid) return dropped(validity.reason);
   const { unsigned: _unsigned, ...received } = validity.pdu;
-  const json = canonicalJson(received);
+  const json = eventText(received, version);
   const essentials = Buffer.from(essentialText(received, version));
   const eventId = version.eventIdFormat === 'opaque' ? eventIdOf(received, version) : eventIdOfEssentials(essentials, version);
   if (checkSize({ pdu: received, eventId, json }) !== 'ok') return dropped('The event is too large');
@@ -99,9 +100,9 @@ function intactEvent({ value, version, signedBy }: CheckIntegrity): IntactEvent 
   if (unsignedBy !== undefined) return dropped(`The event is not signed by ${unsignedBy}`);
   // 3. The content hash.
   const roomId = received.room_id ?? roomIdOfCreateEvent(eventId);
-  if (contentHashMatches(received)) return { eventId, roomId, pdu: received, json, redacted: false };
+  if (contentHashMatches(received, version)) return { eventId, roomId, pdu: received, json, redacted: false };
   const pdu = redact(received, version);
-  return { eventId, roomId, pdu, json: canonicalJson(pdu), redacted: true };
+  return { eventId, roomId, pdu, json: eventText(pdu, version), redacted: true };
 }
 
 /** Steps 4 to 6: whether the authorisation rules allow the event. */

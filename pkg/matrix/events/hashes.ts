@@ -1,8 +1,8 @@
 /** Content and reference hashes of events (spec: server-server, "Signing Events"). */
 import { createHash } from 'node:crypto';
 import { decodeBase64, trimPadding } from '../canonical-json/base64.ts';
-import { canonicalJson } from '../canonical-json/canonical-json.ts';
 import type { RoomVersion } from '../room-versions/room-versions.ts';
+import { eventText } from './event-text.ts';
 import type { Pdu } from './pdu.ts';
 import { redact } from './redact.ts';
 
@@ -12,16 +12,16 @@ export function sha256Base64(text: string): string {
 }
 
 /** The content hash, unpadded base64: over the whole event but `unsigned`, `signatures` and `hashes`. Throws `CanonicalJsonError`. */
-export function contentHash(pdu: Partial<Pdu>): string {
+export function contentHash(pdu: Partial<Pdu>, version: RoomVersion): string {
   const { unsigned: _unsigned, signatures: _signatures, hashes: _hashes, ...hashed } = pdu;
-  return sha256Base64(canonicalJson(hashed));
+  return sha256Base64(eventText(hashed, version));
 }
 
 /** Whether `hashes.sha256` is the content hash; if not, the receiver goes on with the redacted event. Throws `CanonicalJsonError`. */
-export function contentHashMatches(pdu: Pdu): boolean {
+export function contentHashMatches(pdu: Pdu, version: RoomVersion): boolean {
   const claimed = typeof pdu.hashes?.sha256 === 'string' ? decodeBase64(pdu.hashes.sha256) : undefined;
   if (claimed === undefined) return false;
-  const actual = decodeBase64(contentHash(pdu)) as Uint8Array;
+  const actual = decodeBase64(contentHash(pdu, version)) as Uint8Array;
   return Buffer.compare(claimed, actual) === 0;
 }
 
@@ -31,5 +31,5 @@ export function contentHashMatches(pdu: Pdu): boolean {
  */
 export function essentialText(pdu: Partial<Pdu>, version: RoomVersion): string {
   const { signatures: _signatures, unsigned: _unsigned, ...essential } = redact(pdu, version);
-  return canonicalJson(essential);
+  return eventText(essential, version);
 }

@@ -1,6 +1,6 @@
 /**
- * An event as servers exchange it (persistent data unit), in the format of room versions 3 and later: no event ID inside, references by event ID. In versions 1 and 2 it also has an
- * `event_id`, and its references are pairs of an event ID and hashes: read them with `authEventIds` and `prevEventIds`.
+ * An event as servers exchange it (persistent data unit), in the format of room versions 3 and later: no event ID inside, references by event ID. In versions 1 and 2 its references are
+ * pairs of an event ID and hashes (`references.ts`): read them with `authEventIds` and `prevEventIds`.
  * Wire object: snake_case, plain JSON values.
  */
 export interface Pdu {
@@ -8,6 +8,8 @@ export interface Pdu {
   sender: string;
   /** Absent only on `m.room.create` of room versions whose room ID is the hash of that event. */
   room_id?: string;
+  /** Only in room versions 1 and 2; an event of another version that has it is called otherwise. */
+  event_id?: string;
   /** Present exactly on state events. */
   state_key?: string;
   content: Record<string, unknown>;

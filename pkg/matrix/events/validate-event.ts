@@ -4,7 +4,7 @@ import { fitsIdLimit } from '../ids/byte-length.ts';
 import { isEventIdOf } from '../ids/event-id.ts';
 import { isRoomIdOf } from '../ids/room-id.ts';
 import { isUserId } from '../ids/user-id.ts';
-import type { RoomVersion } from '../room-versions/room-versions.ts';
+import { depthMaxOf, type RoomVersion } from '../room-versions/room-versions.ts';
 import type { Pdu } from './pdu.ts';
 
 export const PREV_EVENTS_MAX = 20;
@@ -28,7 +28,7 @@ function fieldProblem(event: Record<string, unknown>, version: RoomVersion): str
   if (!isUserId(sender)) return 'sender is not a user ID';
   if (stateKey !== undefined && !isShortString(stateKey)) return 'state_key is not a string of at most 255 bytes';
   if (!isObject(content)) return 'content is not an object';
-  if (!Number.isSafeInteger(depth) || (depth as number) < 0) return 'depth is not an integer from 0 to 2^53-1';
+  if (!Number.isInteger(depth) || (depth as number) < 0 || (depth as number) > depthMaxOf(version)) return `depth is not an integer from 0 to 2^${version.strictCanonicalJson ? 53 : 63}-1`;
   if (!Number.isSafeInteger(ts)) return 'origin_server_ts is not an integer';
   if (!version.redactsInContent && redacts !== undefined && typeof redacts !== 'string') return 'redacts is not a string';
   if (unsigned !== undefined && !isObject(unsigned)) return 'unsigned is not an object';

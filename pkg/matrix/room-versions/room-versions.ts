@@ -143,6 +143,11 @@ export function knownRoomVersion(id: string): RoomVersion | undefined {
   return known.get(id);
 }
 
+/** The greatest `depth` that an event may have; up to version 5 it is 2^63-1, for which the double 2^63 stands. */
+export function depthMaxOf(version: Pick<RoomVersion, 'strictCanonicalJson'>): number {
+  return version.strictCanonicalJson ? Number.MAX_SAFE_INTEGER : 2 ** 63;
+}
+
 /** The same rules but for these event types. */
 function keeping(rules: RedactionRules, contentKeys: RedactionRules['contentKeys']): RedactionRules {
   return { ...rules, contentKeys: { ...rules.contentKeys, ...contentKeys } };

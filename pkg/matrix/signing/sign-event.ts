@@ -10,7 +10,7 @@ import { signatureOf } from './sign-json.ts';
 
 /** A copy of the event with its content hash filled in and the signature of `serverName` added. For events that another server proposed; `buildEvent` does it for ours. */
 export function hashAndSignEvent<T extends Partial<Pdu>>(event: T, version: RoomVersion, serverName: string, key: SigningKey): T & Pick<Pdu, 'hashes' | 'signatures'> {
-  return addSignature({ ...event, hashes: { sha256: contentHash(event) } }, version, serverName, key);
+  return addSignature({ ...event, hashes: { sha256: contentHash(event, version) } }, version, serverName, key);
 }
 
 /** A copy of the hashed event with the signature of `serverName` added to those it has. Throws `CanonicalJsonError`. */
@@ -34,7 +34,7 @@ export function verifyEvent(event: Pdu, version: RoomVersion, signer: { serverNa
 export function requiredSigners(event: Pdu, version: RoomVersion): string[] {
   const servers = new Set<string>();
   if (!isThirdPartyInvite(event)) servers.add(domainOf(event.sender));
-  if (version.eventIdFormat === 'opaque') servers.add(domainOf((event as Pdu & { event_id: string }).event_id));
+  if (version.eventIdFormat === 'opaque') servers.add(domainOf(event.event_id as string));
   const authoriser = event.content.join_authorised_via_users_server;
   if (version.restrictedJoin && event.type === 'm.room.member' && typeof authoriser === 'string') servers.add(domainOf(authoriser));
   return [...servers];
