@@ -3,6 +3,7 @@ import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
 import type { Database } from '../../../pkg/storage/database.ts';
 import { readState } from '../storage/read-events.ts';
 import { stateRef } from '../storage/refs.ts';
+import type { EventCache } from '../receive/event-cache.ts';
 import type { HeadCache } from './head-cache.ts';
 import { knowsState, setState, type RoomHead } from './room-head.ts';
 
@@ -10,6 +11,7 @@ export interface LoadDeps {
   readonly database: Database;
   readonly heads: HeadCache;
   readonly serverName: string;
+  readonly recent: EventCache;
 }
 
 /** A key of the state of a room that is to be in memory. */

@@ -6,6 +6,7 @@ import type { PlacedInput } from '../../../pkg/log/processor.ts';
 import { authTypesFor } from '../../../pkg/matrix/auth/auth-types.ts';
 import { roomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import type { RoomInput } from '../../../schemas/log/room-input.ts';
+import { readAliases } from '../aliases/alias-row.ts';
 import { loadReceived } from '../receive/load-graph.ts';
 import { createGraph } from '../receive/room-graph.ts';
 import { createFacts } from '../remote/facts.ts';
@@ -13,6 +14,7 @@ import { readEvents, readReceiptOrders, readRooms, type EventSql } from '../stor
 import { loadRestrictedJoins } from './load-restricted-joins.ts';
 import { loadState, type LoadDeps, type StateWant } from './load-state.ts';
 import type { KnownEvent, Picture } from './picture.ts';
+import { loadReferences } from './references.ts';
 import { headOf, type RoomHead } from './room-head.ts';
 import { survey, type Survey } from './survey.ts';
 
@@ -23,18 +25,21 @@ const CORE_STATE: readonly (readonly [type: string, stateKey: string])[] = [
 
 export async function loadPicture(deps: LoadDeps, inputs: readonly PlacedInput<RoomInput>[]): Promise<Picture> {
   const found = survey(inputs);
-  const [heads, events, receipts] = await Promise.all([
+  const [heads, events, receipts, aliases, rooms] = await Promise.all([
     loadHeads(deps, found.roomIds),
     readEvents(deps.database, [...found.eventIds]),
     readReceiptOrders(deps.database, [...found.receiptRefs]),
+    readAliases(deps.database, [...found.aliases]),
+    readRooms(deps.database, [...found.aliasedRooms]),
   ]);
   await loadState(deps.database, wantedState(found, heads));
   const graphs = new Map([...new Set(found.received.map(({ roomId }) => roomId))].map((roomId) => [roomId, createGraph(roomId)]));
-  await loadReceived(deps.database, graphs, found.received);
+  await loadReceived(deps, graphs, found.received);
   const { joinedElsewhere, authorisers } = await loadRestrictedJoins(deps, found, heads);
   return {
     heads, receipts, joinedElsewhere, authorisers, graphs, news: new Map(), remote: createFacts(), pdus: new Map(found.received.map(({ eventId, pdu }) => [eventId, pdu])),
     wanted: found.eventIds,
+    aliases: new Map(aliases.map((row) => [row.alias, row])), rooms: new Set(rooms.map(({ roomId }) => roomId)),
     events: new Map(events.flatMap(knownEvent)),
   };
 }
@@ -56,13 +61,16 @@ async function loadHeads({ database, heads: cache }: LoadDeps, roomIds: Readonly
   }
   if (missing.length === 0) return heads;
   const batch = cache.batch();
+  const loaded: RoomHead[] = [];
   for (const row of await readRooms(database, missing)) {
     const version = roomVersion(row.roomVersion);
     if (version === undefined) throw new Error(`room ${row.roomId} has version ${row.roomVersion}, which this server does not run`);
     const head = headOf(row, version, false);
     heads.set(row.roomId, head);
-    batch.put(head);
+    loaded.push(head);
   }
+  await loadReferences(database, loaded);
+  for (const head of loaded) batch.put(head);
   return heads;
 }
 

@@ -5,6 +5,7 @@ import type { SigningKey } from '../../../pkg/matrix/signing/signing-key.ts';
 import type { Database } from '../../../pkg/storage/database.ts';
 import type { Typing } from '../typing/typing.ts';
 import type { StagedState } from '../../../schemas/ports/staged-state.ts';
+import { createEventCache } from '../receive/event-cache.ts';
 import { loadWanted } from '../receive/load-graph.ts';
 import { noteEffects } from '../remote/facts.ts';
 import { loadFacts } from '../remote/load-facts.ts';
@@ -30,6 +31,7 @@ export interface RoomProcessorDeps {
 
 const NOTHING_STAGED: StagedState = { slice: async () => [], stateIds: async () => [] };
 const HEAD_BYTES_MAX = 64 * 1024 * 1024;
+const RECENT_BYTES_MAX = 32 * 1024 * 1024;
 
 /**
  * Keeps the heads of recently used rooms in memory; they are the truth until `forget`. Batches must not overlap: `load`, every `decide` and `commit` (or
@@ -38,6 +40,7 @@ const HEAD_BYTES_MAX = 64 * 1024 * 1024;
 export function createRoomProcessor(deps: RoomProcessorDeps): Processor<RoomInput, RoomEffects> {
   const { database, serverName, signingKey, typing, stagedState = NOTHING_STAGED } = deps;
   const heads = createHeadCache(deps.headBytesMax ?? HEAD_BYTES_MAX);
+  const recent = createEventCache(RECENT_BYTES_MAX);
   let picture: Picture = EMPTY_PICTURE;
   let batch = heads.batch();
 
@@ -47,14 +50,14 @@ export function createRoomProcessor(deps: RoomProcessorDeps): Processor<RoomInpu
     async load(inputs) {
       heads.trim(picture.heads.keys());
       batch = heads.batch();
-      picture = await loadPicture({ database, heads, serverName }, inputs);
+      picture = await loadPicture({ database, heads, serverName, recent }, inputs);
     },
     async loadMore(input) {
       const { roomId } = input;
       await loadFacts({ database, stagedState, serverName }, picture, input);
       const head = picture.heads.get(roomId);
       const graph = picture.graphs.get(roomId);
-      if (head !== undefined && graph !== undefined) await loadWanted({ database, stagedState }, graph, head);
+      if (head !== undefined && graph !== undefined) await loadWanted({ database, stagedState, recent }, graph, head);
     },
     decide(input, place) {
       const decision = decide({ picture, signer: { serverName, signingKey }, input, place });
@@ -69,10 +72,12 @@ export function createRoomProcessor(deps: RoomProcessorDeps): Processor<RoomInpu
     commit: commitBatch,
     forget(partition) {
       heads.forget(partition);
+      recent.forget();
       typing.forget(partition);
     },
     committed(accepted) {
       for (const { place, effects } of accepted) {
+        recent.note(effects, picture.graphs.get(effects.roomId));
         if (effects.typing !== undefined) typing.set(place, effects.typing);
         for (const { kind, pdu } of effects.events) {
           const hasLeft = kind !== 'outlier' && pdu.type === 'm.room.member' && pdu.state_key !== undefined && pdu.content.membership !== 'join';

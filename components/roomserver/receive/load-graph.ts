@@ -7,12 +7,14 @@ import type { Database, Reader, SqlRow } from '../../../pkg/storage/database.ts'
 import type { Answer } from '../../../schemas/log/room-input.ts';
 import type { StagedState } from '../../../schemas/ports/staged-state.ts';
 import type { NeedRow } from '../input/effects.ts';
+import type { EventCache } from './event-cache.ts';
 import { loadState } from '../input/load-state.ts';
 import type { RoomHead } from '../input/room-head.ts';
 import type { GraphEvent, GraphNeed, RoomGraph, StateNode } from './room-graph.ts';
 
 export interface GraphLoading {
   readonly database: Database;
+  readonly recent: Pick<EventCache, 'get' | 'put'>;
   readonly stagedState: Pick<StagedState, 'stateIds'>;
 }
 
@@ -24,18 +26,18 @@ interface EventSql extends SqlRow {
 const STATES_FIRST = 64;
 
 /** What the received events of a batch refer to, of all rooms with one statement. */
-export async function loadReceived(database: Database, graphs: ReadonlyMap<string, RoomGraph>, received: readonly { roomId: string; eventId: string; pdu: Pdu }[]): Promise<void> {
+export async function loadReceived(loading: Pick<GraphLoading, 'database' | 'recent'>, graphs: ReadonlyMap<string, RoomGraph>, received: readonly { roomId: string; eventId: string; pdu: Pdu }[]): Promise<void> {
   const wanted = new Map<string, Set<string>>([...graphs.keys()].map((roomId) => [roomId, new Set()]));
   for (const { roomId, eventId, pdu } of received) for (const referred of referredTo(eventId, pdu, roomId)) wanted.get(roomId)!.add(referred);
-  const found = await readGraphEvents(database, [...new Set([...wanted.values()].flatMap((ids) => [...ids]))]);
-  for (const [roomId, ids] of wanted) takeIn(graphs.get(roomId)!, ids, found);
+  await loadEvents(loading, [...wanted].map(([roomId, ids]) => ({ graph: graphs.get(roomId)!, ids })));
 }
 
 /** Fulfils and clears what the graph wants. */
-export async function loadWanted({ database, stagedState }: GraphLoading, graph: RoomGraph, head: RoomHead): Promise<void> {
+export async function loadWanted(loading: GraphLoading, graph: RoomGraph, head: RoomHead): Promise<void> {
+  const { database, stagedState } = loading;
   const { wants } = graph;
-  if (wants.events.size > 0) takeIn(graph, wants.events, await readGraphEvents(database, [...wants.events]));
-  if (wants.chains.size > 0) await loadChains(database, graph, [...wants.chains]);
+  if (wants.events.size > 0) await loadEvents(loading, [{ graph, ids: wants.events }]);
+  if (wants.chains.size > 0) await loadChains(loading, graph, [...wants.chains]);
   if (wants.state.size > 0) await loadState(database, [...wants.state.values()].map(([type, stateKey]) => ({ head, type, stateKey })));
   if (wants.trails) await loadStates(database, graph, head);
   if (wants.full) graph.full = await readFullState(database, graph.roomId);
@@ -55,8 +57,24 @@ function pduIn(bytes: Uint8Array): Pdu {
   return JSON.parse(Buffer.from(bytes).toString()) as Pdu;
 }
 
+/** From memory, or else from the tables with one statement. */
+async function loadEvents({ database, recent }: Pick<GraphLoading, 'database' | 'recent'>, wanted: readonly { graph: RoomGraph; ids: Iterable<string> }[]): Promise<void> {
+  const missing = wanted.map(({ graph, ids }) => ({ graph, ids: [...ids].filter((eventId) => !takeRecent(graph, recent, eventId)) }));
+  const found = await readGraphEvents(database, [...new Set(missing.flatMap(({ ids }) => ids))]);
+  for (const { event, bytes } of found.events.values()) recent.put(event, found.followed.has(event.eventId), bytes);
+  for (const { graph, ids } of missing) takeIn(graph, ids, found);
+}
+
+function takeRecent(graph: RoomGraph, recent: Pick<EventCache, 'get'>, eventId: string): boolean {
+  const cached = recent.get(eventId);
+  if (cached === undefined) return false;
+  if (cached.followed) graph.followed.add(eventId);
+  if (!graph.events.has(eventId)) graph.events.set(eventId, cached.event);
+  return true;
+}
+
 interface FoundEvents {
-  readonly events: ReadonlyMap<string, EventSql>;
+  readonly events: ReadonlyMap<string, { readonly event: GraphEvent; readonly bytes: number }>;
   readonly followed: ReadonlySet<string>;
 }
 
@@ -67,15 +85,14 @@ async function readGraphEvents(reader: Reader, eventIds: readonly string[]): Pro
   const followed = await reader.queryIn<{ prev_event_id: string }>(
     `SELECT DISTINCT x.prev_event_id FROM event_edges x JOIN events e ON e.event_id = x.event_id
      WHERE e.rejected = 0 AND e.soft_failed = 0 AND e.state_id IS NOT NULL AND x.prev_event_id IN (??)`, [], ids);
-  return { events: new Map(rows.map((row) => [row.event_id, row])), followed: new Set(followed.map((row) => row.prev_event_id)) };
+  return { events: new Map(rows.map((row) => [row.event_id, { event: graphEvent(row), bytes: row.json.byteLength }])), followed: new Set(followed.map((row) => row.prev_event_id)) };
 }
 
 /** What the batch itself has brought stays. */
 function takeIn(graph: RoomGraph, wanted: Iterable<string>, found: FoundEvents): void {
   for (const eventId of wanted) {
     if (found.followed.has(eventId)) graph.followed.add(eventId);
-    const row = found.events.get(eventId);
-    if (!graph.events.has(eventId)) graph.events.set(eventId, row === undefined ? null : graphEvent(row));
+    if (!graph.events.has(eventId)) graph.events.set(eventId, found.events.get(eventId)?.event ?? null);
   }
 }
 
@@ -87,12 +104,12 @@ function graphEvent(row: EventSql): GraphEvent {
 }
 
 /** The auth chains of the events, a generation at a time, from those that are known already on. */
-async function loadChains(reader: Reader, graph: RoomGraph, eventIds: readonly string[]): Promise<void> {
+async function loadChains(loading: GraphLoading, graph: RoomGraph, eventIds: readonly string[]): Promise<void> {
   const seen = new Set(eventIds);
   let generation = [...eventIds];
   while (generation.length > 0) {
     const missing = generation.filter((eventId) => !graph.events.has(eventId));
-    if (missing.length > 0) takeIn(graph, missing, await readGraphEvents(reader, missing));
+    if (missing.length > 0) await loadEvents(loading, [{ graph, ids: missing }]);
     const cited = generation.flatMap((eventId) => authEventIds(graph.events.get(eventId)?.pdu ?? { auth_events: [] }));
     generation = [...new Set(cited)].filter((eventId) => !seen.has(eventId));
     for (const eventId of generation) seen.add(eventId);

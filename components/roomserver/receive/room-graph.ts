@@ -3,7 +3,7 @@
  * find it lacking, and by the batch's own events as they are accepted. `decide` asks through `lookFor…` functions: what is not there yet is noted in `wants`, and the decision made again later.
  */
 import { slotOf, type Slot } from '../../../pkg/matrix/state-res/slot.ts';
-import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
+import { prevEventIds, type Pdu } from '../../../pkg/matrix/events/pdu.ts';
 import type { Answer } from '../../../schemas/log/room-input.ts';
 import type { NeedRow, NewEvent, NewState } from '../input/effects.ts';
 
@@ -91,12 +91,15 @@ export function lookForEvent(graph: RoomGraph, eventId: string): GraphEvent | nu
 export function addNewEvent(graph: RoomGraph, event: NewEvent): void {
   const known = graph.events.get(event.eventId);
   if (event.kind === 'outlier' && known !== undefined && known !== null) return;
-  const { eventId, pdu, stateId, orderKey } = event;
-  graph.events.set(eventId, {
-    eventId, roomId: graph.roomId, pdu, stateId, orderKey, rejected: event.verdict === 'rejected', softFailed: event.verdict === 'softFailed', redacted: known?.redacted === true,
-  });
+  graph.events.set(event.eventId, graphEventOf(graph.roomId, event, known ?? undefined));
   for (const state of event.states) graph.states.set(state.stateId, nodeOf(state));
-  if (event.kind !== 'outlier' && event.verdict === 'accepted') for (const prev of pdu.prev_events) graph.followed.add(prev);
+  if (event.kind !== 'outlier' && event.verdict === 'accepted') for (const prev of prevEventIds(event.pdu)) graph.followed.add(prev);
+}
+
+/** `known`: the same event, as it was known so far; redacted, it stays so. */
+export function graphEventOf(roomId: string, { eventId, pdu, stateId, orderKey, verdict }: NewEvent, known: GraphEvent | undefined): GraphEvent {
+  const redacted = known?.redacted === true;
+  return { eventId, roomId, pdu: redacted ? known.pdu : pdu, stateId, orderKey, rejected: verdict === 'rejected', softFailed: verdict === 'softFailed', redacted };
 }
 
 function nodeOf({ stateId, prevStateId, depth, steps }: NewState): StateNode {
