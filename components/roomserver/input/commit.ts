@@ -38,7 +38,7 @@ async function writeRooms(tx: Transaction, accepted: readonly AcceptedInput[]): 
   await tx.insertMany({
     into: 'rooms',
     columns: ['room_id', 'room_version', 'partition', 'creator', 'create_event_id', 'order_key', 'depth', 'state_id', 'state_depth', 'last_state_id', 'forward_extremities'],
-    rows: [...rooms.values()].map((room) => [room.roomId, room.roomVersion, room.partition, room.creator, room.createEventId, room.orderKey, room.depth,
+    rows: [...rooms.values()].map((room) => [room.roomId, room.roomVersion, room.partition, room.creator, room.createEventId, room.orderKey, storedDepth(room.depth),
       room.stateId, room.stateDepth, room.lastStateId, JSON.stringify(room.extremities)]),
     onConflict: `ON CONFLICT (room_id) DO UPDATE SET partition = excluded.partition, order_key = excluded.order_key, depth = excluded.depth,
       state_id = excluded.state_id, state_depth = excluded.state_depth, last_state_id = excluded.last_state_id, forward_extremities = excluded.forward_extremities`,
@@ -65,10 +65,15 @@ async function writeEvents(tx: Transaction, events: readonly PlacedEvent[]): Pro
 function eventRow({ roomId, partition, inputId, event }: PlacedEvent): SqlValue[] {
   const { pdu } = event;
   return [
-    event.eventId, roomId, event.orderKey, partition, event.sequence, pdu.type, pdu.state_key ?? null, pdu.sender, pdu.depth,
+    event.eventId, roomId, event.orderKey, partition, event.sequence, pdu.type, pdu.state_key ?? null, pdu.sender, storedDepth(pdu.depth),
     pdu.origin_server_ts, event.stateId, event.historyVisibility, event.redacts ?? null, event.verdict === 'rejected' ? 1 : 0, event.verdict === 'softFailed' ? 1 : 0,
     event.stateBeforeDiffers ? 1 : 0, event.relayOf, inputId, event.deviceId, event.txnId, event.bytes,
   ];
+}
+
+/** Up to room version 5 events may be deeper than a column takes; the event itself tells. */
+function storedDepth(depth: number): number {
+  return Math.min(depth, Number.MAX_SAFE_INTEGER);
 }
 
 /** Of events in their place: an outlier's edges come with its place. */

@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import { canonicalJson } from '../../../pkg/matrix/canonical-json/canonical-json.ts';
 import { eventIdOf } from '../../../pkg/matrix/events/event-id.ts';
 import { contentHashMatches } from '../../../pkg/matrix/events/hashes.ts';
-import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
+import { prevEventIds, type Pdu } from '../../../pkg/matrix/events/pdu.ts';
+import { ROOM_VERSIONS } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import { verifyEvent } from '../../../pkg/matrix/signing/sign-event.ts';
 import { ALICE, allRows, assertRefused, BOB, createRoomDriver, json, KEY, member, message, newRoom, SERVER, type RoomDriver } from '../../../test/kit/room-driver.ts';
 
@@ -16,7 +17,7 @@ async function withDriver(work: (driver: RoomDriver) => Promise<void>): Promise<
   }
 }
 
-for (const version of ['10', '11', '12']) {
+for (const version of ROOM_VERSIONS.map(({ id }) => id)) {
   test(`given a createRoom for version ${version}, when it is decided, then a linear, valid DAG comes out, one record an event`, () => withDriver(async (driver) => {
     const room = newRoom({ version, more: [{ type: 'm.room.name', stateKey: '', content: { name: 'Tea' } }, { type: 'm.room.member', stateKey: BOB, content: { membership: 'invite' } }] });
     assert.deepEqual(await driver.send(room.input), { ok: { room_id: room.roomId } });
@@ -28,7 +29,7 @@ for (const version of ['10', '11', '12']) {
       assert.equal(sequence, index + 1);
       assert.equal(event.orderKey, index + 1);
       assert.equal(pdu.depth, index + 1);
-      assert.deepEqual(pdu.prev_events, previous);
+      assert.deepEqual(prevEventIds(pdu), previous);
       assert.equal(eventIdOf(pdu, room.version), event.eventId);
       assert.ok(contentHashMatches(pdu, room.version));
       assert.ok(verifyEvent(pdu, room.version, { serverName: SERVER, keyId: KEY.keyId, publicKey: KEY.publicKey }));
@@ -72,7 +73,7 @@ const forgeries: [name: string, change: (pdu: Pdu) => unknown][] = [
   ['a fraction', (pdu) => ({ ...pdu, content: { ...pdu.content, pi: 3.14 } })],
   ['no object', () => [1]],
 ];
-for (const version of ['11', '12']) {
+for (const version of ['1', '11', '12']) {
   for (const [name, change] of forgeries) {
     test(`given a create event of version ${version} with ${name}, when a room is created with it, then it is refused`, () => withDriver(async (driver) => {
       const room = newRoom({ version });

@@ -7,6 +7,7 @@ import { eventIdOf } from '../../../pkg/matrix/events/event-id.ts';
 import { contentHashMatches } from '../../../pkg/matrix/events/hashes.ts';
 import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
 import { isLocalUser } from '../../../pkg/matrix/ids/user-id.ts';
+import { isEventIdOf } from '../../../pkg/matrix/ids/event-id.ts';
 import { isRoomIdOf, roomIdOfCreateEvent } from '../../../pkg/matrix/ids/room-id.ts';
 import { roomVersion, type RoomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import { verifyEvent } from '../../../pkg/matrix/signing/sign-event.ts';
@@ -16,6 +17,7 @@ import { DEFAULT_VISIBILITY } from './history-visibility.ts';
 import { makeEvent } from './make-event.ts';
 import { encodeEvent } from './outputs.ts';
 import { parseContent } from './parse-content.ts';
+import { noteReferences } from './references.ts';
 import { refused } from './refused.ts';
 import { advance, currentStateOf, headOf, rowAfter, rowOf, type RoomHead } from './room-head.ts';
 
@@ -54,6 +56,7 @@ export function decideCreateRoom(deciding: Deciding, create: CreateRoom, exists:
 
 function follow(head: RoomHead, event: NewEvent): void {
   advance(head, rowAfter(head, event, [event.eventId]), currentStateOf(event)?.steps ?? []);
+  noteReferences(head, [event]);
 }
 
 /** The create event that clientapi built and signed, checked like one from outside: it must be what `buildEvent` makes of it. */
@@ -65,6 +68,7 @@ function readCreateEvent({ input, place, signer }: Deciding, create: CreateRoom,
   try {
     const json = canonicalJson(pdu);
     const eventId = eventIdOf(pdu, version);
+    if (!isEventIdOf(version, eventId)) return { why: badCreate('has no event ID') };
     const roomId = version.roomIdFormat === 'create-hash' ? roomIdOfCreateEvent(eventId) : pdu.room_id;
     if (roomId !== input.roomId || !isRoomIdOf(version, input.roomId)) return { why: badCreate('is of another room') };
     if (checkSize({ pdu, eventId, json }) === 'too_large') return { why: refused(413, 'M_TOO_LARGE', 'The create event is larger than an event may be') };

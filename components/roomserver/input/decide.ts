@@ -1,6 +1,7 @@
 /** PURE. The verdict on one input, from the picture that `load` took. Nothing is changed here: an accepted decision's effects are played into the picture by `evolve.ts`. */
 import type { SendEvent } from '../../../schemas/log/room-input.ts';
 import { decideBeginning } from '../receive/begin-room.ts';
+import { prevEventIds } from '../../../pkg/matrix/events/pdu.ts';
 import { decideReceive } from '../receive/decide-receive.ts';
 import { decideAnswer } from '../remote/decide-answer.ts';
 import { decideInvite } from '../remote/decide-invite.ts';
@@ -76,5 +77,6 @@ function decideSendEvent(deciding: Deciding, head: RoomHead, send: SendEvent): R
 
 /** The event joins the branches that it follows. */
 function extremitiesAfter(head: RoomHead, { eventId, pdu }: NewEvent): string[] {
-  return [...head.extremities.filter((extremity) => !pdu.prev_events.includes(extremity)), eventId];
+  const prevs = prevEventIds(pdu);
+  return [...head.extremities.filter((extremity) => !prevs.includes(extremity)), eventId];
 }

@@ -5,6 +5,7 @@ import { addNewEvent } from '../receive/room-graph.ts';
 import { receiptRef } from '../storage/refs.ts';
 import type { NewEvent, Redaction, RoomEffects, RoomRow } from './effects.ts';
 import type { Picture } from './picture.ts';
+import { noteReferences } from './references.ts';
 import { advance, currentStateOf, headOf, setState, stateEntry, stateKeyOf, type RoomHead } from './room-head.ts';
 
 /** `made`: called with the head of a room that these effects create. */
@@ -29,6 +30,7 @@ function evolveRoom(picture: Picture, effects: RoomEffects, row: RoomRow, made: 
     made(head);
   }
   advance(head, row, effects.events.flatMap((event) => currentStateOf(event)?.steps ?? []));
+  noteReferences(head, effects.events);
   noteNews(picture, row.roomId, effects.events);
   for (const event of effects.events) if (picture.wanted.has(event.eventId)) noteEvent(picture, row.roomId, event);
   for (const redaction of effects.redactions) applyRedaction(picture, head, redaction);

@@ -3,10 +3,11 @@ import type { DraftEvent } from '../../../schemas/log/room-input.ts';
 import type { RejectedOutcome } from '../../../pkg/log/processor.ts';
 import { authTypesFor } from '../../../pkg/matrix/auth/auth-types.ts';
 import { authorize } from '../../../pkg/matrix/auth/authorize.ts';
-import { canonicalJson, CanonicalJsonError } from '../../../pkg/matrix/canonical-json/canonical-json.ts';
+import { CanonicalJsonError, tolerantJson } from '../../../pkg/matrix/canonical-json/canonical-json.ts';
 import { buildEvent, type BuiltEvent } from '../../../pkg/matrix/events/build-event.ts';
 import { checkSize } from '../../../pkg/matrix/events/check-size.ts';
 import type { EventDraft } from '../../../pkg/matrix/events/pdu.ts';
+import { referenceTo, type EventReference } from '../../../pkg/matrix/events/references.ts';
 import type { SigningKey } from '../../../pkg/matrix/signing/signing-key.ts';
 import { contentProblem } from './check-content.ts';
 import type { NewEvent, Redaction, NewState } from './effects.ts';
@@ -14,6 +15,7 @@ import { visibilityAt } from './history-visibility.ts';
 import { parseContent } from './parse-content.ts';
 import type { Picture } from './picture.ts';
 import { judgeRedaction } from './redaction.ts';
+import { prevReferences } from './references.ts';
 import { forbidden, refused } from './refused.ts';
 import { chooseAuthoriser, lookupIn } from './restricted-join.ts';
 import { membershipOf, stateEntry, type RoomHead } from './room-head.ts';
@@ -100,13 +102,13 @@ function finish(wish: EventWish, draft: EventDraft, built: BuiltEvent): MadeEven
 }
 
 function build({ head, signer, originServerTs }: EventWish, draft: EventDraft): BuiltEvent {
-  const authEvents: string[] = [];
+  const authEvents: EventReference[] = [];
   for (const [type, stateKey] of authTypesFor(draft, head.version)) {
     const entry = stateEntry(head, type, stateKey);
-    if (entry !== undefined) authEvents.push(entry.eventId);
+    if (entry !== undefined) authEvents.push(referenceTo(entry, head.version));
   }
   return buildEvent({
-    version: head.version, draft, roomId: head.roomId, prevEvents: head.extremities.slice(-PREV_EVENTS_MAX), authEvents, depth: head.depth + 1, originServerTs,
+    version: head.version, draft, roomId: head.roomId, prevEvents: prevReferences(head, PREV_EVENTS_MAX), authEvents, depth: head.depth + 1, originServerTs,
     serverName: signer.serverName, signingKey: signer.signingKey,
   });
 }
@@ -148,7 +150,7 @@ function withoutAuthoriser(content: Content): Content {
 }
 
 function isSameContent(before: Content, content: Content, isMembership: boolean): boolean {
-  return canonicalJson(isMembership ? withoutAuthoriser(before) : before) === canonicalJson(content);
+  return tolerantJson(isMembership ? withoutAuthoriser(before) : before) === tolerantJson(content);
 }
 
 function no(why: RejectedOutcome): MadeEvent {

@@ -1,7 +1,7 @@
 /** PURE. Redactions (spec: rooms/, "Handling redactions"; client-server, "Redactions"). */
 import type { RejectedOutcome } from '../../../pkg/log/processor.ts';
 import { actionPower, roomPower, userPower } from '../../../pkg/matrix/auth/power-levels.ts';
-import { canonicalJson } from '../../../pkg/matrix/canonical-json/canonical-json.ts';
+import { eventText } from '../../../pkg/matrix/events/event-text.ts';
 import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
 import { redact } from '../../../pkg/matrix/events/redact.ts';
 import type { Redaction } from './effects.ts';
@@ -29,5 +29,5 @@ export function judgeRedaction(picture: Picture, head: RoomHead, by: { eventId: 
   }
   if (target.redacted) return { kind: 'granted', redaction: undefined };
   const pdu = JSON.parse(Buffer.from(target.bytes).toString()) as Pdu;
-  return { kind: 'granted', redaction: { eventId: by.redacts, redactedBy: by.eventId, bytes: Buffer.from(canonicalJson(redact(pdu, head.version))) } };
+  return { kind: 'granted', redaction: { eventId: by.redacts, redactedBy: by.eventId, bytes: Buffer.from(eventText(redact(pdu, head.version), head.version)) } };
 }

@@ -2,6 +2,7 @@
  * The head of a room in the owner's memory: what the next event follows and stands on. Its state is loaded key by key, as inputs ask for it; a room that was made here
  * is known completely.
  */
+import type { EventReference } from '../../../pkg/matrix/events/references.ts';
 import type { RoomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import type { NewEvent, NewState, RoomRow, StateEntry, StateStep } from './effects.ts';
 
@@ -19,6 +20,8 @@ export interface RoomHead {
   stateDepth: number;
   lastStateId: number;
   extremities: readonly string[];
+  /** By event ID: how new events name the extremities, where their IDs are not enough (`references.ts`). */
+  readonly references: Map<string, EventReference>;
   /** By `stateKeyOf`; null: known to be absent. */
   readonly state: Map<string, StateEntry | null>;
   /** Every key that has a value is in `state`. */
@@ -38,7 +41,7 @@ export function headOf(row: RoomRow, version: RoomVersion, complete: boolean): R
   return {
     roomId: row.roomId, version, partition: row.partition, creator: row.creator, createEventId: row.createEventId,
     orderKey: row.orderKey, depth: row.depth, stateId: row.stateId, stateDepth: row.stateDepth, lastStateId: row.lastStateId, extremities: row.extremities,
-    state: new Map(), complete, bytes: HEAD_BYTES,
+    references: new Map(), state: new Map(), complete, bytes: HEAD_BYTES,
   };
 }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
+import { ROOM_VERSIONS } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import {
   ALICE, allRows, assertRefused, BOB, CAROL, createRoomDriver, eventIdIn, input, json, member, message, newRoom, redaction, SERVER, state, type RoomDriver, type RoomWish,
 } from '../../../test/kit/room-driver.ts';
@@ -134,16 +135,16 @@ test('a change of the history visibility shows in the records: its own has the m
   assert.equal(last(driver).event.historyVisibility, 'world_readable');
 }));
 
-for (const version of ['10', '11', '12']) {
+for (const { id: version, redactsInContent, redactionAuthorised } of ROOM_VERSIONS) {
   test(`redactions in version ${version}`, () => withRoom({ version }, async (driver, roomId) => {
     const [mine, hers] = (await driver.batch([message(roomId, BOB, 'mine'), message(roomId, ALICE, 'hers')])).map(eventIdIn) as [string, string];
     assertRefused(await driver.send(redaction(roomId, BOB, hers)), 403, 'M_FORBIDDEN');
-    assertRefused(await driver.send(redaction(roomId, BOB, '$unknown')), 404, 'M_NOT_FOUND');
+    assertRefused(await driver.send(redaction(roomId, BOB, redactionAuthorised ? `$unknown:${SERVER}` : '$unknown')), 404, 'M_NOT_FOUND');
     assertRefused(await driver.send(redaction(roomId, ALICE, driver.outputs[0]!.output.event!.eventId)), 403, 'M_FORBIDDEN');
     const redactionId = eventIdIn(await driver.send(redaction(roomId, BOB, mine)));
     const { event, pdu } = last(driver);
     assert.equal(event.redacts, mine);
-    assert.equal(version === '10' ? pdu.redacts : pdu.content['redacts'], mine);
+    assert.equal(redactsInContent ? pdu.content['redacts'] : pdu.redacts, mine);
     const rows = await driver.database.query<{ json: Uint8Array; redacted_by: string }>('SELECT json, redacted_by FROM events WHERE event_id = ?', [mine]);
     assert.deepEqual((JSON.parse(Buffer.from(rows[0]!.json).toString()) as Pdu).content, {});
     assert.equal(rows[0]!.redacted_by, redactionId);

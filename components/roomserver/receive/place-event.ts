@@ -4,8 +4,8 @@
  */
 import { mayRedact } from '../../../pkg/matrix/auth/may-redact.ts';
 import { roomPower } from '../../../pkg/matrix/auth/power-levels.ts';
-import { canonicalJson } from '../../../pkg/matrix/canonical-json/canonical-json.ts';
 import { checkAuthorisation, type AuthorisationOutcome } from '../../../pkg/matrix/events/check-received.ts';
+import { eventText } from '../../../pkg/matrix/events/event-text.ts';
 import { prevEventIds, redactsOf, type Pdu } from '../../../pkg/matrix/events/pdu.ts';
 import { redact } from '../../../pkg/matrix/events/redact.ts';
 import { slotOf } from '../../../pkg/matrix/state-res/slot.ts';
@@ -43,10 +43,12 @@ export type Placement =
  * 1 known already · 2 previous events · 3 the state before it · 4 auth events, state before, current state (the spec's 4 to 6) · 5 the state after it · 6 forward extremities and the current
  * state · 7 redactions.
  */
-export function placeEvent(at: GraphAt, arrival: Arrival): Placement {
+export function placeEvent(at: GraphAt, arriving: Arrival): Placement {
   const { graph } = at;
-  // 1.
-  const known = lookForEvent(graph, arrival.eventId);
+  // 1. Where servers name their events themselves, one may give the same name twice: it is that of the first event that was heard of.
+  const known = lookForEvent(graph, arriving.eventId);
+  if (known && known.roomId !== at.head.roomId) return { kind: 'known', verdict: 'rejected' };
+  const arrival = known ? asKnown(at, arriving, known.pdu) : arriving;
   if (known && known.stateId !== null) return { kind: 'known', verdict: known.rejected ? 'rejected' : known.softFailed ? 'softFailed' : 'accepted' };
   // 2.
   const prevs = prevEventIds(arrival.pdu);
@@ -64,6 +66,11 @@ export function placeEvent(at: GraphAt, arrival: Arrival): Placement {
   // A state that another server has told may let an event in, as far as the current state does, too. It puts none out for good: it may be a lie, and others judge by what is rejected.
   if (arrival.stateBefore !== undefined && outcome.outcome === 'rejected' && outcome.step === 5) return { kind: 'missing', prev: prevs, auth: [] };
   return settle(at, { arrival, states, before, outcome });
+}
+
+/** In its place an event is what it was as an outlier. */
+function asKnown({ head: { version } }: GraphAt, arrival: Arrival, pdu: Pdu): Arrival {
+  return version.eventIdFormat === 'opaque' ? { ...arrival, pdu, bytes: Buffer.from(eventText(pdu, version)) } : arrival;
 }
 
 function isPlaced({ graph, head }: GraphAt, eventId: string): boolean {
@@ -159,7 +166,7 @@ function redactionBy(at: GraphAt, { eventId, pdu }: Arrival, before: Overlay): R
   if (redacts === undefined) return undefined;
   const target = lookForEvent(graph, redacts);
   if (!target || target.roomId !== head.roomId || target.redacted || target.pdu.type === 'm.room.create') return undefined;
-  if (!mayRedact(pdu, target.pdu, roomPower(lookupAt(at, before), head.version))) return undefined;
-  return { eventId: redacts, redactedBy: eventId, bytes: Buffer.from(canonicalJson(redact(target.pdu, head.version))) };
+  if (!mayRedact(pdu, target.pdu, { power: roomPower(lookupAt(at, before), head.version), version: head.version })) return undefined;
+  return { eventId: redacts, redactedBy: eventId, bytes: Buffer.from(eventText(redact(target.pdu, head.version), head.version)) };
 }
 

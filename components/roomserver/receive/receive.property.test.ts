@@ -83,7 +83,7 @@ function foldedOutputs({ outputs }: RoomDriver, roomId: string): string[] {
   return [...state.values()];
 }
 
-for (const version of ['10', '11', '12']) {
+for (const version of ['1', '2', '10', '11', '12']) {
   test(`rooms of version ${version}`, async () => {
     const sizes = fc.array(fc.integer({ min: 1, max: 6 }), { minLength: 1, maxLength: 6 });
     const details = await fc.check(fc.asyncProperty(randomRoom(version).filter((dag) => !redactsKeys(dag)), fc.array(fc.nat(100), { minLength: 1, maxLength: 20 }), sizes, receiveAndCheck), { numRuns: 60, endOnFailure: true });

@@ -1,5 +1,6 @@
 /** PURE. Users who join or leave a room that this server is not in: another server helps (spec: server-server, "Joining Rooms", "Leaving Rooms"). */
 import { canonicalJson, CanonicalJsonError } from '../../../pkg/matrix/canonical-json/canonical-json.ts';
+import { eventText } from '../../../pkg/matrix/events/event-text.ts';
 import { domainOf } from '../../../pkg/matrix/ids/domain-of.ts';
 import { isServerName } from '../../../pkg/matrix/ids/server-name.ts';
 import { roomVersion, DEFAULT_ROOM_VERSION } from '../../../pkg/matrix/room-versions/room-versions.ts';
@@ -89,7 +90,7 @@ function outsideOf({ picture: { remote }, input }: Deciding, head: RoomHead | un
   const entry = head && stateEntry(head, 'm.room.member', userId);
   const membership = entry?.pdu.content.membership;
   if (head === undefined || entry === undefined || (membership !== 'invite' && membership !== 'knock')) return undefined;
-  return { membership, eventId: entry.eventId, sender: entry.pdu.sender, roomVersion: head.version.id, bytes: Buffer.from(canonicalJson(entry.pdu)) };
+  return { membership, eventId: entry.eventId, sender: entry.pdu.sender, roomVersion: head.version.id, bytes: Buffer.from(eventText(entry.pdu, head.version)) };
 }
 
 function decideJoin(wish: OwnMembership): RoomDecision | undefined {

@@ -35,7 +35,7 @@ export function finishJoin(wish: OwnMembership, needId: string, answer: Answer):
   const bad = (what: string): RoomDecision => giveUp(deciding, needId, badAnswer(what));
   const version = roomVersion(answer.roomVersion);
   if (version === undefined) return bad(`room version ${answer.roomVersion} is not one that this server runs`);
-  const member = readAnsweredMember(answer, { roomId: input.roomId, userId: send.sender, membership: 'join' });
+  const member = readAnsweredMember(answer, { roomId: input.roomId, version, userId: send.sender, membership: 'join' });
   if ('problem' in member) return bad(member.problem);
   const { pdu, bytes } = member;
   if (eventIdOf(pdu, version) !== answer.eventId) return bad('the event is not the one that it is called');
@@ -44,6 +44,7 @@ export function finishJoin(wish: OwnMembership, needId: string, answer: Answer):
   const entry = (type: string, stateKey: string) => landing.state.get(stateRef(input.roomId, type, stateKey));
   const create = entry('m.room.create', '');
   if (!landing.isImported || create === undefined) return bad('the state of the room has no create event');
+  if ((create.pdu.content['room_version'] ?? '1') !== version.id) return bad('the room is of another version');
   const lookup: StateLookup = (type, stateKey) => entry(type, stateKey)?.pdu;
   const verdict = authorize({ event: pdu, version, state: lookup, roomId: input.roomId });
   if (!verdict.allowed) return bad(`the join is not allowed in the state of the room: ${verdict.reason}`);

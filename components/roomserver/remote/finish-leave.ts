@@ -1,9 +1,10 @@
 /** PURE. The end of a membership in a room that this server is not in. */
-import { canonicalJson } from '../../../pkg/matrix/canonical-json/canonical-json.ts';
+import { must } from '../../../pkg/assert/assert.ts';
 import { buildEvent } from '../../../pkg/matrix/events/build-event.ts';
 import { eventIdOf } from '../../../pkg/matrix/events/event-id.ts';
-import { authEventIds, type Pdu } from '../../../pkg/matrix/events/pdu.ts';
-import { knownRoomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
+import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
+import { referenceTo } from '../../../pkg/matrix/events/references.ts';
+import { roomVersion, type RoomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import { headerOf, NO_EFFECTS, type RoomDecision } from '../input/decision.ts';
 import type { OutsideRow } from '../input/effects.ts';
 import type { OwnMembership } from './own-membership.ts';
@@ -22,9 +23,9 @@ export function leftAlready({ eventId }: OutsideMember): RoomDecision {
 export function finishLeave(wish: OwnMembership, outside: OutsideMember, need: RemoteNeed): RoomDecision {
   const { deciding: { input }, send } = wish;
   const answer = need.answer!;
-  const member = readAnsweredMember(answer, { roomId: input.roomId, userId: send.sender, membership: 'leave' });
-  const version = knownRoomVersion(outside.roomVersion);
-  if ('problem' in member || version === undefined || eventIdOf(member.pdu, version) !== answer.eventId) return leaveAlone(wish, outside, need.needId);
+  const version = versionOf(outside);
+  const member = readAnsweredMember(answer, { roomId: input.roomId, version, userId: send.sender, membership: 'leave' });
+  if ('problem' in member || eventIdOf(member.pdu, version) !== answer.eventId) return leaveAlone(wish, outside, need.needId);
   return left(wish, outside, { eventId: answer.eventId, bytes: member.bytes, needId: need.needId });
 }
 
@@ -32,12 +33,19 @@ export function finishLeave(wish: OwnMembership, outside: OutsideMember, need: R
 export function leaveAlone(wish: OwnMembership, outside: OutsideMember, needId: string | undefined): RoomDecision {
   const { deciding: { input, signer }, send, content } = wish;
   const before = JSON.parse(Buffer.from(outside.bytes).toString()) as Pdu;
+  const version = versionOf(outside);
+  const reference = referenceTo({ eventId: outside.eventId, pdu: before }, version);
   const built = buildEvent({
-    version: knownRoomVersion(outside.roomVersion)!, draft: { type: 'm.room.member', sender: send.sender, state_key: send.sender, content }, roomId: input.roomId,
-    prevEvents: [outside.eventId], authEvents: [...authEventIds(before), outside.eventId], depth: before.depth + 1, originServerTs: input.originServerTs,
+    version, draft: { type: 'm.room.member', sender: send.sender, state_key: send.sender, content }, roomId: input.roomId,
+    prevEvents: [reference], authEvents: [...before.auth_events, reference], depth: before.depth + 1, originServerTs: input.originServerTs,
     serverName: signer.serverName, signingKey: signer.signingKey,
   });
-  return left(wish, outside, { eventId: built.eventId, bytes: Buffer.from(canonicalJson(built.pdu)), needId });
+  return left(wish, outside, { eventId: built.eventId, bytes: Buffer.from(built.json), needId });
+}
+
+/** What is told of rooms of versions that this server does not run is not kept. */
+function versionOf({ roomVersion: id }: OutsideMember): RoomVersion {
+  return must(roomVersion(id), `room version ${id}`);
 }
 
 function left({ deciding: { input, place }, send }: OwnMembership, { roomVersion }: OutsideMember, leave: { eventId: string; bytes: Uint8Array; needId: string | undefined }): RoomDecision {

@@ -2,8 +2,8 @@
  * PURE. A slice of a state that another server gave. Each event is checked by its auth events (spec: server-server, "Checks performed on receipt of a PDU", 4), which come before it, and is
  * known from then on; what is rejected is in no state. For a join the slice becomes part of the room's current state, which nobody sees before the join itself.
  */
-import { canonicalJson } from '../../../pkg/matrix/canonical-json/canonical-json.ts';
 import { checkAuthorisation } from '../../../pkg/matrix/events/check-received.ts';
+import { eventText } from '../../../pkg/matrix/events/event-text.ts';
 import type { AuthEvent } from '../../../pkg/matrix/auth/check-auth-events.ts';
 import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
 import { roomIdOfCreateEvent } from '../../../pkg/matrix/ids/room-id.ts';
@@ -103,14 +103,14 @@ function becomeCurrent({ input, place }: Deciding, { slice, version, judged, eve
   return {
     kind: 'accepted',
     effects: { inputId: input.inputId, roomId: input.roomId, events, redactions: [], ...(isTold && { stateImport: { reset, sequence: place.nextSequence, state } }) },
-    outputs: isTold ? [encodeSlice(headerOf(input, version.id), { reset, state, pdus: members.map(bytesOf) })] : [],
+    outputs: isTold ? [encodeSlice(headerOf(input, version.id), { reset, state, pdus: members.map((member) => bytesOf(member, version)) })] : [],
     result: {},
   };
 }
 
 /** As it is stored: an event that was known here may have been redacted since. */
-function bytesOf({ staged, pdu, isKnown }: Judged): Uint8Array {
-  return isKnown ? Buffer.from(canonicalJson(pdu)) : staged.pdu;
+function bytesOf({ staged, pdu, isKnown }: Judged, version: RoomVersion): Uint8Array {
+  return isKnown ? Buffer.from(eventText(pdu, version)) : staged.pdu;
 }
 
 /** A state has one event under a key, whatever it was told to be. */

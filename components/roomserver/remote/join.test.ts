@@ -4,7 +4,8 @@ import { test } from 'node:test';
 import type { Answer } from '../../../schemas/log/room-input.ts';
 import type { RoomOutput } from '../../../schemas/log/room-output.ts';
 import { roomOutputCodec } from '../../../pkg/log/codec.ts';
-import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
+import { prevEventIds, type Pdu } from '../../../pkg/matrix/events/pdu.ts';
+import { ROOM_VERSIONS } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import { START_MS } from '../../../test/kit/room-driver.ts';
 import { startRoom } from '../../../test/kit/random-room.ts';
 import { bytesOf } from '../../../test/kit/received-room.ts';
@@ -33,7 +34,7 @@ function idIn(result: unknown): string {
   return (result as { event_id: string }).event_id;
 }
 
-for (const version of ['10', '11', '12']) {
+for (const { id: version } of ROOM_VERSIONS) {
   test(`a room of version ${version} is joined: its state comes in slices, then the join on top, and the room goes on from there`, async (context) => {
     const world = await createRemoteWorld(context);
     const dag = startRoom(version);
@@ -64,7 +65,7 @@ for (const version of ['10', '11', '12']) {
 
     const sent = idIn(await world.message(dag.roomId, DAVE));
     const [stored] = await roomQuery(world.database).eventsById([sent]);
-    assert.deepEqual([(JSON.parse(Buffer.from(stored!.pdu).toString()) as Pdu).prev_events, stored!.orderKey], [[join.eventId], 2]);
+    assert.deepEqual([prevEventIds(JSON.parse(Buffer.from(stored!.pdu).toString()) as Pdu), stored!.orderKey], [[join.eventId], 2]);
     assert.deepEqual(idIn(await world.member(dag.roomId, 'join', { sender: ERIN })).startsWith('$'), true);
   });
 }

@@ -147,6 +147,7 @@ async function readAuthEvents(database: Database, facts: RemoteFacts, { roomId, 
     'SELECT event_id, room_id, json, rejected FROM events WHERE event_id IN (??)', [], eventIds.filter(isStorable));
   for (const eventId of eventIds) facts.events.set(eventId, null);
   for (const row of rows) {
-    if (row.room_id === roomId) facts.events.set(row.event_id, { event: JSON.parse(Buffer.from(row.json).toString()) as Pdu, rejected: row.rejected === 1 });
+    // An ID that an event of another room has (servers name their events themselves in versions 1 and 2) is no name for one of this room.
+    facts.events.set(row.event_id, { event: JSON.parse(Buffer.from(row.json).toString()) as Pdu, rejected: row.rejected === 1 || row.room_id !== roomId });
   }
 }

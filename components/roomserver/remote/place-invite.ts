@@ -1,5 +1,5 @@
 /** PURE. An invite that comes back signed by the invited user's server: it takes its place in the graph, where the room has gone on meanwhile. */
-import { canonicalJson } from '../../../pkg/matrix/canonical-json/canonical-json.ts';
+import { eventText } from '../../../pkg/matrix/events/event-text.ts';
 import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
 import { domainOf } from '../../../pkg/matrix/ids/domain-of.ts';
 import type { Answer, SendEvent } from '../../../schemas/log/room-input.ts';
@@ -27,7 +27,7 @@ export function placeInvite({ deciding, head, send, need, answer }: Signed): Roo
   const pdu = withSignature(need, answer, domainOf(send.event.stateKey!));
   if (pdu === undefined) return giveUp(deciding, need.needId, badAnswer('the invite is not signed'));
   const placement = placeEvent(graphAt(picture, head), {
-    eventId: need.eventId, pdu, bytes: Buffer.from(canonicalJson(pdu)), kind: 'received', sequence: place.nextSequence, relayOf: '', deviceId: send.deviceId, txnId: send.txnId,
+    eventId: need.eventId, pdu, bytes: Buffer.from(eventText(pdu, head.version)), kind: 'received', sequence: place.nextSequence, relayOf: '', deviceId: send.deviceId, txnId: send.txnId,
   });
   if (placement.kind === 'lacking') return { kind: 'lacking' };
   if (placement.kind === 'missing') throw new Error(`an invite of this server follows ${[...placement.prev, ...placement.auth].join(' ')}, which it does not know`);

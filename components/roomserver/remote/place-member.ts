@@ -15,7 +15,7 @@ import { readAnsweredMember } from './read-answer.ts';
 
 export function placeMember({ deciding, send, membership }: OwnMembership, { head, needId, answer }: { head: RoomHead; needId: string; answer: Answer }): RoomDecision {
   const { picture, input, place } = deciding;
-  const member = readAnsweredMember(answer, { roomId: input.roomId, userId: send.sender, membership });
+  const member = readAnsweredMember(answer, { roomId: input.roomId, version: head.version, userId: send.sender, membership });
   if ('problem' in member) return giveUp(deciding, needId, badAnswer(member.problem));
   if (eventIdOf(member.pdu, head.version) !== answer.eventId) return giveUp(deciding, needId, badAnswer('the event is not the one that it is called'));
   const at = graphAt(picture, head);

@@ -1,5 +1,5 @@
 /** What an invited server and its user are told of a room (spec: client-server, "Stripped state"; server-server, PUT /invite: whole events in the room version's format). */
-import { canonicalJson } from '../../../pkg/matrix/canonical-json/canonical-json.ts';
+import { eventText } from '../../../pkg/matrix/events/event-text.ts';
 import { stateEntry, type RoomHead } from '../input/room-head.ts';
 
 const TYPES = ['m.room.create', 'm.room.join_rules', 'm.room.canonical_alias', 'm.room.name', 'm.room.avatar', 'm.room.topic', 'm.room.encryption'];
@@ -12,5 +12,5 @@ export function strippedKeys(inviter: string): (readonly [type: string, stateKey
 /** JSON list of those that the room has. The head must hold the keys. */
 export function strippedState(head: RoomHead, inviter: string): Uint8Array {
   const pdus = strippedKeys(inviter).flatMap(([type, stateKey]) => stateEntry(head, type, stateKey)?.pdu ?? []);
-  return Buffer.from(`[${pdus.map((pdu) => canonicalJson(pdu)).join(',')}]`);
+  return Buffer.from(`[${pdus.map((pdu) => eventText(pdu, head.version)).join(',')}]`);
 }

@@ -125,7 +125,7 @@ const V12: RoomVersion = {
 export const KNOWN_ROOM_VERSIONS: readonly RoomVersion[] = [V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11, V12];
 
 /** Every version that this server can run, oldest first. */
-export const ROOM_VERSIONS: readonly RoomVersion[] = [V10, V11, V12];
+export const ROOM_VERSIONS: readonly RoomVersion[] = KNOWN_ROOM_VERSIONS;
 
 /** What the spec tells servers to create rooms with. */
 export const DEFAULT_ROOM_VERSION = '12';
