@@ -77,4 +77,6 @@ export interface Migration {
   readonly name: string;
   /** Statements in the one SQL text, run in one transaction. */
   readonly statements: readonly string[];
+  /** What has to be computed for rows that there are already, after the statements and in the same transaction. Like these, it goes by the tables as this step leaves them. */
+  readonly fill?: (tx: Transaction) => Promise<void>;
 }

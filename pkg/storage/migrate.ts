@@ -38,13 +38,12 @@ async function takeLock(tx: Transaction & { liftTimeouts?(): Promise<void> }): P
 }
 
 async function apply(tx: Transaction, component: string, migration: Migration): Promise<void> {
-  for (const statement of migration.statements) {
-    try {
-      await tx.run(statement);
-    } catch (cause) {
-      const kind = cause instanceof StorageError ? cause.kind : 'bug';
-      throw new StorageError(kind, `migration ${label(component, migration)} failed: ${(cause as Error).message}`, { cause });
-    }
+  try {
+    for (const statement of migration.statements) await tx.run(statement);
+    await migration.fill?.(tx);
+  } catch (cause) {
+    const kind = cause instanceof StorageError ? cause.kind : 'bug';
+    throw new StorageError(kind, `migration ${label(component, migration)} failed: ${(cause as Error).message}`, { cause });
   }
 }
 

@@ -1,6 +1,8 @@
 /** Writes the rows of a batch: one multi-row statement a table, however many inputs. */
 import type { SqlValue, Transaction } from '../../../pkg/storage/database.ts';
-import { prevEventIds } from '../../../pkg/matrix/events/pdu.ts';
+import { isState, prevEventIds } from '../../../pkg/matrix/events/pdu.ts';
+import type { Position } from '../../../pkg/matrix/state-res/chain-cover.ts';
+import { placeInChains, unchained } from '../storage/auth-chains.ts';
 import { receiptRef } from '../storage/refs.ts';
 import { writeNeeds, writeOutsideMemberships } from './commit-needs.ts';
 import { writeStates } from './commit-states.ts';
@@ -18,8 +20,9 @@ export async function commitBatch(tx: Transaction, accepted: readonly AcceptedIn
   const events = accepted.flatMap(({ place, effects }) => effects.events.map((event): PlacedEvent => ({
     roomId: effects.roomId, partition: place.partition, inputId: effects.inputId, event,
   })));
+  const chained = await placeInChains(tx, events.filter(({ event }) => isState(event.pdu)).map(({ event: { eventId, pdu }, ...of }) => unchained(eventId, pdu, of)));
   await Promise.all([
-    writeRooms(tx, accepted), writeEvents(tx, events), writeEdges(tx, events), writeStates(tx, accepted), writeReceipts(tx, accepted), writeNeeds(tx, accepted),
+    writeRooms(tx, accepted), writeEvents(tx, events, chained), writeEdges(tx, events), writeStates(tx, accepted), writeReceipts(tx, accepted), writeNeeds(tx, accepted),
     writeOutsideMemberships(tx, accepted),
   ]);
   // The redacted event may be one of the batch.
@@ -46,7 +49,7 @@ async function writeRooms(tx: Transaction, accepted: readonly AcceptedInput[]): 
 }
 
 const EVENT_COLUMNS = ['event_id', 'room_id', 'order_key', 'partition', 'sequence', 'type', 'state_key', 'sender', 'depth', 'origin_server_ts', 'state_id',
-  'history_visibility', 'redacts', 'rejected', 'soft_failed', 'state_before_differs', 'relay_of', 'input_id', 'device_id', 'txn_id', 'json'];
+  'history_visibility', 'redacts', 'rejected', 'soft_failed', 'state_before_differs', 'relay_of', 'input_id', 'device_id', 'txn_id', 'auth_chain', 'auth_seq', 'json'];
 
 /** An event that was known as an outlier finds its place; what was made of it by then (a redaction) stays. */
 const FINDS_PLACE = `ON CONFLICT (event_id) DO UPDATE SET order_key = excluded.order_key, partition = excluded.partition, sequence = excluded.sequence, state_id = excluded.state_id,
@@ -54,20 +57,21 @@ const FINDS_PLACE = `ON CONFLICT (event_id) DO UPDATE SET order_key = excluded.o
   state_before_differs = excluded.state_before_differs, relay_of = excluded.relay_of, input_id = excluded.input_id WHERE events.state_id IS NULL`;
 
 /** Outliers first: one of them may find its place in the same batch. */
-async function writeEvents(tx: Transaction, events: readonly PlacedEvent[]): Promise<void> {
+async function writeEvents(tx: Transaction, events: readonly PlacedEvent[], chained: ReadonlyMap<string, Position>): Promise<void> {
   const conflicts = [['outlier', 'ON CONFLICT (event_id) DO NOTHING'], ['local', undefined], ['received', FINDS_PLACE]] as const;
   for (const [kind, onConflict] of conflicts) {
-    const rows = events.filter(({ event }) => event.kind === kind).map(eventRow);
+    const rows = events.filter(({ event }) => event.kind === kind).map((event) => eventRow(event, chained.get(event.event.eventId)));
     if (rows.length > 0) await tx.insertMany({ into: 'events', columns: EVENT_COLUMNS, rows, ...(onConflict !== undefined && { onConflict }) });
   }
 }
 
-function eventRow({ roomId, partition, inputId, event }: PlacedEvent): SqlValue[] {
+function eventRow({ roomId, partition, inputId, event }: PlacedEvent, place: Position | undefined): SqlValue[] {
   const { pdu } = event;
   return [
     event.eventId, roomId, event.orderKey, partition, event.sequence, pdu.type, pdu.state_key ?? null, pdu.sender, storedDepth(pdu.depth),
     pdu.origin_server_ts, event.stateId, event.historyVisibility, event.redacts ?? null, event.verdict === 'rejected' ? 1 : 0, event.verdict === 'softFailed' ? 1 : 0,
-    event.stateBeforeDiffers ? 1 : 0, event.relayOf, inputId, event.deviceId, event.txnId, event.bytes,
+    event.stateBeforeDiffers ? 1 : 0, event.relayOf, inputId, event.deviceId, event.txnId, place?.chain ?? null, place?.seq ?? null,
+    event.bytes,
   ];
 }
 

@@ -1,4 +1,4 @@
-/** Reads what decisions have found lacking of a room's graph. One round may ask for all kinds at once; each is one statement, or one for each generation of an auth chain. */
+/** Reads what decisions have found lacking of a room's graph. One round may ask for all kinds at once; each is one statement. What it wants of auth chains is read by `load-cover.ts`. */
 import { roomInputCodec } from '../../../pkg/log/codec.ts';
 import { authEventIds, prevEventIds, type Pdu } from '../../../pkg/matrix/events/pdu.ts';
 import { createEventIdOfRoom } from '../../../pkg/matrix/ids/room-id.ts';
@@ -10,6 +10,8 @@ import type { NeedRow } from '../input/effects.ts';
 import type { EventCache } from './event-cache.ts';
 import { loadState } from '../input/load-state.ts';
 import type { RoomHead } from '../input/room-head.ts';
+import { loadCover } from './load-cover.ts';
+import { isCoverLacking } from './room-cover.ts';
 import type { GraphEvent, GraphNeed, RoomGraph, StateNode } from './room-graph.ts';
 
 export interface GraphLoading {
@@ -37,13 +39,13 @@ export async function loadWanted(loading: GraphLoading, graph: RoomGraph, head: 
   const { database, stagedState } = loading;
   const { wants } = graph;
   if (wants.events.size > 0) await loadEvents(loading, [{ graph, ids: wants.events }]);
-  if (wants.chains.size > 0) await loadChains(loading, graph, [...wants.chains]);
+  if (isCoverLacking(graph.cover)) await loadCover({ reader: database, graph, loadEvents: (ids) => loadEvents(loading, [{ graph, ids }]) });
   if (wants.state.size > 0) await loadState(database, [...wants.state.values()].map(([type, stateKey]) => ({ head, type, stateKey })));
   if (wants.trails) await loadStates(database, graph, head);
   if (wants.full) graph.full = await readFullState(database, graph.roomId);
   if (wants.needs.size > 0) await loadNeeds(database, graph, [...wants.needs]);
   for (const stageId of wants.stages) graph.stages.set(stageId, await readStage(database, await stagedState.stateIds(stageId)));
-  for (const set of [wants.events, wants.chains, wants.state, wants.needs, wants.stages]) set.clear();
+  for (const set of [wants.events, wants.state, wants.needs, wants.stages]) set.clear();
   wants.trails = false;
   wants.full = false;
 }
@@ -101,21 +103,6 @@ function graphEvent(row: EventSql): GraphEvent {
     eventId: row.event_id, roomId: row.room_id, pdu: pduIn(row.json), stateId: row.state_id, rejected: row.rejected === 1, softFailed: row.soft_failed === 1,
     orderKey: row.order_key, redacted: row.redacted_by !== null,
   };
-}
-
-/** The auth chains of the events, a generation at a time, from those that are known already on. */
-async function loadChains(loading: GraphLoading, graph: RoomGraph, eventIds: readonly string[]): Promise<void> {
-  const seen = new Set(eventIds);
-  let generation = [...eventIds];
-  while (generation.length > 0) {
-    const missing = generation.filter((eventId) => !graph.events.has(eventId));
-    if (missing.length > 0) await loadEvents(loading, [{ graph, ids: missing }]);
-    const cited = generation.flatMap((eventId) => authEventIds(graph.events.get(eventId)?.pdu ?? { auth_events: [] }));
-    generation = [...new Set(cited)].filter((eventId) => !seen.has(eventId));
-    for (const eventId of generation) seen.add(eventId);
-  }
-  // Whoever is in a whole chain has its own whole chain there.
-  for (const eventId of seen) graph.chains.add(eventId);
 }
 
 interface DeltaSql extends SqlRow {

@@ -1,11 +1,12 @@
 /** PURE. What the state is where branches meet. */
-import { authEventIds } from '../../../pkg/matrix/events/pdu.ts';
-import { authDifference } from '../../../pkg/matrix/state-res/auth-chains.ts';
 import { conflictedSlots, type Conflicts } from '../../../pkg/matrix/state-res/conflicts.ts';
 import { eventsToLoad, resolveConflicts } from '../../../pkg/matrix/state-res/resolve-state.ts';
-import { JOIN_RULES_SLOT, CREATE_SLOT, POWER_LEVELS_SLOT, type Slot } from '../../../pkg/matrix/state-res/slot.ts';
-import { currentAt, idAt, pduOf, type GraphAt, type Overlay } from './overlay.ts';
-import { isLacking } from './room-graph.ts';
+import { POWER_LEVELS_SLOT, slotOfEvent, type Slot } from '../../../pkg/matrix/state-res/slot.ts';
+import { authDifferenceAt, conflictedSubgraphAt } from './auth-difference.ts';
+import { currentAt, idAt, type GraphAt, type Overlay } from './overlay.ts';
+import { isLacking, lookForEvent } from './room-graph.ts';
+
+const NONE: ReadonlySet<string> = new Set();
 
 /** The resolution of the states under the overlays, as an overlay; undefined: lacking. Compares only what has changed since the states were one. */
 export function resolveOverlays(at: GraphAt, overlays: readonly Overlay[]): Overlay | undefined {
@@ -17,8 +18,10 @@ export function resolveOverlays(at: GraphAt, overlays: readonly Overlay[]): Over
   const found = conflictedSlots(stateSets);
   if (found.conflicted.size === 0) return first;
   const conflicts: Conflicts = { conflicted: found.conflicted, unconflicted: (slot) => (slots.has(slot) ? found.unconflicted(slot) : currentAt(at, slot)) };
-  const difference = differenceOf(at, { slots, stateSets, conflicts });
-  return difference === undefined ? undefined : resolved(at, { slots, conflicts, difference });
+  const { stateResolution } = at.head.version;
+  const difference = stateResolution === 'v1' ? NONE : authDifferenceAt(at, { slots, stateSets, conflicts });
+  const subgraph = stateResolution === 'v2.1' ? conflictedSubgraphAt(at, conflicts) : NONE;
+  return difference === undefined || subgraph === undefined ? undefined : resolved(at, { slots, conflicts, difference, subgraph });
 }
 
 function idsAt(at: GraphAt, overlay: Overlay, slots: Iterable<Slot>): Map<Slot, string> {
@@ -28,44 +31,6 @@ function idsAt(at: GraphAt, overlay: Overlay, slots: Iterable<Slot>): Map<Slot, 
     if (eventId !== undefined) ids.set(slot, eventId);
   }
   return ids;
-}
-
-function authEventsIn({ graph }: GraphAt): (eventId: string) => readonly string[] {
-  return (eventId) => {
-    const pdu = graph.events.get(eventId)?.pdu;
-    return pdu === undefined ? [] : authEventIds(pdu);
-  };
-}
-
-interface Differing {
-  /** Where the states may differ from the current one. */
-  readonly slots: ReadonlySet<Slot>;
-  readonly stateSets: readonly Map<Slot, string>[];
-  readonly conflicts: Conflicts;
-}
-
-/** The auth difference, exact: where the usual suspects do not level it, by the chains of the whole unconflicted state. */
-function differenceOf(at: GraphAt, { slots, stateSets, conflicts }: Differing): ReadonlySet<string> | undefined {
-  const { graph, head } = at;
-  if (head.version.stateResolution === 'v1') return new Set();
-  const likely = [POWER_LEVELS_SLOT, JOIN_RULES_SLOT, CREATE_SLOT].map(conflicts.unconflicted).filter((eventId) => eventId !== undefined);
-  wantChains(at, [...[...conflicts.conflicted.values()].flat(), ...likely]);
-  if (isLacking(graph)) return undefined;
-  const authEventsOf = authEventsIn(at);
-  // It looks at the likely slots through `unconflicted` and at the others through the first of the sets.
-  const quick = authDifference({ stateSets, conflicts, authEventsOf });
-  if (quick.size === 0) return quick;
-  const whole = wholeState(at);
-  if (whole === undefined) return undefined;
-  const [first, ...others] = stateSets as [Map<Slot, string>, ...Map<Slot, string>[]];
-  const complete = new Map([...[...whole].filter(([slot]) => !slots.has(slot)), ...first]);
-  wantChains(at, [...complete.values()]);
-  if (isLacking(graph)) return undefined;
-  return authDifference({ stateSets: [complete, ...others], conflicts, authEventsOf });
-}
-
-function wantChains({ graph }: GraphAt, eventIds: readonly string[]): void {
-  for (const eventId of eventIds) if (!graph.chains.has(eventId)) graph.wants.chains.add(eventId);
 }
 
 /** The current state as event IDs, with what the batch has changed; undefined: lacking. */
@@ -82,13 +47,22 @@ export function wholeState({ graph, head }: GraphAt): Map<Slot, string> | undefi
   return whole;
 }
 
-function resolved(at: GraphAt, { slots, conflicts, difference }: { slots: ReadonlySet<Slot>; conflicts: Conflicts; difference: ReadonlySet<string> }): Overlay | undefined {
+interface Resolving {
+  readonly slots: ReadonlySet<Slot>;
+  readonly conflicts: Conflicts;
+  readonly difference: ReadonlySet<string>;
+  readonly subgraph: ReadonlySet<string>;
+}
+
+function resolved(at: GraphAt, { slots, conflicts, difference, subgraph }: Resolving): Overlay | undefined {
   const { graph, head } = at;
   const input = {
-    version: head.version, roomId: head.roomId, conflicts, authDifference: difference, authEventsOf: authEventsIn(at),
-    events: (eventId: string) => pduOf(at, eventId), isRejected: (eventId: string) => graph.events.get(eventId)?.rejected === true,
+    version: head.version, roomId: head.roomId, conflicts, authDifference: difference, subgraph,
+    events: (eventId: string) => graph.events.get(eventId)?.pdu, isRejected: (eventId: string) => graph.events.get(eventId)?.rejected === true,
   };
-  for (const eventId of eventsToLoad(input)) pduOf(at, eventId);
+  const missing = eventsToLoad(input);
+  for (const eventId of missing) lookForEvent(graph, eventId);
+  if (missing.length > 0) wantMainlines(at);
   if (isLacking(graph)) return undefined;
   const result = resolveConflicts(input);
   const overlay = new Map<Slot, string | undefined>();
@@ -97,3 +71,9 @@ function resolved(at: GraphAt, { slots, conflicts, difference }: { slots: Readon
   return overlay;
 }
 
+/** Those of all power levels that are known: otherwise each step back along them would be asked for on its own. */
+function wantMainlines({ graph: { events, cover } }: GraphAt): void {
+  for (const event of events.values()) {
+    if (event !== null && slotOfEvent(event.pdu) === POWER_LEVELS_SLOT && !cover.mainlines.has(event.eventId)) cover.wants.mainlines.add(event.eventId);
+  }
+}

@@ -6,6 +6,7 @@ import { slotOf, type Slot } from '../../../pkg/matrix/state-res/slot.ts';
 import { prevEventIds, type Pdu } from '../../../pkg/matrix/events/pdu.ts';
 import type { Answer } from '../../../schemas/log/room-input.ts';
 import type { NeedRow, NewEvent, NewState } from '../input/effects.ts';
+import { createCover, isCoverLacking, type RoomCover } from './room-cover.ts';
 
 export interface GraphEvent {
   readonly eventId: string;
@@ -36,8 +37,6 @@ export interface GraphNeed extends Pick<NeedRow, 'needId' | 'kind' | 'parkedKey'
 /** What decisions have asked for in vain; `load-graph.ts` fulfils it and clears it. */
 export interface GraphWants {
   readonly events: Set<string>;
-  /** Events whose whole auth chains are wanted. */
-  readonly chains: Set<string>;
   readonly state: Map<Slot, readonly [type: string, stateKey: string]>;
   /** States further back than those known. */
   trails: boolean;
@@ -58,8 +57,8 @@ export interface RoomGraph {
   readonly states: Map<number, StateNode>;
   /** All committed states above this one are in `states`. */
   statesAbove: number;
-  /** Events whose whole auth chains are in `events`. */
-  readonly chains: Set<string>;
+  /** Where state events stand among auth chains. */
+  readonly cover: RoomCover;
   /** The committed current state; undefined: not loaded. */
   full: ReadonlyMap<Slot, string> | undefined;
   readonly needs: Map<string, readonly GraphNeed[]>;
@@ -70,14 +69,14 @@ export interface RoomGraph {
 
 export function createGraph(roomId: string): RoomGraph {
   return {
-    roomId, events: new Map(), followed: new Set(), states: new Map(), statesAbove: Infinity, chains: new Set(), full: undefined, needs: new Map(), stages: new Map(),
-    wants: { events: new Set(), chains: new Set(), state: new Map(), trails: false, full: false, needs: new Set(), stages: new Set() },
+    roomId, events: new Map(), followed: new Set(), states: new Map(), statesAbove: Infinity, cover: createCover(), full: undefined, needs: new Map(), stages: new Map(),
+    wants: { events: new Set(), state: new Map(), trails: false, full: false, needs: new Set(), stages: new Set() },
   };
 }
 
 /** Whether decisions have asked for something that is not loaded. */
-export function isLacking({ wants }: RoomGraph): boolean {
-  return wants.trails || wants.full || [wants.events, wants.chains, wants.state, wants.needs, wants.stages].some(({ size }) => size > 0);
+export function isLacking({ wants, cover }: RoomGraph): boolean {
+  return wants.trails || wants.full || [wants.events, wants.state, wants.needs, wants.stages].some(({ size }) => size > 0) || isCoverLacking(cover);
 }
 
 /** The event; null when this server does not know it; undefined: wanted now. */

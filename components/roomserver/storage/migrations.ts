@@ -1,5 +1,6 @@
 /** The roomserver's tables. It is their sole writer; others read them through `query/`. */
 import type { Migration } from '../../../pkg/storage/database.ts';
+import { placeAllInChains } from './auth-chains.ts';
 
 /**
  * - `rooms`: a room and its head: the newest order key, the deepest event, the newest state, the forward extremities (JSON list of event IDs).
@@ -7,6 +8,8 @@ import type { Migration } from '../../../pkg/storage/database.ts';
  *   in the room's timeline, from 1 without holes for live events. `partition`, `sequence`: of the output record that announced it. `state_id`: state after it.
  *   Events without an order key are not shown to clients: rejected and softly failed ones, and outliers, whose `state_id` is empty too: they are known as part of a state or an auth chain, their
  *   own place in the graph is not. `redacts`: the event that this one redacted (only where it was applied). The rest of the columns is what a record must be re-made of.
+ *   `auth_chain`, `auth_seq`: place of a state event among auth chains (`auth-chains.ts`).
+ * - `auth_links`: what else than the events before it in its chain an event has in its auth chain. `auth_chain_counters`: how many chains a partition has given numbers to.
  * - `event_edges`: who follows an event; the way back stands in the event's own `prev_events`.
  * - `state_deltas`: one row a change of state. State IDs count up within the room; `depth` is the number of steps to the empty state. The value of a key in state
  *   N of an unforked room is its newest row up to N, so any state is one index range away.
@@ -94,5 +97,20 @@ export const roomserverMigrations: readonly Migration[] = [
     number: 4,
     name: 'needs of a room',
     statements: ['CREATE INDEX needs_by_room ON needs (room_id)'],
+  },
+  {
+    number: 5,
+    name: 'auth chains',
+    statements: [
+      'ALTER TABLE events ADD COLUMN auth_chain BIGINT',
+      'ALTER TABLE events ADD COLUMN auth_seq BIGINT',
+      'CREATE TABLE auth_chain_counters (partition BIGINT PRIMARY KEY, last BIGINT NOT NULL) WITHOUT ROWID',
+      `CREATE TABLE auth_links (origin_chain BIGINT NOT NULL, origin_seq BIGINT NOT NULL, target_chain BIGINT NOT NULL, target_seq BIGINT NOT NULL,
+         PRIMARY KEY (origin_chain, origin_seq, target_chain)) WITHOUT ROWID`,
+      'CREATE INDEX auth_links_by_target ON auth_links (target_chain, target_seq)',
+      'CREATE UNIQUE INDEX events_by_auth_chain ON events (auth_chain, auth_seq) WHERE auth_chain IS NOT NULL',
+      'CREATE INDEX events_without_auth_chain ON events (room_id) WHERE state_key IS NOT NULL AND auth_chain IS NULL',
+    ],
+    fill: placeAllInChains,
   },
 ];

@@ -5,15 +5,16 @@
  */
 import { authTypesFor } from '../auth/auth-types.ts';
 import { authEventIds } from '../events/pdu.ts';
+import type { Pdu } from '../events/pdu.ts';
 import { createEventIdOfRoom } from '../ids/room-id.ts';
-import { authDifference, conflictedSubgraph, withAuthChains } from './auth-chains.ts';
+import { authDifference, conflictedSubgraph } from './auth-chains.ts';
 import type { AuthEventsOf } from './auth-chains.ts';
 import { conflictedEvents, conflictedSlots } from './conflicts.ts';
 import type { Conflicts, StateSet } from './conflicts.ts';
 import type { LoadedRoom } from './loaded-room.ts';
 import { resolveV1 } from './resolve-v1.ts';
 import { fullConflictedSet, resolveV2 } from './resolve-v2.ts';
-import { CREATE_SLOT, POWER_LEVELS_SLOT, slotOf } from './slot.ts';
+import { CREATE_SLOT, POWER_LEVELS_SLOT, slotOf, slotOfEvent } from './slot.ts';
 import type { Slot } from './slot.ts';
 
 export interface ResolveState extends LoadedRoom {
@@ -29,6 +30,8 @@ export interface ResolveConflicts extends LoadedRoom {
   readonly conflicts: Conflicts;
   readonly authEventsOf?: AuthEventsOf;
   readonly authDifference: Iterable<string>;
+  /** The conflicted state subgraph, which version 2.1 wants, when the caller has an index that knows it. */
+  readonly subgraph?: Iterable<string>;
 }
 
 /** The resolved state. Throws `RangeError` when an event is needed that was not loaded. */
@@ -55,25 +58,22 @@ export function resolveConflicts(input: ResolveConflicts): Map<Slot, string> {
 
 /**
  * The events that a resolution looks at and that `events` does not have yet. To be called again when those named were loaded, until it names none: which state an event is judged
- * by, only the event can tell. At most three rounds.
+ * by, only the event can tell, and which power levels others followed, only these. That is one more round for each step back; a caller does well to load all of them with the first.
  */
 export function eventsToLoad(input: ResolveConflicts): string[] {
   const { version, events } = input;
-  const authEventsOf = authEventsIn(input);
-  const isMissing = (eventId: string): boolean => events(eventId) === undefined;
-  // Without an index, what is missing hides its own auth events: one more round for each step back.
   const full = fullConflictedSetOf(input);
-  const needed = withAuthChains(full, authEventsOf);
+  const needed = new Set(full);
+  for (const eventId of full) for (const authId of citedIn(events(eventId))) needed.add(authId);
   if (version.roomIdFormat === 'create-hash') needed.add(createEventIdOfRoom(input.roomId));
   if (version.stateResolution !== 'v2.1') addBase(needed, input, full);
-  return [...needed].filter(isMissing);
+  if (version.stateResolution !== 'v1') addMainlines(needed, input);
+  return [...needed].filter((eventId) => events(eventId) === undefined);
 }
 
-/** Adds what of the unconflicted state map the events are judged by, and the mainline of its power levels. */
-function addBase(needed: Set<string>, { version, conflicts: { unconflicted }, events, ...input }: ResolveConflicts, full: ReadonlySet<string>): void {
-  const powerLevels = unconflicted(POWER_LEVELS_SLOT);
-  if (powerLevels !== undefined) for (const eventId of withAuthChains([powerLevels], authEventsIn({ events, ...input }))) needed.add(eventId);
-  const slots = new Set([CREATE_SLOT]);
+/** Adds what of the unconflicted state map the events are judged by. */
+function addBase(needed: Set<string>, { version, conflicts: { unconflicted }, events }: ResolveConflicts, full: ReadonlySet<string>): void {
+  const slots = new Set([CREATE_SLOT, POWER_LEVELS_SLOT]);
   for (const eventId of full) {
     const event = events(eventId);
     if (event !== undefined) for (const [type, stateKey] of authTypesFor(event, version)) slots.add(slotOf(type, stateKey));
@@ -84,11 +84,24 @@ function addBase(needed: Set<string>, { version, conflicts: { unconflicted }, ev
   }
 }
 
+/** Adds what power levels cite: power levels again, and what has to be looked at to find these. */
+function addMainlines(needed: Set<string>, { events }: ResolveConflicts): void {
+  // A set takes in what is added to it while it is walked.
+  for (const eventId of needed) {
+    const event = events(eventId);
+    if (event !== undefined && slotOfEvent(event) === POWER_LEVELS_SLOT) for (const authId of authEventIds(event)) needed.add(authId);
+  }
+}
+
+function citedIn(event: Pdu | undefined): readonly string[] {
+  return event === undefined ? [] : authEventIds(event);
+}
+
 function fullConflictedSetOf(input: ResolveConflicts): Set<string> {
   const { version, conflicts } = input;
   if (version.stateResolution === 'v1') return conflictedEvents(conflicts.conflicted);
   const isV21 = version.stateResolution === 'v2.1';
-  return fullConflictedSet(conflicts, input.authDifference, isV21 ? conflictedSubgraph(conflictedEvents(conflicts.conflicted), authEventsIn(input)) : []);
+  return fullConflictedSet(conflicts, input.authDifference, isV21 ? input.subgraph ?? conflictedSubgraph(conflictedEvents(conflicts.conflicted), authEventsIn(input)) : []);
 }
 
 function authEventsIn(room: Pick<ResolveConflicts, 'events' | 'authEventsOf'>): AuthEventsOf {

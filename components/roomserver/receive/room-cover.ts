@@ -1,0 +1,110 @@
+/**
+ * What is known of the chains of a room's state events (`pkg/matrix/state-res/chain-cover.ts`, `storage/auth-chains.ts`) while a batch is decided. Decisions ask through the functions here;
+ * what is not there yet is noted in `wants`, and `load-cover.ts` fulfils it. Events of the batch itself have no place yet: each is a chain of its own, with a number below zero.
+ */
+import type { ChainLink, ChainRange, Position } from '../../../pkg/matrix/state-res/chain-cover.ts';
+import type { Slot } from '../../../pkg/matrix/state-res/slot.ts';
+
+export interface ChainFacts {
+  /** The key of the state that all events of the chain are about. */
+  readonly slot: Slot;
+  /** The event that the committed current state has there. */
+  readonly currentId: string | undefined;
+}
+
+/** A link into a chain. */
+export interface CitingLink {
+  readonly seq: number;
+  readonly by: Position;
+}
+
+/** The newest links into a chain. */
+export interface Citing {
+  readonly links: readonly CitingLink[];
+  /** All links to the event at this place of the chain and after it are there. */
+  readonly from: number;
+  /** How many were read at most. */
+  readonly limit: number;
+}
+
+export interface RoomCover {
+  /** By event ID; of committed events and those of the batch that were asked for. */
+  readonly positions: Map<string, Position>;
+  /** By chain: what links out of it. Where a chain is, the chains that it links to are, too. */
+  readonly links: Map<number, readonly ChainLink[]>;
+  readonly facts: Map<number, ChainFacts>;
+  readonly citing: Map<number, Citing>;
+  /** By chain and `seq`: event IDs. */
+  readonly events: Map<number, Map<number, string>>;
+  /** IDs of events whose chains are no committed ones, each with the number of its own. */
+  readonly loose: Map<string, number>;
+  /** Power levels events that are in the graph with all that they followed, and what these cite. */
+  readonly mainlines: Set<string>;
+  /** Whether committed events without a place, as older versions of the program leave them, are in `loose`. */
+  begun: boolean;
+  readonly wants: CoverWants;
+}
+
+export interface CoverWants {
+  /** Events whose places are wanted, with all that their chains reach. */
+  readonly covers: Set<string>;
+  readonly facts: Set<number>;
+  /** By chain: links to the event at this place and after it, up to a limit. */
+  readonly citing: Map<number, { readonly from: number; readonly limit: number }>;
+  readonly ranges: Set<ChainRange>;
+  readonly mainlines: Set<string>;
+}
+
+export function createCover(): RoomCover {
+  return {
+    positions: new Map(), links: new Map(), facts: new Map(), citing: new Map(), events: new Map(), loose: new Map(), mainlines: new Set(), begun: false,
+    wants: { covers: new Set(), facts: new Set(), citing: new Map(), ranges: new Set(), mainlines: new Set() },
+  };
+}
+
+export function isCoverLacking({ wants }: RoomCover): boolean {
+  return [wants.covers, wants.facts, wants.citing, wants.ranges, wants.mainlines].some(({ size }) => size > 0);
+}
+
+/** The event's place, with the links of its chain and all that they lead to loaded; undefined: wanted now. */
+export function positionIn(cover: RoomCover, eventId: string): Position | undefined {
+  const position = cover.positions.get(eventId);
+  if (position !== undefined && cover.links.has(position.chain)) return position;
+  cover.wants.covers.add(eventId);
+  return undefined;
+}
+
+/** What links out of a chain that `positionIn` has led to. */
+export function linksIn({ links }: RoomCover): (chain: number) => readonly ChainLink[] {
+  return (chain) => links.get(chain)!;
+}
+
+export function factsIn(cover: RoomCover, chain: number): ChainFacts | undefined {
+  const facts = cover.facts.get(chain);
+  if (facts === undefined) cover.wants.facts.add(chain);
+  return facts;
+}
+
+/** The events in the ranges, without those of `except`; undefined: wanted now. */
+export function eventsIn(cover: RoomCover, ranges: readonly ChainRange[], except: ReadonlySet<string>): Set<string> | undefined {
+  const found = new Set<string>();
+  for (const range of ranges) {
+    const events = cover.events.get(range.chain);
+    for (let seq = range.above + 1; seq <= range.upTo; seq += 1) {
+      const eventId = events?.get(seq);
+      if (eventId === undefined) {
+        cover.wants.ranges.add(range);
+        break;
+      }
+      if (!except.has(eventId)) found.add(eventId);
+    }
+  }
+  return cover.wants.ranges.size > 0 ? undefined : found;
+}
+
+export function notePosition(cover: RoomCover, eventId: string, position: Position): void {
+  cover.positions.set(eventId, position);
+  const events = cover.events.get(position.chain);
+  if (events === undefined) cover.events.set(position.chain, new Map([[position.seq, eventId]]));
+  else events.set(position.seq, eventId);
+}
