@@ -30,7 +30,7 @@ const KEPT_MEMBER = { membership: 'join', join_authorised_via_users_server: '@v:
 const VECTORS: readonly Vector[] = [
   { type: 'm.room.message', content: { body: 'secret', msgtype: 'm.text' }, v10: {}, v11: {} },
   { type: 'm.room.member', content: MEMBER, v10: KEPT_MEMBER, v11: { ...KEPT_MEMBER, third_party_invite: { signed: { mxid: '@u:domain' } } } },
-  { type: 'm.room.member', content: { membership: 'invite', third_party_invite: { display_name: 'x' } }, v10: { membership: 'invite' }, v11: { membership: 'invite' } },
+  { type: 'm.room.member', content: { membership: 'invite', third_party_invite: { display_name: 'x' } }, v10: { membership: 'invite' }, v11: { membership: 'invite', third_party_invite: {} } },
   { type: 'm.room.member', content: { membership: 'invite', third_party_invite: 'odd' }, v10: { membership: 'invite' }, v11: { membership: 'invite' } },
   { type: 'm.room.create', content: { creator: '@u:domain', room_version: '9', more: 1 }, v10: { creator: '@u:domain' }, v11: { creator: '@u:domain', room_version: '9', more: 1 } },
   { type: 'm.room.join_rules', content: { join_rule: 'restricted', allow: [1], more: 1 }, v10: { join_rule: 'restricted', allow: [1] }, v11: { join_rule: 'restricted', allow: [1] } },

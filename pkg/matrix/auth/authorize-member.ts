@@ -121,9 +121,10 @@ function authorizeKnock(member: MemberContext): AuthVerdict {
   return senderBefore === 'invite' || senderBefore === 'join' ? refuse(`${target} is already invited or in the room`) : ALLOWED;
 }
 
-/** The room's join rule. The spec's rules do not say what a missing one means; as servers agree, the room is then by invitation. */
+/** The room's join rule. The spec's rules do not say what a missing one means; as servers agree, the room is then by invitation. One that is no string is a rule that nobody knows. */
 function joinRule(member: MemberContext): unknown {
-  return member.state('m.room.join_rules', '')?.content.join_rule ?? 'invite';
+  const rule = member.state('m.room.join_rules', '')?.content.join_rule;
+  return rule === undefined ? 'invite' : rule;
 }
 
 function needPower(member: MemberContext, action: PowerAction): AuthVerdict | undefined {

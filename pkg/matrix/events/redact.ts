@@ -28,10 +28,9 @@ export function redactContent(type: string, content: Record<string, unknown>, ru
   return redacted;
 }
 
-/** Puts those of the `inner` keys that the object `value` has under `key`; nothing when it has none of them. */
+/** Puts an object with those of the `inner` keys that the object `value` has under `key`, an empty one too: the key itself is not redacted (rooms/v11). */
 function keepInner(redacted: Record<string, unknown>, key: string, value: unknown, inner: readonly string[]): void {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return;
   const kept = inner.filter((innerKey) => Object.hasOwn(value, innerKey));
-  if (kept.length === 0) return;
   redacted[key] = Object.fromEntries(kept.map((innerKey) => [innerKey, (value as Record<string, unknown>)[innerKey]]));
 }
