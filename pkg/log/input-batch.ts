@@ -61,7 +61,7 @@ export async function decideBatch<Input extends InputHeader, Effects>(context: B
   const plan: BatchPlan<Effects> = { accepted: [], outputs: [], remembered: [], parked: [], deadLetters: [], answers: [], tally: emptyTally() };
   const nowMs = runtime.clock.now();
   const readable = items.filter((item) => decodeItem(context, plan, item));
-  const known = await context.recall([...new Set(readable.map((item) => item.input!.inputId))]);
+  const known = await context.recall([...new Set(readable.flatMap(({ input }) => (isRemembered(processor, input!) ? input!.inputId : [])))]);
   const fresh = readable.filter((item) => !known.has(item.input!.inputId) && !isLate(item, nowMs));
   await processor.load(fresh.map((item): PlacedInput<Input> => ({ input: item.input!, partition: item.partition })));
   const deciding = { context, plan, known, nowMs };
@@ -72,6 +72,10 @@ export async function decideBatch<Input extends InputHeader, Effects>(context: B
     }
   }
   return plan;
+}
+
+function isRemembered<Input extends InputHeader, Effects>(processor: Processor<Input, Effects>, input: Input): boolean {
+  return processor.knowsRepeated?.(input) !== true;
 }
 
 function decodeItem<Input extends InputHeader, Effects>(context: BatchContext<Input, Effects>, plan: BatchPlan<Effects>, item: BatchItem<Input>): boolean {
@@ -143,7 +147,7 @@ function carryOut<Input extends InputHeader, Effects>(
   placed: { item: BatchItem<Input>; key: string; place: InputPlace; at: BatchPartition },
   decision: Exclude<Decision<Effects>, { kind: 'lacking' }>,
 ): void {
-  const { plan, known } = deciding;
+  const { context, plan, known } = deciding;
   const { item, key, place, at } = placed;
   const input = item.input!;
   if (decision.kind === 'parked') {
@@ -165,7 +169,7 @@ function carryOut<Input extends InputHeader, Effects>(
     errcode: '', error: '', status: 200, errorFields: NO_BYTES,
   };
   plan.accepted.push({ place, effects: decision.effects });
-  plan.remembered.push(outcome);
+  if (isRemembered(context.processor, input)) plan.remembered.push(outcome);
   known.set(input.inputId, outcome);
   plan.tally.accepted += 1;
   logVerdict(deciding, input, { partition: place.partition, sequence: outcome.sequence });

@@ -77,6 +77,8 @@ export interface Processor<Input extends InputHeader, Effects> {
   decide(input: Input, place: InputPlace): Decision<Effects>;
   /** Reads what the last `decide` found lacking. Needed by processors whose decisions can be `lacking`. */
   loadMore?(input: Input): Promise<void>;
+  /** Whether carrying the input out once more changes nothing, because what it has changed tells: its outcome is not remembered. Only where nobody waits for it. */
+  knowsRepeated?(input: Input): boolean;
   /** Of an input that was parked, and is not decided: its twin has been accepted meanwhile. What it has left behind goes with these effects. */
   repeated?(input: Input): Effects;
   /** Writes the component's own rows for all inputs of the batch that have effects, in order. */

@@ -15,8 +15,15 @@ import { createPrivate, takeLock } from './lock-file.ts';
 const BUSY_TIMEOUT_MS = 5_000;
 /** A WAL that a burst made larger than this is cut back to it. */
 const WAL_BYTES_KEPT = 64 * 1024 * 1024;
+/**
+ * Of 4 KiB. A page that many transactions change is written back once: with SQLite's own 1000, a replay of 40,000 events takes 16% longer. More would pay, too, but who comes while they are
+ * written back waits.
+ */
+const CHECKPOINT_PAGES = 4096;
+/** Keys of events are spread over their whole indexes. */
+const WRITER_CACHE_KIB = 32 * 1024;
 const SHARED_PRAGMAS = ['foreign_keys = ON', 'temp_store = MEMORY'];
-const WRITER_PRAGMAS = ['journal_mode = WAL', 'synchronous = FULL', `journal_size_limit = ${WAL_BYTES_KEPT}`, ...SHARED_PRAGMAS];
+const WRITER_PRAGMAS = ['journal_mode = WAL', 'synchronous = FULL', `wal_autocheckpoint = ${CHECKPOINT_PAGES}`, `cache_size = -${WRITER_CACHE_KIB}`, `journal_size_limit = ${WAL_BYTES_KEPT}`, ...SHARED_PRAGMAS];
 const READER_PRAGMAS = ['query_only = ON', ...SHARED_PRAGMAS];
 
 /**
