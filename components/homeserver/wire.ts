@@ -35,7 +35,8 @@ import { VERSION } from './version.ts';
 export type Databases = { readonly [component in 'roomserver' | 'userapi' | 'syncapi' | 'federationapi']: Database };
 
 export interface WireOptions {
-  readonly settings: Pick<Settings, 'serverName' | 'roles' | 'partitions' | 'registration' | 'registrationToken' | 'rateLimits' | 'defaultRoomVersion' | 'publicBaseUrl'> & Partial<Pick<Settings, 'registrationSharedSecret' | 'federation'>>;
+  readonly settings: Pick<Settings, 'serverName' | 'roles' | 'partitions' | 'registration' | 'registrationToken' | 'rateLimits' | 'defaultRoomVersion' | 'publicBaseUrl'>
+    & Partial<Pick<Settings, 'registrationSharedSecret' | 'federation' | 'roomHeadsBytes' | 'forwardExtremitiesMax'>>;
   readonly runtime: Runtime;
   /** Migrated. */
   readonly databases: Databases;
@@ -97,6 +98,7 @@ export async function wire(options: WireOptions): Promise<Homeserver> {
   if (roles.includes('roomserver')) {
     const roomserver = createRoomserver({
       ...common, database: databases.roomserver, signingKey, outputReaders: [applied('room-output'), federated], stagedState: stagedState(databases.federationapi),
+      headBytesMax: settings.roomHeadsBytes, extremitiesMax: settings.forwardExtremitiesMax,
     });
     parts.push({ role: 'roomserver', ...bound(roomserver) });
   }

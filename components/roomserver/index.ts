@@ -1,6 +1,6 @@
 /**
  * The roomserver: the only writer of rooms. It takes commands from `room-input`, makes events of them on the heads of their rooms, and tells what happened on `room-output`.
- * `input/` decides and writes, `typing/` is the soft state, `query/` answers others read-only.
+ * `input/` decides and writes, `typing/` is the soft state, `query/` answers others read-only, `upkeep/` looks after the tables.
  */
 import { createInputRunner, type InputRunner } from '../../pkg/log/input-runner.ts';
 import type { LogDriver } from '../../pkg/log/log.ts';
@@ -11,6 +11,7 @@ import type { Database } from '../../pkg/storage/database.ts';
 import type { StagedState } from '../../schemas/ports/staged-state.ts';
 import { createRoomProcessor } from './input/processor.ts';
 import { createTyping } from './typing/typing.ts';
+import { createUpkeep } from './upkeep/upkeep.ts';
 
 export { roomserverMigrations } from './storage/migrations.ts';
 export { createRoomProcessor } from './input/processor.ts';
@@ -37,8 +38,12 @@ export interface RoomserverDeps {
   /** States of rooms that were fetched from other servers; none by default. */
   readonly stagedState?: StagedState | undefined;
   /** Budget of room heads in memory. */
-  readonly headBytesMax?: number;
+  readonly headBytesMax?: number | undefined;
+  /** Forward extremities of a room that are left alone; default 10. */
+  readonly extremitiesMax?: number | undefined;
 }
+
+const EXTREMITIES_MAX = 10;
 
 export type Roomserver = InputRunner;
 
@@ -46,9 +51,22 @@ export type Roomserver = InputRunner;
 export function createRoomserver(deps: RoomserverDeps): Roomserver {
   const { runtime, database, driver, serverName, signingKey } = deps;
   const typing = createTyping({ clock: runtime.clock, driver });
-  return createInputRunner({
+  const runner = createInputRunner({
     consumer: ROOMSERVER_CONSUMER, inputLog: 'room-input', outputLog: 'room-output',
     processor: createRoomProcessor({ database, serverName, signingKey, typing, stagedState: deps.stagedState, headBytesMax: deps.headBytesMax }),
     database, driver, runtime, partitions: deps.partitionMap.partitions, exclusive: deps.exclusive ?? database.dialect === 'sqlite', outputReaders: deps.outputReaders,
   });
+  const upkeep = createUpkeep({ database, driver, runtime, owned: () => runner.owned(), extremitiesMax: deps.extremitiesMax ?? EXTREMITIES_MAX });
+  return {
+    async start() {
+      await runner.start();
+      upkeep.start();
+    },
+    async stop() {
+      await upkeep.stop();
+      await runner.stop();
+    },
+    health: () => runner.health(),
+    owned: () => runner.owned(),
+  };
 }

@@ -24,6 +24,10 @@ export interface Settings {
   /** Addresses, networks or names (`loopback`) of proxies whose X-Forwarded-For is believed. */
   readonly trustedProxies: readonly string[];
   readonly defaultRoomVersion: string;
+  /** Bytes of room heads in memory. */
+  readonly roomHeadsBytes: number;
+  /** Forward extremities of a room that are left alone. */
+  readonly forwardExtremitiesMax: number;
   /** HTTPS beside plain HTTP, with PEM files; undefined: off. */
   readonly tls: { readonly host: string; readonly port: number; readonly certificateFile: string; readonly keyFile: string } | undefined;
   readonly federation: FederationSettings;

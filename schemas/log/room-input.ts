@@ -72,6 +72,32 @@ export interface ImportState {
   roomVersion: string;
 }
 
+/** From the owner itself: joins forward extremities that have become many. */
+export interface JoinBranches {
+  extremitiesMax: number;
+}
+
+/** From the owner itself: states that nothing seemed to refer to. */
+export interface CollectStates {
+  /** Counting down. */
+  stateIds: number[];
+}
+
+/** What the operator wants: the history before a point goes. */
+export interface PurgeHistory {
+  /** The first event that stays; empty: `beforeTs` says. */
+  eventId: string;
+  /** Wall-clock ms of the first event that stays. */
+  beforeTs: number;
+}
+
+/** From the owner itself: the next events of a purge. */
+export interface PurgeSlice {
+  /** Input ID of the `PurgeHistory`. */
+  purgeId: string;
+  afterOrderKey: number;
+}
+
 /** What became of a need. */
 export interface Answer {
   needId: string;
@@ -111,4 +137,8 @@ export interface RoomInput extends InputHeader {
   receiveInvite?: ReceiveInvite | null;
   importState?: ImportState | null;
   answer?: Answer | null;
+  joinBranches?: JoinBranches | null;
+  collectStates?: CollectStates | null;
+  purgeHistory?: PurgeHistory | null;
+  purgeSlice?: PurgeSlice | null;
 }

@@ -16,7 +16,7 @@ export interface RoomEvent {
   eventId: string;
   /** The PDU as stored by the owner: JSON with hashes and signatures. */
   pdu: Uint8Array;
-  /** Place in the room's timeline: live events count up from 1. */
+  /** Place in the room's timeline: live events count up from 1; 0: none, clients are not shown the event, only what it changes. */
   orderKey: number;
   stateDelta: StateChange[];
   historyVisibility: string;

@@ -110,6 +110,8 @@ export interface SendOptions {
   readonly elsewhere?: Readonly<Record<string, string>>;
   /** Further changes of the current state that come with it (state resolution). */
   readonly changes?: readonly StateChange[];
+  /** Clients are not shown it. */
+  readonly hidden?: boolean;
 }
 
 /** Built, and not yet in its place. */
@@ -237,7 +239,7 @@ export class RoomHistory {
 
   #append(built: BuiltEvent, options: SendOptions): HistoryEvent {
     const { eventId, pdu, json } = built;
-    const orderKey = this.timeline.push(eventId);
+    const orderKey = options.hidden === true ? 0 : this.timeline.push(eventId);
     const isChange = options.stateKey !== undefined && options.elsewhere === undefined;
     const visibility = this.#visibility();
     const own = isChange ? [this.#change({ type: pdu.type, stateKey: options.stateKey ?? '', eventId, replaces: this.#state.get(slotOf(pdu.type, options.stateKey)) ?? '' })] : [];

@@ -107,7 +107,7 @@ function resolve({ log }: Play, room: RoomHistory, pick: number): void {
   const replaces = room.current(type as string, stateKey as string);
   if (eventId === '' || eventId === replaces) return;
   const membership = type === 'm.room.member' ? { membership: String(log.events.get(eventId)?.pdu.content['membership']) } : {};
-  room.say(alice, `resolved ${pick}`, { changes: [{ type: type as string, stateKey: stateKey as string, eventId, replaces, ...membership }] });
+  room.say(alice, `resolved ${pick}`, { hidden: pick % 5 < 2, changes: [{ type: type as string, stateKey: stateKey as string, eventId, replaces, ...membership }] });
 }
 
 function playHere(played: Play, { kind, room: index, pick }: Step, stateAfter: boolean): void {

@@ -30,7 +30,7 @@ function problemsOf(sources: Sources): readonly string[] {
 const DEFAULTS: Settings = {
   serverName: 'localhost', dataDir: 'data', listen: { host: '127.0.0.1', port: 8008 }, publicBaseUrl: 'http://127.0.0.1:8008', trustedProxies: [],
   roles: ['roomserver', 'userapi', 'clientapi', 'syncapi', 'federationapi'], database: { kind: 'sqlite' }, log: { kind: 'embedded' }, logPrefix: 'myelin', partitions: 32,
-  registration: 'closed', registrationToken: '', registrationSharedSecret: '', appserviceDir: '', rateLimits: true, defaultRoomVersion: '12', logging: { level: 'info', format: 'pretty' }, tls: undefined,
+  registration: 'closed', registrationToken: '', registrationSharedSecret: '', appserviceDir: '', rateLimits: true, defaultRoomVersion: '12', roomHeadsBytes: 64 * 1024 * 1024, forwardExtremitiesMax: 10, logging: { level: 'info', format: 'pretty' }, tls: undefined,
   federation: {
     wellKnownServer: '', trustedKeyServers: [], deniedServers: [], caFiles: [], ipDenied: DENIED_RANGES_DEFAULT, ipAllowed: [], overrides: new Map(),
     retry: { firstMs: 2000, maxMs: 3_600_000 },
@@ -61,6 +61,8 @@ const SAMPLES: Record<SettingKey, { text: string; get: (settings: Settings) => u
   appservice_dir: { text: '/etc/myelin/appservices', get: (s) => s.appserviceDir, value: '/etc/myelin/appservices' },
   rate_limits: { text: 'off', get: (s) => s.rateLimits, value: false },
   default_room_version: { text: '11', get: (s) => s.defaultRoomVersion, value: '11' },
+  room_heads_mb: { text: '5', get: (s) => s.roomHeadsBytes, value: 5 * 1024 * 1024 },
+  forward_extremities_max: { text: '3', get: (s) => s.forwardExtremitiesMax, value: 3 },
   tls_listen: {
     text: '[::]:8448', get: (s) => s.tls, value: { host: '::', port: 8448, certificateFile: '/c.pem', keyFile: '/k.pem' }, also: { MYELIN_TLS_CERTIFICATE: '/c.pem', MYELIN_TLS_KEY: '/k.pem' },
   },

@@ -96,6 +96,8 @@ function settingsOf(values: SettingValues): Settings {
     appserviceDir: values.appservice_dir,
     rateLimits: values.rate_limits,
     defaultRoomVersion: values.default_room_version,
+    roomHeadsBytes: values.room_heads_mb * 1024 * 1024,
+    forwardExtremitiesMax: values.forward_extremities_max,
     tls: values.tls_listen === null ? undefined : { ...values.tls_listen, certificateFile: values.tls_certificate, keyFile: values.tls_key },
     federation: {
       wellKnownServer: values.well_known_server,

@@ -111,6 +111,16 @@ export const SETTINGS = {
     default: DEFAULT_ROOM_VERSION,
     help: 'The version of new rooms whose creator asks for none.',
   }),
+  room_heads_mb: setting({
+    type: integer(1, 65_536),
+    default: '64',
+    help: 'How much memory (in MB) the heads of rooms may take in each process with the role roomserver: what the next event of a room stands on. The rooms that were used least lately are read again when they are needed.',
+  }),
+  forward_extremities_max: setting({
+    type: integer(1, 20),
+    default: '10',
+    help: 'How many open ends of its history a room may keep. When there have been more for a while, this server joins them by an event that clients are not shown. Few ends make the state of a room cheap to know.',
+  }),
   tls_listen: setting({
     type: hostAndPortOrOff,
     default: '',

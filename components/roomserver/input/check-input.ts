@@ -3,6 +3,7 @@ import type { RoomInput } from '../../../schemas/log/room-input.ts';
 import { roomInputCodec } from '../../../pkg/log/codec.ts';
 import { PoisonRecord } from '../../../pkg/log/log.ts';
 import type { RejectedOutcome } from '../../../pkg/log/processor.ts';
+import { isUpkeep } from '../upkeep/upkeep-input.ts';
 import { refused } from './refused.ts';
 
 const KINDS = ['createRoom', 'sendEvent', 'setReceipt', 'setTyping', 'receivePdu', 'receiveInvite', 'importState', 'answer'] as const;
@@ -26,7 +27,7 @@ export function parkingKey(roomId: string, ...parts: readonly string[]): string 
 export function decodeInput(record: Uint8Array): RoomInput {
   const input = roomInputCodec.decode(record);
   if (input.roomId === '') throw new PoisonRecord('a room input without a room');
-  if (KINDS.every((kind) => !input[kind])) throw new PoisonRecord('a room input of an unknown kind');
+  if (KINDS.every((kind) => !input[kind]) && !isUpkeep(input)) throw new PoisonRecord('a room input of an unknown kind');
   if ((input.sendEvent && !input.sendEvent.event) || input.originServerTs < 0) throw new PoisonRecord('a room input without its body');
   return input;
 }

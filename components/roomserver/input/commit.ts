@@ -40,11 +40,12 @@ async function writeRooms(tx: Transaction, accepted: readonly AcceptedInput[]): 
   if (rooms.size === 0) return;
   await tx.insertMany({
     into: 'rooms',
-    columns: ['room_id', 'room_version', 'partition', 'creator', 'create_event_id', 'order_key', 'depth', 'state_id', 'state_depth', 'last_state_id', 'forward_extremities'],
+    columns: ['room_id', 'room_version', 'partition', 'creator', 'create_event_id', 'order_key', 'depth', 'state_id', 'state_depth', 'last_state_id', 'forward_extremities', 'branches'],
     rows: [...rooms.values()].map((room) => [room.roomId, room.roomVersion, room.partition, room.creator, room.createEventId, room.orderKey, storedDepth(room.depth),
-      room.stateId, room.stateDepth, room.lastStateId, JSON.stringify(room.extremities)]),
+      room.stateId, room.stateDepth, room.lastStateId, JSON.stringify(room.extremities), room.extremities.length]),
     onConflict: `ON CONFLICT (room_id) DO UPDATE SET partition = excluded.partition, order_key = excluded.order_key, depth = excluded.depth,
-      state_id = excluded.state_id, state_depth = excluded.state_depth, last_state_id = excluded.last_state_id, forward_extremities = excluded.forward_extremities`,
+      state_id = excluded.state_id, state_depth = excluded.state_depth, last_state_id = excluded.last_state_id, forward_extremities = excluded.forward_extremities,
+      branches = excluded.branches`,
   });
 }
 

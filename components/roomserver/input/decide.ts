@@ -1,7 +1,6 @@
 /** PURE. The verdict on one input, from the picture that `load` took. Nothing is changed here: an accepted decision's effects are played into the picture by `evolve.ts`. */
 import type { SendEvent } from '../../../schemas/log/room-input.ts';
 import { decideBeginning } from '../receive/begin-room.ts';
-import { prevEventIds } from '../../../pkg/matrix/events/pdu.ts';
 import { decideReceive } from '../receive/decide-receive.ts';
 import { decideAnswer } from '../remote/decide-answer.ts';
 import { decideInvite } from '../remote/decide-invite.ts';
@@ -9,18 +8,17 @@ import { askToAuthorise, decideMembership } from '../remote/decide-membership.ts
 import { decideImport } from '../remote/import-state.ts';
 import { giveUp, ownNeed } from '../remote/needs.ts';
 import { decideReceiveInvite } from '../remote/receive-invite.ts';
+import { carryOut } from './carry-out.ts';
 import { textProblem } from './check-input.ts';
 import { decideCreateRoom } from './decide-create-room.ts';
 import { decideReceipt } from './decide-receipt.ts';
 import { decideTyping } from './decide-typing.ts';
-import type { NewEvent } from './effects.ts';
-import { headerOf, NO_EFFECTS, rejected, type Deciding, type RoomDecision } from './decision.ts';
+import { NO_EFFECTS, rejected, type Deciding, type RoomDecision } from './decision.ts';
 import { makeEvent } from './make-event.ts';
-import { encodeEvent } from './outputs.ts';
 import { graphAt } from './picture.ts';
 import { ROOM_NOT_FOUND } from './refused.ts';
 import { UNABLE_TO_AUTHORISE } from './restricted-join.ts';
-import { rowAfter, type RoomHead } from './room-head.ts';
+import type { RoomHead } from './room-head.ts';
 
 export function decide(deciding: Deciding): RoomDecision {
   const { input, picture } = deciding;
@@ -64,19 +62,5 @@ function decideSendEvent(deciding: Deciding, head: RoomHead, send: SendEvent): R
     const effects = need === undefined ? NO_EFFECTS : { inputId: input.inputId, roomId: input.roomId, events: [], redactions: [], needs: { closed: [need.needId] } };
     return { kind: 'accepted', effects, outputs: [], result: { event_id: made.eventId } };
   }
-  return {
-    kind: 'accepted',
-    effects: {
-      inputId: input.inputId, roomId: input.roomId, room: rowAfter(head, made.event, extremitiesAfter(head, made.event)), events: [made.event], redactions: made.redaction === undefined ? [] : [made.redaction],
-      ...(need !== undefined && { needs: { closed: [need.needId] } }),
-    },
-    outputs: [encodeEvent(headerOf(input, head.version.id), made.event)],
-    result: { event_id: made.event.eventId },
-  };
-}
-
-/** The event joins the branches that it follows. */
-function extremitiesAfter(head: RoomHead, { eventId, pdu }: NewEvent): string[] {
-  const prevs = prevEventIds(pdu);
-  return [...head.extremities.filter((extremity) => !prevs.includes(extremity)), eventId];
+  return carryOut(deciding, head, made, need && { closed: [need.needId] });
 }

@@ -2,6 +2,12 @@
 import type { InputPlace } from '../../../pkg/log/processor.ts';
 import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
 
+/** What upkeep does to the tables beside the rows of events and states (`upkeep/`). */
+export interface UpkeepEffects {
+  /** States, counting down; those of them go that nothing refers to. */
+  readonly collected?: readonly number[];
+}
+
 /** A state event at its place in a room's state. */
 export interface StateEntry {
   readonly eventId: string;
@@ -157,6 +163,8 @@ export interface RoomEffects {
   readonly outside?: OutsideRow;
   /** This server has come into the room over federation: what was known of it from outside is over, and its head is read anew. */
   readonly arrived?: true;
+  /** What the owner does to its own tables. */
+  readonly upkeep?: UpkeepEffects;
   /** Soft: told to the readers after the commit. */
   readonly typing?: TypingChange;
 }

@@ -19,6 +19,7 @@ import { prevReferences } from './references.ts';
 import { forbidden, refused } from './refused.ts';
 import { chooseAuthoriser, lookupIn } from './restricted-join.ts';
 import { membershipOf, stateEntry, type RoomHead } from './room-head.ts';
+import { isShown } from './shown.ts';
 import { redactsOfDraft } from './survey.ts';
 
 type Content = Record<string, unknown>;
@@ -42,7 +43,7 @@ export interface EventWish {
   readonly sequence: number;
 }
 
-/** An event that joins more branches than this leaves the others to the next one. */
+/** An event that joins more branches than this (spec: server-server, "PDU fields") leaves the others to the next one. */
 export const PREV_EVENTS_MAX = 20;
 
 export type MadeEvent =
@@ -121,7 +122,7 @@ function newEvent(wish: EventWish, built: BuiltEvent, redacts: string | undefine
     steps: [{ type, stateKey, entry: { eventId: built.eventId, pdu: built.pdu }, replaces: stateEntry(head, type, stateKey) }],
   };
   return {
-    eventId: built.eventId, pdu: built.pdu, bytes: Buffer.from(built.json), kind: 'local', verdict: 'accepted', orderKey: head.orderKey + 1, sequence: wish.sequence,
+    eventId: built.eventId, pdu: built.pdu, bytes: Buffer.from(built.json), kind: 'local', verdict: 'accepted', orderKey: isShown(built.pdu) ? head.orderKey + 1 : null, sequence: wish.sequence,
     stateId: state?.stateId ?? head.stateId, states: state === undefined ? [] : [state], historyVisibility: visibilityAt(lookupIn(head), built.pdu),
     deviceId: wish.deviceId, txnId: wish.txnId, redacts, stateBeforeDiffers: false, relayOf: '',
   };

@@ -12,11 +12,11 @@ export interface OutputHeader {
   readonly traceId: string;
 }
 
-/** The record of an event in the timeline. Throws `RangeError` for one that is not: clients are not told of it. */
+/** The record of an accepted event. Throws `RangeError` for others: nobody is told of them. */
 export function encodeEvent(header: OutputHeader, event: NewEvent): Uint8Array {
-  if (event.orderKey === null) throw new RangeError(`${event.eventId} has no place in the timeline`);
+  if (event.sequence === null) throw new RangeError(`${event.eventId} is not told`);
   const body: RoomEvent = {
-    eventId: event.eventId, pdu: event.bytes, orderKey: event.orderKey, stateDelta: (currentStateOf(event)?.steps ?? []).map(changeOf),
+    eventId: event.eventId, pdu: event.bytes, orderKey: event.orderKey ?? 0, stateDelta: (currentStateOf(event)?.steps ?? []).map(changeOf),
     historyVisibility: event.historyVisibility, deviceId: event.deviceId, txnId: event.txnId,
     softFailedAccepted: false, stateBeforeDiffers: event.stateBeforeDiffers, redacts: event.redacts ?? '', relayOf: event.relayOf,
   };

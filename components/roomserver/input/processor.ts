@@ -9,6 +9,9 @@ import { createEventCache } from '../receive/event-cache.ts';
 import { loadWanted } from '../receive/load-graph.ts';
 import { noteEffects } from '../remote/facts.ts';
 import { loadFacts } from '../remote/load-facts.ts';
+import { decideUpkeep } from '../upkeep/decide-upkeep.ts';
+import { createUpkeepFacts, loadUpkeep } from '../upkeep/facts.ts';
+import { isUpkeep } from '../upkeep/upkeep-input.ts';
 import { decodeInput, keyOf } from './check-input.ts';
 import { commitBatch } from './commit.ts';
 import { decide } from './decide.ts';
@@ -26,7 +29,7 @@ export interface RoomProcessorDeps {
   /** States of rooms that were fetched from other servers; none by default. */
   readonly stagedState?: StagedState | undefined;
   /** Budget of the heads and their state in memory. */
-  readonly headBytesMax?: number;
+  readonly headBytesMax?: number | undefined;
 }
 
 const NOTHING_STAGED: StagedState = { slice: async () => [], stateIds: async () => [] };
@@ -43,6 +46,7 @@ export function createRoomProcessor(deps: RoomProcessorDeps): Processor<RoomInpu
   const recent = createEventCache(RECENT_BYTES_MAX);
   let picture: Picture = EMPTY_PICTURE;
   let batch = heads.batch();
+  let upkeep = createUpkeepFacts();
 
   return {
     decode: decodeInput,
@@ -50,17 +54,20 @@ export function createRoomProcessor(deps: RoomProcessorDeps): Processor<RoomInpu
     async load(inputs) {
       heads.trim(picture.heads.keys());
       batch = heads.batch();
+      upkeep = createUpkeepFacts();
       picture = await loadPicture({ database, heads, serverName, recent }, inputs);
     },
     async loadMore(input) {
       const { roomId } = input;
+      if (isUpkeep(input)) await loadUpkeep({ database, serverName }, upkeep, { picture, input });
       await loadFacts({ database, stagedState, serverName }, picture, input);
       const head = picture.heads.get(roomId);
       const graph = picture.graphs.get(roomId);
       if (head !== undefined && graph !== undefined) await loadWanted({ database, stagedState, recent }, graph, head);
     },
     decide(input, place) {
-      const decision = decide({ picture, signer: { serverName, signingKey }, input, place });
+      const deciding = { picture, signer: { serverName, signingKey }, input, place };
+      const decision = isUpkeep(input) ? decideUpkeep(deciding, upkeep) : decide(deciding);
       if (decision.kind === 'accepted') evolve(picture, decision.effects, batch.put);
       if (decision.kind !== 'lacking' && decision.effects !== undefined) {
         noteEffects(picture.remote, decision.effects);

@@ -7,7 +7,7 @@ import { outsideMembership } from '../remote/outputs.ts';
 import { readDeltas, sliceRecord, sliceSequences } from './snapshot-states.ts';
 
 interface EventSql extends SqlRow {
-  sequence: number; room_id: string; room_version: string; event_id: string; json: Uint8Array; order_key: number; history_visibility: string;
+  sequence: number; room_id: string; room_version: string; event_id: string; json: Uint8Array; order_key: number | null; history_visibility: string;
   redacts: string | null; state_before_differs: number; relay_of: string; input_id: string; device_id: string; txn_id: string;
 }
 
@@ -78,7 +78,7 @@ function eventRecord(partition: number, row: EventSql, stateDelta: StateChange[]
     output: {
       roomId: row.room_id, roomVersion: row.room_version, inputId: row.input_id, traceId: '',
       event: {
-        eventId: row.event_id, pdu: row.json, orderKey: row.order_key, stateDelta, historyVisibility: row.history_visibility, deviceId: row.device_id, txnId: row.txn_id,
+        eventId: row.event_id, pdu: row.json, orderKey: row.order_key ?? 0, stateDelta, historyVisibility: row.history_visibility, deviceId: row.device_id, txnId: row.txn_id,
         softFailedAccepted: false, stateBeforeDiffers: row.state_before_differs === 1, redacts: row.redacts ?? '', relayOf: row.relay_of,
       },
     },

@@ -12,6 +12,7 @@ import { slotOf } from '../../../pkg/matrix/state-res/slot.ts';
 import type { NewEvent, Redaction, RoomRow } from '../input/effects.ts';
 import { visibilityAt } from '../input/history-visibility.ts';
 import { rowAfter } from '../input/room-head.ts';
+import { isShown } from '../input/shown.ts';
 import { CURRENT, lookupAt, type GraphAt, type Overlay } from './overlay.ts';
 import { isLacking, lookForEvent, type RoomGraph } from './room-graph.ts';
 import { States, type StateAt } from './states.ts';
@@ -120,7 +121,7 @@ function settle(at: GraphAt, settling: Settling): Placement {
   if (news === undefined || isLacking(at.graph)) return { kind: 'lacking' };
   const { eventId, pdu, bytes, kind, deviceId, txnId, relayOf } = arrival;
   const event: NewEvent = {
-    eventId, pdu, bytes, kind, verdict: outcome.outcome, orderKey: isAccepted ? at.head.orderKey + 1 : null, sequence: isAccepted ? arrival.sequence : null,
+    eventId, pdu, bytes, kind, verdict: outcome.outcome, orderKey: isAccepted && isShown(pdu) ? at.head.orderKey + 1 : null, sequence: isAccepted ? arrival.sequence : null,
     stateId: states.idOf(after), states: news, historyVisibility, deviceId, txnId, redacts: redaction?.eventId, stateBeforeDiffers: before.overlay.size > 0, relayOf,
   };
   return { kind: 'placed', event, room: rowAfter(at.head, event, extremities), redaction, reason: isAccepted ? '' : outcome.reason };

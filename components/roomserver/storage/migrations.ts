@@ -3,7 +3,7 @@ import type { Migration } from '../../../pkg/storage/database.ts';
 import { placeAllInChains } from './auth-chains.ts';
 
 /**
- * - `rooms`: a room and its head: the newest order key, the deepest event, the newest state, the forward extremities (JSON list of event IDs).
+ * - `rooms`: a room and its head: the newest order key, the deepest event, the newest state, the forward extremities (JSON list of event IDs; `branches`: how many).
  * - `events`: an event once, with the bytes that every reader is given (`json`; replaced by the redacted form when it is redacted). `order_key`: place
  *   in the room's timeline, from 1 without holes for live events. `partition`, `sequence`: of the output record that announced it. `state_id`: state after it.
  *   Events without an order key are not shown to clients: rejected and softly failed ones, and outliers, whose `state_id` is empty too: they are known as part of a state or an auth chain, their
@@ -13,6 +13,7 @@ import { placeAllInChains } from './auth-chains.ts';
  * - `event_edges`: who follows an event; the way back stands in the event's own `prev_events`.
  * - `state_deltas`: one row a change of state. State IDs count up within the room; `depth` is the number of steps to the empty state. The value of a key in state
  *   N of an unforked room is its newest row up to N, so any state is one index range away.
+ *   `state_marks`: how far the last snapshot below a state is (`state-snapshots.ts`).
  *   The state of a side branch has sequence 0; the other rows are the way of the current state. An empty `event_id` takes the key out of the state.
  * - `current_state`: the state now. `state_ref` is the JSON list [room, type, state key]: one text, so that keys of many rooms are read at once.
  * - `state_snapshots`: the whole state of a room at one state ID, as a JSON list of event IDs and their number; written after about as many changes as the
@@ -20,6 +21,7 @@ import { placeAllInChains } from './auth-chains.ts';
  * - `needs`: what was asked of other servers (`Need`) and not used yet. `input_id`: of the input that waits, under `parked_key`; `event_id`, `event`: the event that was built here and that another
  *   server has to sign; `answer`: the Answer input, once there is one.
  * - `outside_memberships`: memberships of users here in rooms that this server is not in: invites, and the ends of them.
+ * - `purges`: the newest purge of each room's history: events up to `to_order_key` go, those up to `order_key` have gone; `finished_at`: wall-clock ms, 0 while it is under way.
  * - `receipts`: the newest of each (room, user, type, thread), under `receipt_ref`, their JSON list. `thread_id` is empty for unthreaded ones.
  */
 export const roomserverMigrations: readonly Migration[] = [
@@ -112,5 +114,22 @@ export const roomserverMigrations: readonly Migration[] = [
       'CREATE INDEX events_without_auth_chain ON events (room_id) WHERE state_key IS NOT NULL AND auth_chain IS NULL',
     ],
     fill: placeAllInChains,
+  },
+  {
+    number: 6,
+    name: 'upkeep: branches, marks of states, states beside the way, purges',
+    statements: [
+      'ALTER TABLE rooms ADD COLUMN branches BIGINT NOT NULL DEFAULT 1',
+      `UPDATE rooms SET branches = 1 + (length(forward_extremities) - length(replace(forward_extremities, '","', ''))) / 3`,
+      'CREATE INDEX rooms_by_branches ON rooms (partition, branches) WHERE branches > 1',
+      `CREATE TABLE state_marks (room_id TEXT NOT NULL, state_id BIGINT NOT NULL, entries BIGINT NOT NULL, distance BIGINT NOT NULL,
+         PRIMARY KEY (room_id, state_id)) WITHOUT ROWID`,
+      'CREATE INDEX state_deltas_beside ON state_deltas (partition, room_id, state_id) WHERE sequence = 0',
+      'CREATE INDEX state_deltas_on_those_beside ON state_deltas (room_id, prev_state_id) WHERE sequence = 0',
+      'CREATE INDEX events_beside ON events (room_id, state_id) WHERE state_before_differs = 1',
+      `CREATE TABLE purges (room_id TEXT PRIMARY KEY, purge_id TEXT NOT NULL, partition BIGINT NOT NULL, to_order_key BIGINT NOT NULL, order_key BIGINT NOT NULL,
+         events_gone BIGINT NOT NULL, events_kept BIGINT NOT NULL, started_at BIGINT NOT NULL, finished_at BIGINT NOT NULL) WITHOUT ROWID`,
+      'CREATE INDEX purges_under_way ON purges (partition) WHERE finished_at = 0',
+    ],
   },
 ];

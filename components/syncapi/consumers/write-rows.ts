@@ -14,17 +14,19 @@ export async function writeRooms(tx: Transaction, records: Records, known: { cou
     const orderKey = Math.max(event?.orderKey ?? 0, (before?.[4] as number | undefined) ?? 0);
     const visibility = visibilitySet(output, known.foreign) ?? before?.[7] ?? '';
     const resetAt = stateSlice?.reset === true ? sequence : (before?.[8] ?? 0);
-    rows.set(roomId, [roomId, roomVersion, partition, sequence, orderKey, counts.joined, counts.invited, visibility, resetAt]);
+    const hiddenAt = event?.orderKey === 0 && event.stateDelta.length > 0 ? sequence : (before?.[9] ?? 0);
+    rows.set(roomId, [roomId, roomVersion, partition, sequence, orderKey, counts.joined, counts.invited, visibility, resetAt, hiddenAt]);
   }
   await insert(tx, {
     into: 'rooms',
-    columns: ['room_id', 'version', 'partition_number', 'last_sequence', 'last_order_key', 'joined_count', 'invited_count', 'history_visibility', 'reset_sequence'],
+    columns: ['room_id', 'version', 'partition_number', 'last_sequence', 'last_order_key', 'joined_count', 'invited_count', 'history_visibility', 'reset_sequence', 'hidden_sequence'],
     rows: [...rows.values()],
     onConflict: `ON CONFLICT (room_id) DO UPDATE SET partition_number = excluded.partition_number, last_sequence = excluded.last_sequence,
       last_order_key = CASE WHEN excluded.last_order_key > rooms.last_order_key THEN excluded.last_order_key ELSE rooms.last_order_key END,
       joined_count = rooms.joined_count + excluded.joined_count, invited_count = rooms.invited_count + excluded.invited_count,
       history_visibility = CASE WHEN excluded.history_visibility <> '' THEN excluded.history_visibility ELSE rooms.history_visibility END,
-      reset_sequence = CASE WHEN excluded.reset_sequence > rooms.reset_sequence THEN excluded.reset_sequence ELSE rooms.reset_sequence END`,
+      reset_sequence = CASE WHEN excluded.reset_sequence > rooms.reset_sequence THEN excluded.reset_sequence ELSE rooms.reset_sequence END,
+      hidden_sequence = CASE WHEN excluded.hidden_sequence > rooms.hidden_sequence THEN excluded.hidden_sequence ELSE rooms.hidden_sequence END`,
   });
 }
 

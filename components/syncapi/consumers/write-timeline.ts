@@ -23,10 +23,10 @@ export async function writeTimeline(tx: Transaction, records: Records, known: { 
   await insert(tx, { into: 'timeline', columns: COLUMNS, rows });
 }
 
-/** undefined: the record has no event. `visibility`: the room's before the record, and what the record makes it (undefined: nothing). */
+/** undefined: the record has no event, or one that clients are not shown. `visibility`: the room's before the record, and what the record makes it (undefined: nothing). */
 function rowOf({ partition, sequence, output }: Records[number], visibility: { before: string; after: string | undefined }): SqlValue[] | undefined {
   const { pdu, record: { event, roomId } } = output;
-  if (!event || pdu === undefined) return undefined;
+  if (!event || event.orderKey === 0 || pdu === undefined) return undefined;
   const own = event.stateDelta.find((change) => isOwnChange(output, change));
   // Who may see a setting that did not become the room's is told by its owner alone.
   const isSetting = own?.type === 'm.room.history_visibility' && visibility.after !== undefined;

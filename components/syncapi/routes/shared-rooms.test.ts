@@ -200,3 +200,28 @@ test('a redaction by another server takes the content', async () => {
   assert.deepEqual(event.content, {});
   assert.equal(event.unsigned.redacted_because.sender, zoe);
 });
+
+test('what an event changes that clients are not shown, they hear of in the state; the event itself is nowhere', async () => {
+  const { room, world } = await scene();
+  room.importState();
+  room.member(alice, 'join');
+  const first = room.state('m.room.topic', '', { topic: 'one' }, zoe).eventId;
+  const second = room.state('m.room.topic', '', { topic: 'two' }, zoe).eventId;
+  await world.apply();
+  const { next_batch: since } = await world.sync(alice);
+  const hidden = room.send('org.matrix.dummy_event', zoe, {}, { hidden: true, changes: [{ type: 'm.room.topic', stateKey: '', eventId: first, replaces: second }] }).eventId;
+  await world.apply();
+  const answer = await world.sync(alice, { since });
+  const joined = answer.rooms.join[room.roomId];
+  assert.deepEqual([ids(joined.state), ids(joined.timeline), joined.timeline.limited], [[first], [], false]);
+  const quiet = room.send('org.matrix.dummy_event', zoe, {}, { hidden: true }).eventId;
+  const said = room.say(zoe, 'seen').eventId;
+  await world.apply();
+  const next = (await world.sync(alice, { since: answer.next_batch })).rooms.join[room.roomId];
+  assert.deepEqual([next.state?.events ?? [], ids(next.timeline)], [[], [said]]);
+  const page = await world.get(alice, `/rooms/${room.roomId}/messages`, { dir: 'b', limit: '50' });
+  for (const eventId of [hidden, quiet]) {
+    assert.equal(page.chunk.some((event: { event_id: string }) => event.event_id === eventId), false);
+    assert.equal((await world.get(alice, `/rooms/${room.roomId}/event/${eventId}`)).status, 404);
+  }
+});

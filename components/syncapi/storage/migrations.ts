@@ -6,6 +6,7 @@
  * - Intervals hold from `from_sequence` on and no longer at `to_sequence` (`OPEN` while they are current): the state of a room at any
  *   sequence number of its partition is a range query.
  * - `rooms.reset_sequence`: where the room's state began anew, because this server joined it (again) by way of another one; 0: never.
+ * - `rooms.hidden_sequence`: where the room's state last changed without an event in the timeline. `rooms.purged_sequence`: up to where its timeline was purged.
  * - `timeline.state_before_differs`: the event was sent into another state than the one that the intervals tell of (a fork, a gap): what its readers were then is asked of the
  *   room's owner.
  * - `timeline.others_changed`: with the event, the room's state changed in more than what the event itself sets (state resolution).
@@ -120,5 +121,10 @@ export const syncapiMigrations: readonly Migration[] = [
       )`,
       'CREATE INDEX outside_memberships_by_room ON outside_memberships (room_id)',
     ],
+  },
+  {
+    number: 3,
+    name: 'what timelines do not show',
+    statements: ['ALTER TABLE rooms ADD COLUMN hidden_sequence BIGINT NOT NULL DEFAULT 0', 'ALTER TABLE rooms ADD COLUMN purged_sequence BIGINT NOT NULL DEFAULT 0'],
   },
 ];

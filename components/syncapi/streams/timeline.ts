@@ -6,6 +6,7 @@ import type { Reader } from '../../../pkg/storage/database.ts';
 import { passes, passesRoom, type EventFilter } from '../filters/filter.ts';
 import { TIMELINE_COLUMNS, type SeenRow, type TimelineRow } from '../storage/rows.ts';
 import type { RoomView } from '../sync/scope.ts';
+import type { GappyView } from './gaps.ts';
 import { withMembershipBefore, type PastQuery } from '../visibility/membership-before.ts';
 import { isVisible } from '../visibility/visibility.ts';
 
@@ -33,7 +34,7 @@ const SCANNED_ROWS_MAX = 20_000;
 const ROUND_GROWTH = 4;
 
 interface Scan {
-  readonly view: RoomView;
+  readonly view: GappyView;
   /** Newest first. */
   readonly matched: SeenRow[];
   newest: TimelineRow | undefined;
@@ -46,12 +47,12 @@ interface Scan {
 }
 
 /** Timelines of `views`, by room. */
-export async function loadTimelines(reader: Reader, views: readonly RoomView[], request: { filter: EventFilter; userId: string; past: PastQuery }): Promise<Map<string, RoomTimeline>> {
+export async function loadTimelines(reader: Reader, views: readonly GappyView[], request: { filter: EventFilter; userId: string; past: PastQuery }): Promise<Map<string, RoomTimeline>> {
   const limit = Math.min(Math.max(0, request.filter.limit ?? TIMELINE_LIMIT_DEFAULT), TIMELINE_LIMIT_MAX);
   const scans = new Map<string, Scan>(
     views.map((view) => [
       view.roomId,
-      { view, matched: [], newest: undefined, oldest: undefined, lowestKey: Infinity, exhausted: false, more: false, skipped: false, membersChanged: false },
+      { view, matched: [], newest: undefined, oldest: undefined, lowestKey: Infinity, exhausted: false, more: false, skipped: view.hidden, membersChanged: view.hidden },
     ]),
   );
   let [from, count, scanned] = [0, Math.min(limit + 1, newRowsMax(views)) + 1, 0];
@@ -144,7 +145,7 @@ function timelineOf(scan: Scan): RoomTimeline {
   const shown = scan.matched.toReversed();
   // Who enters a room again may have begun to sync while outside: nobody knows whether the client has what was before.
   const isReturn = scan.view.section === 'join' && scan.view.entered && scan.view.lower > 0;
-  const limited = scan.more || !scan.exhausted || isReturn;
+  const limited = scan.more || !scan.exhausted || isReturn || scan.view.purged;
   const first = shown[0];
   const edge = limited ? first : (scan.oldest ?? first);
   return {

@@ -6,6 +6,7 @@ import { loadReceipts } from '../streams/receipts.ts';
 import { loadState, type StateWanted } from '../streams/state.ts';
 import { loadStrippedState } from '../streams/stripped-state.ts';
 import { loadSummaries } from '../streams/summary.ts';
+import { withGaps } from '../streams/gaps.ts';
 import { loadTimelines } from '../streams/timeline.ts';
 import { loadOutside } from '../streams/outside.ts';
 import { membershipsOfUser, outsideOfUser } from '../storage/memberships.ts';
@@ -51,7 +52,7 @@ async function readMaterial(deps: ReadDeps, scope: SyncScope, known: { views: Ro
   const gone = known.views.filter((view) => view.section === 'leave');
   const invited = known.views.filter((view) => view.section === 'invite' || view.section === 'knock');
   const moved = await movedRooms(deps, scope, joined);
-  const timelines = await loadTimelines(database, [...moved, ...gone], { filter: scope.filter.room.timeline, userId, past: deps.roomHistoryQuery });
+  const timelines = await loadTimelines(database, await withGaps(database, [...moved, ...gone]), { filter: scope.filter.room.timeline, userId, past: deps.roomHistoryQuery });
   const summaries = await loadSummaries(deps, moved.filter((view) => view.stateAfter === 0 || timelines.get(view.roomId)?.membersChanged === true).map((view) => view.roomId), userId);
   const state = await loadState(database, wantedState(scope, [...moved, ...gone], { timelines, summaries }));
   const stripped = await loadStrippedState(database, invited, userId);
