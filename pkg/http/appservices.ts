@@ -8,8 +8,11 @@ import { MatrixError } from './matrix-error.ts';
 /** How the deviceId of a requester says that there is none. */
 export const NO_DEVICE = '';
 
+type Namespace = readonly { readonly pattern: RegExp; readonly isExclusive: boolean }[];
+
 interface Known extends Appservice {
-  readonly users: readonly { readonly pattern: RegExp; readonly isExclusive: boolean }[];
+  readonly users: Namespace;
+  readonly aliases: Namespace;
 }
 
 /** `registrations` are checked already: tokens and IDs differ, regular expressions are such. */
@@ -17,13 +20,17 @@ export function createAppservices(registrations: readonly AppserviceRegistration
   const all = registrations.map((registration) => knownOf(registration, serverName));
   // By hash, so that the time a look-up takes says nothing about the tokens.
   const byHash = new Map(registrations.map(({ asToken }, index) => [keyOf(asToken), all[index]]));
-  const owns = (one: Known, userId: string, only: 'all' | 'exclusive') =>
-    one.sender === userId || one.users.some(({ pattern, isExclusive }) => (only === 'all' || isExclusive) && pattern.test(userId));
+  const owns = (one: Known, userId: string, only: 'all' | 'exclusive') => one.sender === userId || isIn(one.users, userId, only);
 
   function mayBe(appservice: Appservice, userId: string): boolean {
     const self = all.find((one) => one.id === appservice.id);
     if (self === undefined || !userId.endsWith(`:${serverName}`)) return false;
     return owns(self, userId, 'all') && (self.sender === userId || !all.some((other) => other !== self && owns(other, userId, 'exclusive')));
+  }
+
+  function mayHaveAlias(appservice: Appservice, alias: string): boolean {
+    const self = all.find((one) => one.id === appservice.id);
+    return self !== undefined && isIn(self.aliases, alias, 'all') && !all.some((other) => other !== self && isIn(other.aliases, alias, 'exclusive'));
   }
 
   async function requester(appservice: Appservice, as: { userId: string | undefined; deviceId: string | undefined }): Promise<Requester> {
@@ -42,14 +49,20 @@ export function createAppservices(registrations: readonly AppserviceRegistration
     isEmpty: all.length === 0,
     byToken: (token) => (all.length === 0 ? undefined : byHash.get(keyOf(token))),
     mayBe,
+    mayHaveAlias,
+    isExclusiveAlias: (alias) => all.some((one) => isIn(one.aliases, alias, 'exclusive')),
     isExclusive: (userId) => all.some((one) => owns(one, userId, 'exclusive')),
     requester,
   };
 }
 
 function knownOf({ id, senderLocalpart, isRateLimited, namespaces }: AppserviceRegistration, serverName: string): Known {
-  const users = namespaces.users.map(({ regex, isExclusive }) => ({ pattern: new RegExp(`^(?:${regex})`), isExclusive }));
-  return { id, sender: `@${senderLocalpart}:${serverName}`, isRateLimited, users };
+  const patterns = (list: (typeof namespaces)['users']): Namespace => list.map(({ regex, isExclusive }) => ({ pattern: new RegExp(`^(?:${regex})`), isExclusive }));
+  return { id, sender: `@${senderLocalpart}:${serverName}`, isRateLimited, users: patterns(namespaces.users), aliases: patterns(namespaces.aliases) };
+}
+
+function isIn(namespace: Namespace, id: string, only: 'all' | 'exclusive'): boolean {
+  return namespace.some(({ pattern, isExclusive }) => (only === 'all' || isExclusive) && pattern.test(id));
 }
 
 function keyOf(token: string): string {

@@ -13,6 +13,8 @@ export interface CreateRoom {
   sender: string;
   createEvent: Uint8Array;
   events: DraftEvent[];
+  /** Reserved for the room, which is made only while the reservation stands. */
+  alias?: string;
 }
 
 export interface SendEvent {
@@ -115,6 +117,50 @@ export interface Answer {
   roomVersion: string;
 }
 
+/** Points an alias of this server to a room. */
+export interface SetAlias {
+  roomId: string;
+  userId: string;
+  /** Wall-clock ms until which the room comes into being; 0: it is there. */
+  reservedUntilMs: number;
+  /** Room that it points to so far; empty: it must be free. */
+  movedFrom: string;
+}
+
+export interface DeleteAlias {
+  /** That it points to. */
+  roomId: string;
+  /** Only while that room does not exist. */
+  reservedOnly: boolean;
+}
+
+/** Replaces a room by a new one. */
+export interface UpgradeRoom {
+  sender: string;
+  newRoomId: string;
+  newRoom: CreateRoom | null;
+}
+
+/** The end of an upgrade. */
+export interface FinishUpgrade {
+  /** Input ID of the `UpgradeRoom`. */
+  upgradeId: string;
+  /** JSON list of the aliases that were moved. */
+  aliasesJson: string;
+  /** 200; else why the new room was refused. */
+  status: number;
+  errcode: string;
+  error: string;
+  /** Where the new room's first events were told. */
+  partition: number;
+  sequence: number;
+}
+
+/** A user who has left wants to know nothing more of the room. */
+export interface ForgetRoom {
+  userId: string;
+}
+
 /** What every input carries, in both input logs. */
 export interface InputHeader {
   inputId: string;
@@ -128,6 +174,7 @@ export interface InputHeader {
 /** Exactly one of the kinds is set. */
 export interface RoomInput extends InputHeader {
   originServerTs: number;
+  /** The key; of `setAlias` and `deleteAlias` the alias. */
   roomId: string;
   createRoom?: CreateRoom | null;
   sendEvent?: SendEvent | null;
@@ -141,4 +188,9 @@ export interface RoomInput extends InputHeader {
   collectStates?: CollectStates | null;
   purgeHistory?: PurgeHistory | null;
   purgeSlice?: PurgeSlice | null;
+  setAlias?: SetAlias | null;
+  deleteAlias?: DeleteAlias | null;
+  upgradeRoom?: UpgradeRoom | null;
+  finishUpgrade?: FinishUpgrade | null;
+  forgetRoom?: ForgetRoom | null;
 }

@@ -15,6 +15,10 @@ export interface Appservices {
   byToken(token: string): Appservice | undefined;
   /** Whether the user is its sender, or in its namespace of users and not in an exclusive one of another service. */
   mayBe(appservice: Appservice, userId: string): boolean;
+  /** Whether the room alias is in its namespace of aliases and not in an exclusive one of another service. */
+  mayHaveAlias(appservice: Appservice, alias: string): boolean;
+  /** Whether only an application service may make this room alias. */
+  isExclusiveAlias(alias: string): boolean;
   /** Whether only an application service may make this user. */
   isExclusive(userId: string): boolean;
   /**

@@ -28,6 +28,18 @@ export interface RoomQuery {
   roomVersion(roomId: string): Promise<string | undefined>;
   /** What a user here last was in a room by what other servers said while this one was not in it; undefined: nothing was said. */
   outsideMembership(roomId: string, userId: string): Promise<OutsideMember | undefined>;
+  /** The room that an alias of this server points to, if there is one. */
+  alias(alias: string): Promise<RoomAlias | undefined>;
+  /** The aliases of this server that point to the room, sorted. */
+  aliasesOf(roomId: string): Promise<string[]>;
+  /** Some of the servers that are in the room now, at most `limit`, sorted. */
+  someServers(roomId: string, limit: number): Promise<string[]>;
+}
+
+export interface RoomAlias {
+  readonly roomId: string;
+  /** User who made it. */
+  readonly creator: string;
 }
 
 export interface OutsideMember {

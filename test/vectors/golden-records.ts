@@ -75,6 +75,26 @@ export const GOLDEN_RECORDS: readonly GoldenRecord[] = [
     needId: 'in-1#2', status: 502, errcode: 'M_UNKNOWN', error: 'nobody answers', origin: '', eventId: '', pdu: new Uint8Array(), stageId: '', roomVersion: '',
   } }, 
     '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34320f21726f6f6d3a612e6578616d706c658a01260a06696e2d31233210f6031a094d5f554e4b4e4f574e220e6e6f626f647920616e7377657273'),
+  roomInput('create a room that has an alias', { ...ROOM, createRoom: {
+    roomVersion: '12', sender: '@alice:a.example', createEvent: bytes('{}'), events: [], alias: '#tea:a.example',
+  } }, 
+    '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34320f21726f6f6d3a612e6578616d706c65522a0a023132121040616c6963653a612e6578616d706c651a027b7d2a0e237465613a612e6578616d706c65'),
+  roomInput('reserve an alias', { ...ROOM, setAlias: { roomId: '!room:a.example', userId: '@alice:a.example', reservedUntilMs: 1_790_000_060_000, movedFrom: '' } }, 
+    '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34320f21726f6f6d3a612e6578616d706c6592012a0a0f21726f6f6d3a612e6578616d706c65121040616c6963653a612e6578616d706c6518e0acc5a28c34'),
+  roomInput('move an alias', { ...ROOM, setAlias: { roomId: '!room:a.example', userId: '@alice:a.example', reservedUntilMs: 0, movedFrom: '!old:a.example' } }, 
+    '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34320f21726f6f6d3a612e6578616d706c659201330a0f21726f6f6d3a612e6578616d706c65121040616c6963653a612e6578616d706c65220e216f6c643a612e6578616d706c65'),
+  roomInput('delete an alias', { ...ROOM, deleteAlias: { roomId: '!room:a.example', reservedOnly: true } }, 
+    '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34320f21726f6f6d3a612e6578616d706c659a01130a0f21726f6f6d3a612e6578616d706c651001'),
+  roomInput('replace a room', { ...ROOM, upgradeRoom: {
+    sender: '@alice:a.example', newRoomId: '!new:a.example', newRoom: { roomVersion: '12', sender: '@alice:a.example', createEvent: bytes('{}'), events: [], alias: '' },
+  } }, 
+    '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34320f21726f6f6d3a612e6578616d706c65a2013e0a1040616c6963653a612e6578616d706c65120e216e65773a612e6578616d706c651a1a0a023132121040616c6963653a612e6578616d706c651a027b7d'),
+  roomInput('end an upgrade', { ...ROOM, finishUpgrade: {
+    upgradeId: 'in-0', aliasesJson: '["#tea:a.example"]', status: 403, errcode: 'M_FORBIDDEN', error: 'no', partition: 3, sequence: 70,
+  } }, 
+    '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34320f21726f6f6d3a612e6578616d706c65aa01320a04696e2d3012125b22237465613a612e6578616d706c65225d189303220b4d5f464f5242494444454e2a026e6f30033846'),
+  roomInput('forget a room', { ...ROOM, forgetRoom: { userId: '@alice:a.example' } }, 
+    '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34320f21726f6f6d3a612e6578616d706c65b201120a1040616c6963653a612e6578616d706c65'),
 
   roomOutput('an event', { ...ROOM_OUT, event: {
     eventId: '$event', pdu: bytes('{"type":"m.room.name"}'), orderKey: 7,

@@ -2,7 +2,7 @@
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import { fitsIdLimit } from '../../../pkg/matrix/ids/byte-length.ts';
 import { isEventId } from '../../../pkg/matrix/ids/event-id.ts';
-import { isRoomId } from '../../../pkg/matrix/ids/room-id.ts';
+import { isRoomAlias, isRoomId } from '../../../pkg/matrix/ids/room-id.ts';
 import { isUserId } from '../../../pkg/matrix/ids/user-id.ts';
 
 function invalid(value: unknown, what: string): MatrixError {
@@ -11,6 +11,11 @@ function invalid(value: unknown, what: string): MatrixError {
 
 export function requireRoomId(value: string | undefined): string {
   if (!isRoomId(value)) throw invalid(value, 'a room ID');
+  return value;
+}
+
+export function requireRoomAlias(value: string | undefined): string {
+  if (!isRoomAlias(value)) throw invalid(value, 'a room alias');
   return value;
 }
 

@@ -10,8 +10,8 @@ import { RANDOM_INPUT_ID } from './input-id.ts';
 type Submitting = Pick<Context, 'commands' | 'appliedPositions' | 'runtime'>;
 type Asking = Pick<ApiRequest, 'traceId' | 'logger'>;
 
-/** What is to be done in a room: exactly one of the kinds. */
-export type RoomCommand = { readonly roomId: string; readonly inputId?: string; readonly originServerTs?: number } & Pick<RoomInput, 'createRoom' | 'sendEvent' | 'setReceipt' | 'setTyping'>;
+/** What is to be done in a room, or with an alias (`roomId`: the alias): exactly one of the kinds. */
+export type RoomCommand = { readonly roomId: string; readonly inputId?: string; readonly originServerTs?: number } & Pick<RoomInput, 'createRoom' | 'sendEvent' | 'setReceipt' | 'setTyping' | 'setAlias' | 'deleteAlias' | 'upgradeRoom' | 'forgetRoom'>;
 /** What is to be done to a user: exactly one of the kinds. */
 export type UserCommand = { readonly userId: string; readonly inputId?: string } &
   Pick<UserInput, 'register' | 'login' | 'logout' | 'setProfileField' | 'setAccountData' | 'putFilter'>;

@@ -14,6 +14,8 @@ export interface RoomWanted {
   readonly creationContent: Readonly<Record<string, unknown>>;
   readonly powerLevelOverride: Readonly<Record<string, unknown>>;
   readonly initialState: readonly StateWanted[];
+  /** Becomes the canonical alias. */
+  readonly alias?: string | undefined;
   readonly name?: string | undefined;
   readonly topic?: string | undefined;
   readonly invite: readonly string[];
@@ -53,6 +55,7 @@ export function planRoom(wanted: RoomWanted): RoomPlan {
     events: [
       state('m.room.member', { membership: 'join', ...wanted.profiles.get(creator) }, creator),
       state('m.room.power_levels', powerLevels),
+      ...(wanted.alias === undefined ? [] : [state('m.room.canonical_alias', { alias: wanted.alias })]),
       ...presetEvents(preset).filter((event) => !given.has(stateName(event))),
       ...initialState,
       ...(wanted.name === undefined ? [] : [state('m.room.name', { name: wanted.name })]),

@@ -6,17 +6,28 @@ import { domainOf } from '../../../pkg/matrix/ids/domain-of.ts';
 import { isRoomAlias } from '../../../pkg/matrix/ids/room-id.ts';
 import type { Context } from '../context.ts';
 
-/** Asks the alias's server; this one has no aliases. Throws 400 M_INVALID_PARAM, 404 M_NOT_FOUND, and 502 M_UNKNOWN when the other server cannot be asked. */
-export async function resolveAlias(context: Pick<Context, 'serverName' | 'signedTransport'>, alias: string, signal: AbortSignal): Promise<DirectoryEntry> {
+/** Servers that are told with an alias. */
+const SERVERS_MAX = 20;
+
+/** From the aliases of this server, or from the alias's server. Throws 400 M_INVALID_PARAM, 404 M_NOT_FOUND, and 502 M_UNKNOWN when the other server cannot be asked. */
+export async function resolveAlias(context: Pick<Context, 'serverName' | 'signedTransport' | 'roomQuery'>, alias: string, signal: AbortSignal): Promise<DirectoryEntry> {
   if (!isRoomAlias(alias)) throw new MatrixError(400, 'M_INVALID_PARAM', 'This is not a room alias');
   const server = domainOf(alias);
-  if (context.signedTransport === undefined || server === context.serverName) throw notFound();
+  if (server === context.serverName) return ownAlias(context, alias);
+  if (context.signedTransport === undefined) throw notFound();
   const entry = await queryDirectory(context.signedTransport, alias, signal).catch((error: unknown) => {
     if (isDestinationFailing(error)) throw new MatrixError(502, 'M_UNKNOWN', `${server} could not be asked for this room alias`);
     throw notFound();
   });
   // The server that knows the alias is worth asking, even if it does not say so.
   return { roomId: entry.roomId, servers: [...entry.servers, server] };
+}
+
+async function ownAlias({ roomQuery, serverName }: Pick<Context, 'serverName' | 'roomQuery'>, alias: string): Promise<DirectoryEntry> {
+  const found = await roomQuery.alias(alias);
+  if (found === undefined) throw notFound();
+  const servers = await roomQuery.someServers(found.roomId, SERVERS_MAX);
+  return { roomId: found.roomId, servers: [...new Set([serverName, ...servers])] };
 }
 
 function notFound(): MatrixError {

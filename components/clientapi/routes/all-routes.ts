@@ -4,6 +4,7 @@ import { accountDataRoutes } from './account-data.ts';
 import { banningRoutes } from './banning.ts';
 import { capabilitiesRoutes } from './capabilities.ts';
 import { createRoomRoutes } from './create-room.ts';
+import { directoryRoutes } from './directory.ts';
 import { filterRoutes } from './filter.ts';
 import { invitingRoutes } from './inviting.ts';
 import { joiningRoutes } from './joining.ts';
@@ -33,6 +34,7 @@ export const CLIENTAPI_ROUTES: readonly RouteSpec[] = [
   ...banningRoutes,
   ...capabilitiesRoutes,
   ...createRoomRoutes,
+  ...directoryRoutes,
   ...filterRoutes,
   ...invitingRoutes,
   ...joiningRoutes,

@@ -11,6 +11,7 @@ import type { Context } from '../context.ts';
 import { submitRoomCommand } from '../outcome/submit.ts';
 import { memberProfile, type MemberProfile } from '../profile/member-profile.ts';
 import { buildCreateEvent } from '../rooms/create-event.ts';
+import { requireFreeName, underReservation } from '../rooms/alias-reservation.ts';
 import { inviteOthers } from '../rooms/invite-others.ts';
 import { planRoom, type Preset, type StateWanted } from '../rooms/plan-room.ts';
 import { CLIENT_V3, limitedRequester, ok, type RouteSpec } from './client-route.ts';
@@ -23,7 +24,7 @@ const thirdPartyInvite = z.object({ id_server: z.string(), id_access_token: z.st
 
 const createRoomBody = z.object({
   visibility: z.enum(['public', 'private']).default('private'),
-  room_alias_name: z.string().optional(),
+  room_alias_name: text.optional(),
   name: text.optional(),
   topic: text.optional(),
   invite: z.array(z.string()).max(INVITES_MAX).default([]),
@@ -46,8 +47,10 @@ export async function createRoom(context: Context, request: ApiRequest): Promise
   const version = requireVersion(body.room_version ?? context.settings.defaultRoomVersion);
   const creator = requester.userId;
   const invite = [...new Set(body.invite.map(requireUserId))].filter((userId) => userId !== creator);
+  const alias = body.room_alias_name === undefined ? undefined : requireFreeName(context, request, body.room_alias_name);
   const plan = planRoom({
     creator,
+    alias,
     version,
     preset: presetOf(body),
     creationContent: body.creation_content,
@@ -63,7 +66,8 @@ export async function createRoom(context: Context, request: ApiRequest): Promise
   const { roomId, createEvent, originServerTs } = buildCreateEvent(context, version, creator, plan.createContent);
   const invitesOfOthers = plan.events.filter((event) => concernsOther(context, event));
   const events = plan.events.filter((event) => !invitesOfOthers.includes(event)).map(draftOf);
-  await submitRoomCommand(context, request, { roomId, originServerTs, createRoom: { roomVersion: version.id, sender: creator, createEvent, events } }).catch(explainRefusal);
+  const create = () => submitRoomCommand(context, request, { roomId, originServerTs, createRoom: { roomVersion: version.id, sender: creator, createEvent, events, alias: alias ?? '' } }).catch(explainRefusal);
+  await (alias === undefined ? create() : underReservation(context, request, { alias, roomId, userId: creator }, create));
   await inviteOthers(context, request, requester, { roomId, invites: invitesOfOthers });
   return ok({ room_id: roomId });
 }
@@ -74,7 +78,6 @@ function concernsOther(context: Context, { type, stateKey }: StateWanted): boole
 }
 
 function refuseWhatIsNotThere(body: CreateRoomBody): void {
-  if (body.room_alias_name !== undefined) throw new MatrixError(400, 'M_UNKNOWN', 'This server has no room aliases yet: leave out room_alias_name');
   if (body.invite_3pid.length > 0) throw new MatrixError(403, 'M_THREEPID_DENIED', 'This server cannot invite by e-mail address or telephone number');
 }
 

@@ -1,10 +1,10 @@
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
-import { isRoomAlias } from '../../../pkg/matrix/ids/room-id.ts';
 import { contentBytes } from '../checks/event-content.ts';
 import { requireRoomId, requireShort, requireUserId } from '../checks/identifiers.ts';
 import type { Context } from '../context.ts';
 import { submitRoomCommand } from '../outcome/submit.ts';
+import { requireAliases } from '../rooms/canonical-alias.ts';
 import { OTHER_SERVERS_MS_MAX } from '../rooms/via-servers.ts';
 import { CLIENT_V3, limitedRequester, ok, type RouteSpec } from './client-route.ts';
 
@@ -20,7 +20,7 @@ export async function setRoomStateWithKey(context: Context, request: ApiRequest)
   const roomId = requireRoomId(request.params['roomId']);
   const stateKey = requireShort(request.params['stateKey'] ?? '', 'a state key');
   if (type === 'm.room.member') requireMembership(content, stateKey);
-  if (type === 'm.room.canonical_alias') requireAliases(content);
+  if (type === 'm.room.canonical_alias') await requireAliases(context, content, { roomId, stateKey, signal: request.signal });
   const sendEvent = { sender: requester.userId, deviceId: requester.deviceId, txnId: '', event: { type, stateKey, content: contentBytes(content) } };
   return ok(await submitRoomCommand(context, request, { roomId, sendEvent }, type === 'm.room.member' ? { deadlineMs: OTHER_SERVERS_MS_MAX } : {}));
 }
@@ -31,16 +31,6 @@ function requireMembership(content: Content, stateKey: string): void {
   const membership = content['membership'];
   if (membership === undefined) throw new MatrixError(400, 'M_MISSING_PARAM', 'membership is missing');
   if (typeof membership !== 'string' || !MEMBERSHIPS.has(membership)) throw new MatrixError(400, 'M_BAD_JSON', 'membership must be join, invite, leave, ban or knock');
-}
-
-/** 400 M_INVALID_PARAM for what is no alias, M_BAD_ALIAS for one that does not point to the room: as there are none yet, any. */
-function requireAliases(content: Content): void {
-  const { alias, alt_aliases: others = [] } = content;
-  if (!Array.isArray(others)) throw new MatrixError(400, 'M_BAD_JSON', 'alt_aliases must be a list');
-  const aliases: unknown[] = alias === undefined || alias === null || alias === '' ? others : [alias, ...others];
-  const malformed = aliases.find((one) => !isRoomAlias(one));
-  if (malformed !== undefined) throw new MatrixError(400, 'M_INVALID_PARAM', `${JSON.stringify(malformed)} is not a room alias`);
-  if (aliases.length > 0) throw new MatrixError(400, 'M_BAD_ALIAS', `${String(aliases[0])} does not point to this room`);
 }
 
 export const roomStateRoutes: readonly RouteSpec[] = [

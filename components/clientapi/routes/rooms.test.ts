@@ -53,7 +53,7 @@ test('what can make no room is refused with its own error, and nothing is left o
     [{ room_version: '1' }, '400 M_UNSUPPORTED_ROOM_VERSION'],
     [{ room_version: 12 }, '400 M_BAD_JSON'],
     [{ preset: 'party' }, '400 M_INVALID_PARAM'],
-    [{ room_alias_name: 'pub' }, '400 M_UNKNOWN'],
+    [{ room_alias_name: 'a:b' }, '400 M_INVALID_PARAM'],
     [{ invite: ['bob'] }, '400 M_INVALID_PARAM'],
     [{ invite: 'bob' }, '400 M_BAD_JSON'],
     [{ invite_3pid: [{ medium: 'email', address: 'a@b.c', id_server: 'x', id_access_token: 'y' }] }, '403 M_THREEPID_DENIED'],

@@ -6,7 +6,7 @@ import type { RejectedOutcome } from '../../../pkg/log/processor.ts';
 import { isUpkeep } from '../upkeep/upkeep-input.ts';
 import { refused } from './refused.ts';
 
-const KINDS = ['createRoom', 'sendEvent', 'setReceipt', 'setTyping', 'receivePdu', 'receiveInvite', 'importState', 'answer'] as const;
+const KINDS = ['createRoom', 'sendEvent', 'setReceipt', 'setTyping', 'receivePdu', 'receiveInvite', 'importState', 'answer', 'setAlias', 'deleteAlias', 'upgradeRoom', 'finishUpgrade', 'forgetRoom'] as const;
 
 /**
  * What an input is ordered by, and what queues behind it when it waits: commands of a room; what one server sends of a room; what was fetched for one need, its answer last. So a slow
@@ -45,10 +45,12 @@ export function textProblem(input: RoomInput): RejectedOutcome | undefined {
 }
 
 function textsOf(input: RoomInput): (string | null | undefined)[] {
-  const { sendEvent, setReceipt, setTyping, createRoom } = input;
+  const { sendEvent, setReceipt, setTyping, createRoom, setAlias, deleteAlias } = input;
   if (sendEvent) return [input.roomId, sendEvent.sender, sendEvent.deviceId, sendEvent.txnId, sendEvent.event.type, sendEvent.event.stateKey, sendEvent.event.redacts];
   if (setReceipt) return [input.roomId, setReceipt.userId, setReceipt.receiptType, setReceipt.eventId, setReceipt.threadId];
-  if (createRoom) return [input.roomId, createRoom.sender, createRoom.roomVersion, ...createRoom.events.flatMap((draft) => [draft.type, draft.stateKey, draft.redacts])];
+  if (createRoom) return [input.roomId, createRoom.sender, createRoom.roomVersion, createRoom.alias, ...createRoom.events.flatMap((draft) => [draft.type, draft.stateKey, draft.redacts])];
+  if (setAlias) return [input.roomId, setAlias.roomId, setAlias.userId, setAlias.movedFrom];
+  if (deleteAlias) return [input.roomId, deleteAlias.roomId];
   // What other servers say was checked by its writer.
   return [input.roomId, setTyping?.userId];
 }

@@ -3,6 +3,7 @@ import type { SqlValue, Transaction } from '../../../pkg/storage/database.ts';
 import { isState, prevEventIds } from '../../../pkg/matrix/events/pdu.ts';
 import type { Position } from '../../../pkg/matrix/state-res/chain-cover.ts';
 import { placeInChains, unchained } from '../storage/auth-chains.ts';
+import { writeAliases } from '../aliases/commit-aliases.ts';
 import { receiptRef } from '../storage/refs.ts';
 import { writeNeeds, writeOutsideMemberships } from './commit-needs.ts';
 import { writeStates } from './commit-states.ts';
@@ -23,7 +24,7 @@ export async function commitBatch(tx: Transaction, accepted: readonly AcceptedIn
   const chained = await placeInChains(tx, events.filter(({ event }) => isState(event.pdu)).map(({ event: { eventId, pdu }, ...of }) => unchained(eventId, pdu, of)));
   await Promise.all([
     writeRooms(tx, accepted), writeEvents(tx, events, chained), writeEdges(tx, events), writeStates(tx, accepted), writeReceipts(tx, accepted), writeNeeds(tx, accepted),
-    writeOutsideMemberships(tx, accepted),
+    writeOutsideMemberships(tx, accepted), writeAliases(tx, accepted),
   ]);
   // The redacted event may be one of the batch.
   for (const { effects } of accepted) {

@@ -27,6 +27,10 @@ export function decideCreateRoom(deciding: Deciding, create: CreateRoom, exists:
   const version = roomVersion(create.roomVersion);
   if (version === undefined) return rejected(refused(400, 'M_UNSUPPORTED_ROOM_VERSION', `This server does not support room version ${create.roomVersion}`));
   if (exists) return rejected(refused(400, 'M_ROOM_IN_USE', 'There is a room with this ID already'));
+  if (create.alias) {
+    const reserved = picture.aliases.get(create.alias);
+    if (reserved?.roomId !== input.roomId) return rejected(refused(400, 'M_ROOM_IN_USE', 'The room alias is taken'));
+  }
   const first = readCreateEvent(deciding, create, version);
   if ('why' in first) return rejected(first.why);
 

@@ -1,5 +1,6 @@
 /** PURE. The verdict on one input, from the picture that `load` took. Nothing is changed here: an accepted decision's effects are played into the picture by `evolve.ts`. */
 import type { SendEvent } from '../../../schemas/log/room-input.ts';
+import { decideDeleteAlias, decideSetAlias } from '../aliases/decide-alias.ts';
 import { decideBeginning } from '../receive/begin-room.ts';
 import { decideReceive } from '../receive/decide-receive.ts';
 import { decideAnswer } from '../remote/decide-answer.ts';
@@ -25,6 +26,8 @@ export function decide(deciding: Deciding): RoomDecision {
   const problem = textProblem(input);
   if (problem !== undefined) return rejected(problem);
   if (input.answer) return decideAnswer(deciding, input.answer);
+  if (input.setAlias) return decideSetAlias(deciding, input.setAlias);
+  if (input.deleteAlias) return decideDeleteAlias(deciding, input.deleteAlias);
   if (picture.remote.arrived.has(input.roomId)) return { kind: 'parked', reason: 'this server has just come into the room', untilMs: deciding.place.nowMs + 1 };
   const head = picture.heads.get(input.roomId);
   if (input.importState) return decideImport(deciding, head, input.importState);

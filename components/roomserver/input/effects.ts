@@ -1,6 +1,7 @@
 /** What `decide` hands to `commit`: plain values, one set for each accepted input. */
 import type { InputPlace } from '../../../pkg/log/processor.ts';
 import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
+import type { AliasRow } from '../aliases/alias-row.ts';
 
 /** What upkeep does to the tables beside the rows of events and states (`upkeep/`). */
 export interface UpkeepEffects {
@@ -137,6 +138,13 @@ export interface StateImport {
   readonly state: NewState;
 }
 
+/** What becomes of an alias; `row` undefined: it is free again. */
+export interface AliasChange {
+  readonly alias: string;
+  readonly row: AliasRow | undefined;
+  readonly roomExists?: boolean;
+}
+
 /** A membership of a user here in a room that this server is not in. */
 export interface OutsideRow {
   readonly userId: string;
@@ -161,6 +169,7 @@ export interface RoomEffects {
   readonly needs?: NeedChanges;
   readonly stateImport?: StateImport;
   readonly outside?: OutsideRow;
+  readonly alias?: AliasChange;
   /** This server has come into the room over federation: what was known of it from outside is over, and its head is read anew. */
   readonly arrived?: true;
   /** What the owner does to its own tables. */

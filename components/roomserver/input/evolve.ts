@@ -12,7 +12,9 @@ import { advance, currentStateOf, headOf, setState, stateEntry, stateKeyOf, type
 export function evolve(picture: Picture, effects: RoomEffects, made: (head: RoomHead) => void): void {
   if (effects.arrived === true) leaveToNextBatch(picture, effects.roomId);
   else if (effects.room !== undefined) evolveRoom(picture, effects, effects.room, made);
-  const { receipt } = effects;
+  const { receipt, alias } = effects;
+  if (alias?.row !== undefined) picture.aliases.set(alias.alias, { ...alias.row, roomExists: alias.roomExists === true });
+  else if (alias !== undefined) picture.aliases.delete(alias.alias);
   if (receipt !== undefined) picture.receipts.set(receiptRef(receipt.roomId, receipt.userId, receipt.receiptType, receipt.threadId), receipt.orderKey);
 }
 

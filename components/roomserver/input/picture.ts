@@ -1,5 +1,6 @@
 /** What `load` shows `decide`: everything that the inputs of one batch may ask for, and what earlier inputs of the batch have done to it. */
 import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
+import type { AliasFact } from '../aliases/alias-row.ts';
 import type { GraphAt } from '../receive/overlay.ts';
 import { addNewEvent, createGraph, type RoomGraph } from '../receive/room-graph.ts';
 import { stateRef } from '../storage/refs.ts';
@@ -37,12 +38,16 @@ export interface Picture {
   readonly remote: RemoteFacts;
   /** By room ID: the events of the batch so far. */
   readonly news: Map<string, NewEvent[]>;
+  /** Of inputs about aliases, by alias. */
+  readonly aliases: Map<string, AliasFact>;
+  /** Those of the rooms that such inputs name which exist. */
+  readonly rooms: ReadonlySet<string>;
   /** By room ID: local members who may be able to authorise a restricted join. */
   readonly authorisers: ReadonlyMap<string, readonly string[]>;
 }
 
 export const EMPTY_PICTURE: Picture = {
-  heads: new Map(), events: new Map(), wanted: new Set(), receipts: new Map(), joinedElsewhere: new Set(), authorisers: new Map(), pdus: new Map(), graphs: new Map(), news: new Map(),
+  heads: new Map(), events: new Map(), wanted: new Set(), receipts: new Map(), joinedElsewhere: new Set(), authorisers: new Map(), aliases: new Map(), rooms: new Set(), pdus: new Map(), graphs: new Map(), news: new Map(),
   remote: createFacts(),
 };
 

@@ -21,12 +21,15 @@ export interface Survey {
   readonly members: { readonly roomId: string; readonly userId: string }[];
   readonly eventIds: Set<string>;
   readonly receiptRefs: Set<string>;
+  readonly aliases: Set<string>;
+  /** Rooms that aliases are to point to. */
+  readonly aliasedRooms: Set<string>;
   /** Events of other servers. */
   readonly received: { readonly roomId: string; readonly eventId: string; readonly pdu: Pdu }[];
 }
 
 export function survey(inputs: readonly PlacedInput<RoomInput>[]): Survey {
-  const found: Survey = { roomIds: new Set(), drafts: [], members: [], eventIds: new Set(), receiptRefs: new Set(), received: [] };
+  const found: Survey = { roomIds: new Set(), drafts: [], members: [], eventIds: new Set(), receiptRefs: new Set(), aliases: new Set(), aliasedRooms: new Set(), received: [] };
   for (const { input } of inputs) {
     if (textProblem(input) === undefined) surveyInput(found, input);
   }
@@ -34,8 +37,14 @@ export function survey(inputs: readonly PlacedInput<RoomInput>[]): Survey {
 }
 
 function surveyInput(found: Survey, input: RoomInput): void {
-  const { roomId, sendEvent, setReceipt, setTyping, receivePdu } = input;
+  const { roomId, sendEvent, setReceipt, setTyping, receivePdu, createRoom } = input;
+  if (input.setAlias || input.deleteAlias) {
+    found.aliases.add(roomId);
+    if (input.setAlias) found.aliasedRooms.add(input.setAlias.roomId);
+    return;
+  }
   found.roomIds.add(roomId);
+  if (createRoom?.alias) found.aliases.add(createRoom.alias);
   if (sendEvent) surveyDraft(found, roomId, { sender: sendEvent.sender, event: sendEvent.event });
   if (receivePdu) found.received.push({ roomId, eventId: receivePdu.eventId, pdu: JSON.parse(Buffer.from(receivePdu.pdu).toString()) as Pdu });
   if (setTyping) found.members.push({ roomId, userId: setTyping.userId });

@@ -3,6 +3,7 @@ import type { Database } from '../../../pkg/storage/database.ts';
 import type { RoomQuery } from '../../../schemas/ports/room-query.ts';
 import { readRooms, readSomeJoined } from '../storage/read-events.ts';
 import { stateRef } from '../storage/refs.ts';
+import { aliasQuery } from './aliases.ts';
 import { outsideMembership } from './outside-membership.ts';
 import { isStorable, OF_ROOM, readStored, STORED, storedEvent, type StoredSql } from './stored-event.ts';
 
@@ -40,5 +41,6 @@ export function roomQuery(database: Database): RoomQuery {
       return rows[0]?.room_version;
     },
     outsideMembership: (roomId, userId) => outsideMembership(database, roomId, userId),
+    ...aliasQuery(database),
   };
 }

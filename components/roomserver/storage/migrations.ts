@@ -10,7 +10,7 @@ import { placeAllInChains } from './auth-chains.ts';
  *   own place in the graph is not. `redacts`: the event that this one redacted (only where it was applied). The rest of the columns is what a record must be re-made of.
  *   `auth_chain`, `auth_seq`: place of a state event among auth chains (`auth-chains.ts`).
  * - `auth_links`: what else than the events before it in its chain an event has in its auth chain. `auth_chain_counters`: how many chains a partition has given numbers to.
- * - `event_edges`: who follows an event; the way back stands in the event's own `prev_events`.
+ * - `event_edges`: who follows an event that had no place here by then (a gap that was bridged); every other event knows by its followers' `prev_events`.
  * - `state_deltas`: one row a change of state. State IDs count up within the room; `depth` is the number of steps to the empty state. The value of a key in state
  *   N of an unforked room is its newest row up to N, so any state is one index range away.
  *   `state_marks`: how far the last snapshot below a state is (`state-snapshots.ts`).
@@ -21,6 +21,11 @@ import { placeAllInChains } from './auth-chains.ts';
  * - `needs`: what was asked of other servers (`Need`) and not used yet. `input_id`: of the input that waits, under `parked_key`; `event_id`, `event`: the event that was built here and that another
  *   server has to sign; `answer`: the Answer input, once there is one.
  * - `outside_memberships`: memberships of users here in rooms that this server is not in: invites, and the ends of them.
+ * - `aliases`: those of this server. One counts while its room is there; `reserved_until` (wall-clock ms, 0: not reserved): the room is being made, and when that did not happen by then,
+ *   the alias is free.
+ * - `upgrades`: the newest of each room that was replaced (`upgrade/`). `new_room`: the CreateRoom input, encoded; `result`: JSON, empty while it is under way.
+ * - `forgotten`: users who forgot a room, and the member event that they had left it by.
+ * - `pending_redactions`: redactions of events that have no place here yet. `by_power`: their senders may redact anybody's event.
  * - `purges`: the newest purge of each room's history: events up to `to_order_key` go, those up to `order_key` have gone; `finished_at`: wall-clock ms, 0 while it is under way.
  * - `receipts`: the newest of each (room, user, type, thread), under `receipt_ref`, their JSON list. `thread_id` is empty for unthreaded ones.
  */
@@ -130,6 +135,23 @@ export const roomserverMigrations: readonly Migration[] = [
       `CREATE TABLE purges (room_id TEXT PRIMARY KEY, purge_id TEXT NOT NULL, partition BIGINT NOT NULL, to_order_key BIGINT NOT NULL, order_key BIGINT NOT NULL,
          events_gone BIGINT NOT NULL, events_kept BIGINT NOT NULL, started_at BIGINT NOT NULL, finished_at BIGINT NOT NULL) WITHOUT ROWID`,
       'CREATE INDEX purges_under_way ON purges (partition) WHERE finished_at = 0',
+    ],
+  },
+  {
+    number: 7,
+    name: 'aliases, upgrades, forgotten rooms, redactions that came early',
+    statements: [
+      `CREATE TABLE aliases (alias TEXT PRIMARY KEY, room_id TEXT NOT NULL, creator TEXT NOT NULL, partition BIGINT NOT NULL, created_at BIGINT NOT NULL,
+         reserved_until BIGINT NOT NULL) WITHOUT ROWID`,
+      'CREATE INDEX aliases_by_room ON aliases (room_id)',
+      `CREATE TABLE upgrades (room_id TEXT PRIMARY KEY, partition BIGINT NOT NULL, input_id TEXT NOT NULL, sender TEXT NOT NULL, room_version TEXT NOT NULL,
+         new_room_id TEXT NOT NULL, new_room BLOB NOT NULL, parked_key TEXT NOT NULL, result TEXT NOT NULL, created_at BIGINT NOT NULL) WITHOUT ROWID`,
+      'CREATE INDEX upgrades_by_result ON upgrades (result, partition)',
+      `CREATE TABLE forgotten (room_id TEXT NOT NULL, user_id TEXT NOT NULL, event_id TEXT NOT NULL, room_version TEXT NOT NULL, partition BIGINT NOT NULL, sequence BIGINT NOT NULL,
+         input_id TEXT NOT NULL, PRIMARY KEY (room_id, user_id, event_id)) WITHOUT ROWID`,
+      'CREATE UNIQUE INDEX forgotten_by_sequence ON forgotten (partition, sequence)',
+      `CREATE TABLE pending_redactions (target_id TEXT NOT NULL, event_id TEXT NOT NULL, room_id TEXT NOT NULL, sender TEXT NOT NULL, by_power INTEGER NOT NULL,
+         PRIMARY KEY (target_id, event_id)) WITHOUT ROWID`,
     ],
   },
 ];

@@ -36,6 +36,12 @@ async function withBob(scene: Scene, verb: string): Promise<Call> {
   return of(scene, 'POST', `/rooms/${roomId}/${verb}`, { user_id: scene.bob.userId, reason: 'tea' });
 }
 
+async function withAlias(scene: Scene, method: string): Promise<Call> {
+  const path = `/directory/room/%23coffee${scene.next()}:spec.example`;
+  await scene.world.ask(scene.alice, 'PUT', path, { room_id: scene.roomId });
+  return of(scene, method, path);
+}
+
 async function byCarol(scene: Scene, path: (roomId: string) => string): Promise<Call> {
   return { method: 'POST', path: CLIENT + path(await scene.newRoom()), token: scene.carol.token, body: { reason: 'tea', third_party_signed: SIGNED } };
 }
@@ -59,7 +65,7 @@ export const GOOD_REQUESTS: Readonly<Record<string, (scene: Scene) => Made>> = {
   kick: (s) => withBob(s, 'kick'),
   inviteUser: (s) => withBob(s, 'invite'),
   getCapabilities: (s) => of(s, 'GET', '/capabilities'),
-  createRoom: (s) => of(s, 'POST', '/createRoom', ROOM),
+  createRoom: (s) => of(s, 'POST', '/createRoom', { ...ROOM, room_alias_name: `tea-room-${s.next()}` }),
   defineFilter: (s) => of(s, 'POST', `/user/${s.alice.userId}/filter`, FILTER),
   getFilter: (s) => of(s, 'GET', `/user/${s.alice.userId}/filter/${s.filterId}`),
   joinRoomById: (s) => byCarol(s, (roomId) => `/rooms/${roomId}/join`),
@@ -73,6 +79,10 @@ export const GOOD_REQUESTS: Readonly<Record<string, (scene: Scene) => Made>> = {
   logout: async (s) => ({ method: 'POST', path: `${CLIENT}/logout`, token: await loggedIn(s) }),
   logout_all: async (s) => ({ method: 'POST', path: `${CLIENT}/logout/all`, token: await loggedInNewcomer(s) }),
   getRoomEvents: (s) => of(s, 'GET', `/rooms/${s.roomId}/messages?dir=b&limit=5&filter=${encodeURIComponent(JSON.stringify({ lazy_load_members: true }))}`),
+  setRoomAlias: (s) => of(s, 'PUT', `/directory/room/%23tea${s.next()}:spec.example`, { room_id: s.roomId }),
+  getRoomIdByAlias: (s) => withAlias(s, 'GET'),
+  deleteRoomAlias: (s) => withAlias(s, 'DELETE'),
+  getLocalAliases: (s) => of(s, 'GET', `/rooms/${s.roomId}/aliases`),
   setProfileField: (s) => of(s, 'PUT', `/profile/${s.alice.userId}/displayname`, { displayname: 'Alice' }),
   getProfileField: (s) => of(s, 'GET', `/profile/${s.alice.userId}/displayname`),
   deleteProfileField: (s) => of(s, 'DELETE', `/profile/${s.alice.userId}/org.example.tea`),

@@ -112,7 +112,22 @@ const MEMBERSHIP: readonly Refusal[] = [
 
 const create = (body: object): Maker => by('alice', 'POST', '/createRoom', body);
 
+async function aliasTwice({ world, alice, roomId, next }: Scene): Promise<Call> {
+  const path = `/directory/room/%23twice${next()}:spec.example`;
+  await world.ask(alice, 'PUT', path, { room_id: roomId });
+  return request(alice, 'PUT', path, { room_id: roomId });
+}
+
 const ROOMS: readonly Refusal[] = [
+  refused('createRoom', 'a name that is no alias', create({ room_alias_name: 'a:b' }), [400, 'M_INVALID_PARAM']),
+  refused('setRoomAlias', 'not in the room', by('carol', 'PUT', '/directory/room/%23carols:spec.example', { room_id: '!none:spec.example' }), [403, 'M_FORBIDDEN']),
+  refused('setRoomAlias', 'no alias', by('alice', 'PUT', '/directory/room/tea', { room_id: '!a:spec.example' }), [400, 'M_INVALID_PARAM']),
+  refused('setRoomAlias', 'there already', aliasTwice, [409, 'M_UNKNOWN']),
+  refused('getRoomIdByAlias', 'no such alias', byNobody('GET', '/directory/room/%23none:spec.example'), [404, 'M_NOT_FOUND']),
+  refused('getRoomIdByAlias', 'no alias', byNobody('GET', '/directory/room/none'), [400, 'M_INVALID_PARAM']),
+  refused('deleteRoomAlias', 'no such alias', by('alice', 'DELETE', '/directory/room/%23none:spec.example'), [404, 'M_NOT_FOUND']),
+  refused('getLocalAliases', 'not in the room', by('carol', 'GET', inRoom('aliases')), [403, 'M_FORBIDDEN']),
+  refused('getLocalAliases', 'no room ID', by('alice', 'GET', '/rooms/room/aliases'), [400, 'M_INVALID_PARAM']),
   refused('createRoom', 'an unknown room version', create({ room_version: 'none' }), [400, 'M_UNSUPPORTED_ROOM_VERSION']),
   refused('createRoom', 'a state in which nothing can be sent', create({ room_version: '11', power_level_content_override: { users: { '@bob:spec.example': 100 } } }), [400, 'M_INVALID_ROOM_STATE']),
   refused('createRoom', 'a creator in the power levels', create({ power_level_content_override: { users: { '@alice:spec.example': 100 } } }), [400, 'M_INVALID_ROOM_STATE']),

@@ -46,6 +46,7 @@ describe('the Server-Server API as the spec describes it', { skip: specMissing }
     await world.ask(alice, 'PUT', `/profile/${alice.userId}/displayname`, { displayname: 'Alice' });
     roomId = await newRoom('world_readable');
     closedRoomId = await newRoom('shared');
+    await world.ask(alice, 'PUT', `/directory/room/${encodeURIComponent(`#tea:${SERVER}`)}`, { room_id: roomId });
     for (let i = 0; i < 4; i += 1) sent.push(await send(roomId));
     hand = driveByHand(world, remote);
     openRoomId = (await world.ask(alice, 'POST', '/createRoom', { preset: 'public_chat' })).room_id;
@@ -77,6 +78,7 @@ describe('the Server-Server API as the spec describes it', { skip: specMissing }
     bulkPerspectivesKeyQuery: () => ({ method: 'POST', path: `${KEY}/query`, body: { server_keys: { 'remote.test': { [remote.key.keyId]: { minimum_valid_until_ts: 1 } }, 'unknown.test': {}, [SERVER]: {} } } }),
     getVersion: () => ({ method: 'GET', path: `${FEDERATION}/version` }),
     getWellKnown: () => ({ method: 'GET', path: '/.well-known/matrix/server' }),
+    queryRoomDirectory: () => ({ method: 'GET', path: `${FEDERATION}/query/directory?room_alias=${encodeURIComponent(`#tea:${SERVER}`)}` }),
     queryProfile: () => ({ method: 'GET', path: `${FEDERATION}/query/profile?user_id=${encodeURIComponent(alice.userId)}` }),
     getEvent: () => ({ method: 'GET', path: `${FEDERATION}/event/${sent[0]}?` }),
     getRoomState: () => ({ method: 'GET', path: `${FEDERATION}/state/${roomId}?event_id=${sent[1]}` }),
@@ -158,6 +160,9 @@ describe('the Server-Server API as the spec describes it', { skip: specMissing }
       ['bulkPerspectivesKeyQuery', { method: 'POST', path: `${KEY}/query`, body: { server_keys: [] } }, 400, 'M_BAD_JSON'],
       ['bulkPerspectivesKeyQuery', { method: 'POST', path: `${KEY}/query`, body: { server_keys: { 'remote.test': 1 } } }, 400, 'M_BAD_JSON'],
       ['queryProfile', signed({ method: 'GET', path: `${FEDERATION}/query/profile` }), 400, 'M_MISSING_PARAM'],
+      ['queryRoomDirectory', signed({ method: 'GET', path: `${FEDERATION}/query/directory?room_alias=%23none:${SERVER}` }), 404, 'M_NOT_FOUND'],
+      ['queryRoomDirectory', signed({ method: 'GET', path: `${FEDERATION}/query/directory?room_alias=%23tea:elsewhere.test` }), 400, 'M_INVALID_PARAM'],
+      ['queryRoomDirectory', signed({ method: 'GET', path: `${FEDERATION}/query/directory` }), 400, 'M_MISSING_PARAM'],
       ['getEvent', signed({ method: 'GET', path: `${FEDERATION}/event/$none` }), 404, 'M_NOT_FOUND'],
       ['getRoomStateIds', signed({ method: 'GET', path: `${FEDERATION}/state_ids/${roomId}` }), 400, 'M_MISSING_PARAM'],
       ['backfillRoom', signed({ method: 'GET', path: `${FEDERATION}/backfill/${roomId}?v=${sent[0]}` }), 400, 'M_MISSING_PARAM'],
