@@ -31,7 +31,7 @@ export function federatedWorld(seed: number, options: { servers: number; print?:
     servers: letters.map((letter, index) => ({
       name: nameOf(letter), keySeed: index + 1, prefix: `${letter}.`,
       transport: (process) => simTransport(parts.network, nameOf(letter), process),
-      settings: { federation: federationSettings(letters.filter((other) => other !== letter).map(nameOf)) },
+      settings: { forwardExtremitiesMax: 1, federation: federationSettings(letters.filter((other) => other !== letter).map(nameOf)) },
     })),
   });
   const { scheduler, random } = world;

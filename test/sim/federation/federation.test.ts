@@ -9,14 +9,17 @@ const remembered = readFileSync(new URL('./seeds.txt', import.meta.url), 'utf8')
 
 test(`the laws hold in ${SEEDS} seeded worlds of two servers`, async (t) => {
   const totals = { crashes: 0, splits: 0, failed: 0, lies: 0 };
+  let joints = 0;
   for (let seed = 1; seed <= SEEDS; seed += 1) {
-    const { violations, counts, network, lies } = await runFederatedSeed(seed, { servers: 2 });
+    const { violations, counts, network, lies, joints: made } = await runFederatedSeed(seed, { servers: 2 });
     assert.deepEqual(violations, [], `npm run sim -- --servers 2 --seed ${seed} --trace`);
     for (const [name, count] of Object.entries({ crashes: counts.crashes, splits: network.splits, failed: network.failed, lies }) as [keyof typeof totals, number][]) totals[name] += count;
+    joints += made;
   }
   // Worlds in which nothing goes wrong would show nothing.
   for (const [name, count] of Object.entries(totals)) assert.ok(count > SEEDS / 2, `${name}: ${JSON.stringify(totals)}`);
-  t.diagnostic(JSON.stringify(totals));
+  assert.ok(joints > 0, 'no server has joined branches');
+  t.diagnostic(JSON.stringify({ ...totals, joints }));
 });
 
 for (const [servers, seed] of remembered) {

@@ -6,6 +6,7 @@ import { disagreements } from './agreement.ts';
 import { undelivered } from './delivery.ts';
 import { federatedWorld, type FederatedWorld } from './federated-world.ts';
 import { forgeries, speakersOutside } from './honesty.ts';
+import { countJoints, jointsSeen } from './joints.ts';
 import { wrongHosts } from './joined-hosts.ts';
 import type { SimNetwork } from './network.ts';
 import { leftWaiting } from './queues.ts';
@@ -15,6 +16,8 @@ export interface FederatedResult extends SeedResult {
   readonly network: SimNetwork['counts'];
   /** What the lying peer has tried. */
   readonly lies: number;
+  /** Events by which servers have joined branches. */
+  readonly joints: number;
 }
 
 const FAULTY_MS_MAX = 600_000;
@@ -30,15 +33,17 @@ export async function runFederatedSeed(seed: number, options: { servers: number;
   const { world } = federated;
   options.print?.(`seed ${seed} ${JSON.stringify(world.rates)} ${JSON.stringify(federated.networkRates)} ${federated.liar === undefined ? 'no liar' : 'a liar'}`);
   const startedAt = world.scheduler.now;
+  let joints = 0;
   try {
     await world.open();
     await live(federated);
+    joints = await countJoints(federated);
   } finally {
     await world.close();
   }
   const { violations, counts } = world;
   return {
-    seed, violations, counts, network: federated.network.counts, lies: federated.liar?.lies ?? 0,
+    seed, violations, counts, network: federated.network.counts, lies: federated.liar?.lies ?? 0, joints,
     trace: world.traceHash(), steps: world.scheduler.steps, virtualSeconds: (world.scheduler.now - startedAt) / 1000,
   };
 }
@@ -58,7 +63,7 @@ async function live(federated: FederatedWorld): Promise<void> {
   await agree(federated, story);
   for (const client of [...cores, ...guests]) client.stop();
   if (broken()) return;
-  world.violations.push(...tokensNeverGoBack([...cores, ...guests]));
+  world.violations.push(...tokensNeverGoBack([...cores, ...guests]), ...jointsSeen([...cores, ...guests]));
   for (const room of story.rooms) world.violations.push(...(await forgeries(federated, room)));
   for (const server of world.servers) {
     world.violations.push(...(await speakersOutside(server)));
