@@ -17,12 +17,13 @@ import { createIntake, type Intake, type Waiting } from './intake.ts';
 import { emptyTally, inputMetrics, type InputMetrics } from './log-metrics.ts';
 import { createLeaseKeeper, type Lease, type LeaseKeeper } from './leases.ts';
 import type { InputLogName, LogDriver, OutputLogName, Pack, Subscription } from './log.ts';
-import { outboxReader, trimOutbox, writeOutbox } from './outbox.ts';
+import { outboxReader, writeOutbox } from './outbox.ts';
 import { loadParking, saveParked, type Parking } from './parked-inputs.ts';
-import { Fenced, readPositions, readSequences, savePositions, type Position } from './positions.ts';
+import { Fenced, readPositions, savePositions, type Position } from './positions.ts';
 import type { Processor } from './processor.ts';
 import { createRelay, type Relay } from './relay.ts';
-import { forgetOldInputs, recallInputs, rememberInputs } from './remembered-inputs.ts';
+import { recallInputs, rememberInputs } from './remembered-inputs.ts';
+import { createTrimmer, type Trimmer } from './trimmer.ts';
 
 export interface InputRunnerOptions<Input extends InputHeader, Effects> {
   /** Names the component in leases and positions, for example `roomserver`. */
@@ -66,11 +67,6 @@ const BATCH_BYTES_MAX = 4 * 1024 * 1024;
 const RETRY_DELAY_MS_MAX = 2000;
 const DRAIN_MS_MAX = 5000;
 const TIMER_MS_MAX = 2 ** 31;
-const TRIM_EVERY_MS = 60_000;
-/** Between two transactions that delete: others come first. */
-const TRIM_REST_MS = 20;
-const OUTBOX_KEEP = 1000;
-const OUTBOX_KEEP_MAX = 1_000_000;
 const REFUSALS = {
   full: 'The disk of the server is full: nothing was saved, try again later',
   unavailable: 'The database of the server is not available: nothing was saved, try again later',
@@ -88,6 +84,7 @@ class Runner<Input extends InputHeader, Effects> implements InputRunner {
   readonly #intake: Intake = createIntake(WAITING_MAX);
   readonly #relay: Relay;
   readonly #leases: LeaseKeeper;
+  readonly #trimmer: Trimmer;
   readonly #metrics: InputMetrics;
   /** Ends with the batch under way; never rejects. */
   #processing: Promise<void> = Promise.resolve();
@@ -103,6 +100,7 @@ class Runner<Input extends InputHeader, Effects> implements InputRunner {
     const { consumer, database, driver, runtime } = options;
     this.#metrics = inputMetrics(runtime, consumer);
     this.#relay = createRelay({ log: options.outputLog, outbox: outboxReader(database, options.outputLog, consumer), driver, runtime });
+    this.#trimmer = createTrimmer(options);
     this.#leases = createLeaseKeeper({
       consumer, database, driver, runtime, partitions: options.partitions, exclusive: options.exclusive,
       acquired: (lease) => this.#own(lease),
@@ -123,7 +121,7 @@ class Runner<Input extends InputHeader, Effects> implements InputRunner {
     await this.#leases.start();
     this.#tasks = [
       runtime.tasks.spawn(`inputs ${consumer}`, (signal) => this.#run(signal)),
-      runtime.tasks.spawn(`trim ${consumer}`, (signal) => this.#keepTrimming(signal)),
+      runtime.tasks.spawn(`trim ${consumer}`, (signal) => this.#trimmer.run(signal)),
     ];
   }
 
@@ -306,7 +304,10 @@ class Runner<Input extends InputHeader, Effects> implements InputRunner {
       if (list === undefined) fresh.set(partition, [envelope]);
       else list.push(envelope);
     }
-    for (const [partition, envelopes] of fresh) this.#relay.push(partition, envelopes);
+    for (const [partition, envelopes] of fresh) {
+      this.#relay.push(partition, envelopes);
+      this.#trimmer.note(partition, envelopes.length);
+    }
     for (const [replyTo, answers] of Map.groupBy(plan.answers, (answer) => answer.replyTo)) {
       driver.signal(replyTo, outcomesCodec.encode({ outcomes: answers.map(({ outcome }) => outcome) }));
     }
@@ -365,25 +366,6 @@ class Runner<Input extends InputHeader, Effects> implements InputRunner {
       if (input.replyTo !== '') this.#options.driver.signal(input.replyTo, outcomesCodec.encode({ outcomes: [outcome] }));
     } catch {
       // Not a record at all: nobody waits for it.
-    }
-  }
-
-  async #keepTrimming(signal: AbortSignal): Promise<void> {
-    const { database, consumer, outputLog, runtime, outputReaders = [] } = this.#options;
-    const rest = async (): Promise<void> => {
-      await runtime.clock.sleep(TRIM_REST_MS, signal);
-      signal.throwIfAborted();
-    };
-    while (!signal.aborted) {
-      await runtime.clock.sleep(TRIM_EVERY_MS, signal);
-      if (signal.aborted) return;
-      try {
-        const passed = await Promise.all(outputReaders.map((read) => read()));
-        await trimOutbox(database, outputLog, await readSequences(database, consumer), { passed, keep: OUTBOX_KEEP, keepMax: OUTBOX_KEEP_MAX, rest });
-        await forgetOldInputs(database, consumer, runtime.clock.now(), rest);
-      } catch (error) {
-        if (!signal.aborted) runtime.logger.warn({ consumer, error }, 'old records could not be trimmed');
-      }
     }
   }
 }
