@@ -53,7 +53,7 @@ export function createRoomserver(deps: RoomserverDeps): Roomserver {
   const typing = createTyping({ clock: runtime.clock, driver });
   const runner = createInputRunner({
     consumer: ROOMSERVER_CONSUMER, inputLog: 'room-input', outputLog: 'room-output',
-    processor: createRoomProcessor({ database, serverName, signingKey, typing, stagedState: deps.stagedState, headBytesMax: deps.headBytesMax }),
+    processor: createRoomProcessor({ database, serverName, signingKey, typing, stagedState: deps.stagedState, headBytesMax: deps.headBytesMax, metrics: runtime.metrics }),
     database, driver, runtime, partitions: deps.partitionMap.partitions, exclusive: deps.exclusive ?? database.dialect === 'sqlite', outputReaders: deps.outputReaders,
   });
   const upkeep = createUpkeep({ database, driver, runtime, owned: () => runner.owned(), extremitiesMax: deps.extremitiesMax ?? EXTREMITIES_MAX });

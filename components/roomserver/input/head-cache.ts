@@ -1,4 +1,7 @@
-/** The heads in memory, least recently used first, within a budget of bytes over all rooms. */
+/**
+ * The heads in memory, least recently used first, within a budget of bytes over all rooms. The budget holds between batches. A batch keeps all heads that it uses, which are no more than it has
+ * inputs, and of each only the keys of the state that these inputs ask for.
+ */
 import { dropState, type RoomHead } from './room-head.ts';
 
 export interface HeadCache {
@@ -19,8 +22,8 @@ export interface HeadCache {
   size(): { bytes: number; rooms: number };
 }
 
-/** A head that takes more than this share of the budget loses its loaded state, which is read again as it is needed. */
-const HEAD_SHARE_MAX = 4;
+/** A head that takes more than this share of the budget loses its loaded state, which is read again as it is needed: no room, however many of its members speak, puts the others out. */
+const HEAD_SHARE_MAX = 16;
 
 export function createHeadCache(bytesMax: number): HeadCache {
   const heads = new Map<string, RoomHead>();

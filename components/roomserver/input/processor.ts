@@ -3,6 +3,7 @@ import type { RoomInput } from '../../../schemas/log/room-input.ts';
 import type { Processor } from '../../../pkg/log/processor.ts';
 import type { SigningKey } from '../../../pkg/matrix/signing/signing-key.ts';
 import type { Database } from '../../../pkg/storage/database.ts';
+import type { Metrics } from '../../../pkg/telemetry/metrics.ts';
 import type { Typing } from '../typing/typing.ts';
 import type { StagedState } from '../../../schemas/ports/staged-state.ts';
 import { createEventCache } from '../receive/event-cache.ts';
@@ -17,7 +18,7 @@ import { commitBatch } from './commit.ts';
 import { decide } from './decide.ts';
 import type { RoomEffects } from './effects.ts';
 import { evolve } from './evolve.ts';
-import { createHeadCache } from './head-cache.ts';
+import { createHeadCache, type HeadCache } from './head-cache.ts';
 import { loadPicture } from './load.ts';
 import { EMPTY_PICTURE, type Picture } from './picture.ts';
 
@@ -30,6 +31,12 @@ export interface RoomProcessorDeps {
   readonly stagedState?: StagedState | undefined;
   /** Budget of the heads and their state in memory. */
   readonly headBytesMax?: number | undefined;
+  readonly metrics?: Metrics | undefined;
+}
+
+function watchHeads(metrics: Metrics | undefined, heads: HeadCache): void {
+  metrics?.gauge({ name: 'room_heads_bytes', help: 'Memory that heads of rooms take, estimated; at most room_heads_mb between two batches', read: () => heads.size().bytes });
+  metrics?.gauge({ name: 'room_heads', help: 'Rooms whose heads are in memory', read: () => heads.size().rooms });
 }
 
 const NOTHING_STAGED: StagedState = { slice: async () => [], stateIds: async () => [] };
@@ -44,6 +51,7 @@ export function createRoomProcessor(deps: RoomProcessorDeps): Processor<RoomInpu
   const { database, serverName, signingKey, typing, stagedState = NOTHING_STAGED } = deps;
   const heads = createHeadCache(deps.headBytesMax ?? HEAD_BYTES_MAX);
   const recent = createEventCache(RECENT_BYTES_MAX);
+  watchHeads(deps.metrics, heads);
   let picture: Picture = EMPTY_PICTURE;
   let batch = heads.batch();
   let upkeep = createUpkeepFacts();
@@ -83,6 +91,8 @@ export function createRoomProcessor(deps: RoomProcessorDeps): Processor<RoomInpu
       typing.forget(partition);
     },
     committed(accepted) {
+      // What is over budget goes now, and not when the next batch comes.
+      heads.trim(picture.heads.keys());
       for (const { place, effects } of accepted) {
         recent.note(effects, picture.graphs.get(effects.roomId));
         if (effects.typing !== undefined) typing.set(place, effects.typing);

@@ -41,7 +41,7 @@ export function headOf(row: RoomRow, version: RoomVersion, complete: boolean): R
   return {
     roomId: row.roomId, version, partition: row.partition, creator: row.creator, createEventId: row.createEventId,
     orderKey: row.orderKey, depth: row.depth, stateId: row.stateId, stateDepth: row.stateDepth, lastStateId: row.lastStateId, extremities: row.extremities,
-    references: new Map(), state: new Map(), complete, bytes: HEAD_BYTES,
+    references: new Map(), state: new Map(), complete, bytes: HEAD_BYTES + extremityBytes(row.extremities),
   };
 }
 
@@ -95,7 +95,7 @@ export function setState(head: RoomHead, type: string, stateKey: string, entry: 
 export function dropState(head: RoomHead): void {
   head.state.clear();
   head.complete = false;
-  head.bytes = HEAD_BYTES;
+  head.bytes = HEAD_BYTES + extremityBytes(head.extremities);
 }
 
 /** Moves the head to what the room is after one of its events. */
@@ -105,8 +105,14 @@ export function advance(head: RoomHead, row: RoomRow, steps: readonly StateStep[
   head.stateId = row.stateId;
   head.stateDepth = row.stateDepth;
   head.lastStateId = row.lastStateId;
+  head.bytes += extremityBytes(row.extremities) - extremityBytes(head.extremities);
   head.extremities = row.extremities;
   for (const { type, stateKey, entry } of steps) setState(head, type, stateKey, entry ?? null);
+}
+
+/** Each is a short text. */
+function extremityBytes(extremities: readonly string[]): number {
+  return extremities.length * 80;
 }
 
 /** An estimate: parsed JSON weighs a few times its text, and most state events are small. */
