@@ -4,6 +4,7 @@ import type { ChainLink, ChainRange } from '../../../pkg/matrix/state-res/chain-
 import { POWER_LEVELS_SLOT, slotOf, slotOfEvent } from '../../../pkg/matrix/state-res/slot.ts';
 import type { Reader, SqlRow } from '../../../pkg/storage/database.ts';
 import { isStorable } from '../query/stored-event.ts';
+import { stateRef } from '../storage/refs.ts';
 import { notePosition, type CitingLink, type RoomCover } from './room-cover.ts';
 import type { RoomGraph } from './room-graph.ts';
 
@@ -45,13 +46,28 @@ async function coverEvents(loading: CoverLoading, eventIds: readonly string[]): 
     loose.push(...fresh);
     next = fresh.flatMap((eventId) => citedBy(graph, eventId)).filter((eventId) => !cover.positions.has(eventId));
   }
+  const current = await readCurrent(reader, graph, loose);
   for (const eventId of loose) {
     const links = citedBy(graph, eventId).filter((cited) => graph.events.get(cited)?.pdu.type !== CREATE);
     cover.links.set(cover.loose.get(eventId)!, links.map((cited) => ({ seq: 1, target: cover.positions.get(cited)! })));
-    cover.facts.set(cover.loose.get(eventId)!, { slot: slotOfEvent(graph.events.get(eventId)!.pdu), currentId: undefined });
+    const pdu = graph.events.get(eventId)?.pdu;
+    // What nobody here knows is in no state.
+    cover.facts.set(cover.loose.get(eventId)!, pdu === undefined ? { slot: '', currentId: undefined } : { slot: slotOfEvent(pdu), currentId: current.get(refOf(graph, pdu)) });
   }
   const chains = [...wanted, ...loose.flatMap((eventId) => citedBy(graph, eventId))].map((eventId) => cover.positions.get(eventId)!.chain);
   await loadLinks(reader, cover, chains);
+}
+
+/** By state reference: what the current state has where these events would stand. */
+async function readCurrent(reader: Reader, graph: RoomGraph, eventIds: readonly string[]): Promise<Map<string, string>> {
+  const pdus = eventIds.flatMap((eventId) => graph.events.get(eventId)?.pdu ?? []);
+  const refs = new Set(pdus.map((pdu) => refOf(graph, pdu)).filter(isStorable));
+  const rows = await reader.queryIn<{ state_ref: string; event_id: string }>('SELECT state_ref, event_id FROM current_state WHERE state_ref IN (??)', [], [...refs]);
+  return new Map(rows.map((row) => [row.state_ref, row.event_id]));
+}
+
+function refOf({ roomId }: RoomGraph, pdu: Pdu): string {
+  return stateRef(roomId, pdu.type, pdu.state_key ?? '');
 }
 
 /** What older versions of the program have left without a place. */

@@ -138,7 +138,9 @@ async function assign(tx: Transaction, { events, known }: Chaining): Promise<Map
     const position = goesOn ? { chain: before.chain, seq: before.seq + 1 } : { chain: counters.next(event.partition), seq: 1 };
     if (goesOn) continued.add(keyOf(before));
     places.set(event.eventId, position);
-    for (const { position: target, type } of cited) if (type !== CREATE && target.chain !== position.chain) links.push({ origin: position, target });
+    const linked = cited.filter(({ position: { chain }, type }) => type !== CREATE && chain !== position.chain).map(({ position: target }) => ({ origin: position, target }));
+    // Rejected events may cite two events of a chain: the later one says it all.
+    links.push(...linked.sort((left, right) => right.target.seq - left.target.seq));
   }
   await Promise.all([writeCounters(tx, counters.changed()), writeLinks(tx, links)]);
   return places;
@@ -203,7 +205,7 @@ interface ReachedSql extends SqlRow {
   origin_chain: number; target_chain: number; reached: number;
 }
 
-/** Only what the chain does not reach already is written. The links come in the order of their chains. */
+/** Only what the chain does not reach already is written. The links of a chain come in its order. */
 async function writeLinks(tx: Transaction, links: readonly NewLink[]): Promise<void> {
   const continuing = [...new Set(links.filter(({ origin }) => origin.seq > 1).map(({ origin }) => origin.chain))];
   const reached = new Map<string, number>();
