@@ -98,6 +98,11 @@ export interface Need {
   remoteMembership?: RemoteMembership | null;
 }
 
+/** A user here who has left wants to hear nothing more of the room, until their next membership. */
+export interface Forgotten {
+  userId: string;
+}
+
 /** Exactly one of the kinds is set. */
 export interface RoomOutput {
   roomId: string;
@@ -109,4 +114,5 @@ export interface RoomOutput {
   stateSlice?: StateSlice | null;
   outsideMembership?: OutsideMembership | null;
   need?: Need | null;
+  forgotten?: Forgotten | null;
 }

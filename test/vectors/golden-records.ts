@@ -96,6 +96,8 @@ export const GOLDEN_RECORDS: readonly GoldenRecord[] = [
   roomInput('forget a room', { ...ROOM, forgetRoom: { userId: '@alice:a.example' } }, 
     '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34320f21726f6f6d3a612e6578616d706c65b201120a1040616c6963653a612e6578616d706c65'),
 
+  roomOutput('a room is forgotten', { ...ROOM_OUT, forgotten: { userId: '@alice:a.example' } }, 
+    '0a0f21726f6f6d3a612e6578616d706c65120231321a04696e2d31220774726163652d317a120a1040616c6963653a612e6578616d706c65'),
   roomOutput('an event', { ...ROOM_OUT, event: {
     eventId: '$event', pdu: bytes('{"type":"m.room.name"}'), orderKey: 7,
     stateDelta: [{ type: 'm.room.name', stateKey: '', eventId: '$event', replaces: '$before' }],

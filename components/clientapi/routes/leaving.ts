@@ -3,6 +3,7 @@ import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
 import { parseBody } from '../checks/body.ts';
 import { requireRoomId } from '../checks/identifiers.ts';
 import type { Context } from '../context.ts';
+import { submitRoomCommand } from '../outcome/submit.ts';
 import { sendMembership } from '../rooms/send-membership.ts';
 import { OTHER_SERVERS_MS_MAX, viaServers } from '../rooms/via-servers.ts';
 import { CLIENT_V3, EMPTY, limitedRequester, type RouteSpec } from './client-route.ts';
@@ -23,6 +24,14 @@ export async function leaveRoom(context: Context, request: ApiRequest): Promise<
   return EMPTY;
 }
 
+/** POST /_matrix/client/v3/rooms/{roomId}/forget — r0. Throws 400 M_UNKNOWN for a room that the user has not left. */
+export async function forgetRoom(context: Context, request: ApiRequest): Promise<ApiResponse> {
+  const { userId } = await limitedRequester(context, request, 'membership');
+  await submitRoomCommand(context, request, { roomId: requireRoomId(request.params['roomId']), forgetRoom: { userId } });
+  return EMPTY;
+}
+
 export const leavingRoutes: readonly RouteSpec[] = [
+  { handler: forgetRoom, method: 'POST', path: `${CLIENT_V3}/rooms/{roomId}/forget`, body: 'optional-json-object', idempotent: true },
   { handler: leaveRoom, method: 'POST', path: `${CLIENT_V3}/rooms/{roomId}/leave`, body: 'optional-json-object', idempotent: false },
 ];

@@ -52,5 +52,5 @@ function textsOf(input: RoomInput): (string | null | undefined)[] {
   if (setAlias) return [input.roomId, setAlias.roomId, setAlias.userId, setAlias.movedFrom];
   if (deleteAlias) return [input.roomId, deleteAlias.roomId];
   // What other servers say was checked by its writer.
-  return [input.roomId, setTyping?.userId];
+  return [input.roomId, setTyping?.userId, input.forgetRoom?.userId];
 }

@@ -4,6 +4,7 @@ import { isState, prevEventIds } from '../../../pkg/matrix/events/pdu.ts';
 import type { Position } from '../../../pkg/matrix/state-res/chain-cover.ts';
 import { placeInChains, unchained } from '../storage/auth-chains.ts';
 import { writeAliases } from '../aliases/commit-aliases.ts';
+import { writeForgotten } from '../forget/commit-forgotten.ts';
 import { receiptRef } from '../storage/refs.ts';
 import { writeNeeds, writeOutsideMemberships } from './commit-needs.ts';
 import { writeStates } from './commit-states.ts';
@@ -24,7 +25,7 @@ export async function commitBatch(tx: Transaction, accepted: readonly AcceptedIn
   const chained = await placeInChains(tx, events.filter(({ event }) => isState(event.pdu)).map(({ event: { eventId, pdu }, ...of }) => unchained(eventId, pdu, of)));
   await Promise.all([
     writeRooms(tx, accepted), writeEvents(tx, events, chained), writeEdges(tx, events), writeStates(tx, accepted), writeReceipts(tx, accepted), writeNeeds(tx, accepted),
-    writeOutsideMemberships(tx, accepted), writeAliases(tx, accepted),
+    writeOutsideMemberships(tx, accepted), writeAliases(tx, accepted), writeForgotten(tx, accepted),
   ]);
   // The redacted event may be one of the batch.
   for (const { effects } of accepted) {

@@ -1,6 +1,7 @@
 /** PURE. The verdict on one input, from the picture that `load` took. Nothing is changed here: an accepted decision's effects are played into the picture by `evolve.ts`. */
 import type { SendEvent } from '../../../schemas/log/room-input.ts';
 import { decideDeleteAlias, decideSetAlias } from '../aliases/decide-alias.ts';
+import { decideForget } from '../forget/decide-forget.ts';
 import { decideBeginning } from '../receive/begin-room.ts';
 import { decideReceive } from '../receive/decide-receive.ts';
 import { decideAnswer } from '../remote/decide-answer.ts';
@@ -30,6 +31,7 @@ export function decide(deciding: Deciding): RoomDecision {
   if (input.deleteAlias) return decideDeleteAlias(deciding, input.deleteAlias);
   if (picture.remote.arrived.has(input.roomId)) return { kind: 'parked', reason: 'this server has just come into the room', untilMs: deciding.place.nowMs + 1 };
   const head = picture.heads.get(input.roomId);
+  if (input.forgetRoom) return decideForget(deciding, head, input.forgetRoom);
   if (input.importState) return decideImport(deciding, head, input.importState);
   if (input.receiveInvite) return decideReceiveInvite(deciding, head, input.receiveInvite);
   if (input.createRoom) return decideCreateRoom(deciding, input.createRoom, head !== undefined);

@@ -138,6 +138,14 @@ export interface StateImport {
   readonly state: NewState;
 }
 
+/** A user who forgot the room, and the member event that they had left it by. */
+export interface ForgottenRow {
+  readonly userId: string;
+  readonly eventId: string;
+  readonly roomVersion: string;
+  readonly sequence: number;
+}
+
 /** What becomes of an alias; `row` undefined: it is free again. */
 export interface AliasChange {
   readonly alias: string;
@@ -170,6 +178,7 @@ export interface RoomEffects {
   readonly stateImport?: StateImport;
   readonly outside?: OutsideRow;
   readonly alias?: AliasChange;
+  readonly forgotten?: ForgottenRow;
   /** This server has come into the room over federation: what was known of it from outside is over, and its head is read anew. */
   readonly arrived?: true;
   /** What the owner does to its own tables. */

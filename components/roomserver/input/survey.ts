@@ -47,6 +47,7 @@ function surveyInput(found: Survey, input: RoomInput): void {
   if (createRoom?.alias) found.aliases.add(createRoom.alias);
   if (sendEvent) surveyDraft(found, roomId, { sender: sendEvent.sender, event: sendEvent.event });
   if (receivePdu) found.received.push({ roomId, eventId: receivePdu.eventId, pdu: JSON.parse(Buffer.from(receivePdu.pdu).toString()) as Pdu });
+  if (input.forgetRoom) found.members.push({ roomId, userId: input.forgetRoom.userId });
   if (setTyping) found.members.push({ roomId, userId: setTyping.userId });
   if (setReceipt) {
     found.members.push({ roomId, userId: setReceipt.userId });

@@ -19,6 +19,10 @@ interface OutsideSql extends SqlRow {
   sequence: number; room_id: string; room_version: string; user_id: string; membership: string; event_id: string; json: Uint8Array; stripped_state: Uint8Array; input_id: string;
 }
 
+interface ForgottenSql extends SqlRow {
+  sequence: number; room_id: string; room_version: string; user_id: string; input_id: string;
+}
+
 /** State slices are big; of them a page has no more. */
 const SLICES_MAX = 10;
 
@@ -42,13 +46,15 @@ export async function roomSnapshot(reader: Reader, partition: number, afterSeque
   const outside = await reader.query<OutsideSql>(
     `SELECT sequence, room_id, room_version, user_id, membership, event_id, json, stripped_state, input_id
      FROM outside_memberships WHERE partition = ? AND sequence > ? AND sequence <= ? ORDER BY sequence LIMIT ?`, range);
-  const last = lastOfPage([events, receipts, outside], limit, head);
+  const forgotten = await reader.query<ForgottenSql>(
+    'SELECT sequence, room_id, room_version, user_id, input_id FROM forgotten WHERE partition = ? AND sequence > ? AND sequence <= ? ORDER BY sequence LIMIT ?', range);
+  const last = lastOfPage([events, receipts, outside, forgotten], limit, head);
   const deltas = events.length === 0 ? new Map<number, StateChange[]>() : await readDeltas(reader, partition, afterSequence, Math.min(last, events.at(-1)!.sequence));
   const slices = await sliceSequences(reader, { partition, after: afterSequence, last, limit: Math.min(limit, SLICES_MAX) });
   const upTo = slices.length === Math.min(limit, SLICES_MAX) ? slices.at(-1)! : last;
   const records = [
     ...events.map((row) => eventRecord(partition, row, deltas.get(row.sequence) ?? [])), ...receipts.map((row) => receiptRecord(partition, row)),
-    ...outside.map((row) => outsideRecord(partition, row)),
+    ...outside.map((row) => outsideRecord(partition, row)), ...forgotten.map((row) => forgottenRecord(partition, row)),
   ].filter(({ sequence }) => sequence <= upTo);
   for (const sequence of slices) {
     const record = await sliceRecord(reader, partition, sequence);
@@ -68,7 +74,8 @@ async function newestSequence(reader: Reader, partition: number): Promise<number
     `SELECT MAX(sequence) AS sequence FROM (SELECT MAX(sequence) AS sequence FROM events WHERE partition = ?
        UNION ALL SELECT MAX(sequence) AS sequence FROM receipts WHERE partition = ?
        UNION ALL SELECT MAX(sequence) AS sequence FROM outside_memberships WHERE partition = ?
-       UNION ALL SELECT MAX(sequence) AS sequence FROM state_deltas WHERE partition = ?) AS newest`, [partition, partition, partition, partition]);
+       UNION ALL SELECT MAX(sequence) AS sequence FROM forgotten WHERE partition = ?
+       UNION ALL SELECT MAX(sequence) AS sequence FROM state_deltas WHERE partition = ?) AS newest`, [partition, partition, partition, partition, partition]);
   return rows[0]?.sequence ?? 0;
 }
 
@@ -93,4 +100,8 @@ function receiptRecord(partition: number, row: ReceiptSql): SequencedRecord<Room
 function outsideRecord(partition: number, row: OutsideSql): SequencedRecord<RoomOutput> {
   const member = outsideMembership({ userId: row.user_id, membership: row.membership, eventId: row.event_id, pdu: row.json, strippedState: row.stripped_state });
   return { partition, sequence: row.sequence, output: { roomId: row.room_id, roomVersion: row.room_version, inputId: row.input_id, traceId: '', outsideMembership: member } };
+}
+
+function forgottenRecord(partition: number, row: ForgottenSql): SequencedRecord<RoomOutput> {
+  return { partition, sequence: row.sequence, output: { roomId: row.room_id, roomVersion: row.room_version, inputId: row.input_id, traceId: '', forgotten: { userId: row.user_id } } };
 }

@@ -44,6 +44,8 @@ export interface RemoteFacts {
   readonly needs: Map<string, RemoteNeed | null>;
   /** By state reference of the membership. */
   readonly outside: Map<string, OutsideMember | null>;
+  /** Leaves by which rooms were forgotten (`forgottenRef`). */
+  readonly forgotten: Set<string>;
   readonly rooms: Map<string, RoomPresence>;
   readonly landings: Map<string, Landing>;
   /** By input ID; imports without one wait for the next batch. */
@@ -55,12 +57,13 @@ export interface RemoteFacts {
 }
 
 export function createFacts(): RemoteFacts {
-  return { read: new Set(), needs: new Map(), outside: new Map(), rooms: new Map(), landings: new Map(), slices: new Map(), events: new Map(), arrived: new Set() };
+  return { read: new Set(), needs: new Map(), outside: new Map(), forgotten: new Set(), rooms: new Map(), landings: new Map(), slices: new Map(), events: new Map(), arrived: new Set() };
 }
 
 /** Plays what an input did, accepted or parked, into the facts. */
 export function noteEffects(facts: RemoteFacts, effects: RoomEffects): void {
-  const { roomId, needs, outside } = effects;
+  const { roomId, needs, outside, forgotten } = effects;
+  if (forgotten !== undefined) facts.forgotten.add(forgottenRef(roomId, forgotten.userId, forgotten.eventId));
   for (const need of needs?.opened ?? []) facts.needs.set(need.needId, { ...need, roomId, answer: undefined });
   const answered = needs?.answered && facts.needs.get(needs.answered.needId);
   if (answered) facts.needs.set(answered.needId, { ...answered, answer: answerIn(needs.answered!.answer) });
@@ -73,6 +76,11 @@ export function noteEffects(facts: RemoteFacts, effects: RoomEffects): void {
 /** The answer in an encoded Answer input. */
 export function answerIn(record: Uint8Array): Answer {
   return roomInputCodec.decode(record).answer!;
+}
+
+/** A user's leave of a room. */
+export function forgottenRef(roomId: string, userId: string, eventId: string): string {
+  return JSON.stringify([roomId, userId, eventId]);
 }
 
 export function memberRef(roomId: string, userId: string): string {

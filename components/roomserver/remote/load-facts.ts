@@ -14,7 +14,7 @@ import type { Picture } from '../input/picture.ts';
 import { isStorable } from '../query/stored-event.ts';
 import { readSomeJoined, readState } from '../storage/read-events.ts';
 import { stateRef } from '../storage/refs.ts';
-import { answerIn, memberRef, type Landing, type RemoteFacts, type RemoteNeed } from './facts.ts';
+import { answerIn, forgottenRef, memberRef, type Landing, type RemoteFacts, type RemoteNeed } from './facts.ts';
 import { needIdOf } from './needs.ts';
 import { strippedKeys } from './stripped-state.ts';
 
@@ -32,11 +32,12 @@ const BATCH_EVENTS_MAX = 400;
 /** Reads for the input what its decision will look at; once for each input of a batch. */
 export async function loadFacts(loading: FactsLoading, picture: Picture, input: RoomInput): Promise<void> {
   const { remote: facts } = picture;
-  const { sendEvent, answer, receiveInvite, importState } = input;
+  const { sendEvent, answer, receiveInvite, importState, forgetRoom } = input;
   if (facts.read.has(input.inputId)) return;
   if (sendEvent) await loadSend(loading, picture, { input, send: sendEvent });
   if (answer) await readNeeds(loading.database, facts, ['need_id', answer.needId]);
   if (receiveInvite) await loadInvite(loading, picture, { input, invite: receiveInvite });
+  if (forgetRoom) await loadForgotten(loading.database, facts, input.roomId, forgetRoom.userId);
   if (importState) await loadImport(loading, facts, { input, slice: importState });
   facts.read.add(input.inputId);
 }
@@ -56,6 +57,12 @@ async function loadSend(loading: FactsLoading, picture: Picture, { input, send }
   if (answer?.status === 200 && parseContent(send.event.content)?.['membership'] === 'join') {
     facts.landings.set(input.inputId, await readLanding(loading.database, { roomId: input.roomId, stateId: (head?.lastStateId ?? 0) + 1, pdu: parseContent(answer.pdu), version: answer.roomVersion }));
   }
+}
+
+async function loadForgotten(database: Database, facts: RemoteFacts, roomId: string, userId: string): Promise<void> {
+  await readOutside(database, facts, roomId, userId);
+  const rows = await database.query<{ event_id: string }>('SELECT event_id FROM forgotten WHERE room_id = ? AND user_id = ?', [roomId, userId]);
+  for (const row of rows) facts.forgotten.add(forgottenRef(roomId, userId, row.event_id));
 }
 
 async function loadInvite(loading: FactsLoading, { remote: facts, heads }: Picture, { input, invite }: { input: RoomInput; invite: ReceiveInvite }): Promise<void> {

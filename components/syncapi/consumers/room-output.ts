@@ -13,7 +13,7 @@ import type { DecodedRoomOutput, Records } from './decoded.ts';
 import { foreignEvents, readForeign } from './foreign-events.ts';
 import { resetRoom } from './reset-room.ts';
 import { memberChanges, planMemberships, planState, type MembershipPlan } from './room-rows.ts';
-import { endOutside, writeMemberships, writeOutside, writeReceipts, writeRedactions, writeRooms, writeState } from './write-rows.ts';
+import { endOutside, writeForgotten, writeMemberships, writeOutside, writeReceipts, writeRedactions, writeRooms, writeState } from './write-rows.ts';
 import { visibilitiesBefore, writeTimeline } from './write-timeline.ts';
 
 export interface RoomApplierDeps {
@@ -74,14 +74,14 @@ function partsOf(records: Records): Records[] {
 async function applyPart(tx: Transaction, records: Records, { foreign, serverName }: { foreign: ReadonlyMap<string, string>; serverName: string }): Promise<string[]> {
   const [first] = records;
   if (first?.output.record.stateSlice?.reset === true) await resetRoom(tx, first.output.record.roomId, first.sequence);
-  const inRooms = records.filter(({ output }) => !output.record.outsideMembership);
+  const inRooms = records.filter(({ output }) => !output.record.outsideMembership && !output.record.forgotten);
   const memberships = await plannedMemberships(tx, inRooms, foreign);
   const visibilities = await visibilitiesBefore(tx, inRooms);
   const isHere = (userId: string): boolean => isLocalUser(userId, serverName);
   // Issued together and carried out in this order.
   const [outside] = await Promise.all([
     writeOutside(tx, records), writeRooms(tx, inRooms, { counts: memberships.counts, foreign }), writeTimeline(tx, inRooms, { visibilities, foreign }),
-    writeState(tx, planState(inRooms)), writeMemberships(tx, memberships), writeRedactions(tx, inRooms), writeReceipts(tx, inRooms),
+    writeState(tx, planState(inRooms)), writeMemberships(tx, memberships), writeForgotten(tx, records), writeRedactions(tx, inRooms), writeReceipts(tx, inRooms),
     endOutside(tx, memberships.begins.filter(({ membership, userId }) => membership === 'join' && isHere(userId))),
   ]);
   return [...memberships.users, ...outside].filter(isHere);

@@ -92,13 +92,24 @@ export async function writeOutside(tx: Transaction, records: Records): Promise<s
     const { outsideMembership: outside, roomId, roomVersion } = output.record;
     if (!outside) continue;
     users.push(outside.userId);
-    const row = [outside.userId, roomId, roomVersion, partition, sequence, storable(outside.membership), outside.eventId, outside.pdu, outside.strippedState];
+    const row = [outside.userId, roomId, roomVersion, partition, sequence, storable(outside.membership), outside.eventId, outside.pdu, outside.strippedState, 0];
     rows.set(JSON.stringify([roomId, outside.userId]), row);
   }
-  const columns = ['user_id', 'room_id', 'room_version', 'partition_number', 'sequence', 'membership', 'event_id', 'pdu', 'stripped_state'];
+  const columns = ['user_id', 'room_id', 'room_version', 'partition_number', 'sequence', 'membership', 'event_id', 'pdu', 'stripped_state', 'forgotten_at'];
   const updates = columns.slice(2).map((column) => `${column} = excluded.${column}`);
   await insert(tx, { into: 'outside_memberships', columns, rows: [...rows.values()], onConflict: `ON CONFLICT (user_id, room_id) DO UPDATE SET ${updates.join(', ')}` });
   return users;
+}
+
+/** Rooms that users have forgotten: marks the leaves that stood then. */
+export async function writeForgotten(tx: Transaction, records: Records): Promise<void> {
+  for (const { sequence, output } of records) {
+    const { forgotten, roomId } = output.record;
+    if (!forgotten) continue;
+    const place = [sequence, storable(forgotten.userId), roomId, sequence];
+    await tx.run('UPDATE memberships SET forgotten_at = ? WHERE user_id = ? AND room_id = ? AND from_sequence < ? AND to_sequence > ?', [...place, sequence]);
+    await tx.run('UPDATE outside_memberships SET forgotten_at = ? WHERE user_id = ? AND room_id = ? AND sequence < ?', place);
+  }
 }
 
 /** After these joins this server is in their rooms: what others said before counts no more. */

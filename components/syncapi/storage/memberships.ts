@@ -2,8 +2,8 @@
 import type { Reader } from '../../../pkg/storage/database.ts';
 import { OPEN, slotOf, type MembershipRow, type OutsideDetail, type OutsideRow } from './rows.ts';
 
-const COLUMNS = 'user_id, room_id, from_sequence, to_sequence, membership, event_id, partition_number';
-const OUTSIDE_COLUMNS = 'user_id, room_id, partition_number, sequence, membership, event_id';
+const COLUMNS = 'user_id, room_id, from_sequence, to_sequence, membership, event_id, partition_number, forgotten_at';
+const OUTSIDE_COLUMNS = 'user_id, room_id, partition_number, sequence, membership, event_id, forgotten_at';
 
 /** All that one user ever was, by room; the intervals of a room in order. Profile changes make no interval of their own. */
 export async function membershipsOfUser(reader: Reader, userId: string): Promise<Map<string, MembershipRow[]>> {
@@ -17,9 +17,15 @@ export async function membershipsOfUser(reader: Reader, userId: string): Promise
   return byRoom;
 }
 
-/** The intervals of one user in one room, in order. */
-export function membershipsInRoom(reader: Reader, userId: string, roomId: string): Promise<MembershipRow[]> {
-  return reader.query<MembershipRow>(`SELECT ${COLUMNS} FROM memberships WHERE user_id = ? AND room_id = ? ORDER BY from_sequence`, [userId, roomId]);
+/** The intervals of one user in one room, in order; none of a room that they have forgotten. */
+export async function membershipsInRoom(reader: Reader, userId: string, roomId: string): Promise<MembershipRow[]> {
+  const rows = await reader.query<MembershipRow>(`SELECT ${COLUMNS} FROM memberships WHERE user_id = ? AND room_id = ? ORDER BY from_sequence`, [userId, roomId]);
+  return isForgotten(rows.at(-1)) ? [] : rows;
+}
+
+/** Whether the user forgot the room that they have left by their newest membership. */
+export function isForgotten(newest: Pick<MembershipRow, 'forgotten_at'> | undefined): boolean {
+  return newest !== undefined && newest.forgotten_at > 0;
 }
 
 /** The current intervals of these (room, user) pairs. */
@@ -32,7 +38,7 @@ export function currentMemberships(reader: Reader, pairs: readonly (readonly [ro
 export function interruptedMemberships(reader: Reader, pairs: readonly (readonly [roomId: string, userId: string])[]): Promise<MembershipRow[]> {
   const slots = pairs.map(([roomId, userId]) => slotOf(roomId, 'm.room.member', userId));
   return reader.queryIn<MembershipRow>(
-    `SELECT m.user_id, m.room_id, m.from_sequence, m.to_sequence, m.membership, m.event_id, m.partition_number FROM memberships m JOIN rooms r ON r.room_id = m.room_id AND r.reset_sequence = m.to_sequence WHERE m.slot IN (??)`,
+    `SELECT m.user_id, m.room_id, m.from_sequence, m.to_sequence, m.membership, m.event_id, m.partition_number, m.forgotten_at FROM memberships m JOIN rooms r ON r.room_id = m.room_id AND r.reset_sequence = m.to_sequence WHERE m.slot IN (??)`,
     [],
     slots,
   );

@@ -75,6 +75,8 @@ export type MembershipRow = {
   membership: string;
   event_id: string;
   partition_number: number;
+  /** Sequence at which the user forgot the room; 0: not. */
+  forgotten_at: number;
 };
 
 /** What another server said of a user here in a room that this one was not in. */
@@ -85,6 +87,7 @@ export type OutsideRow = {
   sequence: number;
   membership: string;
   event_id: string;
+  forgotten_at: number;
 };
 
 /** With all that a client is told of it. */

@@ -1,5 +1,6 @@
 /** Rooms that this server is not in, but whose members have invited its users. */
 import { passesRoom } from '../filters/filter.ts';
+import { isForgotten } from '../storage/memberships.ts';
 import type { MembershipRow, OutsideRow } from '../storage/rows.ts';
 import { currentInterval, SECTIONS, type Section, type SyncScope } from './scope.ts';
 
@@ -27,7 +28,7 @@ function viewOf(scope: SyncScope, row: OutsideRow): OutsideView | undefined {
   if (section === undefined || section === 'join' || !passesRoom(scope.filter.room, row.room_id)) return undefined;
   const isDue =
     scope.since === undefined
-      ? section !== 'leave' || scope.filter.room.includeLeave
+      ? section !== 'leave' || (scope.filter.room.includeLeave && !isForgotten(row))
       : row.sequence > (scope.since.room[row.partition_number] ?? 0) || (scope.fullState && section !== 'leave');
   return isDue ? { roomId: row.room_id, section } : undefined;
 }

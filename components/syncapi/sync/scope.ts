@@ -1,6 +1,7 @@
 /** What one answer of /sync is about: for whom, from where to where, and which rooms in which of their sections. */
 import { partitionOf, type PartitionMap } from '../../../pkg/log/partition-map.ts';
 import { passesRoom, type SyncFilter } from '../filters/filter.ts';
+import { isForgotten } from '../storage/memberships.ts';
 import type { MembershipRow } from '../storage/rows.ts';
 import type { SyncPosition } from '../token/sync-token.ts';
 import { membershipAt } from '../visibility/visibility.ts';
@@ -92,9 +93,11 @@ function viewJoined(scope: SyncScope, room: KnownRoom, since: number): RoomView 
   return { ...room, lower: entered ? returnedAfter : since, upper: upperOf(scope, room), stateAfter: entered || scope.fullState ? 0 : since, entered };
 }
 
-function viewLeft(scope: SyncScope, room: KnownRoom, since: number): RoomView {
+function viewLeft(scope: SyncScope, room: KnownRoom, since: number): RoomView | undefined {
   const upper = room.current.from_sequence;
   const common = { ...room, upper, entered: true };
+  // Other clients of the user learn that they have left, and nothing else.
+  if (isForgotten(room.current)) return scope.since === undefined ? undefined : { ...common, lower: upper - 1, stateAfter: undefined };
   if (scope.since !== undefined && membershipAt(room.intervals, since) === 'join') return { ...common, lower: since, stateAfter: since };
   const wasIn = room.intervals.some((interval) => interval.membership === 'join' && interval.to_sequence > since && interval.from_sequence <= upper);
   if (!wasIn) return { ...common, lower: since, stateAfter: undefined };

@@ -36,6 +36,12 @@ async function withBob(scene: Scene, verb: string): Promise<Call> {
   return of(scene, 'POST', `/rooms/${roomId}/${verb}`, { user_id: scene.bob.userId, reason: 'tea' });
 }
 
+async function whereAliceLeft(scene: Scene, verb: string): Promise<Call> {
+  const roomId = await scene.newRoom();
+  await scene.world.ask(scene.alice, 'POST', `/rooms/${roomId}/leave`, {});
+  return of(scene, 'POST', `/rooms/${roomId}/${verb}`);
+}
+
 async function withAlias(scene: Scene, method: string): Promise<Call> {
   const path = `/directory/room/%23coffee${scene.next()}:spec.example`;
   await scene.world.ask(scene.alice, 'PUT', path, { room_id: scene.roomId });
@@ -71,6 +77,7 @@ export const GOOD_REQUESTS: Readonly<Record<string, (scene: Scene) => Made>> = {
   joinRoomById: (s) => byCarol(s, (roomId) => `/rooms/${roomId}/join`),
   joinRoom: (s) => byCarol(s, (roomId) => `/join/${roomId}?via=spec.example`),
   leaveRoom: async (s) => of(s, 'POST', `/rooms/${await s.newRoom()}/leave`, { reason: 'tea' }),
+  forgetRoom: (s) => whereAliceLeft(s, 'forget'),
   getJoinedRooms: (s) => of(s, 'GET', '/joined_rooms'),
   getLoginFlows: () => ({ method: 'GET', path: `${CLIENT}/login` }),
   login: () => ({

@@ -107,6 +107,7 @@ const MEMBERSHIP: readonly Refusal[] = [
   refused('ban', 'not in the room', by('carol', 'POST', inRoom('ban'), BOB), [403, 'M_FORBIDDEN']),
   refused('unban', 'not banned', by('alice', 'POST', inRoom('unban'), BOB), [403, 'M_FORBIDDEN']),
   refused('unban', 'too little power', by('carol', 'POST', whereCarolIsBanned('unban'), CAROL), [403, 'M_FORBIDDEN']),
+  refused('forgetRoom', 'not left yet', by('bob', 'POST', inRoom('forget'), {}), [400, 'M_UNKNOWN']),
   refused('leaveRoom', 'not in the room', by('carol', 'POST', inRoom('leave'), {}), [403, 'M_FORBIDDEN']),
 ];
 

@@ -34,6 +34,24 @@ describe('rooms as clients see them', () => {
   const texts = (events: readonly Event[]): unknown[] => events.map((event) => event.content['body']);
   const onlyTimeline = (limit: number): string => JSON.stringify({ room: { timeline: { limit, types: ['m.room.message'] } } });
 
+  test('a room that was left is told of on demand, and forgotten for good until the user joins again', async () => {
+    const { world, bob } = scene;
+    const roomId = await create({ preset: 'public_chat' });
+    const include = { filter: JSON.stringify({ room: { include_leave: true } }) };
+    const leftRooms = async (): Promise<string[]> => Object.keys((await sync(bob, include)).rooms?.leave ?? {}).filter((id) => id === roomId);
+    await world.ask(bob, 'POST', `/join/${roomId}`, {});
+    await world.ask(bob, 'POST', `/rooms/${roomId}/leave`, {});
+    assert.equal((await sync(bob)).rooms?.leave?.[roomId], undefined);
+    assert.deepEqual(await leftRooms(), [roomId]);
+    await world.ask(bob, 'POST', `/rooms/${roomId}/forget`);
+    assert.deepEqual(await leftRooms(), []);
+    const refused = await world.call({ method: 'GET', path: `${CLIENT}/rooms/${roomId}/messages?dir=b`, token: bob.token });
+    assert.deepEqual([refused.status, refused.body.errcode], [403, 'M_FORBIDDEN']);
+    await world.ask(bob, 'POST', `/join/${roomId}`, {});
+    assert.ok((await sync(bob)).rooms.join[roomId]);
+    assert.ok((await messages(bob, roomId, { dir: 'b' })).chunk.length > 0);
+  });
+
   describe('a new room', () => {
     test('has its events in the order of the spec', async () => {
       const initial = [{ type: 'org.example.b', content: {} }, { type: 'org.example.a', state_key: 'k', content: {} }];
