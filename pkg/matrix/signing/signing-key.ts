@@ -72,8 +72,7 @@ export function verifySignature(publicKey: Uint8Array, bytes: Uint8Array, signat
   return verify(null, bytes, publicKeyObject(publicKey), signature);
 }
 
-/** Of 32 bytes; those seen lately are remembered. */
-export function publicKeyObject(publicKey: Uint8Array): KeyObject {
+function publicKeyObject(publicKey: Uint8Array): KeyObject {
   const name = encodeBase64(publicKey);
   const known = publicKeyObjects.get(name);
   if (known !== undefined) return known;
