@@ -7,25 +7,36 @@ import { plot } from './report/plot.ts';
 import type { Mode } from '../test/e2e/modes.ts';
 import { table, type Column } from './report/table.ts';
 import { joinLargeColumns, joinLargeWorkload } from './workloads/join-large.ts';
+import { SHAPES, type Shape } from './replay/make-history.ts';
+import { replayColumns, replayWorkload } from './workloads/replay.ts';
 import { silentServerColumns, silentServerWorkload } from './workloads/silent-server.ts';
 import { instancesColumns, instancesWorkload, type InstancesResult } from './workloads/instances.ts';
 import { sendColumns, sendWorkload, type SendResult } from './workloads/send.ts';
 
-const USAGE = `npm run bench -- send|instances|join-large|silent-server [--modes TEXT] [--seconds N] [--runs N] [--out FOLDER]
+const USAGE = `npm run bench -- send|instances|join-large|silent-server|replay [--modes TEXT] [--seconds N] [--runs N] [--out FOLDER]
   send            messages by one and by 64 connections, and until another user's /sync has them
   instances       what a message costs with two instances of every role instead of one
   join-large      a join of a room with 5,000 members of another server, and sends in other rooms meanwhile
   silent-server   sends in a room with a member whose server never answers
+  replay          the history of a room from its create event on, until the read model has the last event
   --modes TEXT    only modes whose name contains TEXT, for example "embedded" or "NATS"
   --seconds N     length of each measurement (default 8)
   --runs N        repetitions; medians are reported (default 3)
-  --out FOLDER    where results go (default bench/results)`;
+  --out FOLDER    where results go (default bench/results)
+ Of replay:
+  --events N      how many events to make (default 10000)
+  --shape NAME    mixed (default), linear, forky, state-heavy, mega (50,000 members)
+  --rooms N       in so many rooms (default 1)
+  --file FILE     replay this file instead: a PDU in JSON a line; FILE.keys.json, if there, has the keys to check signatures with
+  --room-version V, --partitions N,N, --instances N,N, --one-core`;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     modes: { type: 'string', default: '' }, seconds: { type: 'string', default: '8' }, runs: { type: 'string', default: '3' },
     out: { type: 'string', default: 'bench/results' }, help: { type: 'boolean', default: false },
+    events: { type: 'string', default: '10000' }, shape: { type: 'string', default: 'mixed' }, rooms: { type: 'string', default: '1' }, file: { type: 'string' },
+    'room-version': { type: 'string', default: '12' }, partitions: { type: 'string', default: '32' }, instances: { type: 'string', default: '1' }, 'one-core': { type: 'boolean', default: false },
   },
 });
 const [workload] = positionals;
@@ -34,6 +45,7 @@ const MEASURE: Readonly<Record<string, () => Promise<void>>> = {
   send: measureSends,
   instances: measureInstances,
   'join-large': async () => report(await joinLargeWorkload(options), joinLargeColumns),
+  replay: measureReplay,
   'silent-server': async () => report(await silentServerWorkload(options), silentServerColumns),
 };
 const measure = MEASURE[workload ?? ''];
@@ -67,6 +79,18 @@ async function measureInstances(): Promise<void> {
     if (isThere(pair.two)) results.push(await instancesWorkload(pair, options));
   }
   report(results, instancesColumns);
+}
+
+async function measureReplay(): Promise<void> {
+  const shape = values.shape as Shape;
+  if (!(shape in SHAPES)) throw new Error(`there is no shape ${JSON.stringify(shape)}; there are ${Object.keys(SHAPES).join(', ')}`);
+  const numbers = (text: string): number[] => text.split(',').map(Number);
+  const results = await replayWorkload({
+    file: values.file, events: Number(values.events), shape, rooms: Number(values.rooms), roomVersion: values['room-version'], runs: options.runs,
+    partitions: numbers(values.partitions), instances: numbers(values.instances), oneCore: values['one-core'], isWanted,
+  });
+  report(results, replayColumns);
+  writeFileSync(`${values.out}/replay.svg`, plot('events replayed per second', results.map((one) => ({ label: `${one.mode}, ${one.instances} x ${one.partitions}`, value: one.perSecond }))));
 }
 
 function isThere({ name, missing }: Mode): boolean {

@@ -63,7 +63,7 @@ const FIRST_TS = 1_700_000_000_000;
 const WORDS = 'the log is the truth and what a reader knows of it is only how far it has come'.split(' ');
 
 export function makeHistory({ version, events, shape, seed }: MakeHistory): History {
-  const maker = new Maker(version, SHAPES[shape], new Seeded(seed));
+  const maker = new Maker(version, SHAPES[shape], seed);
   maker.begin();
   if (shape === 'mega') maker.joinAll();
   const before = maker.lines.length;
@@ -77,6 +77,7 @@ class Maker {
   roomId = '';
   readonly #version: RoomVersion;
   readonly #mix: Mix;
+  readonly #seed: number;
   readonly #random: Seeded;
   readonly #keys: SigningKey[];
   readonly #state = new Map<Slot, string>();
@@ -85,10 +86,11 @@ class Maker {
   readonly #places = new Map<string, number>();
   #branches: Branch[] = [];
 
-  constructor(version: RoomVersion, mix: Mix, random: Seeded) {
+  constructor(version: RoomVersion, mix: Mix, seed: number) {
     this.#version = version;
     this.#mix = mix;
-    this.#random = random;
+    this.#seed = seed;
+    this.#random = new Seeded(seed);
     this.#keys = Array.from({ length: mix.servers }, (_, index) => signingKeyFromSeed('1', new Uint8Array(32).fill(index + 1)));
   }
 
@@ -197,7 +199,7 @@ class Maker {
 
   #add(branch: Branch, draft: EventDraft, prevs: readonly string[] = branch.tip === '' ? [] : [branch.tip]): void {
     const server = draft.sender.slice(draft.sender.indexOf(':') + 1);
-    if (draft.type === 'm.room.create' && this.#version.roomIdFormat === 'domain') this.roomId = `!replay:${server}`;
+    if (draft.type === 'm.room.create' && this.#version.roomIdFormat === 'domain') this.roomId = `!replay${this.#seed}:${server}`;
     const authEvents = authTypesFor(draft, this.#version).flatMap(([type, stateKey]) => {
       const slot = slotOf(type, stateKey);
       return branch.changes.get(slot) ?? this.#state.get(slot) ?? [];
