@@ -4,8 +4,8 @@
 import type { StateLookup } from '../../../pkg/matrix/auth/power-levels.ts';
 import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
 import { slotOf, type Slot } from '../../../pkg/matrix/state-res/slot.ts';
-import { knowsState, stateEntry, type RoomHead } from '../input/room-head.ts';
-import { lookForEvent, type RoomGraph, type StateNode } from './room-graph.ts';
+import { stateEntry, type RoomHead } from '../input/room-head.ts';
+import { isLacking, lookForEvent, type RoomGraph, type StateNode } from './room-graph.ts';
 
 /** Event IDs by slot; undefined: the slot is empty there. Slots that are not in it are as in the current state. */
 export type Overlay = ReadonlyMap<Slot, string | undefined>;
@@ -18,8 +18,24 @@ export interface GraphAt {
   readonly graph: RoomGraph;
 }
 
-/** What the state has different from the current one; undefined: lacking. Walks from both to where they meet. */
-export function overlayOf({ head, graph }: GraphAt, stateId: number): Overlay | undefined {
+/** What the state has different from the current one, and nothing else; undefined: lacking. */
+export function overlayOf(at: GraphAt, stateId: number): Overlay | undefined {
+  const { head, graph: { overlays } } = at;
+  if (overlays.under !== head.stateId) {
+    overlays.under = head.stateId;
+    overlays.byState.clear();
+  }
+  const known = overlays.byState.get(stateId);
+  if (known !== undefined) return known;
+  const trail = trailOf(at, stateId);
+  const overlay = trail && slim(at, trail);
+  if (overlay === undefined || isLacking(at.graph)) return undefined;
+  overlays.byState.set(stateId, overlay);
+  return overlay;
+}
+
+/** What has changed between the current state and this one. Walks from both to where they meet. */
+function trailOf({ head, graph }: GraphAt, stateId: number): Overlay | undefined {
   const under = new Map<Slot, string | undefined>();
   const over = new Map<Slot, string | undefined>();
   let [left, right] = [head.stateId, stateId];
@@ -62,10 +78,10 @@ export function nodeAt(graph: RoomGraph, stateId: number): StateNode | undefined
 
 /** The event ID at a slot of the current state; undefined: empty, or wanted now (`isLacking`). */
 export function currentAt({ head, graph }: GraphAt, slot: Slot): string | undefined {
-  const key = keyOf(slot);
-  if (knowsState(head, ...key)) return stateEntry(head, ...key)?.eventId;
-  graph.wants.state.set(slot, key);
-  return undefined;
+  // A slot is the key by which a head has its state.
+  const entry = head.state.get(slot);
+  if (entry === undefined && !head.complete) graph.wants.state.set(slot, keyOf(slot));
+  return entry?.eventId;
 }
 
 /** The event ID at a slot of the state under the overlay. */
@@ -88,14 +104,18 @@ export function pduOf({ graph }: GraphAt, eventId: string): Pdu | undefined {
   return lookForEvent(graph, eventId)?.pdu;
 }
 
-/** Whether both say the same of every slot. */
-export function isSameState(at: GraphAt, left: Overlay, right: Overlay): boolean {
-  return [...new Set([...left.keys(), ...right.keys()])].every((slot) => idAt(at, left, slot) === idAt(at, right, slot));
+/** Whether both say the same of every slot; they must not name what is as in the current state (`slim`). */
+export function isSameState(left: Overlay, right: Overlay): boolean {
+  if (left.size !== right.size) return false;
+  for (const [slot, eventId] of left) if (!right.has(slot) || right.get(slot) !== eventId) return false;
+  return true;
 }
 
 /** Without the slots that are as in the current state. */
 export function slim(at: GraphAt, overlay: Overlay): Overlay {
-  return new Map([...overlay].filter(([slot, eventId]) => currentAt(at, slot) !== eventId));
+  const slimmed = new Map<Slot, string | undefined>();
+  for (const [slot, eventId] of overlay) if (currentAt(at, slot) !== eventId) slimmed.set(slot, eventId);
+  return slimmed;
 }
 
 /** Type and state key of a slot. */

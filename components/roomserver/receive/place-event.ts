@@ -150,12 +150,9 @@ function extremitiesAfter({ head, graph }: GraphAt, eventId: string, pdu: Pdu): 
 
 /** The resolution of the states after all forward extremities; undefined: lacking. */
 function currentAfter(at: GraphAt, states: States, then: { extremities: readonly string[]; eventId: string; after: StateAt }): StateAt | undefined {
-  const others: number[] = [];
-  for (const extremity of then.extremities.filter((one) => one !== then.eventId)) {
-    const event = lookForEvent(at.graph, extremity);
-    if (event === undefined) return undefined;
-    others.push(event!.stateId!);
-  }
+  const events = then.extremities.filter((one) => one !== then.eventId).map((extremity) => lookForEvent(at.graph, extremity));
+  if (isLacking(at.graph)) return undefined;
+  const others = events.map((event) => event!.stateId!);
   const isExtremity = then.extremities.includes(then.eventId);
   return states.resolve(others, isExtremity ? then.after : undefined);
 }

@@ -57,6 +57,8 @@ export interface RoomGraph {
   readonly states: Map<number, StateNode>;
   /** All committed states above this one are in `states`. */
   statesAbove: number;
+  /** By state: what it has different from the state `under`, which was the current one then. */
+  readonly overlays: { under: number; readonly byState: Map<number, ReadonlyMap<Slot, string | undefined>> };
   /** Where state events stand among auth chains. */
   readonly cover: RoomCover;
   /** The committed current state; undefined: not loaded. */
@@ -69,7 +71,7 @@ export interface RoomGraph {
 
 export function createGraph(roomId: string): RoomGraph {
   return {
-    roomId, events: new Map(), followed: new Set(), states: new Map(), statesAbove: Infinity, cover: createCover(), full: undefined, needs: new Map(), stages: new Map(),
+    roomId, events: new Map(), followed: new Set(), states: new Map(), statesAbove: Infinity, overlays: { under: -1, byState: new Map() }, cover: createCover(), full: undefined, needs: new Map(), stages: new Map(),
     wants: { events: new Set(), state: new Map(), trails: false, full: false, needs: new Set(), stages: new Set() },
   };
 }

@@ -2,7 +2,7 @@
 import type { Slot } from '../../../pkg/matrix/state-res/slot.ts';
 import type { NewState, StateEntry, StateStep } from '../input/effects.ts';
 import { stateEntry } from '../input/room-head.ts';
-import { CURRENT, idAt, isSameState, keyOf, nodeAt, overlayOf, pduOf, slim, type GraphAt, type Overlay } from './overlay.ts';
+import { CURRENT, currentAt, idAt, isSameState, keyOf, nodeAt, overlayOf, pduOf, slim, type GraphAt, type Overlay } from './overlay.ts';
 import { resolveOverlays } from './resolve-fork.ts';
 import { isLacking } from './room-graph.ts';
 
@@ -34,13 +34,14 @@ export class States {
     const distinct: StateAt[] = [];
     for (const state of [...all, ...(also === undefined ? [] : [also])]) {
       if (state === undefined) return undefined;
-      if (!distinct.some((other) => other === state || isSameState(at, other.overlay, state.overlay))) distinct.push(state);
+      if (!distinct.some((other) => other === state || isSameState(other.overlay, state.overlay))) distinct.push(state);
     }
     if (isLacking(at.graph)) return undefined;
     if (distinct.length === 1) return distinct[0];
-    const overlay = resolveOverlays(at, distinct.map((state) => state.overlay));
-    if (overlay === undefined) return undefined;
-    return distinct.find((state) => isSameState(at, state.overlay, overlay)) ?? this.asState(overlay);
+    const resolved = resolveOverlays(at, distinct.map((state) => state.overlay));
+    const overlay = resolved && slim(at, resolved);
+    if (overlay === undefined || isLacking(at.graph)) return undefined;
+    return distinct.find((state) => isSameState(state.overlay, overlay)) ?? this.asState(overlay);
   }
 
   /** The state that is different from the current one in this; undefined: lacking. */
@@ -53,7 +54,11 @@ export class States {
 
   /** The state with another event at the slot. */
   change(from: StateAt, slot: Slot, entry: StateEntry): StateAt {
-    return this.#fresh({ overlay: new Map(from.overlay).set(slot, entry.eventId), stateId: undefined, from: { state: from, slot, entry } });
+    const overlay = new Map(from.overlay);
+    // It may be in the current state already, as what another server told of it.
+    if (currentAt(this.#at, slot) === entry.eventId) overlay.delete(slot);
+    else overlay.set(slot, entry.eventId);
+    return this.#fresh({ overlay, stateId: undefined, from: { state: from, slot, entry } });
   }
 
   /** Gives IDs to the new states, with `current` as the room's current one when it is another than so far; undefined: lacking. Once only. */
@@ -81,11 +86,10 @@ export class States {
     const { graph, head } = this.#at;
     if (stateId === head.stateId) return { overlay: CURRENT, stateId };
     const overlay = overlayOf(this.#at, stateId);
-    const slimmed = overlay && slim(this.#at, overlay);
     // A new state may stand on it: its depth is asked for.
-    if (slimmed === undefined || (stateId !== 0 && nodeAt(graph, stateId) === undefined) || isLacking(graph)) return undefined;
+    if (overlay === undefined || (stateId !== 0 && nodeAt(graph, stateId) === undefined) || isLacking(graph)) return undefined;
     // The same state under another ID: branches that have met are one again.
-    return slimmed.size === 0 ? { overlay: CURRENT, stateId: head.stateId } : { overlay: slimmed, stateId };
+    return overlay.size === 0 ? { overlay: CURRENT, stateId: head.stateId } : { overlay, stateId };
   }
 
   #fresh(state: StateAt): StateAt {
