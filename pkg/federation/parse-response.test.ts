@@ -47,3 +47,12 @@ test('only some errors say that the destination is in trouble', () => {
   assert.deepEqual(kinds.map((kind) => isDestinationFailing(new FederationError(kind, ''))), [true, true, true, false, false, false]);
   assert.ok(!isDestinationFailing(new Error('ours')));
 });
+
+test('in a pair, the object is the answer; an error is as it is', () => {
+  const pair = (status: number, text: string) => parseResponse({ status, headers: {}, body: Buffer.from(text) }, 'two.test', true);
+  assert.deepEqual(pair(200, '[200,{"a":1}]'), { status: 200, body: { a: 1 } });
+  assert.deepEqual(pair(200, '{"a":1}').body, { a: 1 });
+  for (const text of ['[200]', '[200,{},{}]', '[403,{}]', '[200,[]]', '[{},200]']) assert.throws(() => pair(200, text), FederationError, text);
+  assert.throws(() => pair(404, '{"errcode":"M_UNRECOGNIZED"}'), { errcode: 'M_UNRECOGNIZED' });
+  assert.throws(() => of(200, '[200,{"a":1}]'), FederationError);
+});

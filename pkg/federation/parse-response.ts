@@ -22,12 +22,15 @@ const ERRCODE = /^[A-Za-z0-9_.]{1,255}$/;
 const ERROR_TEXT_MAX = 200;
 const RETRY_AFTER_MS_MAX = 24 * 3_600_000;
 
-/** The answer of `destination`. Throws `FederationError` of kind `http` for statuses from 400 on, `garbage` for what is no answer of the API. */
-export function parseResponse(response: RawResponse, destination: string): FederationResponse {
+/**
+ * The answer of `destination`; `inPair`: its object stands in a list, after a status (`answersInPair`). Throws `FederationError` of kind `http` for statuses from 400 on, `garbage` for what
+ * is no answer of the API.
+ */
+export function parseResponse(response: RawResponse, destination: string, inPair = false): FederationResponse {
   const { status } = response;
   if (status >= 300 && status < 400) throw new FederationError('garbage', `${destination} answered with a redirect (${status}); requests between servers follow none`, { status });
   if (status < 200 || status > 599) throw new FederationError('garbage', `${destination} answered with the status ${status}`, { status });
-  const body = parseObject(response.body);
+  const body = parseObject(response.body, inPair && status < 300);
   if (status < 300) {
     if (typeof body === 'string') throw new FederationError('garbage', `${destination} answered ${status} with ${body}`, { status });
     return { status, body };
@@ -36,11 +39,12 @@ export function parseResponse(response: RawResponse, destination: string): Feder
 }
 
 /** The JSON object in `bytes`, or what they are instead. Equal keys: the last one counts. */
-function parseObject(bytes: Uint8Array): Record<string, unknown> | 'no UTF-8' | 'no JSON' | 'JSON that is no object' | 'JSON that is nested too deep' {
+function parseObject(bytes: Uint8Array, inPair: boolean): Record<string, unknown> | 'no UTF-8' | 'no JSON' | 'JSON that is no object' | 'JSON that is nested too deep' {
   if (!isUtf8(bytes)) return 'no UTF-8';
   if (depthOf(bytes) > DEPTH_MAX) return 'JSON that is nested too deep';
   try {
-    const value: unknown = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'));
+    const whole: unknown = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'));
+    const value: unknown = inPair && Array.isArray(whole) && whole.length === 2 && whole[0] === 200 ? whole[1] : whole;
     return isJsonObject(value) ? value : 'JSON that is no object';
   } catch {
     return 'no JSON';

@@ -14,6 +14,8 @@ export interface FederationRequest {
   readonly body?: Readonly<Record<string, unknown>>;
   /** The same as ready canonical JSON text; wins over `body`. */
   readonly json?: string;
+  /** The answer is a list of a status and the object that counts, as `/v1/send_join`, `/v1/send_leave` and `/v1/invite` have it. */
+  readonly answersInPair?: boolean;
   /** How long the whole may take, in ms from now: waiting for a free connection, finding the server, asking it and reading what it says. */
   readonly deadlineMs: number;
   /** Value of the Authorization header; `signedTransport` fills it in. */
@@ -27,7 +29,7 @@ export interface FederationRequest {
 export interface FederationResponse {
   /** 200 to 299. */
   readonly status: number;
-  /** Always an object: the spec has no other answer. */
+  /** The object that the answer is; of a pair, that in it. */
   readonly body: Readonly<Record<string, unknown>>;
 }
 

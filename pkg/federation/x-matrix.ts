@@ -1,6 +1,6 @@
 /** The Authorization header of requests between servers (spec: server-server, "Request Authentication"). */
 import { decodeBase64, encodeBase64 } from '../matrix/canonical-json/base64.ts';
-import { canonicalJson, CanonicalJsonError } from '../matrix/canonical-json/canonical-json.ts';
+import { canonicalJson, CanonicalJsonError, tolerantJson } from '../matrix/canonical-json/canonical-json.ts';
 import { isServerName } from '../matrix/ids/server-name.ts';
 import { verifySignature } from '../matrix/signing/signing-key.ts';
 import type { SigningKey } from '../matrix/signing/signing-key.ts';
@@ -169,7 +169,7 @@ function* possibleTexts(parts: SignedParts, bodyText: string | undefined): Gener
   yield signedRequestText(parts, bodyText);
   if (bodyText === undefined) return;
   try {
-    const canonical = canonicalJson(JSON.parse(bodyText));
+    const canonical = tolerantJson(JSON.parse(bodyText));
     if (canonical !== bodyText) yield signedRequestText(parts, canonical);
   } catch (error) {
     if (!(error instanceof CanonicalJsonError) && !(error instanceof SyntaxError)) throw error;

@@ -57,7 +57,7 @@ export function createServerNetwork(): ServerNetwork {
       if (receive === undefined) throw new FederationError('unreachable', `${request.destination} is not there`);
       const text = request.json ?? (request.body === undefined ? undefined : JSON.stringify(request.body));
       const headers = { host: request.destination, ...(request.authorization !== undefined && { authorization: request.authorization }) };
-      return parseResponse(await receive({ method: request.method, target: requestTarget(request), headers, text }), request.destination);
+      return parseResponse(await receive({ method: request.method, target: requestTarget(request), headers, text }), request.destination, request.answersInPair);
     },
   };
   return {

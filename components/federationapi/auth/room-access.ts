@@ -1,5 +1,6 @@
 /** What a server may ask about a room: everything while it has a member joined, what is world readable otherwise; nothing when the room's access list shuts it out. */
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';
+import { eventText } from '../../../pkg/matrix/events/event-text.ts';
 import { redact } from '../../../pkg/matrix/events/redact.ts';
 import { aclAllows } from '../../../pkg/matrix/events/server-acl.ts';
 import { knownRoomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
@@ -39,7 +40,7 @@ export async function textsFor({ roomHistoryQuery }: RoomPorts, origin: string, 
   const visible = await roomHistoryQuery.visibleToServer(origin, events.map(({ eventId }) => eventId));
   return events.map((event) => {
     const version = knownRoomVersion(event.roomVersion);
-    return visible.has(event.eventId) || version === undefined ? textOf(event) : JSON.stringify(redact(pduOf(event), version));
+    return visible.has(event.eventId) || version === undefined ? textOf(event) : eventText(redact(pduOf(event), version), version);
   });
 }
 

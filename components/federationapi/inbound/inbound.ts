@@ -7,7 +7,7 @@ import { createCollectionTurns } from '../routes/collect-events.ts';
 import { membershipTemplateRoutes } from '../routes/membership-templates.ts';
 import { roomEventRoutes } from '../routes/room-events.ts';
 import { roomStateRoutes } from '../routes/room-state.ts';
-import { sendInviteRoute } from '../routes/send-invite.ts';
+import { sendInviteRoutes } from '../routes/send-invite.ts';
 import { sendMembershipRoutes } from '../routes/send-membership.ts';
 import { sendTransactionRoute } from '../routes/send-transaction.ts';
 import { impatientKeys } from '../verify/impatient-keys.ts';
@@ -34,7 +34,7 @@ export function createInbound(deps: FederationapiDeps, { auth, keyRing }: { auth
     stagedPdus,
     routes: [
       ...roomEventRoutes(deps, auth), ...roomStateRoutes(deps, auth, turns), ...membershipTemplateRoutes(deps, auth), ...sendMembershipRoutes(deps, auth, turns),
-      sendInviteRoute({ ...deps, impatientKeys: impatient }, auth), sendTransactionRoute({ transactions: createTransactions(), receiver, stagedPdus }, auth),
+      ...sendInviteRoutes({ ...deps, impatientKeys: impatient }, auth), sendTransactionRoute({ transactions: createTransactions(), receiver, stagedPdus }, auth),
     ],
   };
 }

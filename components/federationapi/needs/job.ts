@@ -27,7 +27,7 @@ export interface NeedJob {
   check(): void;
 }
 
-export interface Question extends Pick<FederationRequest, 'destination' | 'method' | 'path' | 'query' | 'body' | 'json' | 'responseBytesMax'> {
+export interface Question extends Pick<FederationRequest, 'destination' | 'method' | 'path' | 'query' | 'body' | 'json' | 'answersInPair' | 'responseBytesMax'> {
   /** How long the answer may take, in ms; never longer than the need's own time. */
   readonly limitMs: number;
   /** Asks also a server that failed lately: a user waits for this very answer. */

@@ -1,5 +1,6 @@
 /** The first half of a join or leave by another server's help: its template becomes an event of this server (make_join, make_leave). */
 import { buildEvent, type BuiltEvent } from '../../../pkg/matrix/events/build-event.ts';
+import type { EventReference } from '../../../pkg/matrix/events/references.ts';
 import { validateEvent } from '../../../pkg/matrix/events/validate-event.ts';
 import { CanonicalJsonError } from '../../../pkg/matrix/canonical-json/canonical-json.ts';
 import { domainOf } from '../../../pkg/matrix/ids/domain-of.ts';
@@ -55,7 +56,7 @@ function complete(tools: NeedTools, { job, version, template, userId, content }:
   try {
     const built = buildEvent({
       version, draft: { type: 'm.room.member', sender: userId, state_key: userId, content }, roomId: job.roomId, depth: depth as number,
-      prevEvents: Array.isArray(prevEvents) ? prevEvents as string[] : [], authEvents: Array.isArray(authEvents) ? authEvents as string[] : [],
+      prevEvents: Array.isArray(prevEvents) ? prevEvents as EventReference[] : [], authEvents: Array.isArray(authEvents) ? authEvents as EventReference[] : [],
       originServerTs: tools.clock.now(), serverName: tools.serverName, signingKey: tools.signingKey,
     });
     const validity = validateEvent(built.pdu, version);

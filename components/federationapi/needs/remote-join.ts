@@ -1,6 +1,6 @@
 /** A join of a room that this server is not in (spec: server-server, "Joining Rooms", and rooms/, "restricted"). */
-import { canonicalJson } from '../../../pkg/matrix/canonical-json/canonical-json.ts';
 import type { IntactEvent } from '../../../pkg/matrix/events/check-received.ts';
+import { eventText } from '../../../pkg/matrix/events/event-text.ts';
 import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
 import type { RoomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import type { RemoteMembership } from '../../../schemas/log/room-output.ts';
@@ -9,6 +9,7 @@ import type { Staged } from '../storage/stages.ts';
 import type { Fulfilled, NeedJob, NeedTools } from './job.ts';
 import { eachOnce, idsByKey, listIn, malformed, STATE_EVENTS_MAX } from './lists.ts';
 import { makeMembership, type MadeMembership } from './make-membership.ts';
+import { askEitherVersion } from './older-api.ts';
 import { addSignatureFrom } from './signatures.ts';
 import { throughServers } from './through-servers.ts';
 
@@ -25,10 +26,8 @@ export async function remoteJoin(tools: NeedTools, job: NeedJob, wish: RemoteMem
 }
 
 async function sendJoin(tools: NeedTools, job: NeedJob, server: string, { eventId, json }: MadeMembership): Promise<Readonly<Record<string, unknown>>> {
-  return tools.ask(job, {
-    destination: server, method: 'PUT', path: `/_matrix/federation/v2/send_join/${encodeURIComponent(job.roomId)}/${encodeURIComponent(eventId)}`,
-    json, limitMs: SEND_LIMIT_MS, insistent: true, responseBytesMax: STATE_BYTES_MAX,
-  });
+  const question = { destination: server, json, limitMs: SEND_LIMIT_MS, insistent: true, responseBytesMax: STATE_BYTES_MAX };
+  return askEitherVersion(tools, job, { endpoint: 'send_join', eventId, question });
 }
 
 async function joined(tools: NeedTools, job: NeedJob, { server, made, body }: { server: string; made: MadeMembership; body: Readonly<Record<string, unknown>> }): Promise<Fulfilled> {
@@ -37,7 +36,7 @@ async function joined(tools: NeedTools, job: NeedJob, { server, made, body }: { 
   const pdu = await signedByAuthoriser(tools, made, body['event']);
   const staged = await stageAnswer(tools, job, { version, body });
   return {
-    answer: { origin: server, eventId, pdu: Buffer.from(canonicalJson(pdu)), roomVersion: version.id },
+    answer: { origin: server, eventId, pdu: Buffer.from(eventText(pdu, version)), roomVersion: version.id },
     state: staged,
   };
 }

@@ -18,7 +18,7 @@ export async function addSignatureFrom(
 ): Promise<Pdu | undefined> {
   const given = signaturesOf(returned, signer);
   if (given.length === 0) return undefined;
-  const known = await tools.keyRing.keys([{ serverName: signer, keyIds: given.map(([keyId]) => keyId), validUntilMs: event.origin_server_ts }]);
+  const known = await tools.keyRing.keys([{ serverName: signer, keyIds: given.map(([keyId]) => keyId), validUntilMs: version.keyValidityEnforced ? event.origin_server_ts : 0 }]);
   for (const [keyId, signature] of given) {
     const key = known.get(signer)?.keys.get(keyId);
     if (key === undefined || !keyValidAt(key, event.origin_server_ts, version)) continue;

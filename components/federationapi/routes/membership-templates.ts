@@ -3,6 +3,7 @@ import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import type { ApiRequest, ApiResponse, Route } from '../../../pkg/http/route.ts';
 import { authTypesFor, type StateKey } from '../../../pkg/matrix/auth/auth-types.ts';
 import { authorize } from '../../../pkg/matrix/auth/authorize.ts';
+import { referenceTo, type EventReference } from '../../../pkg/matrix/events/references.ts';
 import { PREV_EVENTS_MAX } from '../../../pkg/matrix/events/validate-event.ts';
 import { domainOf } from '../../../pkg/matrix/ids/domain-of.ts';
 import { isUserId } from '../../../pkg/matrix/ids/user-id.ts';
@@ -10,12 +11,12 @@ import { knownRoomVersion, type RoomVersion } from '../../../pkg/matrix/room-ver
 import type { RoomQuery } from '../../../schemas/ports/room-query.ts';
 import { authenticated, type AuthDeps } from '../auth/authenticated.ts';
 import { chooseAuthoriser, needsAuthoriser, requireAllowed } from '../auth/restricted-join.ts';
-import { requireLetIn } from '../auth/room-access.ts';
+import { pduOf, requireLetIn } from '../auth/room-access.ts';
 import { membershipIn, readEntries } from '../auth/room-state.ts';
 import { must } from '../../../pkg/assert/assert.ts';
 
 export interface TemplatePorts {
-  readonly roomQuery: Pick<RoomQuery, 'roomTip' | 'roomVersion' | 'currentState' | 'hasJoinedMember' | 'someJoinedMembers'>;
+  readonly roomQuery: Pick<RoomQuery, 'roomTip' | 'roomVersion' | 'currentState' | 'eventsById' | 'hasJoinedMember' | 'someJoinedMembers'>;
 }
 
 interface Wish {
@@ -58,12 +59,17 @@ export function membershipTemplateRoutes({ roomQuery }: TemplatePorts, auth: Aut
     const tip = must(await roomQuery.roomTip(roomId), 'the tip of a room');
     const event = {
       ...draft, room_id: roomId, origin: auth.serverName, origin_server_ts: auth.clock.now(), depth: Math.min(tip.depth + 1, Number.MAX_SAFE_INTEGER),
-      auth_events: [...eventIds], prev_events: tip.extremities.slice(0, PREV_EVENTS_MAX),
+      auth_events: await referencesTo(eventIds, version), prev_events: await referencesTo(tip.extremities.slice(0, PREV_EVENTS_MAX), version),
     };
     const lookup = (type: string, stateKey: string) => state(type, stateKey) ?? withCreate(type, stateKey);
-    const verdict = authorize({ event: { ...event, hashes: { sha256: '' }, signatures: {} }, version, roomId, state: lookup, signedBy: () => true });
+    const verdict = authorize({ event: { ...event, auth_events: [], prev_events: [...tip.extremities], hashes: { sha256: '' }, signatures: {} }, version, roomId, state: lookup, signedBy: () => true });
     if (!verdict.allowed) throw new MatrixError(403, 'M_FORBIDDEN', verdict.reason);
     return { status: 200, body: { room_version: version.id, event } };
+  }
+
+  async function referencesTo(eventIds: readonly string[], version: RoomVersion): Promise<EventReference[]> {
+    if (version.eventFormat === 'ids') return [...eventIds];
+    return (await roomQuery.eventsById(eventIds)).map((event) => referenceTo({ eventId: event.eventId, pdu: pduOf(event) }, version));
   }
 
   const common = { role: 'federationapi', method: 'GET', idempotent: true, raw: true } as const;

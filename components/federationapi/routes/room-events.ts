@@ -58,7 +58,7 @@ function missingEventsWish(body: Readonly<Record<string, unknown>>): { latest: s
   const { latest_events: latest, earliest_events: earliest, limit = MISSING_DEFAULT, min_depth: minDepth = 0 } = body;
   if (!isIdList(latest) || !isIdList(earliest)) throw new MatrixError(400, 'M_BAD_JSON', `earliest_events and latest_events must be lists of at most ${IDS_MAX} event IDs`);
   if (!isCount(limit) || !isCount(minDepth)) throw new MatrixError(400, 'M_BAD_JSON', 'limit and min_depth must be whole numbers, not below 0');
-  return { latest, earliest, limit: Math.min(limit, MISSING_MAX), minDepth };
+  return { latest, earliest, limit: Math.min(limit, MISSING_MAX), minDepth: Math.min(minDepth, Number.MAX_SAFE_INTEGER) };
 }
 
 function isIdList(value: unknown): value is string[] {
@@ -66,5 +66,5 @@ function isIdList(value: unknown): value is string[] {
 }
 
 function isCount(value: unknown): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0;
 }

@@ -1,9 +1,10 @@
-/** PUT /invite (spec: server-server, "Inviting to a room"): a user here is invited by one of another server; this server signs that it has heard of it. */
+/** PUT /invite in both versions (spec: server-server, "Inviting to a room"): a user here is invited by one of another server; this server signs that it has heard of it. */
+import { must } from '../../../pkg/assert/assert.ts';
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import { isJsonObject } from '../../../pkg/http/json.ts';
 import type { ApiRequest, ApiResponse, Route } from '../../../pkg/http/route.ts';
-import { canonicalJson } from '../../../pkg/matrix/canonical-json/canonical-json.ts';
 import type { IntactEvent } from '../../../pkg/matrix/events/check-received.ts';
+import { eventText } from '../../../pkg/matrix/events/event-text.ts';
 import { domainOf } from '../../../pkg/matrix/ids/domain-of.ts';
 import { isLocalUser } from '../../../pkg/matrix/ids/user-id.ts';
 import { roomVersion, type RoomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
@@ -30,16 +31,13 @@ const STATE_EVENTS_MAX = 100;
 /** They travel with the invite in one record. */
 const STATE_BYTES_MAX = 192 * 1024;
 
-export function sendInviteRoute(deps: InviteDeps, auth: AuthDeps): Route {
+export function sendInviteRoutes(deps: InviteDeps, auth: AuthDeps): Route[] {
   const { signingKey, commands, userQuery } = deps;
   const { clock, serverName } = auth;
 
-  async function receive(origin: string, request: ApiRequest): Promise<ApiResponse> {
+  /** JSON of the answer. */
+  async function receive(origin: string, request: ApiRequest, { version, value, roomState }: Invite): Promise<string> {
     const { roomId = '', eventId = '' } = request.params;
-    const { room_version: versionId, event: value, invite_room_state: roomState } = request.body as Record<string, unknown>;
-    if (versionId === undefined || value === undefined) throw new MatrixError(400, 'M_MISSING_PARAM', 'room_version or event is missing');
-    const version = typeof versionId === 'string' ? roomVersion(versionId) : undefined;
-    if (version === undefined) throw incompatible(versionId);
     await requireLetIn(deps, origin, roomId);
     const [event] = await verifyPdus({ keyRing: auth.keyRing, clock }, { values: [value], version, roomId });
     if (event === undefined || 'outcome' in event) throw invalid(event?.reason ?? 'There is no event');
@@ -47,9 +45,9 @@ export function sendInviteRoute(deps: InviteDeps, auth: AuthDeps): Route {
     const strippedState = await describedBy(roomState, { version, roomId });
     const signed = addSignature(event.pdu, version, serverName, signingKey);
     await submitInput({ commands, clock }, request, {
-      inputId: `invite:${eventId}`, roomId, receiveInvite: { eventId, pdu: Buffer.from(canonicalJson(signed)), origin, roomVersion: version.id, strippedState },
+      inputId: `invite:${eventId}`, roomId, receiveInvite: { eventId, pdu: Buffer.from(eventText(signed, version)), origin, roomVersion: version.id, strippedState },
     });
-    return { status: 200, body: { event: { ...(value as object), signatures: signed.signatures } } };
+    return JSON.stringify({ event: { ...(value as object), signatures: signed.signatures } });
   }
 
   /** Throws `MatrixError` unless it invites a user that this server has, on behalf of a user of `origin`. */
@@ -84,10 +82,40 @@ export function sendInviteRoute(deps: InviteDeps, auth: AuthDeps): Route {
     return Buffer.from(`[${texts.filter((text) => (bytes += text.length) <= STATE_BYTES_MAX / 3).join(',')}]`);
   }
 
-  return {
-    operationId: 'sendInviteV2', method: 'PUT', path: '/_matrix/federation/v2/invite/{roomId}/{eventId}', role: 'federationapi', idempotent: true, raw: true,
-    handle: authenticated(auth, (request, origin) => receive(origin, request)),
-  };
+  const common = { method: 'PUT', role: 'federationapi', idempotent: true, raw: true } as const;
+  return [
+    {
+      ...common, operationId: 'sendInviteV1', path: '/_matrix/federation/v1/invite/{roomId}/{eventId}',
+      handle: authenticated(auth, async (request, origin): Promise<ApiResponse> => ({ status: 200, json: `[200,${await receive(origin, request, olderInvite(request.body))}]` })),
+    },
+    {
+      ...common, operationId: 'sendInviteV2', path: '/_matrix/federation/v2/invite/{roomId}/{eventId}',
+      handle: authenticated(auth, async (request, origin): Promise<ApiResponse> => ({ status: 200, json: await receive(origin, request, inviteIn(request.body)) })),
+    },
+  ];
+}
+
+interface Invite {
+  readonly version: RoomVersion;
+  readonly value: unknown;
+  readonly roomState: unknown;
+}
+
+/** Throws `MatrixError`. */
+function inviteIn(body: unknown): Invite {
+  const { room_version: versionId, event: value, invite_room_state: roomState } = body as Record<string, unknown>;
+  if (versionId === undefined || value === undefined) throw new MatrixError(400, 'M_MISSING_PARAM', 'room_version or event is missing');
+  const version = typeof versionId === 'string' ? roomVersion(versionId) : undefined;
+  if (version === undefined) throw incompatible(versionId);
+  return { version, value, roomState };
+}
+
+/** The body is the event itself, of a room of version 1 or 2: they do not differ in what is looked at here, and only the create event may tell which it is. */
+function olderInvite(body: unknown): Invite {
+  const { unsigned } = body as Record<string, unknown>;
+  const roomState = isJsonObject(unsigned) ? unsigned['invite_room_state'] : undefined;
+  const create = Array.isArray(roomState) ? roomState.filter(isStripped).find(({ type }) => type === 'm.room.create') : undefined;
+  return { version: must(roomVersion(create?.content['room_version'] === '2' ? '2' : '1'), 'a room version'), value: body, roomState };
 }
 
 interface Stripped {

@@ -1,4 +1,7 @@
-/** PUT /send_join and /send_leave (spec: server-server, "Joining Rooms", "Leaving Rooms"): takes the membership event of another server's user into its room and passes it on to the others. */
+/**
+ * PUT /send_join and /send_leave (spec: server-server, "Joining Rooms", "Leaving Rooms"): takes the membership event of another server's user into its room and passes it on to the
+ * others. The first versions of both, which the spec does not describe any more, answer the same in a list, after the status.
+ */
 import { must } from '../../../pkg/assert/assert.ts';
 import type { Semaphore } from '../../../pkg/assert/semaphore.ts';
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';
@@ -26,6 +29,11 @@ export interface MembershipDeps extends Pick<SubmittingDeps, 'commands'> {
   readonly roomQuery: Pick<RoomQuery, 'roomVersion' | 'currentState' | 'hasJoinedMember' | 'someJoinedMembers' | 'eventsById'>;
   readonly roomHistoryQuery: Pick<RoomHistoryQuery, 'stateIdsAt'>;
 }
+
+/** JSON before and after the object that counts. */
+type Around = readonly [before: string, after: string];
+
+const ANSWERS: readonly { readonly version: 1 | 2; readonly around: Around }[] = [{ version: 1, around: ['[200,', ']'] }, { version: 2, around: ['', ''] }];
 
 /** `turns`: see `createCollectionTurns`. */
 export function sendMembershipRoutes(deps: MembershipDeps, auth: AuthDeps, turns: Semaphore): Route[] {
@@ -60,36 +68,36 @@ export function sendMembershipRoutes(deps: MembershipDeps, auth: AuthDeps, turns
   }
 
   /** What the joined server has to know: the event, the state before it and all that they stand on. */
-  async function joinAnswer({ eventId, json }: IntactEvent): Promise<ApiResponse> {
+  async function joinAnswer({ eventId, json }: IntactEvent, [before, after]: Around): Promise<ApiResponse> {
     const state = must((await roomHistoryQuery.stateIdsAt([eventId], 'before')).get(eventId), 'the state before an accepted event');
     // Its own auth events are among those of the state, but for what the state has left behind.
     const { pdus, eventIds, authChain } = await collectWithAuthChain({ roomQuery, clock }, [...state, eventId]);
     return {
       status: 200,
       json: await jsonBytes(clock, [
-        '{"auth_chain":[', { eventIds: authChain, pdus }, `],"event":${json},"members_omitted":false,"origin":${JSON.stringify(serverName)},"state":[`,
-        { eventIds: eventIds.filter((id) => id !== eventId), pdus }, ']}',
+        `${before}{"auth_chain":[`, { eventIds: authChain, pdus }, `],"event":${json},"members_omitted":false,"origin":${JSON.stringify(serverName)},"state":[`,
+        { eventIds: eventIds.filter((id) => id !== eventId), pdus }, `]}${after}`,
       ]),
     };
   }
 
   const common = { role: 'federationapi', method: 'PUT', idempotent: true, raw: true } as const;
-  return [
+  return ANSWERS.flatMap(({ version, around }): Route[] => [
     {
-      ...common, operationId: 'sendJoinV2', path: '/_matrix/federation/v2/send_join/{roomId}/{eventId}',
+      ...common, operationId: `sendJoinV${version}`, path: `/_matrix/federation/v${version}/send_join/{roomId}/{eventId}`,
       handle: authenticated(auth, async (request, origin) => {
         const event = await receive(origin, request, 'join');
-        return turns.run(() => joinAnswer(event));
+        return turns.run(() => joinAnswer(event, around));
       }),
     },
     {
-      ...common, operationId: 'sendLeaveV2', path: '/_matrix/federation/v2/send_leave/{roomId}/{eventId}',
+      ...common, operationId: `sendLeaveV${version}`, path: `/_matrix/federation/v${version}/send_leave/{roomId}/{eventId}`,
       handle: authenticated(auth, async (request, origin) => {
         await receive(origin, request, 'leave');
-        return { status: 200, body: {} };
+        return { status: 200, json: around.join('{}') };
       }),
     },
-  ];
+  ]);
 }
 
 /** Throws `MatrixError` 400 M_INVALID_PARAM unless it is the membership of a user of `origin`, by that user. */

@@ -109,7 +109,7 @@ export function createHttpsTransport(options: HttpsTransportOptions): HttpsTrans
       if (options.mayContact?.(destination) === false) throw new FederationError('refused', `the settings forbid to contact ${destination}`);
       return withinDeadline(options.clock, request, async (signal) => {
         const response = await queues.run(destination, () => ask(request, signal));
-        return parseResponse(response, destination);
+        return parseResponse(response, destination, request.answersInPair);
       }).catch((error: unknown) => {
         if (error instanceof Overloaded) throw new FederationError('overloaded', `too many requests to ${destination} wait already`, { cause: error });
         if (error instanceof ServerNameError) throw new FederationError('unreachable', error.message, { cause: error });

@@ -90,7 +90,7 @@ function unsignedPdu({ version, draft, roomId, prevEvents, authEvents, depth, or
 
 /** Other servers claim what depth they like; what follows the deepest that there can be is as deep. */
 function depthIn(version: RoomVersion, depth: number): number {
-  return depth < Number.MAX_SAFE_INTEGER ? depth : depthMaxOf(version);
+  return depth >= Number.MAX_SAFE_INTEGER ? depthMaxOf(version) : depth;
 }
 
 /** The canonical text around `content`, `hashes` and `signatures`, in its order. */

@@ -3,14 +3,15 @@ import assert from 'node:assert/strict';
 import { signRequest } from '../../../pkg/federation/x-matrix.ts';
 import { buildEvent, type BuiltEvent } from '../../../pkg/matrix/events/build-event.ts';
 import type { EventDraft, Pdu } from '../../../pkg/matrix/events/pdu.ts';
-import { roomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
+import { ROOM_VERSIONS, roomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
+import { referenceTo, type EventReference } from '../../../pkg/matrix/events/references.ts';
 import { eventIdOf } from '../../../pkg/matrix/events/event-id.ts';
 import type { KeyServer } from '../../kit/key-servers.ts';
 import { SERVER, type Answer, type Call, type World } from '../client-server/world.ts';
 
 export const FEDERATION = '/_matrix/federation/v1';
 export const FEDERATION_V2 = '/_matrix/federation/v2';
-const VERSIONS = 'ver=10&ver=11&ver=12';
+const VERSIONS = ROOM_VERSIONS.map(({ id }) => `ver=${id}`).join('&');
 
 export interface Joined extends BuiltEvent {
   readonly roomId: string;
@@ -22,8 +23,8 @@ export interface Joined extends BuiltEvent {
 export interface Place {
   readonly version: string;
   readonly roomId: string;
-  readonly prevEvents: readonly string[];
-  readonly authEvents: readonly string[];
+  readonly prevEvents: readonly EventReference[];
+  readonly authEvents: readonly EventReference[];
   readonly depth: number;
 }
 
@@ -69,9 +70,11 @@ export function driveByHand(world: World, by: KeyServer): HandServer {
     },
     message(joined, body, after = {}) {
       const version = roomVersion(joined.version)!;
+      const named = (eventId: string, pdu: Pdu): EventReference => referenceTo({ eventId, pdu }, version);
+      const own = named(joined.eventId, joined.pdu);
       const cited = joined.answer.state.filter(({ type }) => type === 'm.room.power_levels' || (type === 'm.room.create' && version.createInAuthEvents));
       return server.event({ type: 'm.room.message', sender: joined.pdu.sender, content: { msgtype: 'm.text', body } }, {
-        version: joined.version, roomId: joined.roomId, prevEvents: [joined.eventId], depth: joined.pdu.depth + 1, authEvents: [...cited.map((pdu) => eventIdOf(pdu, version)), joined.eventId], ...after,
+        version: joined.version, roomId: joined.roomId, prevEvents: [own], depth: joined.pdu.depth + 1, authEvents: [...cited.map((pdu) => named(eventIdOf(pdu, version), pdu)), own], ...after,
       });
     },
     send(pdus, txnId = `t${(transactions += 1)}`) {

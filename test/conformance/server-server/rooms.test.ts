@@ -4,6 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { after, before, test } from 'node:test';
 import { authorize } from '../../../pkg/matrix/auth/authorize.ts';
 import { eventIdOf } from '../../../pkg/matrix/events/event-id.ts';
+import { authEventIds } from '../../../pkg/matrix/events/pdu.ts';
+import { referenceTo } from '../../../pkg/matrix/events/references.ts';
 import { ROOM_VERSIONS, roomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import { verifyEvent } from '../../../pkg/matrix/signing/sign-event.ts';
 import { signingKeyFromSeed } from '../../../pkg/matrix/signing/signing-key.ts';
@@ -63,22 +65,23 @@ for (const { id } of ROOM_VERSIONS) {
     const { state, auth_chain: chain } = joined.answer;
     assert.ok(!state.some((pdu) => pdu.state_key === BOB), 'the state is that before the join');
     const known = new Map([...state, ...chain].map((pdu) => [eventIdOf(pdu, version), pdu]));
-    assert.ok([...known.values(), joined.answer.event].flatMap((pdu) => pdu.auth_events).every((eventId) => known.has(eventId)), 'nothing that events stand on is lacking');
+    assert.ok([...known.values(), joined.answer.event].flatMap(authEventIds).every((eventId) => known.has(eventId)), 'nothing that events stand on is lacking');
     const lookup = (type: string, stateKey: string) => state.find((pdu) => pdu.type === type && pdu.state_key === stateKey);
     assert.deepEqual(authorize({ event: joined.pdu, version, roomId, state: lookup }), { allowed: true });
     await eventually('the join is seen', async () => await membership(roomId) === 'join');
 
     const first = hand.message(joined, 'one');
-    const second = hand.message(joined, 'two', { prevEvents: [first.eventId], depth: first.pdu.depth + 1 });
+    const second = hand.message(joined, 'two', { prevEvents: [referenceTo(first, version)], depth: first.pdu.depth + 1 });
     const { status, body } = await hand.send([first.pdu, second.pdu]);
     assert.deepEqual([status, body], [200, { pdus: { [first.eventId]: {}, [second.eventId]: {} } }]);
     await eventually('both are in the timeline', async () => (await bodies(roomId)).join() === 'two,one');
 
     const leave = await hand.template('leave', roomId, BOB);
-    const left = await hand.ask('PUT', `${FEDERATION_V2}/send_leave/${encodeURIComponent(roomId)}/${leave.eventId}`, leave.pdu);
-    assert.deepEqual([left.status, left.body], [200, {}]);
+    const [api, answered] = version.eventFormat === 'pairs' ? [FEDERATION, [200, {}]] : [FEDERATION_V2, {}];
+    const left = await hand.ask('PUT', `${api}/send_leave/${encodeURIComponent(roomId)}/${encodeURIComponent(leave.eventId)}`, leave.pdu);
+    assert.deepEqual([left.status, left.body], [200, answered]);
     await eventually('the leave is seen', async () => await membership(roomId) === 'leave');
-    const after = hand.message(joined, 'three', { prevEvents: [leave.eventId], depth: leave.pdu.depth + 1 });
+    const after = hand.message(joined, 'three', { prevEvents: [referenceTo(leave, version)], depth: leave.pdu.depth + 1 });
     await hand.send([after.pdu]);
     await world.ask(alice, 'PUT', at(roomId, 'send/m.room.message/end'), { msgtype: 'm.text', body: 'end' });
     assert.deepEqual(await bodies(roomId), ['end', 'two', 'one']);

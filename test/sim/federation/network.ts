@@ -92,7 +92,7 @@ export class SimNetwork {
     if (random.chance(rates.answerLost)) return never();
     await this.#travel(destination, `answered ${label}`);
     if (answer === undefined || random.chance(rates.answerBroken)) throw new FederationError('unreachable', `the connection to ${destination} broke`);
-    return parseResponse({ status: answer.status, headers: answer.headers ?? {}, body: Buffer.from(responseBytes(answer)) }, destination);
+    return parseResponse({ status: answer.status, headers: answer.headers ?? {}, body: Buffer.from(responseBytes(answer)) }, destination, trip.request.answersInPair);
   }
 
   #rates(): NetworkRates {
