@@ -94,7 +94,7 @@ function part(side: Side, { changes, from, round }: { changes: number; from: num
   for (let index = 0; index < changes; index += 1) {
     const userId = user(from + index);
     if (index === Math.floor(changes / 2)) side.levels(round);
-    if (index % 5 === 4) side.member(ADMINS[index % ADMINS.length]!, userId, 'ban');
+    if (index % 5 === 4) side.member(ADMINS[(index + round) % ADMINS.length]!, user(members - 2 - from - index), 'ban');
     else side.member(userId, userId, 'leave');
     if (index % 5 === 0) side.member(userId, userId, 'join');
   }

@@ -37,6 +37,7 @@ if (settings.file === undefined) {
   console.log('ready');
   process.once('SIGTERM', () => void server.stop().then(() => process.exit(0)));
 } else {
+  console.log('begun');
   console.log(JSON.stringify(await replay(settings.file)));
   await server.stop();
   process.exit(0);

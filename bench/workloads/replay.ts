@@ -1,15 +1,15 @@
 /** `replay`: the history of a room (or several) from its create event on, every signature checked, until the read model has its last event; on each log and database. */
-import { spawn, type ChildProcess } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, rmSync, mkdtempSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { roomVersion } from '../../pkg/matrix/room-versions/room-versions.ts';
 import { makePlace } from '../../test/e2e/modes.ts';
 import { writeHistory, readLines } from '../replay/history-file.ts';
 import { makeHistory, type Shape } from '../replay/make-history.ts';
 import type { ReplayReport, ReplaySettings } from '../replay/replay-here.ts';
+import { runReplay, type RunningReplay } from '../replay/run-replay.ts';
 import { cpuSeconds } from '../process-usage.ts';
 import type { Column } from '../report/table.ts';
 import { median, rounded } from '../statistics.ts';
@@ -54,8 +54,6 @@ export const replayColumns: readonly Column<ReplayResult>[] = [
   { title: 'bytes/JSON', text: (row) => row.bytesToJson.toFixed(2) },
   { title: 'peak MB', text: (row) => String(Math.round(row.peakMb)) },
 ];
-
-const PROGRAM = join(import.meta.dirname, '../replay/replay-here.ts');
 
 export async function replayWorkload(options: ReplayOptions): Promise<ReplayResult[]> {
   const folder = mkdtempSync(join(tmpdir(), 'myelin-replay-'));
@@ -129,13 +127,13 @@ async function runOnce(mode: ReplayMode, { file, roomVersion: versionId, partiti
   const settings: ReplaySettings = {
     log: mode.log, database: url === undefined ? { kind: 'sqlite' } : { kind: 'postgres', url }, dataDir: place.folder, logPrefix: place.env['MYELIN_LOG_PREFIX']!, partitions, file, roomVersion: versionId,
   };
-  const others: Running[] = [];
+  const command = oneCore ? ONE_CORE : [];
+  const others: RunningReplay[] = [];
   try {
-    for (let index = 1; index < instances; index += 1) others.push(await startReplay({ ...settings, file: undefined }, oneCore));
-    const { lines, exited } = await startReplay(settings, oneCore);
-    const report = JSON.parse((await lines)!) as ReplayReport;
-    // It brings its files into order as it ends.
-    await exited;
+    for (let index = 1; index < instances; index += 1) others.push(runReplay({ ...settings, file: undefined }, command));
+    for (const { begun } of others) await begun;
+    const report = await runReplay(settings, command).report;
+    if (report === undefined) throw new Error('the replay ended without a result');
     const othersCpuSeconds = others.reduce((sum, { child }) => sum + cpuOf(child), 0);
     return { ...report, othersCpuSeconds, bytes: url === undefined ? bytesIn(place.folder) : await bytesOfDatabase(url) };
   } finally {
@@ -144,25 +142,8 @@ async function runOnce(mode: ReplayMode, { file, roomVersion: versionId, partiti
   }
 }
 
-interface Running {
-  readonly child: ChildProcess;
-  /** Its only line. */
-  readonly lines: Promise<string | undefined>;
-  readonly exited: Promise<undefined>;
-}
-
-async function startReplay(settings: ReplaySettings, oneCore: boolean): Promise<Running> {
-  const command = [process.execPath, PROGRAM, JSON.stringify(settings)];
-  const [program, ...args] = oneCore ? ['taskset', '-c', '0', ...command] : command;
-  const child = spawn(program!, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-  const exited = once(child, 'exit').then(() => undefined);
-  const said = once(createInterface({ input: child.stdout! }), 'line').then(([line]) => line as string);
-  const lines = Promise.race([said, exited]);
-  const running = { child, lines, exited };
-  if (settings.file === undefined) await lines;
-  else if ((await lines) === undefined) throw new Error('the replay ended without a result');
-  return running;
-}
+/** Binds the server to one core. */
+const ONE_CORE = ['taskset', '-c', '0'];
 
 async function stop(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null) return;
