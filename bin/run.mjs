@@ -10,6 +10,7 @@ const COMMANDS = {
   test: { script: 'test/run.ts', built: true },
   check: { script: 'test/run-check.ts' },
   sim: { script: 'test/sim/run.ts' },
+  differential: { script: 'test/differential/run.ts' },
   bench: { script: 'bench/run.ts', built: true },
   docs: { script: 'bin/docs.mjs' },
 };

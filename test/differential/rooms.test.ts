@@ -1,59 +1,63 @@
 /**
- * Random rooms of every version, judged by this library and by Synapse's own code: every event allowed or refused alike, every meeting of states resolved alike. More rooms, or others:
- * MYELIN_DIFFERENTIAL_ROOMS (per version) and MYELIN_DIFFERENTIAL_SEED.
- *
- * Known deviations of Synapse from the spec, which the rooms here therefore do not have:
- * - with `m.federate` false it also refuses memberships whose target is of another server (rooms/v10, rule 3: only the sender counts);
- * - it never lets an event into the state that was rejected before (rooms/v2, "Rejected events": as usual);
- * - power levels with a state key are never compared with the room's, so that they are always allowed (rooms/v10, rule 9.4);
- * - up to version 9 it takes some strings for levels that the spec does not, such as "1_0" (rooms/v1, "accept values as strings").
+ * Random rooms of every version, judged by this library and by Synapse's own code: every event allowed or refused alike, every meeting of states resolved alike, every rule
+ * reached; and faults in the rules are found. `npm run differential` does the same with other rooms, and with as many as one likes.
  */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import fc from 'fast-check';
-import { KNOWN_ROOM_VERSIONS } from '../../pkg/matrix/room-versions/room-versions.ts';
-import { randomRoom, stateSetsOf } from '../kit/random-room.ts';
-import { askSynapse, synapseMissing } from './synapse.ts';
-import type { Answer, Case } from './synapse.ts';
+import { after, before, describe, test } from 'node:test';
+import { startCounter } from './coverage.ts';
+import { DEVIATIONS } from './deviations.ts';
+import { FAULTS, faultyJudge, firstRoomToTell } from './faults.ts';
+import type { Findings, Judged } from './run-rooms.ts';
+import { startOracle, synapseMissing } from './synapse.ts';
 
-const ROOMS = Number(process.env['MYELIN_DIFFERENTIAL_ROOMS'] ?? 40);
-const SEED = Number(process.env['MYELIN_DIFFERENTIAL_SEED'] ?? 1);
-const STEPS_MAX = 60;
+const FROM = 301;
+const ROOMS = 360;
 
 const skip = synapseMissing();
 
-for (const { id } of KNOWN_ROOM_VERSIONS) {
-  test(`v${id} ${ROOMS} rooms from seed ${SEED} are what Synapse says`, { skip }, () => {
-    const cases = randomCases(id);
-    const answers = askSynapse(cases);
-    assert.equal(answers.length, cases.length);
-    cases.forEach((asked, index) => {
-      assert.deepEqual(differences(asked, answers[index] as Answer), [], `room ${index}`);
+describe('random rooms and Synapse', { skip }, () => {
+  let findings: Findings;
+  const judged: Judged[] = [];
+
+  before(async () => {
+    const counter = await startCounter(['pkg/matrix/']);
+    const { runRooms } = await import('./run-rooms.ts');
+    const oracle = startOracle();
+    findings = await runRooms({ from: FROM, rooms: ROOMS, oracle, counter, onRoom: (room) => judged.push(room) });
+    await oracle.close();
+    await counter.stop();
+  });
+  after(() => { judged.length = 0; });
+
+  test('say the same of every event and every meeting of states', () => {
+    assert.deepEqual(findings.differences, []);
+  });
+
+  test('are of all versions, with events that are allowed and refused, and with states that differ', () => {
+    assert.equal(findings.versions.size, 12);
+    for (const [version, { conflicts }] of findings.versions) assert.ok(conflicts > 0, `version ${version}`);
+    for (const [type, { allowed, refused }] of findings.types) assert.ok(allowed > 0 && refused > 0, type);
+    assert.ok(findings.widthMax >= 8, `${findings.widthMax} sides at most`);
+  });
+
+  test('differ by each known deviation of Synapse', () => {
+    for (const { name } of DEVIATIONS) assert.ok(findings.excused.has(name), `nothing differs by ${name}: is it known still?`);
+  });
+
+  test('reach every rule on both sides, and every piece of the source', async () => {
+    const { neverReached, unexplainedPieces } = await import('./report.ts');
+    const { sumOfCoverage } = await import('./run-rooms.ts');
+    assert.deepEqual(neverReached(findings), []);
+    assert.deepEqual(unexplainedPieces(sumOfCoverage(findings)), []);
+  });
+
+  for (const fault of FAULTS) {
+    test(`tell that ${fault.name}`, async (t) => {
+      const { judge, remove } = await faultyJudge(fault);
+      t.after(remove);
+      const room = firstRoomToTell(judge, judged);
+      assert.notEqual(room, undefined, 'no room tells the fault');
+      t.diagnostic(`room ${room}`);
     });
-    // Neither side is always of one opinion, and there was something to resolve.
-    const refusals = answers.flatMap((answer) => answer.refusals);
-    assert.ok(refusals.includes(null) && refusals.some((refusal) => refusal !== null));
-    assert.ok(cases.some(({ resolutions }) => resolutions.some((sets) => sets.length > 1)));
-  });
-}
-
-function randomCases(versionId: string): Case[] {
-  const room = randomRoom(versionId, STEPS_MAX).chain((dag) => fc.array(stateSetsOf(dag), { minLength: 1, maxLength: 4 }).map((resolutions) => ({ dag, resolutions })));
-  return fc.sample(room, { numRuns: ROOMS, seed: SEED });
-}
-
-/** What the two sides see differently, one line each. */
-function differences({ dag, resolutions }: Case, { refusals, resolved }: Answer): string[] {
-  const events = [...dag.events.values()].flatMap(({ eventId, pdu, verdict }, index) => {
-    const theirs = refusals[index] ?? undefined;
-    const ours = verdict.allowed ? undefined : verdict.reason;
-    return (theirs === undefined) === (ours === undefined) ? [] : [`${pdu.type} ${eventId}: ${ours ?? 'allowed'}, Synapse: ${theirs ?? 'allowed'}`];
-  });
-  const states = resolutions.flatMap((sets, index) => {
-    const ours = dag.resolve(sets);
-    const theirs = new Map(Object.entries(resolved[index] ?? {}));
-    const slots = [...new Set([...ours.keys(), ...theirs.keys()])].filter((slot) => ours.get(slot) !== theirs.get(slot));
-    return slots.map((slot) => `resolution ${index} of ${JSON.stringify(slot)}: ${ours.get(slot)}, Synapse: ${theirs.get(slot)}`);
-  });
-  return [...events, ...states];
-}
+  }
+});

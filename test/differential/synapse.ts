@@ -1,45 +1,52 @@
-/** Asks Synapse's own code, in a process of its own, what it makes of a room. */
-import { spawnSync } from 'node:child_process';
+/** Asks Synapse's own code, in a process of its own. */
+import { spawn, spawnSync } from 'node:child_process';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import type { StateSet } from '../../pkg/matrix/state-res/conflicts.ts';
-import type { RoomDag } from '../kit/room-dag.ts';
 import { available, synapsePython } from '../kit/servers/synapse.ts';
+import type { Answer, Question } from './question.ts';
 
-/** A room and which states of it to resolve. */
-export interface Case {
-  readonly dag: RoomDag;
-  readonly resolutions: readonly (readonly StateSet[])[];
-}
-
-export interface Answer {
-  /** For each event of the room, in order of arrival: why the rules refuse it in the state before it; null when they allow it. */
-  readonly refusals: readonly (string | null)[];
-  /** For each resolution the resolved state. */
-  readonly resolved: readonly Readonly<Record<string, string>>[];
+export interface Oracle {
+  /** What Synapse answers, once with each list of corrections of its deviations (see deviations.ts). */
+  ask(question: Question, corrections: readonly (readonly string[])[]): Promise<Answer[]>;
+  close(): Promise<void>;
 }
 
 const ORACLE = fileURLToPath(new URL('synapse-oracle.py', import.meta.url));
-const ANSWER_BYTES_MAX = 2 ** 30;
 
 /** Why Synapse cannot be asked, false when it can: to be a test's `skip`. */
 export function synapseMissing(): string | false {
   return available() ?? false;
 }
 
-export function askSynapse(cases: readonly Case[]): Answer[] {
-  const input = cases.map((asked) => `${JSON.stringify(question(asked))}\n`).join('');
-  const { status, stdout, stderr } = spawnSync(synapsePython(), [ORACLE], { input, maxBuffer: ANSWER_BYTES_MAX, encoding: 'utf8' });
-  if (status !== 0) throw new Error(`Synapse gave no answer: ${stderr}`);
-  return stdout.trim().split('\n').map((line) => JSON.parse(line) as Answer);
+/** Its version, as installed. */
+export function synapseVersion(): string {
+  const { stdout } = spawnSync(synapsePython(), ['-c', "import importlib.metadata; print(importlib.metadata.version('matrix-synapse'))"], { encoding: 'utf8' });
+  return stdout.trim();
 }
 
-function question({ dag, resolutions }: Case): object {
-  const events = [...dag.events.values()];
+/** Starts the process (2 s). Questions are answered in their order. */
+export function startOracle(): Oracle {
+  const child = spawn(synapsePython(), [ORACLE], { stdio: ['pipe', 'pipe', 'pipe'] });
+  const waiting: { resolve: (answers: Answer[]) => void; reject: (error: Error) => void }[] = [];
+  let complaint = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => { complaint = `${complaint}${text}`.slice(-4000); });
+  createInterface({ input: child.stdout, crlfDelay: Infinity }).on('line', (line) => waiting.shift()?.resolve(JSON.parse(line) as Answer[]));
+  const closed = new Promise<void>((resolve) => {
+    child.once('close', () => {
+      for (const { reject } of waiting.splice(0)) reject(new Error(`Synapse gave no answer: ${complaint}`));
+      resolve();
+    });
+  });
+  // A process that has ended says so by `close`.
+  child.stdin.on('error', () => undefined);
   return {
-    version: dag.version.id,
-    room_id: dag.roomId,
-    events: Object.fromEntries(events.map(({ eventId, pdu }) => [eventId, pdu])),
-    checks: events.map(({ eventId, before }) => ({ event: eventId, state: [...before.values()] })),
-    resolutions: resolutions.map((sets) => sets.map((set) => Object.fromEntries(set))),
+    ask: (question, corrections) => new Promise((resolve, reject) => {
+      waiting.push({ resolve, reject });
+      child.stdin.write(`${JSON.stringify({ ...question, corrections })}\n`);
+    }),
+    close: () => {
+      child.stdin.end();
+      return closed;
+    },
   };
 }

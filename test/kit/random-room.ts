@@ -2,11 +2,14 @@
 import fc from 'fast-check';
 import type { EventDraft } from '../../pkg/matrix/events/pdu.ts';
 import { domainOf } from '../../pkg/matrix/ids/domain-of.ts';
+import { knownRoomVersion } from '../../pkg/matrix/room-versions/room-versions.ts';
 import { signJson } from '../../pkg/matrix/signing/sign-json.ts';
 import { encodeBase64 } from '../../pkg/matrix/canonical-json/base64.ts';
 import { POWER_LEVELS_SLOT, slotOfEvent } from '../../pkg/matrix/state-res/slot.ts';
 import type { StateSet } from '../../pkg/matrix/state-res/conflicts.ts';
+import { ODD_ACTIONS } from './odd-actions.ts';
 import { RoomDag } from './room-dag.ts';
+import type { Placement } from './room-dag.ts';
 import { CREATOR, TEST_KEY } from './room-state.ts';
 
 const USERS = [CREATOR, '@alice:one.test', '@bob:two.test', '@carol:two.test', '@dave:three.test'];
@@ -16,13 +19,17 @@ const LEVEL_KEYS = ['users_default', 'events_default', 'state_default', 'ban', '
 const TS = 1_700_000_000_000;
 
 interface Step {
-  readonly action: Action;
+  readonly action: Action | OddAction;
   readonly sender: number;
   readonly target: number;
   readonly choice: number;
   /** How far back its previous events stand among the accepted ones. */
   readonly back: readonly number[];
   readonly ts: number;
+  /** In odd rooms: how far back the event stands in whose state it has its auth events. */
+  readonly stale?: number | undefined;
+  /** In odd rooms: whether its previous events may be rejected ones. */
+  readonly onRejected?: boolean;
 }
 
 type Draft = (step: { sender: string; target: string; choice: number }, dag: RoomDag, base: string) => EventDraft;
@@ -65,24 +72,44 @@ const ACTIONS = {
 } satisfies Record<string, Draft>;
 
 type Action = keyof typeof ACTIONS;
+type OddAction = keyof typeof ODD_ACTIONS;
 
 function currentLevels(dag: RoomDag, base: string): Record<string, unknown> {
   const eventId = dag.stateAfter(base).get(POWER_LEVELS_SLOT);
   return eventId === undefined ? {} : (dag.pdu(eventId)?.content ?? {});
 }
 
-const step: fc.Arbitrary<Step> = fc.record({
-  action: fc.constantFrom(...(Object.keys(ACTIONS) as Action[]), 'topic', 'topic', 'setLevel', 'setLevel', 'setTypeLevel'),
+const common = {
   // Who has power acts more often than others.
   sender: fc.oneof(fc.nat(1), fc.nat(USERS.length - 1)),
   target: fc.nat(USERS.length - 1),
   choice: fc.nat(63),
-  back: fc.oneof({ weight: 3, arbitrary: fc.tuple(fc.nat(12)) }, { weight: 1, arbitrary: fc.array(fc.nat(6), { minLength: 2, maxLength: 4 }) }),
   ts: fc.nat(30),
+};
+
+const usualAction = fc.constantFrom(...(Object.keys(ACTIONS) as Action[]), 'topic' as const, 'topic' as const, 'setLevel' as const, 'setLevel' as const, 'setTypeLevel' as const);
+/** In odd rooms more turns about who may come in. */
+const doorAction = fc.constantFrom<Action[]>('joinRule', 'joinRule', 'knock', 'joinByAuthoriser', 'join', 'invite', 'leave', 'ban', 'thirdPartyInvite', 'redeemInvite', 'setDefault');
+const oddAction = fc.constantFrom(...(Object.keys(ODD_ACTIONS) as OddAction[]));
+
+const step: fc.Arbitrary<Step> = fc.record({
+  ...common,
+  action: usualAction,
+  back: fc.oneof({ weight: 3, arbitrary: fc.tuple(fc.nat(12)) }, { weight: 1, arbitrary: fc.array(fc.nat(6), { minLength: 2, maxLength: 4 }) }),
+});
+
+const oddStep: fc.Arbitrary<Step> = fc.record({
+  ...common,
+  action: fc.integer({ min: 0, max: 6 }).chain((kind): fc.Arbitrary<Action | OddAction> => (kind < 3 ? usualAction : kind < 5 ? doorAction : oddAction)),
+  back: fc.oneof({ weight: 4, arbitrary: fc.tuple(fc.nat(10)) }, { weight: 1, arbitrary: fc.array(fc.nat(10), { minLength: 2, maxLength: 8 }) }),
+  stale: fc.option(fc.nat(12), { freq: 12, nil: undefined }),
+  onRejected: fc.nat(9).map((nat) => nat === 0),
 });
 
 /** What only some create events have; it means nothing to most versions. */
 const CREATE_CONTENTS = [{}, {}, {}, { 'm.federate': false }, { additional_creators: ['@bob:two.test'] }];
+const ODD_CREATE_CONTENTS = [{}, {}, {}, {}, {}, {}, {}, {}, {}, { 'm.federate': false }, { 'm.federate': 'no' }, { creator: '@alice:one.test' }];
+const PRIVILEGED_CREATE_CONTENTS = [...ODD_CREATE_CONTENTS, { additional_creators: ['@bob:two.test'] }, { additional_creators: ['@bob:two.test'] }, { additional_creators: ['@alice:one.test', '@bob:two.test'] }, { additional_creators: [] }];
 
 /** A room of that version after up to `stepsMax` random steps, most of them allowed. */
 export function randomRoom(versionId: string, stepsMax = 40): fc.Arbitrary<RoomDag> {
@@ -90,26 +117,40 @@ export function randomRoom(versionId: string, stepsMax = 40): fc.Arbitrary<RoomD
   return fc.tuple(fc.constantFrom(...CREATE_CONTENTS), steps).map(([createContent, taken]) => grow(startRoom(versionId, createContent), taken));
 }
 
-/** Creator, Alice (50), Bob and Carol are joined to a public room, unless its create event keeps other servers out. */
-export function startRoom(versionId: string, createContent: Record<string, unknown> = {}): RoomDag {
+/** The same, of servers that do what they should not too: malformed content, wrong or stale auth events, events after rejected ones; with forks of up to eight sides. */
+export function oddRoom(versionId: string, stepsMax: number): fc.Arbitrary<RoomDag> {
+  const createContents = knownRoomVersion(versionId)?.privilegedCreators === true ? PRIVILEGED_CREATE_CONTENTS : ODD_CREATE_CONTENTS;
+  const start = fc.record({ createContent: fc.constantFrom(...createContents), isBare: fc.nat(7).map((nat) => nat === 0), joined: fc.integer({ min: 1, max: 4 }) });
+  const steps = fc.array(oddStep, { minLength: 12, maxLength: stepsMax, size: 'max' });
+  return fc.tuple(start, steps).map(([{ createContent, ...how }, taken]) => grow(startRoom(versionId, createContent, how), taken));
+}
+
+/** The creator, Alice (50), Bob and Carol, or the first `joined` of them, are joined to a public room, unless its create event keeps other servers out. A bare room has no power levels. */
+export function startRoom(versionId: string, createContent: Record<string, unknown> = {}, { isBare = false, joined = 4 } = {}): RoomDag {
   const dag = new RoomDag(versionId, createContent);
-  dag.send(member(CREATOR, CREATOR, { membership: 'join' }));
-  const users = { ...(dag.version.privilegedCreators ? {} : { [CREATOR]: 100 }), '@alice:one.test': 50 };
-  dag.send({ type: 'm.room.power_levels', sender: CREATOR, state_key: '', content: { users } });
-  dag.send({ type: 'm.room.join_rules', sender: CREATOR, state_key: '', content: { join_rule: 'public' } });
-  for (const userId of USERS.slice(1, 4)) dag.add(member(userId, userId, { membership: 'join' }));
+  const named = dag.pdu(dag.createId)!.content.creator;
+  const founder = dag.version.creatorInContent && typeof named === 'string' ? named : CREATOR;
+  dag.send(member(founder, founder, { membership: 'join' }));
+  const second = founder === CREATOR ? '@alice:one.test' : CREATOR;
+  const isCreator = dag.version.privilegedCreators && (createContent['additional_creators'] as string[] | undefined)?.includes(second) === true;
+  const users = { ...(dag.version.privilegedCreators ? {} : { [founder]: 100 }), ...(isCreator ? {} : { [second]: 50 }) };
+  if (!isBare) dag.send({ type: 'm.room.power_levels', sender: founder, state_key: '', content: { users } });
+  dag.send({ type: 'm.room.join_rules', sender: founder, state_key: '', content: { join_rule: 'public' } });
+  for (const userId of USERS.slice(0, joined)) if (userId !== founder) dag.add(member(userId, userId, { membership: 'join' }));
   return dag;
 }
 
 function grow(dag: RoomDag, steps: readonly Step[]): RoomDag {
-  // In a room closed to other servers servers disagree about what may be done to their users; those act in vain there, but nothing is done to them.
-  const isClosed = dag.pdu(dag.createId)?.content['m.federate'] === false;
-  const targets = isClosed ? USERS.slice(0, 2) : USERS;
-  for (const { action, sender, target, choice, back, ts } of steps) {
-    const places = back.map((distance) => dag.accepted[Math.max(0, dag.accepted.length - 1 - distance)] as string);
-    const prev = [...new Set(places)];
-    const draft = (ACTIONS[action] as Draft)({ sender: pick(USERS, sender), target: pick(targets, target), choice }, dag, prev[0] as string);
-    dag.add(draft, { prev, ts: TS + ts });
+  for (const { action, sender, target, choice, back, ts, stale, onRejected } of steps) {
+    const at = (distance: number, ids: readonly string[]): string => ids[Math.max(0, ids.length - 1 - distance)] as string;
+    const ids = onRejected === true ? [...dag.events.keys()] : dag.accepted;
+    const prev = [...new Set(back.map((distance) => at(distance, ids)))];
+    const who = { sender: pick(USERS, sender), target: pick(USERS, target), choice };
+    const base = prev[0] as string;
+    const usual = action in ACTIONS ? (ACTIONS[action as Action] as Draft)(who, dag, base) : undefined;
+    const { draft, placement = {} }: { draft: EventDraft; placement?: Placement } = usual === undefined ? ODD_ACTIONS[action as OddAction](who, dag, base) : { draft: usual };
+    const authEvents = stale === undefined ? undefined : dag.authEventsIn(draft, dag.stateAfter(at(stale, dag.accepted)));
+    dag.add(draft, { prev, ts: TS + ts, ...(authEvents === undefined ? {} : { authEvents }), ...placement });
   }
   return dag;
 }

@@ -1,8 +1,12 @@
 /** A room as a graph of real, signed events that may fork and meet again, with the state after each. */
 import { authorize } from '../../pkg/matrix/auth/authorize.ts';
 import { authTypesFor } from '../../pkg/matrix/auth/auth-types.ts';
+import type { AuthEvent } from '../../pkg/matrix/auth/check-auth-events.ts';
+import { ALLOWED, refuse } from '../../pkg/matrix/auth/verdict.ts';
 import type { AuthVerdict } from '../../pkg/matrix/auth/verdict.ts';
 import { buildEvent } from '../../pkg/matrix/events/build-event.ts';
+import type { BuildEvent } from '../../pkg/matrix/events/build-event.ts';
+import { checkAuthorisation } from '../../pkg/matrix/events/check-received.ts';
 import { essentialText, sha256Base64 } from '../../pkg/matrix/events/hashes.ts';
 import { prevEventIds } from '../../pkg/matrix/events/pdu.ts';
 import type { EventDraft, Pdu } from '../../pkg/matrix/events/pdu.ts';
@@ -19,9 +23,14 @@ import { CREATOR, TEST_KEY } from './room-state.ts';
 export interface DagEvent {
   readonly eventId: string;
   readonly pdu: Pdu;
+  /** The states that meet before it. */
+  readonly meeting: readonly StateSet[];
   readonly before: StateSet;
   readonly after: StateSet;
+  /** By its auth events, and if they allow it by the state before it. */
   readonly verdict: AuthVerdict;
+  /** Whether its own auth events allow it. */
+  readonly allowedByAuthEvents: boolean;
 }
 
 export interface Placement {
@@ -29,7 +38,15 @@ export interface Placement {
   readonly prev?: readonly string[];
   /** ms; one more than the last one's if absent. */
   readonly ts?: number;
+  /** What it names in `auth_events`; what it should name if absent. */
+  readonly authEvents?: readonly string[];
+  /** The room that it says to belong to; this one if absent. */
+  readonly roomId?: string;
+  /** Whether the server of the user who authorised a join has not signed. */
+  readonly leaveUnsigned?: boolean;
 }
+
+const DEFAULT_ROOM_ID = '!room:one.test';
 
 export class RoomDag {
   readonly version: RoomVersion;
@@ -39,19 +56,22 @@ export class RoomDag {
   readonly events = new Map<string, DagEvent>();
   /** IDs of the allowed ones, in order of arrival. */
   readonly accepted: string[] = [];
+  /** Events of other rooms that events here cite. */
+  readonly foreign = new Map<string, Pdu>();
   #lastTs = 1_700_000_000_000;
+  #built = 0;
 
-  /** A room with nothing but its create event. */
-  constructor(versionId: string, createContent: Record<string, unknown> = {}) {
+  /** A room with nothing but its create event. The room ID is that one up to version 11. */
+  constructor(versionId: string, createContent: Record<string, unknown> = {}, roomId = DEFAULT_ROOM_ID) {
     this.version = knownRoomVersion(versionId) as RoomVersion;
     const hashed = this.version.roomIdFormat === 'create-hash';
-    this.roomId = hashed ? '' : '!room:one.test';
+    this.roomId = hashed ? '' : roomId;
     const content = { room_version: versionId, ...(this.version.creatorInContent ? { creator: CREATOR } : {}), ...createContent };
     this.createId = this.add({ type: 'm.room.create', sender: CREATOR, state_key: '', content }, { prev: [] }).eventId;
     if (hashed) this.roomId = roomIdOfCreateEvent(this.createId);
   }
 
-  readonly pdu = (eventId: string): Pdu | undefined => this.events.get(eventId)?.pdu;
+  readonly pdu = (eventId: string): Pdu | undefined => this.events.get(eventId)?.pdu ?? this.foreign.get(eventId);
 
   get newest(): string {
     return this.accepted.at(-1) as string;
@@ -68,20 +88,27 @@ export class RoomDag {
     return resolveState({ version: this.version, roomId: this.roomId, events: this.pdu, stateSets });
   }
 
-  /** Adds a complete event with the auth events that it should have. What the rules do not allow in the state before it changes nothing. */
-  add(draft: EventDraft, { prev, ts }: Placement = {}): DagEvent {
-    const prevEvents = prev ?? [this.newest];
-    this.#lastTs = ts ?? this.#lastTs + 1;
-    const before = prevEvents.length === 0 ? new Map<string, string>() : this.resolve(prevEvents);
-    const { eventId, pdu } = this.#build(draft, prevEvents, before);
-    const state = (type: string, stateKey: string): Pdu | undefined => this.pdu(before.get(slotOf(type, stateKey)) ?? '');
-    const verdict = authorize({ event: pdu, version: this.version, state, roomId: this.roomId });
+  /** Adds a complete event. What is not allowed by its auth events or in the state before it changes nothing. */
+  add(draft: EventDraft, placement: Placement = {}): DagEvent {
+    const prevEvents = placement.prev ?? [this.newest];
+    this.#lastTs = placement.ts ?? this.#lastTs + 1;
+    const meeting = prevEvents.map((prevId) => this.stateAfter(prevId));
+    const before = this.resolve(meeting);
+    const { eventId, pdu } = this.build(draft, { ...placement, prev: prevEvents }, before);
+    const byAuthEvents = placement.authEvents === undefined ? undefined : this.#verdictByAuthEvents(eventId, pdu);
+    const verdict = byAuthEvents?.allowed === false ? byAuthEvents : this.#verdictIn(before, pdu);
     const changes = verdict.allowed && pdu.state_key !== undefined;
     const after = changes ? new Map(before).set(slotOf(pdu.type, pdu.state_key as string), eventId) : before;
-    const added: DagEvent = { eventId, pdu, before, after, verdict };
+    // Auth events taken from the state before say what that state says.
+    const added: DagEvent = { eventId, pdu, meeting, before, after, verdict, allowedByAuthEvents: (byAuthEvents ?? verdict).allowed };
     if (!this.events.has(eventId) && verdict.allowed) this.accepted.push(eventId);
     this.events.set(eventId, added);
     return added;
+  }
+
+  /** The IDs of the auth events that such an event should have in that state. */
+  authEventsIn(draft: EventDraft, state: StateSet): string[] {
+    return authTypesFor(draft, this.version).map(([type, stateKey]) => state.get(slotOf(type, stateKey))).filter((authId) => authId !== undefined);
   }
 
   /** Adds an event that the rules must allow; its ID. */
@@ -97,32 +124,36 @@ export class RoomDag {
     return this.accepted.filter((eventId) => !followed.has(eventId));
   }
 
-  #build(draft: EventDraft, prevEvents: readonly string[], before: StateSet): { eventId: string; pdu: Pdu } {
-    const authEvents = authTypesFor(draft, this.version).map(([type, stateKey]) => before.get(slotOf(type, stateKey)));
-    if (this.version.eventFormat === 'pairs') return this.#buildPairs(draft, prevEvents, authEvents.filter((authId) => authId !== undefined));
-    const { eventId, pdu } = buildEvent({
-      version: this.version,
-      draft,
-      roomId: this.roomId === '' ? undefined : this.roomId,
-      prevEvents,
-      authEvents: authEvents.filter((authId) => authId !== undefined),
-      depth: this.#depthAfter(prevEvents),
-      originServerTs: this.#lastTs,
-      serverName: domainOf(draft.sender),
-      signingKey: TEST_KEY,
-    });
+  /** A complete, signed event that is not of the graph yet. */
+  build(draft: EventDraft, placement: Placement, before: StateSet): { eventId: string; pdu: Pdu } {
+    const { prev: prevEvents = [], roomId = this.roomId, leaveUnsigned = false } = placement;
+    const authEvents = placement.authEvents ?? this.authEventsIn(draft, before);
+    const signing = { serverName: domainOf(draft.sender), signingKey: TEST_KEY };
+    const placed = { roomId: roomId === '' ? undefined : roomId, prevEvents, authEvents, depth: this.#depthAfter(prevEvents), originServerTs: this.#lastTs };
+    const { eventId, pdu } = this.version.eventFormat === 'pairs' ? this.#buildPairs(draft, placed) : buildEvent({ version: this.version, draft, ...placed, ...signing });
     const authoriser = draft.content.join_authorised_via_users_server;
-    return { eventId, pdu: typeof authoriser === 'string' ? addSignature(pdu, this.version, domainOf(authoriser), TEST_KEY) : pdu };
+    return { eventId, pdu: typeof authoriser === 'string' && !leaveUnsigned ? addSignature(pdu, this.version, domainOf(authoriser), TEST_KEY) : pdu };
+  }
+
+  #verdictIn(state: StateSet, event: Pdu): AuthVerdict {
+    return authorize({ event, version: this.version, state: (type, stateKey) => this.pdu(state.get(slotOf(type, stateKey)) ?? ''), roomId: this.roomId });
+  }
+
+  #verdictByAuthEvents(eventId: string, pdu: Pdu): AuthVerdict {
+    const authEvents = (authId: string): AuthEvent | undefined => {
+      const event = this.pdu(authId);
+      return event === undefined ? undefined : { event, rejected: this.events.get(authId)?.verdict.allowed === false };
+    };
+    const outcome = checkAuthorisation({ event: { eventId, roomId: pdu.room_id ?? this.roomId, pdu, json: '', redacted: false }, version: this.version, authEvents });
+    return outcome.outcome === 'accepted' ? ALLOWED : refuse('reason' in outcome ? outcome.reason : 'Auth events are missing');
   }
 
   /** An event of room version 1 or 2. */
-  #buildPairs(draft: EventDraft, prevEvents: readonly string[], authEvents: readonly string[]): { eventId: string; pdu: Pdu } {
-    const eventId = `$event${this.events.size}:${domainOf(draft.sender)}`;
+  #buildPairs(draft: EventDraft, placed: Pick<BuildEvent, 'roomId' | 'prevEvents' | 'authEvents' | 'depth' | 'originServerTs'>): { eventId: string; pdu: Pdu } {
+    const eventId = `$${this.roomId === DEFAULT_ROOM_ID ? 'event' : 'foreign'}${this.#built++}:${domainOf(draft.sender)}`;
     const pairs = (eventIds: readonly string[]): string[] => eventIds.map((id) => [id, { sha256: sha256Base64(essentialText(this.pdu(id)!, this.version)) }] as unknown as string);
-    const event = {
-      ...draft, event_id: eventId, room_id: this.roomId, prev_events: pairs(prevEvents), auth_events: pairs(authEvents), depth: this.#depthAfter(prevEvents),
-      origin_server_ts: this.#lastTs,
-    };
+    const { roomId, prevEvents, authEvents, depth, originServerTs } = placed;
+    const event = { ...draft, event_id: eventId, room_id: roomId as string, prev_events: pairs(prevEvents as readonly string[]), auth_events: pairs(authEvents as readonly string[]), depth, origin_server_ts: originServerTs };
     return { eventId, pdu: hashAndSignEvent(event, this.version, domainOf(draft.sender), TEST_KEY) as Pdu };
   }
 

@@ -26,7 +26,7 @@ test('defaults with empty power levels', () => {
 
 test('levels that are given', () => {
   const content = { users: { [ALICE]: 7 }, users_default: 1, events: { t: 2 }, events_default: 3, state_default: 4, invite: 5, kick: 6, ban: 7, redact: 8, notifications: { room: 9 } };
-  const { power, version } = new RoomState('11').set('m.room.power_levels', '', content);
+  const { power } = new RoomState('11').set('m.room.power_levels', '', content);
   assert.deepEqual([userPower(power, ALICE), userPower(power, BOB), userPower(power, CREATOR)], [7, 1, 1]);
   assert.deepEqual([requiredPower(power, 't', true), requiredPower(power, 't', false), requiredPower(power, 'u', true), requiredPower(power, 'u', false)], [2, 2, 4, 3]);
   assert.deepEqual(ACTIONS.map((action) => actionPower(power, action)), [5, 6, 7, 8]);
@@ -34,7 +34,7 @@ test('levels that are given', () => {
 });
 
 test('names of object methods are no levels', () => {
-  const { power, version } = new RoomState('11').set('m.room.power_levels', '', { events: {}, users: {} });
+  const { power } = new RoomState('11').set('m.room.power_levels', '', { events: {}, users: {} });
   assert.deepEqual([requiredPower(power, 'constructor', false), userPower(power, '__proto__')], [0, 0]);
 });
 
