@@ -2,6 +2,7 @@
  * The roomserver: the only writer of rooms. It takes commands from `room-input`, makes events of them on the heads of their rooms, and tells what happened on `room-output`.
  * `input/` decides and writes, `typing/` is the soft state, `query/` answers others read-only, `upkeep/` looks after the tables.
  */
+import type { CommandClient } from '../../pkg/log/commands.ts';
 import { createInputRunner, type InputRunner } from '../../pkg/log/input-runner.ts';
 import type { LogDriver } from '../../pkg/log/log.ts';
 import type { PartitionMap } from '../../pkg/log/partition-map.ts';
@@ -10,6 +11,7 @@ import type { Runtime } from '../../pkg/runtime/runtime.ts';
 import type { Database } from '../../pkg/storage/database.ts';
 import type { StagedState } from '../../schemas/ports/staged-state.ts';
 import { createRoomProcessor } from './input/processor.ts';
+import { createUpgrader } from './upgrade/drive.ts';
 import { createTyping } from './typing/typing.ts';
 import { createUpkeep } from './upkeep/upkeep.ts';
 
@@ -39,6 +41,8 @@ export interface RoomserverDeps {
   readonly stagedState?: StagedState | undefined;
   /** Budget of room heads in memory. */
   readonly headBytesMax?: number | undefined;
+  /** For what spans partitions (upgrades of rooms); without it nothing carries that through. */
+  readonly commands?: Pick<CommandClient, 'submitRoomInput'> | undefined;
   /** Forward extremities of a room that are left alone; default 10. */
   readonly extremitiesMax?: number | undefined;
 }
@@ -53,16 +57,19 @@ export function createRoomserver(deps: RoomserverDeps): Roomserver {
   const typing = createTyping({ clock: runtime.clock, driver });
   const runner = createInputRunner({
     consumer: ROOMSERVER_CONSUMER, inputLog: 'room-input', outputLog: 'room-output',
-    processor: createRoomProcessor({ database, serverName, signingKey, typing, stagedState: deps.stagedState, headBytesMax: deps.headBytesMax, metrics: runtime.metrics }),
+    processor: createRoomProcessor({ database, serverName, signingKey, typing, stagedState: deps.stagedState, headBytesMax: deps.headBytesMax, metrics: runtime.metrics, onUpgrade: () => upgrader?.nudge() }),
     database, driver, runtime, partitions: deps.partitionMap.partitions, exclusive: deps.exclusive ?? database.dialect === 'sqlite', outputReaders: deps.outputReaders,
   });
+  const upgrader = deps.commands && createUpgrader({ database, runtime, commands: deps.commands, owned: () => runner.owned() });
   const upkeep = createUpkeep({ database, driver, runtime, owned: () => runner.owned(), extremitiesMax: deps.extremitiesMax ?? EXTREMITIES_MAX });
   return {
     async start() {
       await runner.start();
       upkeep.start();
+      upgrader?.start();
     },
     async stop() {
+      await upgrader?.stop();
       await upkeep.stop();
       await runner.stop();
     },

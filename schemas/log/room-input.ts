@@ -145,15 +145,8 @@ export interface UpgradeRoom {
 export interface FinishUpgrade {
   /** Input ID of the `UpgradeRoom`. */
   upgradeId: string;
-  /** JSON list of the aliases that were moved. */
-  aliasesJson: string;
-  /** 200; else why the new room was refused. */
-  status: number;
-  errcode: string;
-  error: string;
-  /** Where the new room's first events were told. */
-  partition: number;
-  sequence: number;
+  /** JSON object: what whoever asked for it is answered, or `{refusal}`. */
+  resultJson: string;
 }
 
 /** A user who has left wants to know nothing more of the room. */

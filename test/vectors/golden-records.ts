@@ -89,10 +89,8 @@ export const GOLDEN_RECORDS: readonly GoldenRecord[] = [
     sender: '@alice:a.example', newRoomId: '!new:a.example', newRoom: { roomVersion: '12', sender: '@alice:a.example', createEvent: bytes('{}'), events: [], alias: '' },
   } }, 
     '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34320f21726f6f6d3a612e6578616d706c65a2013e0a1040616c6963653a612e6578616d706c65120e216e65773a612e6578616d706c651a1a0a023132121040616c6963653a612e6578616d706c651a027b7d'),
-  roomInput('end an upgrade', { ...ROOM, finishUpgrade: {
-    upgradeId: 'in-0', aliasesJson: '["#tea:a.example"]', status: 403, errcode: 'M_FORBIDDEN', error: 'no', partition: 3, sequence: 70,
-  } }, 
-    '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34320f21726f6f6d3a612e6578616d706c65aa01320a04696e2d3012125b22237465613a612e6578616d706c65225d189303220b4d5f464f5242494444454e2a026e6f30033846'),
+  roomInput('end an upgrade', { ...ROOM, finishUpgrade: { upgradeId: 'in-0', resultJson: '{"replacement_room":"!new:a.example","seen":[[3,70]]}' } }, 
+    '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34320f21726f6f6d3a612e6578616d706c65aa013d0a04696e2d3012357b227265706c6163656d656e745f726f6f6d223a22216e65773a612e6578616d706c65222c227365656e223a5b5b332c37305d5d7d'),
   roomInput('forget a room', { ...ROOM, forgetRoom: { userId: '@alice:a.example' } }, 
     '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34320f21726f6f6d3a612e6578616d706c65b201120a1040616c6963653a612e6578616d706c65'),
 

@@ -21,6 +21,7 @@ import { registrationTokensRoutes } from './registration-tokens.ts';
 import { registrationRoutes } from './registration.ts';
 import { roomSendRoutes } from './room-send.ts';
 import { roomStateRoutes } from './room-state.ts';
+import { roomUpgradesRoutes } from './room-upgrades.ts';
 import { sharedSecretRegistrationRoutes } from './shared-secret-registration.ts';
 import { thirdPartyLookupRoutes } from './third-party-lookup.ts';
 import { typingRoutes } from './typing.ts';
@@ -51,6 +52,7 @@ export const CLIENTAPI_ROUTES: readonly RouteSpec[] = [
   ...registrationRoutes,
   ...roomSendRoutes,
   ...roomStateRoutes,
+  ...roomUpgradesRoutes,
   ...sharedSecretRegistrationRoutes,
   ...thirdPartyLookupRoutes,
   ...typingRoutes,

@@ -51,6 +51,7 @@ function textsOf(input: RoomInput): (string | null | undefined)[] {
   if (createRoom) return [input.roomId, createRoom.sender, createRoom.roomVersion, createRoom.alias, ...createRoom.events.flatMap((draft) => [draft.type, draft.stateKey, draft.redacts])];
   if (setAlias) return [input.roomId, setAlias.roomId, setAlias.userId, setAlias.movedFrom];
   if (deleteAlias) return [input.roomId, deleteAlias.roomId];
+  if (input.upgradeRoom) return [input.roomId, input.upgradeRoom.sender, input.upgradeRoom.newRoomId, input.upgradeRoom.newRoom?.roomVersion];
   // What other servers say was checked by its writer.
   return [input.roomId, setTyping?.userId, input.forgetRoom?.userId];
 }

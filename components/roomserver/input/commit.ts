@@ -6,6 +6,7 @@ import { placeInChains, unchained } from '../storage/auth-chains.ts';
 import { writeAliases } from '../aliases/commit-aliases.ts';
 import { writeForgotten } from '../forget/commit-forgotten.ts';
 import { receiptRef } from '../storage/refs.ts';
+import { writeUpgrades } from '../upgrade/upgrade-row.ts';
 import { writeNeeds, writeOutsideMemberships } from './commit-needs.ts';
 import { writeStates } from './commit-states.ts';
 import type { AcceptedInput, NewEvent, ReceiptRow, RoomRow } from './effects.ts';
@@ -25,7 +26,7 @@ export async function commitBatch(tx: Transaction, accepted: readonly AcceptedIn
   const chained = await placeInChains(tx, events.filter(({ event }) => isState(event.pdu)).map(({ event: { eventId, pdu }, ...of }) => unchained(eventId, pdu, of)));
   await Promise.all([
     writeRooms(tx, accepted), writeEvents(tx, events, chained), writeEdges(tx, events), writeStates(tx, accepted), writeReceipts(tx, accepted), writeNeeds(tx, accepted),
-    writeOutsideMemberships(tx, accepted), writeAliases(tx, accepted), writeForgotten(tx, accepted),
+    writeOutsideMemberships(tx, accepted), writeAliases(tx, accepted), writeForgotten(tx, accepted), writeUpgrades(tx, accepted),
   ]);
   // The redacted event may be one of the batch.
   for (const { effects } of accepted) {

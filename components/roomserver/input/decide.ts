@@ -10,6 +10,7 @@ import { askToAuthorise, decideMembership } from '../remote/decide-membership.ts
 import { decideImport } from '../remote/import-state.ts';
 import { giveUp, ownNeed } from '../remote/needs.ts';
 import { decideReceiveInvite } from '../remote/receive-invite.ts';
+import { decideFinishUpgrade, decideUpgrade } from '../upgrade/decide-upgrade.ts';
 import { carryOut } from './carry-out.ts';
 import { textProblem } from './check-input.ts';
 import { decideCreateRoom } from './decide-create-room.ts';
@@ -27,11 +28,12 @@ export function decide(deciding: Deciding): RoomDecision {
   const problem = textProblem(input);
   if (problem !== undefined) return rejected(problem);
   if (input.answer) return decideAnswer(deciding, input.answer);
-  if (input.setAlias) return decideSetAlias(deciding, input.setAlias);
-  if (input.deleteAlias) return decideDeleteAlias(deciding, input.deleteAlias);
+  const ofAlias = decideOfAlias(deciding);
+  if (ofAlias) return ofAlias;
   if (picture.remote.arrived.has(input.roomId)) return { kind: 'parked', reason: 'this server has just come into the room', untilMs: deciding.place.nowMs + 1 };
   const head = picture.heads.get(input.roomId);
-  if (input.forgetRoom) return decideForget(deciding, head, input.forgetRoom);
+  const ofRoom = decideOfRoom(deciding, head);
+  if (ofRoom) return ofRoom;
   if (input.importState) return decideImport(deciding, head, input.importState);
   if (input.receiveInvite) return decideReceiveInvite(deciding, head, input.receiveInvite);
   if (input.createRoom) return decideCreateRoom(deciding, input.createRoom, head !== undefined);
@@ -42,6 +44,21 @@ export function decide(deciding: Deciding): RoomDecision {
   if (input.sendEvent) return decideSendEvent(deciding, head, input.sendEvent);
   if (input.setReceipt) return decideReceipt(deciding, head, input.setReceipt);
   return decideTyping(deciding, head, input.setTyping!);
+}
+
+/** Its key is the alias. */
+function decideOfAlias(deciding: Deciding): RoomDecision | undefined {
+  const { setAlias, deleteAlias } = deciding.input;
+  if (setAlias) return decideSetAlias(deciding, setAlias);
+  return deleteAlias ? decideDeleteAlias(deciding, deleteAlias) : undefined;
+}
+
+/** What concerns a room as a whole. */
+function decideOfRoom(deciding: Deciding, head: RoomHead | undefined): RoomDecision | undefined {
+  const { upgradeRoom, finishUpgrade, forgetRoom } = deciding.input;
+  if (upgradeRoom) return decideUpgrade(deciding, head, upgradeRoom);
+  if (finishUpgrade) return decideFinishUpgrade(deciding, finishUpgrade);
+  return forgetRoom ? decideForget(deciding, head, forgetRoom) : undefined;
 }
 
 /** What needs another server; undefined: it does not. */

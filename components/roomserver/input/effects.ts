@@ -2,6 +2,7 @@
 import type { InputPlace } from '../../../pkg/log/processor.ts';
 import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
 import type { AliasRow } from '../aliases/alias-row.ts';
+import type { UpgradeRow } from '../upgrade/upgrade-row.ts';
 
 /** What upkeep does to the tables beside the rows of events and states (`upkeep/`). */
 export interface UpkeepEffects {
@@ -179,6 +180,7 @@ export interface RoomEffects {
   readonly outside?: OutsideRow;
   readonly alias?: AliasChange;
   readonly forgotten?: ForgottenRow;
+  readonly upgrade?: UpgradeRow;
   /** This server has come into the room over federation: what was known of it from outside is over, and its head is read anew. */
   readonly arrived?: true;
   /** What the owner does to its own tables. */

@@ -32,6 +32,8 @@ export interface RoomProcessorDeps {
   /** Budget of the heads and their state in memory. */
   readonly headBytesMax?: number | undefined;
   readonly metrics?: Metrics | undefined;
+  /** An upgrade of a room was begun. */
+  readonly onUpgrade?: (() => void) | undefined;
 }
 
 function watchHeads(metrics: Metrics | undefined, heads: HeadCache): void {
@@ -96,6 +98,7 @@ export function createRoomProcessor(deps: RoomProcessorDeps): Processor<RoomInpu
       for (const { place, effects } of accepted) {
         recent.note(effects, picture.graphs.get(effects.roomId));
         if (effects.typing !== undefined) typing.set(place, effects.typing);
+        if (effects.upgrade?.result === '') deps.onUpgrade?.();
         for (const { kind, pdu } of effects.events) {
           const hasLeft = kind !== 'outlier' && pdu.type === 'm.room.member' && pdu.state_key !== undefined && pdu.content.membership !== 'join';
           if (hasLeft) typing.set(place, { roomId: effects.roomId, userId: pdu.state_key!, typing: false, timeoutMs: 0 });

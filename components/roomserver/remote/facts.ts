@@ -11,6 +11,7 @@ import type { StagedEvent } from '../../../schemas/ports/staged-state.ts';
 import type { NeedRow, OutsideRow, RoomEffects, StateEntry } from '../input/effects.ts';
 import { knowsState, membershipOf, type RoomHead } from '../input/room-head.ts';
 import { stateRef } from '../storage/refs.ts';
+import type { UpgradeRow } from '../upgrade/upgrade-row.ts';
 
 /** A need of an input, and its answer once there is one. */
 export interface RemoteNeed extends NeedRow {
@@ -46,6 +47,8 @@ export interface RemoteFacts {
   readonly outside: Map<string, OutsideMember | null>;
   /** Leaves by which rooms were forgotten (`forgottenRef`). */
   readonly forgotten: Set<string>;
+  /** By room ID: its newest upgrade. */
+  readonly upgrades: Map<string, UpgradeRow>;
   readonly rooms: Map<string, RoomPresence>;
   readonly landings: Map<string, Landing>;
   /** By input ID; imports without one wait for the next batch. */
@@ -57,13 +60,13 @@ export interface RemoteFacts {
 }
 
 export function createFacts(): RemoteFacts {
-  return { read: new Set(), needs: new Map(), outside: new Map(), forgotten: new Set(), rooms: new Map(), landings: new Map(), slices: new Map(), events: new Map(), arrived: new Set() };
+  return { read: new Set(), needs: new Map(), outside: new Map(), forgotten: new Set(), upgrades: new Map(), rooms: new Map(), landings: new Map(), slices: new Map(), events: new Map(), arrived: new Set() };
 }
 
 /** Plays what an input did, accepted or parked, into the facts. */
 export function noteEffects(facts: RemoteFacts, effects: RoomEffects): void {
-  const { roomId, needs, outside, forgotten } = effects;
-  if (forgotten !== undefined) facts.forgotten.add(forgottenRef(roomId, forgotten.userId, forgotten.eventId));
+  const { roomId, needs, outside } = effects;
+  noteOfRoom(facts, effects);
   for (const need of needs?.opened ?? []) facts.needs.set(need.needId, { ...need, roomId, answer: undefined });
   const answered = needs?.answered && facts.needs.get(needs.answered.needId);
   if (answered) facts.needs.set(answered.needId, { ...answered, answer: answerIn(needs.answered!.answer) });
@@ -71,6 +74,11 @@ export function noteEffects(facts: RemoteFacts, effects: RoomEffects): void {
   if (outside !== undefined) facts.outside.set(memberRef(roomId, outside.userId), outside);
   for (const { kind, eventId, pdu, verdict } of effects.events) if (kind === 'outlier') facts.events.set(eventId, { event: pdu, rejected: verdict === 'rejected' });
   if (effects.arrived === true) facts.arrived.add(roomId);
+}
+
+function noteOfRoom(facts: RemoteFacts, { roomId, forgotten, upgrade }: RoomEffects): void {
+  if (forgotten !== undefined) facts.forgotten.add(forgottenRef(roomId, forgotten.userId, forgotten.eventId));
+  if (upgrade !== undefined) facts.upgrades.set(roomId, upgrade);
 }
 
 /** The answer in an encoded Answer input. */

@@ -14,6 +14,7 @@ import type { Picture } from '../input/picture.ts';
 import { isStorable } from '../query/stored-event.ts';
 import { readSomeJoined, readState } from '../storage/read-events.ts';
 import { stateRef } from '../storage/refs.ts';
+import { readUpgrade } from '../upgrade/upgrade-row.ts';
 import { answerIn, forgottenRef, memberRef, type Landing, type RemoteFacts, type RemoteNeed } from './facts.ts';
 import { needIdOf } from './needs.ts';
 import { strippedKeys } from './stripped-state.ts';
@@ -38,6 +39,7 @@ export async function loadFacts(loading: FactsLoading, picture: Picture, input: 
   if (answer) await readNeeds(loading.database, facts, ['need_id', answer.needId]);
   if (receiveInvite) await loadInvite(loading, picture, { input, invite: receiveInvite });
   if (forgetRoom) await loadForgotten(loading.database, facts, input.roomId, forgetRoom.userId);
+  if (input.upgradeRoom || input.finishUpgrade) await loadUpgrade(loading, picture, input);
   if (importState) await loadImport(loading, facts, { input, slice: importState });
   facts.read.add(input.inputId);
 }
@@ -57,6 +59,13 @@ async function loadSend(loading: FactsLoading, picture: Picture, { input, send }
   if (answer?.status === 200 && parseContent(send.event.content)?.['membership'] === 'join') {
     facts.landings.set(input.inputId, await readLanding(loading.database, { roomId: input.roomId, stateId: (head?.lastStateId ?? 0) + 1, pdu: parseContent(answer.pdu), version: answer.roomVersion }));
   }
+}
+
+async function loadUpgrade({ database }: FactsLoading, { remote: facts, heads }: Picture, { roomId, upgradeRoom }: RoomInput): Promise<void> {
+  const head = heads.get(roomId);
+  if (head !== undefined && upgradeRoom) await loadState(database, [{ head, type: 'm.room.tombstone', stateKey: '' }, { head, type: 'm.room.member', stateKey: upgradeRoom.sender }]);
+  const row = facts.upgrades.has(roomId) ? undefined : await readUpgrade(database, roomId);
+  if (row !== undefined) facts.upgrades.set(roomId, row);
 }
 
 async function loadForgotten(database: Database, facts: RemoteFacts, roomId: string, userId: string): Promise<void> {

@@ -78,6 +78,7 @@ export const GOOD_REQUESTS: Readonly<Record<string, (scene: Scene) => Made>> = {
   joinRoom: (s) => byCarol(s, (roomId) => `/join/${roomId}?via=spec.example`),
   leaveRoom: async (s) => of(s, 'POST', `/rooms/${await s.newRoom()}/leave`, { reason: 'tea' }),
   forgetRoom: (s) => whereAliceLeft(s, 'forget'),
+  upgradeRoom: async (s) => of(s, 'POST', `/rooms/${await s.newRoom()}/upgrade`, { new_version: '12', additional_creators: ['@bob:spec.example'] }),
   getJoinedRooms: (s) => of(s, 'GET', '/joined_rooms'),
   getLoginFlows: () => ({ method: 'GET', path: `${CLIENT}/login` }),
   login: () => ({

@@ -108,6 +108,8 @@ const MEMBERSHIP: readonly Refusal[] = [
   refused('unban', 'not banned', by('alice', 'POST', inRoom('unban'), BOB), [403, 'M_FORBIDDEN']),
   refused('unban', 'too little power', by('carol', 'POST', whereCarolIsBanned('unban'), CAROL), [403, 'M_FORBIDDEN']),
   refused('forgetRoom', 'not left yet', by('bob', 'POST', inRoom('forget'), {}), [400, 'M_UNKNOWN']),
+  refused('upgradeRoom', 'an unknown room version', by('alice', 'POST', inRoom('upgrade'), { new_version: 'none' }), [400, 'M_UNSUPPORTED_ROOM_VERSION']),
+  refused('upgradeRoom', 'too little power', by('bob', 'POST', inRoom('upgrade'), { new_version: '12' }), [403, 'M_FORBIDDEN']),
   refused('leaveRoom', 'not in the room', by('carol', 'POST', inRoom('leave'), {}), [403, 'M_FORBIDDEN']),
 ];
 

@@ -52,6 +52,35 @@ describe('rooms as clients see them', () => {
     assert.ok((await messages(bob, roomId, { dir: 'b' })).chunk.length > 0);
   });
 
+  test('a room is replaced: its settings and aliases go over, its members are told, and only moderators speak in it any more', async () => {
+    const { world, alice, bob } = scene;
+    const [tea, pot] = [`#upgraded${scene.next()}:spec.example`, `#upgraded${scene.next()}:spec.example`];
+    const roomId = await create({ preset: 'public_chat', room_version: '11', room_alias_name: tea.slice(1).split(':')[0], name: 'Tea', topic: 'Leaves', creation_content: { type: 'org.example.space', 'm.federate': false } });
+    await world.ask(alice, 'PUT', `/directory/room/${encodeURIComponent(pot)}`, { room_id: roomId });
+    await world.ask(bob, 'POST', `/join/${roomId}`, {});
+    const { replacement_room: newId } = await world.ask(alice, 'POST', `/rooms/${roomId}/upgrade`, { new_version: '12', additional_creators: [bob.userId, alice.userId] });
+    const { rooms } = await sync(alice);
+    const contents = async (id: string): Promise<Record<string, Readonly<Record<string, unknown>>>> =>
+      Object.fromEntries((await get(alice, 'getRoomState', `/rooms/${id}/state`)).filter((event: Event) => event.state_key === '').map((event: Event) => [event.type, event.content]));
+    assert.ok(rooms.join[newId], 'the next /sync has the new room');
+    const [old, next] = [await contents(roomId), await contents(newId)];
+    assert.equal(old['m.room.tombstone']?.['replacement_room'], newId);
+    assert.deepEqual([old['m.room.power_levels']?.['events_default'], old['m.room.power_levels']?.['invite'], old['m.room.canonical_alias']], [50, 50, {}]);
+    const { predecessor, type, 'm.federate': federate, additional_creators: others, room_version: version } = next['m.room.create']!;
+    assert.deepEqual([predecessor, type, federate, others, version], [{ room_id: roomId }, 'org.example.space', false, [bob.userId], '12']);
+    assert.deepEqual([next['m.room.name'], next['m.room.topic']?.['topic'], next['m.room.join_rules'], next['m.room.canonical_alias']], [{ name: 'Tea' }, 'Leaves', { join_rule: 'public' }, { alias: tea }]);
+    assert.deepEqual([next['m.room.power_levels']?.['users'], next['m.room.power_levels']?.['events_default']], [{}, 0]);
+    for (const alias of [tea, pot]) assert.equal((await world.ask(bob, 'GET', `/directory/room/${encodeURIComponent(alias)}`)).room_id, newId);
+    const members = (await get(alice, 'getMembersByRoom', `/rooms/${newId}/members`)).chunk as Event[];
+    assert.deepEqual(members.map((event) => event.state_key), [alice.userId], 'nobody else is carried over');
+    assert.equal((await world.call({ method: 'PUT', path: `${CLIENT}/rooms/${roomId}/send/m.room.message/late`, token: bob.token, body: {} })).status, 403);
+    assert.equal((await world.ask(alice, 'POST', `/rooms/${roomId}/upgrade`, { new_version: '12' })).replacement_room, newId, 'who asks again gets the same room');
+    const { replacement_room: third } = await world.ask(alice, 'POST', `/rooms/${newId}/upgrade`, { new_version: '10' });
+    const back = await contents(third);
+    assert.deepEqual(back['m.room.power_levels']?.['users'], { [alice.userId]: 100, [bob.userId]: 100 });
+    assert.match(String((back['m.room.create']?.['predecessor'] as Event)?.event_id), /^\$/);
+  });
+
   describe('a new room', () => {
     test('has its events in the order of the spec', async () => {
       const initial = [{ type: 'org.example.b', content: {} }, { type: 'org.example.a', state_key: 'k', content: {} }];
