@@ -209,3 +209,13 @@ export async function shareRoom(host: Member, guest: Member, options: { roomVers
   await goAndCome(room);
   await enterByMembership(room, options.roomVersion);
 }
+
+/** The same in short: the guest is invited, comes, talks, takes something back, and goes. */
+export async function shareBriefly(host: Member, guest: Member, options: { roomVersion: string; messages: number }): Promise<void> {
+  const room = await meet(host, guest, options.roomVersion);
+  await talk(room, options.messages);
+  await redact(room);
+  await sameMembers(room);
+  await ok(guest.session.call('POST', `${room.path}/leave`, {}));
+  await bothSee(room, 'leave');
+}
