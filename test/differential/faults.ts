@@ -31,6 +31,7 @@ export const FAULTS: readonly Fault[] = [
   { name: 'the mainline is read from its other end', file: 'pkg/matrix/state-res/mainline-order.ts', from: 'y.position - x.position', to: 'x.position - y.position' },
   { name: 'the auth difference is left out', file: 'pkg/matrix/state-res/resolve-v2.ts', from: 'for (const eventId of authDifference) full.add(eventId);', to: 'void authDifference;' },
   { name: 'the conflicted subgraph is left out', file: 'pkg/matrix/state-res/resolve-v2.ts', from: 'for (const eventId of subgraph) full.add(eventId);', to: 'void subgraph;' },
+  { name: 'version 2.1 starts from the unconflicted state', file: 'pkg/matrix/state-res/resolve-v2.ts', from: "=== 'v2.1' ? (): undefined => undefined : unconflicted", to: "=== 'v1' ? (): undefined => undefined : unconflicted" },
   { name: 'version 1 takes the newest first', file: 'pkg/matrix/state-res/resolve-v1.ts', from: 'x.event.depth - y.event.depth', to: 'y.event.depth - x.event.depth' },
   { name: 'the older of two events has the later time', file: 'pkg/matrix/state-res/power-order.ts', from: 'x.event.origin_server_ts - y.event.origin_server_ts', to: 'y.event.origin_server_ts - x.event.origin_server_ts' },
 ];

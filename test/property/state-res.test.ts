@@ -3,10 +3,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { requiredPower, roomPower, userPower } from '../../pkg/matrix/auth/power-levels.ts';
+import { KNOWN_ROOM_VERSIONS } from '../../pkg/matrix/room-versions/room-versions.ts';
 import { conflictedSlots } from '../../pkg/matrix/state-res/conflicts.ts';
 import type { StateSet } from '../../pkg/matrix/state-res/conflicts.ts';
 import { POWER_LEVELS_SLOT, slotOf } from '../../pkg/matrix/state-res/slot.ts';
-import { randomRoom, stateSetsOf } from '../kit/random-room.ts';
+import { oddRoom, randomRoom, stateSetsOf } from '../kit/random-room.ts';
 import type { RoomDag } from '../kit/room-dag.ts';
 
 const RUNS = { numRuns: 60 };
@@ -21,14 +22,25 @@ const meeting = (versionId: string): fc.Arbitrary<Meeting> => randomRoom(version
 /** The same in whatever order the slots are. */
 const sorted = (state: StateSet): [string, string][] => [...state].sort(([left], [right]) => (left < right ? -1 : 1));
 
-for (const versionId of ['1', '2', '11', '12']) {
+/** The sets in another order, some twice, and the slots of each in another order. */
+function disorders(sets: readonly StateSet[]): fc.Arbitrary<StateSet[]> {
+  const all = [...sets, ...sets.slice(0, 2)];
+  const shuffled = <T>(items: readonly T[]): fc.Arbitrary<T[]> => fc.shuffledSubarray([...items], { minLength: items.length, maxLength: items.length });
+  return shuffled(all).chain((turned) => fc.tuple(...turned.map((set) => shuffled([...set]).map((entries) => new Map(entries)))));
+}
+
+for (const { id: versionId } of KNOWN_ROOM_VERSIONS) {
   test(`v${versionId} the order of the sets, of their slots and their repetition mean nothing`, () => {
-    fc.assert(fc.property(meeting(versionId), ({ dag, sets }) => {
-      const turned = [...sets, ...sets.slice(0, 1)].reverse().map((set) => new Map([...set].reverse()));
-      assert.deepEqual(sorted(dag.resolve(turned)), sorted(dag.resolve(sets)));
+    const oddMeeting = oddRoom(versionId, 40).chain((dag) => stateSetsOf(dag).map((sets) => ({ dag, sets })));
+    const inDisorder = fc.oneof(meeting(versionId), oddMeeting).chain(({ dag, sets }) => disorders(sets).map((shuffled) => ({ dag, sets, shuffled })));
+    fc.assert(fc.property(inDisorder, ({ dag, sets, shuffled }) => {
+      assert.deepEqual(sorted(dag.resolve(shuffled)), sorted(dag.resolve(sets)));
     }), RUNS);
   });
+}
 
+// One version of each algorithm, and the newest with the second.
+for (const versionId of ['1', '2', '11', '12']) {
   test(`v${versionId} what all sets agree on stays, and every event stands in its own slot`, () => {
     fc.assert(fc.property(meeting(versionId), ({ dag, sets }) => {
       const resolved = dag.resolve(sets);
