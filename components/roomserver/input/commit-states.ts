@@ -17,7 +17,7 @@ export async function writeStates(tx: Transaction, accepted: readonly AcceptedIn
   if (states.length === 0) return;
   await writeDeltas(tx, states);
   await writeCurrent(tx, states.filter(({ state }) => state.isCurrent));
-  await writeSnapshots(tx, states.map(({ roomId, state: { stateId } }) => ({ roomId, stateId })));
+  await writeSnapshots(tx, states.map(({ roomId, state: { stateId, depth } }) => ({ roomId, stateId, depth })));
 }
 
 interface PlacedState {
@@ -39,6 +39,7 @@ async function voidState(tx: Transaction, roomId: string, fromStateId: number): 
   await tx.run('DELETE FROM current_state WHERE room_id = ?', [roomId]);
   await tx.run('DELETE FROM state_deltas WHERE room_id = ? AND state_id >= ?', [roomId, fromStateId]);
   await tx.run('DELETE FROM state_snapshots WHERE room_id = ? AND state_id >= ?', [roomId, fromStateId]);
+  await tx.run('DELETE FROM state_marks WHERE room_id = ? AND state_id >= ?', [roomId, fromStateId]);
 }
 
 async function writeDeltas(tx: Transaction, states: readonly PlacedState[], onConflict?: string): Promise<void> {

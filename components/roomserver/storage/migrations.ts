@@ -17,7 +17,7 @@ import { placeAllInChains } from './auth-chains.ts';
  *   The state of a side branch has sequence 0; the other rows are the way of the current state. An empty `event_id` takes the key out of the state.
  * - `current_state`: the state now. `state_ref` is the JSON list [room, type, state key]: one text, so that keys of many rooms are read at once.
  * - `state_snapshots`: the whole state of a room at one state ID, as a JSON list of event IDs and their number; written after about as many changes as the
- *   state has entries (`state-snapshots.ts`), so that the deltas that follow the last of them are never many more than the state itself.
+ *   state has entries (`state-snapshots.ts`), so that no state is many more steps above one than the state has entries.
  * - `needs`: what was asked of other servers (`Need`) and not used yet. `input_id`: of the input that waits, under `parked_key`; `event_id`, `event`: the event that was built here and that another
  *   server has to sign; `answer`: the Answer input, once there is one.
  * - `outside_memberships`: memberships of users here in rooms that this server is not in: invites, and the ends of them.

@@ -1,6 +1,6 @@
 /**
- * The state of rooms at any of their state IDs. What is read for one: the last snapshot at or below it and the deltas between, so never many more rows than the state has
- * entries. Deltas are followed by their `prev_state_id`, so that a state on a side branch is found as well; each snapshot that such a branch passes by costs one step more.
+ * The state of rooms at any of their state IDs. Each is found by following `prev_state_id` down to a state that has a snapshot, on the state's own branch, however long it is and whatever the
+ * others did meanwhile: `state-snapshots.ts` says how far that is at most.
  */
 import type { Reader, SqlRow } from '../../../pkg/storage/database.ts';
 
@@ -8,68 +8,57 @@ interface DeltaSql extends SqlRow {
   state_id: number; prev_state_id: number; event_id: string; replaces: string | null;
 }
 
-interface SnapshotSql extends SqlRow {
-  state_id: number; event_ids: string;
-}
+/** Ways that meet go on as one; those of all states that are asked for are read at once. */
+const WAYS = `WITH RECURSIVE way (room_id, state_id, prev_state_id) AS (
+    SELECT room_id, state_id, prev_state_id FROM state_deltas WHERE room_id = ? AND state_id IN (??)
+    UNION
+    SELECT d.room_id, d.state_id, d.prev_state_id FROM way JOIN state_deltas d ON d.room_id = way.room_id AND d.state_id = way.prev_state_id
+    WHERE NOT EXISTS (SELECT 1 FROM state_snapshots s WHERE s.room_id = way.room_id AND s.state_id = way.state_id))
+  SELECT d.state_id, d.prev_state_id, d.event_id, d.replaces FROM way JOIN state_deltas d ON d.room_id = way.room_id AND d.state_id = way.state_id`;
 
-/** A state that is asked for, and how far back its deltas are known. */
-interface Trail {
-  readonly wanted: number;
-  /** The state under the deltas so far. */
-  at: number;
-  /** Newest first. */
-  readonly deltas: DeltaSql[];
+/** States as their changes, and those of them that are known whole. */
+interface Ways {
+  readonly deltas: ReadonlyMap<number, readonly DeltaSql[]>;
+  readonly snapshots: ReadonlyMap<number, readonly string[]>;
 }
 
 /**
  * The event IDs of the room's state at each of these state IDs, in no order; 0 is the empty state. Throws when a state ID is not one of the room.
  */
 export async function readStates(reader: Reader, roomId: string, stateIds: readonly number[]): Promise<Map<number, string[]>> {
-  const states = new Map<number, string[]>();
-  let trails: Trail[] = [...new Set(stateIds)].map((wanted) => ({ wanted, at: wanted, deltas: [] }));
-  while (trails.length > 0) {
-    const top = Math.max(...trails.map(({ at }) => at));
-    const base = top === 0 ? { stateId: 0, eventIds: [] } : await readBase(reader, roomId, top);
-    if (base.stateId < top) await followDeltas(reader, roomId, { trails, from: base.stateId, to: top });
-    for (const trail of trails) if (trail.at === base.stateId) states.set(trail.wanted, play(base.eventIds, trail.deltas));
-    trails = trails.filter(({ at }) => at !== base.stateId);
-  }
-  return states;
+  const wanted = [...new Set(stateIds)];
+  const above = wanted.filter((stateId) => stateId !== 0);
+  const deltas = Map.groupBy(above.length === 0 ? [] : await reader.queryIn<DeltaSql>(WAYS, [roomId], above), (row) => row.state_id);
+  const ends = [...deltas].filter(([, rows]) => rows[0]!.prev_state_id === 0 || !deltas.has(rows[0]!.prev_state_id)).map(([stateId]) => stateId);
+  // A way may end at the snapshot of a state that another one goes on from.
+  const snapshots = await readSnapshots(reader, roomId, [...new Set([...ends, ...above])]);
+  return new Map(wanted.map((stateId) => [stateId, stateAt(roomId, { deltas, snapshots }, stateId)]));
 }
 
-/** The last snapshot at or below the state ID, or the empty state. */
-async function readBase(reader: Reader, roomId: string, stateId: number): Promise<{ stateId: number; eventIds: readonly string[] }> {
-  const rows = await reader.query<SnapshotSql>(
-    'SELECT state_id, event_ids FROM state_snapshots WHERE room_id = ? AND state_id <= ? ORDER BY state_id DESC LIMIT 1', [roomId, stateId]);
-  const row = rows[0];
-  return row === undefined ? { stateId: 0, eventIds: [] } : { stateId: row.state_id, eventIds: JSON.parse(row.event_ids) as string[] };
+async function readSnapshots(reader: Reader, roomId: string, stateIds: readonly number[]): Promise<Map<number, readonly string[]>> {
+  if (stateIds.length === 0) return new Map();
+  const rows = await reader.queryIn<{ state_id: number; event_ids: string }>('SELECT state_id, event_ids FROM state_snapshots WHERE room_id = ? AND state_id IN (??)', [roomId], stateIds);
+  return new Map(rows.map((row) => [row.state_id, JSON.parse(row.event_ids) as string[]]));
 }
 
-/** Takes every trail that is above `from` down to it, or below it where its branch passes by. */
-async function followDeltas(reader: Reader, roomId: string, range: { trails: readonly Trail[]; from: number; to: number }): Promise<void> {
-  const rows = await reader.query<DeltaSql>(
-    'SELECT state_id, prev_state_id, event_id, replaces FROM state_deltas WHERE room_id = ? AND state_id > ? AND state_id <= ? ORDER BY state_id', [roomId, range.from, range.to]);
-  const byId = new Map<number, DeltaSql[]>();
-  for (const row of rows) {
-    const list = byId.get(row.state_id);
-    if (list === undefined) byId.set(row.state_id, [row]);
-    else list.push(row);
+function stateAt(roomId: string, { deltas, snapshots }: Ways, stateId: number): string[] {
+  const changes: (readonly DeltaSql[])[] = [];
+  let at = stateId;
+  while (at !== 0 && !snapshots.has(at)) {
+    const rows = deltas.get(at);
+    if (rows === undefined || rows[0]!.prev_state_id >= at) throw new Error(`room ${roomId} has no state ${at}`);
+    changes.push(rows);
+    at = rows[0]!.prev_state_id;
   }
-  for (const trail of range.trails) {
-    while (trail.at > range.from) {
-      const deltas = byId.get(trail.at);
-      if (deltas === undefined || deltas[0]!.prev_state_id >= trail.at) throw new Error(`room ${roomId} has no state ${trail.at}`);
-      trail.deltas.push(...deltas);
-      trail.at = deltas[0]!.prev_state_id;
-    }
-  }
+  return play(snapshots.get(at) ?? [], changes);
 }
 
-function play(base: readonly string[], deltas: readonly DeltaSql[]): string[] {
+/** `changes`: newest first. */
+function play(base: readonly string[], changes: readonly (readonly DeltaSql[])[]): string[] {
   const state = new Set(base);
-  for (const { event_id: eventId, replaces } of deltas.toReversed()) {
-    if (replaces !== null) state.delete(replaces);
-    if (eventId !== '') state.add(eventId);
+  for (const rows of changes.toReversed()) {
+    for (const { replaces } of rows) if (replaces !== null) state.delete(replaces);
+    for (const { event_id: eventId } of rows) if (eventId !== '') state.add(eventId);
   }
   return [...state];
 }
