@@ -25,6 +25,21 @@ onEachBackend('migrate', (backend) => {
     assert.deepEqual(await database.query('SELECT id, name, age FROM people'), [{ id: 1, name: 'ann?', age: 0 }]);
   });
 
+  test('what has to be computed for the rows is, once, by the tables as the step leaves them', async () => {
+    const database = await backend.open();
+    const filled: Migration = {
+      ...SECOND,
+      async fill(tx) {
+        for (const { id, name } of await tx.query<{ id: number; name: string }>('SELECT id, name FROM people')) await tx.run('UPDATE people SET age = age + ? WHERE id = ?', [name.length, id]);
+      },
+    };
+    for (let times = 0; times < 2; times += 1) await migrate(database, 'test', [FIRST, filled], 1);
+    assert.deepEqual(await database.query('SELECT name, age FROM people'), [{ name: 'ann?', age: 4 }]);
+    const failing: Migration = { number: 3, name: 'failing', statements: ['CREATE TABLE half (id BIGINT)'], fill: () => Promise.reject(new Error('no sum')) };
+    await assert.rejects(migrate(database, 'test', [FIRST, filled, failing], 2), ofKind('bug', /test 3 \(failing\) failed: no sum/));
+    assert.equal((await applied(database)).length, 2);
+  });
+
   test('components have numbers of their own', async () => {
     const database = await backend.open();
     await migrate(database, 'one', [FIRST], 1);
