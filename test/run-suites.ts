@@ -34,9 +34,12 @@ const STAYING_MS = 5_000;
 const OUTPUT_LINES_MAX = 60;
 const OUTPUT_COLUMNS_MAX = 400;
 const TIMES = join(REPOSITORY, '.cache/test-times.json');
+const COMPILED = join(REPOSITORY, '.cache/compiled');
 
 /** Runs the files (paths from the repository's root) and gives the sum of their tests. Files that took long the last time go first. */
 export async function runSuites(files: readonly string[], options: SuiteOptions): Promise<Totals> {
+  // What one process has stripped of its types and compiled, the next need not: most of the time of a short suite.
+  process.env['NODE_COMPILE_CACHE'] ??= COMPILED;
   const times = readTimes();
   const waiting = [...files].sort((a, b) => (times[b] ?? 0) - (times[a] ?? 0));
   const totals: Totals = { passed: 0, failed: 0, skipped: 0 };
