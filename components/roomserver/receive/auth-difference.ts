@@ -78,7 +78,7 @@ function levelsOf(at: GraphAt, differing: Differing, chains: readonly number[]):
 /** What no event that all states share has in its chain, of the ranges; undefined: lacking. */
 function levelByCiting(at: GraphAt, differing: Differing, ranges: readonly ChainRange[]): ChainRange[] | undefined {
   // Events of the batch cite others, too, and no table knows of that.
-  if (ranges.length > 0) for (const event of at.graph.events.values()) if (event?.pdu.state_key !== undefined && !event.rejected) positionIn(at.graph.cover, event.eventId);
+  if (ranges.length > 0) for (const eventId of at.graph.cover.news) positionIn(at.graph.cover, eventId);
   if (isLacking(at.graph)) return undefined;
   const search: Search = { at, differing, unreached: new Map() };
   const left: ChainRange[] = [];

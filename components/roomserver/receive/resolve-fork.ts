@@ -1,5 +1,5 @@
 /** PURE. What the state is where branches meet. */
-import { conflictedSlots, type Conflicts } from '../../../pkg/matrix/state-res/conflicts.ts';
+import { conflictedEvents, conflictedSlots, type Conflicts } from '../../../pkg/matrix/state-res/conflicts.ts';
 import { eventsToLoad, resolveConflicts } from '../../../pkg/matrix/state-res/resolve-state.ts';
 import { POWER_LEVELS_SLOT, slotOfEvent, type Slot } from '../../../pkg/matrix/state-res/slot.ts';
 import { authDifferenceAt, conflictedSubgraphAt } from './auth-difference.ts';
@@ -18,6 +18,8 @@ export function resolveOverlays(at: GraphAt, overlays: readonly Overlay[]): Over
   const found = conflictedSlots(stateSets);
   if (found.conflicted.size === 0) return first;
   const conflicts: Conflicts = { conflicted: found.conflicted, unconflicted: (slot) => (slots.has(slot) ? found.unconflicted(slot) : currentAt(at, slot)) };
+  // They are needed in any case.
+  for (const eventId of conflictedEvents(conflicts.conflicted)) lookForEvent(at.graph, eventId);
   const { stateResolution } = at.head.version;
   const difference = stateResolution === 'v1' ? NONE : authDifferenceAt(at, { slots, stateSets, conflicts });
   const subgraph = stateResolution === 'v2.1' ? conflictedSubgraphAt(at, conflicts) : NONE;

@@ -38,6 +38,8 @@ export interface RoomCover {
   readonly events: Map<number, Map<number, string>>;
   /** IDs of events whose chains are no committed ones, each with the number of its own. */
   readonly loose: Map<string, number>;
+  /** IDs of the batch's own state events. */
+  readonly news: Set<string>;
   /** Power levels events that are in the graph with all that they followed, and what these cite. */
   readonly mainlines: Set<string>;
   /** Whether committed events without a place, as older versions of the program leave them, are in `loose`. */
@@ -57,7 +59,7 @@ export interface CoverWants {
 
 export function createCover(): RoomCover {
   return {
-    positions: new Map(), links: new Map(), facts: new Map(), citing: new Map(), events: new Map(), loose: new Map(), mainlines: new Set(), begun: false,
+    positions: new Map(), links: new Map(), facts: new Map(), citing: new Map(), events: new Map(), loose: new Map(), news: new Set(), mainlines: new Set(), begun: false,
     wants: { covers: new Set(), facts: new Set(), citing: new Map(), ranges: new Set(), mainlines: new Set() },
   };
 }

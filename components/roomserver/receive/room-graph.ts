@@ -94,6 +94,7 @@ export function addNewEvent(graph: RoomGraph, event: NewEvent): void {
   if (event.kind === 'outlier' && known !== undefined && known !== null) return;
   graph.events.set(event.eventId, graphEventOf(graph.roomId, event, known ?? undefined));
   for (const state of event.states) graph.states.set(state.stateId, nodeOf(state));
+  if (event.pdu.state_key !== undefined && event.verdict !== 'rejected') graph.cover.news.add(event.eventId);
   if (event.kind !== 'outlier' && event.verdict === 'accepted') for (const prev of prevEventIds(event.pdu)) graph.followed.add(prev);
 }
 
