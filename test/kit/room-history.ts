@@ -6,6 +6,7 @@ import { roomOutputCodec } from '../../pkg/log/codec.ts';
 import { partitionOf, type PartitionMap } from '../../pkg/log/partition-map.ts';
 import { buildEvent } from '../../pkg/matrix/events/build-event.ts';
 import type { Pdu } from '../../pkg/matrix/events/pdu.ts';
+import { referenceTo } from '../../pkg/matrix/events/references.ts';
 import { redact } from '../../pkg/matrix/events/redact.ts';
 import { roomVersion, type RoomVersion } from '../../pkg/matrix/room-versions/room-versions.ts';
 import { signingKeyFromSeed } from '../../pkg/matrix/signing/signing-key.ts';
@@ -228,7 +229,7 @@ export class RoomHistory {
       version: this.version,
       draft: { type, sender, content, state_key: more.stateKey, redacts: more.redacts },
       roomId: more.roomId,
-      prevEvents: this.timeline.slice(-1),
+      prevEvents: this.timeline.slice(-1).map((eventId) => referenceTo({ eventId, pdu: this.log.events.get(eventId)!.pdu }, this.version)),
       authEvents: [],
       depth: this.timeline.length + 1,
       originServerTs: START_MS + this.log.records.length,

@@ -1,6 +1,7 @@
 /** Rooms, members and messages through the router, over the real roomserver. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ROOM_VERSIONS } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import { createClientWorld, type Answer, type ClientWorld, type Session } from '../../../test/kit/client-world.ts';
 
 const V3 = '/_matrix/client/v3';
@@ -30,7 +31,7 @@ async function createRoom({ world, alice }: Scene, body: object = {}): Promise<s
   return answer.body.room_id;
 }
 
-for (const version of ['10', '11', '12']) {
+for (const { id: version } of ROOM_VERSIONS) {
   test(`room version ${version}: a room of every preset is made as planned`, () => scene(async (all) => {
     for (const preset of ['private_chat', 'trusted_private_chat', 'public_chat']) {
       const roomId = await createRoom(all, { preset, room_version: version, name: 'N', topic: 'T', invite: [all.bob.userId], is_direct: true });
@@ -50,7 +51,7 @@ test('two equal rooms made in one millisecond are two rooms', () => scene(async 
 
 test('what can make no room is refused with its own error, and nothing is left of it', () => scene(async ({ world, alice }) => {
   const cases: [body: unknown, expected: string][] = [
-    [{ room_version: '1' }, '400 M_UNSUPPORTED_ROOM_VERSION'],
+    [{ room_version: '13' }, '400 M_UNSUPPORTED_ROOM_VERSION'],
     [{ room_version: 12 }, '400 M_BAD_JSON'],
     [{ preset: 'party' }, '400 M_INVALID_PARAM'],
     [{ room_alias_name: 'a:b' }, '400 M_INVALID_PARAM'],

@@ -152,7 +152,7 @@ const WRONG: [Sources, string][] = [
   [{ env: { MYELIN_LOG: 'kafka://host' } }, 'log (environment variable MYELIN_LOG) is "kafka://host", but must be embedded, nats://host:port or kafka://host:port (several with commas)'],
   [{ env: { MYELIN_DATABASE: 'mysql://root:hunter2@h/d' } },
     'database (environment variable MYELIN_DATABASE) has a value (not shown) that is not allowed, but must be sqlite, or a URL such as postgres://user:password@host:5432/database'],
-  [{ env: { MYELIN_DEFAULT_ROOM_VERSION: '9' } }, 'default_room_version (environment variable MYELIN_DEFAULT_ROOM_VERSION) is "9", but must be one of 10, 11, 12'],
+  [{ env: { MYELIN_DEFAULT_ROOM_VERSION: 'newest' } }, 'default_room_version (environment variable MYELIN_DEFAULT_ROOM_VERSION) is "newest", but must be one of 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12'],
   [{ env: { MYELIN_ROLES: 'syncapi,rooms' } }, 'roles (environment variable MYELIN_ROLES) is "syncapi,rooms", but must be all, or a list (with commas) of roomserver, userapi, clientapi, syncapi, federationapi'],
   [{ env: { MYELIN_REGISTRATION: 'token' } },
     'registration (environment variable MYELIN_REGISTRATION) is token, but there is no registration_token; set it with MYELIN_REGISTRATION_TOKEN, --registration-token or in the config file'],

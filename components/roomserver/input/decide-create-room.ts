@@ -72,9 +72,7 @@ function readCreateEvent({ input, place, signer }: Deciding, create: CreateRoom,
   try {
     const json = canonicalJson(pdu);
     const eventId = eventIdOf(pdu, version);
-    if (!isEventIdOf(version, eventId)) return { why: badCreate('has no event ID') };
-    const roomId = version.roomIdFormat === 'create-hash' ? roomIdOfCreateEvent(eventId) : pdu.room_id;
-    if (roomId !== input.roomId || !isRoomIdOf(version, input.roomId)) return { why: badCreate('is of another room') };
+    if (!makesRoom(pdu, { eventId, roomId: input.roomId, version })) return { why: badCreate('is of another room, or has no event ID') };
     if (checkSize({ pdu, eventId, json }) === 'too_large') return { why: refused(413, 'M_TOO_LARGE', 'The create event is larger than an event may be') };
     const { keyId, publicKey } = signer.signingKey;
     if (!contentHashMatches(pdu, version) || !verifyEvent(pdu, version, { serverName: signer.serverName, keyId, publicKey })) return { why: badCreate('has a wrong hash or signature') };
@@ -91,6 +89,11 @@ function readCreateEvent({ input, place, signer }: Deciding, create: CreateRoom,
     if (error instanceof CanonicalJsonError) return { why: refused(400, 'M_BAD_JSON', `The create event cannot be put into canonical JSON: ${error.message}`) };
     throw error;
   }
+}
+
+function makesRoom(pdu: Pdu, { eventId, roomId, version }: { eventId: string; roomId: string; version: RoomVersion }): boolean {
+  const made = version.roomIdFormat === 'create-hash' ? roomIdOfCreateEvent(eventId) : pdu.room_id;
+  return made === roomId && isRoomIdOf(version, roomId) && isEventIdOf(version, eventId);
 }
 
 function hasCreateShape(pdu: Pdu): boolean {

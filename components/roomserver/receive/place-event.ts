@@ -44,13 +44,17 @@ export type Placement =
  * 1 known already · 2 previous events · 3 the state before it · 4 auth events, state before, current state (the spec's 4 to 6) · 5 the state after it · 6 forward extremities and the current
  * state · 7 redactions.
  */
-export function placeEvent(at: GraphAt, arriving: Arrival): Placement {
+export function placeEvent(at: GraphAt, arrival: Arrival): Placement {
+  // 1.
+  const known = lookForEvent(at.graph, arrival.eventId);
+  if (!known) return placeNew(at, arrival);
+  // Where servers name their events themselves, one may give the same name twice: it is that of the first event that was heard of.
+  if (known.roomId !== at.head.roomId) return { kind: 'known', verdict: 'rejected' };
+  return known.stateId === null ? placeNew(at, asKnown(at, arrival, known.pdu)) : { kind: 'known', verdict: known.rejected ? 'rejected' : known.softFailed ? 'softFailed' : 'accepted' };
+}
+
+function placeNew(at: GraphAt, arrival: Arrival): Placement {
   const { graph } = at;
-  // 1. Where servers name their events themselves, one may give the same name twice: it is that of the first event that was heard of.
-  const known = lookForEvent(graph, arriving.eventId);
-  if (known && known.roomId !== at.head.roomId) return { kind: 'known', verdict: 'rejected' };
-  const arrival = known ? asKnown(at, arriving, known.pdu) : arriving;
-  if (known && known.stateId !== null) return { kind: 'known', verdict: known.rejected ? 'rejected' : known.softFailed ? 'softFailed' : 'accepted' };
   // 2.
   const prevs = prevEventIds(arrival.pdu);
   const missing = arrival.stateBefore === undefined ? prevs.filter((eventId) => !isPlaced(at, eventId)) : [];

@@ -1,4 +1,5 @@
 /** Gets the client forms of events: from the cache, else in one batched question to the owner's tables. */
+import { roomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import type { Reader } from '../../../pkg/storage/database.ts';
 import type { RoomQuery, StoredEvent } from '../../../schemas/ports/room-query.ts';
 import { clientEventOf, parsePdu, type ClientEvent } from './client-event.ts';
@@ -34,8 +35,10 @@ export function createEventLoader(deps: EventLoaderDeps): EventLoader {
   };
 }
 
-function rawText(event: StoredEvent): string {
-  return `${Buffer.from(event.pdu).toString('utf8').slice(0, -1)},"event_id":${JSON.stringify(event.eventId)}}`;
+/** The event as servers see it, with its ID, which is in it already in room versions 1 and 2. */
+export function rawText({ pdu, eventId, roomVersion: versionId }: Pick<StoredEvent, 'pdu' | 'eventId' | 'roomVersion'>): string {
+  const text = Buffer.from(pdu).toString('utf8');
+  return roomVersion(versionId)?.eventIdFormat === 'opaque' ? text : `${text.slice(0, -1)},"event_id":${JSON.stringify(eventId)}}`;
 }
 
 async function loadEach(deps: EventLoaderDeps, eventIds: readonly string[], redactions: ReadonlyMap<string, string>): Promise<Map<string, ClientEvent>> {

@@ -143,7 +143,7 @@ test('a transaction ID goes to the sending device alone', async () => {
 });
 
 test('state events carry what they replaced; redacted events lose their content everywhere', async () => {
-  for (const version of ['10', '11', '12']) {
+  for (const version of ['1', '3', '10', '11', '12']) {
     const { room, world } = await prepare({ version });
     const before = room.state('m.room.topic', '', { topic: 'a' }, alice);
     room.state('m.room.topic', '', { topic: 'b' }, alice);
@@ -246,13 +246,17 @@ test('filters: rooms, types, limit, lazy members, stored filters, account data',
 });
 
 test('event_format: federation gives the PDUs', async () => {
-  const { log, room, world } = await prepare();
+  for (const version of ['1', '12']) await givesPdus(version);
+});
+
+async function givesPdus(version: string): Promise<void> {
+  const { log, room, world } = await prepare({ version });
   const sent = room.say(alice, 'raw');
   await world.apply();
   const joined = (await world.sync(alice, { filter: '{"event_format":"federation","room":{"timeline":{"limit":1}}}' })).rooms.join[room.roomId];
   assert.deepEqual(joined.timeline.events, [{ ...log.events.get(sent.eventId)?.pdu, event_id: sent.eventId }]);
   assert.ok(joined.state.events.every((event: object) => 'auth_events' in event));
-});
+}
 
 test('use_state_after gives the state at the end of the timeline', async () => {
   const { room, world } = await prepare();

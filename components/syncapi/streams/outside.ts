@@ -2,6 +2,7 @@
 import { isJsonObject } from '../../../pkg/http/json.ts';
 import type { Reader } from '../../../pkg/storage/database.ts';
 import { clientEventOf, parsePdu, strippedText, type ClientEvent } from '../events/client-event.ts';
+import { rawText } from '../events/load-events.ts';
 import { outsideDetails } from '../storage/memberships.ts';
 import type { OutsideView } from '../sync/outside.ts';
 
@@ -22,7 +23,7 @@ export async function loadOutside(reader: Reader, userId: string, views: readonl
   const sections = new Map(views.map((view) => [view.roomId, view.section]));
   return (await outsideDetails(reader, userId, [...sections.keys()])).map((row) => {
     const event = clientEventOf({ eventId: row.event_id, roomId: row.room_id, roomVersion: row.room_version, pdu: parsePdu(row.pdu), redactedBy: null });
-    const raw = `${Buffer.from(row.pdu).toString('utf8').slice(0, -1)},"event_id":${JSON.stringify(row.event_id)}}`;
+    const raw = rawText({ pdu: row.pdu, eventId: row.event_id, roomVersion: row.room_version });
     return { roomId: row.room_id, section: sections.get(row.room_id) ?? 'leave', event, raw, state: [...strippedStates(row.stripped_state, event), strippedText(event)] };
   });
 }

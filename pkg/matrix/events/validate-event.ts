@@ -28,11 +28,15 @@ function fieldProblem(event: Record<string, unknown>, version: RoomVersion): str
   if (!isUserId(sender)) return 'sender is not a user ID';
   if (stateKey !== undefined && !isShortString(stateKey)) return 'state_key is not a string of at most 255 bytes';
   if (!isObject(content)) return 'content is not an object';
-  if (!Number.isInteger(depth) || (depth as number) < 0 || (depth as number) > depthMaxOf(version)) return `depth is not an integer from 0 to 2^${version.strictCanonicalJson ? 53 : 63}-1`;
+  if (!isDepth(depth, version)) return `depth is not an integer from 0 to 2^${version.strictCanonicalJson ? 53 : 63}-1`;
   if (!Number.isSafeInteger(ts)) return 'origin_server_ts is not an integer';
   if (!version.redactsInContent && redacts !== undefined && typeof redacts !== 'string') return 'redacts is not a string';
   if (unsigned !== undefined && !isObject(unsigned)) return 'unsigned is not an object';
   return undefined;
+}
+
+function isDepth(depth: unknown, version: RoomVersion): boolean {
+  return typeof depth === 'number' && Number.isInteger(depth) && depth >= 0 && depth <= depthMaxOf(version);
 }
 
 function roomIdProblem(event: Record<string, unknown>, version: RoomVersion): string | undefined {
