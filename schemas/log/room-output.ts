@@ -28,6 +28,8 @@ export interface RoomEvent {
   redacts: string;
   /** Server whose event this server passes on to the others in the room; empty: none. */
   relayOf?: string;
+  /** Redaction that came before it: `pdu` is what it has left; empty: none. */
+  redactedBy?: string;
 }
 
 export interface ReceiptSet {

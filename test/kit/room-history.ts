@@ -105,6 +105,8 @@ export class HistoryLog {
 export interface SendOptions {
   readonly stateKey?: string;
   readonly redacts?: string;
+  /** Redaction that came before the event; the content given is what it has left. */
+  readonly redactedBy?: string;
   readonly deviceId?: string;
   readonly txnId?: string;
   /** It was sent into another state than the current one, in which these users were what is said here; a state event does not change the current state. */
@@ -250,7 +252,7 @@ export class RoomHistory {
     const event: RoomEvent = {
       ...{ eventId, orderKey, pdu: Buffer.from(json), historyVisibility: visibility, deviceId: options.deviceId ?? '', txnId: options.txnId ?? '' },
       stateDelta: [...own, ...(options.changes ?? [])],
-      ...{ softFailedAccepted: false, stateBeforeDiffers: options.elsewhere !== undefined, redacts: options.redacts ?? '' },
+      ...{ softFailedAccepted: false, stateBeforeDiffers: options.elsewhere !== undefined, redacts: options.redacts ?? '', redactedBy: options.redactedBy ?? '' },
     };
     const place = this.log.append({ roomId: this.roomId, roomVersion: this.version.id, event });
     const history: HistoryEvent = { ...stored, ...place };

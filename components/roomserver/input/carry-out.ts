@@ -36,8 +36,8 @@ function placeOnSome({ picture }: Deciding, head: RoomHead, made: NewEvent) {
   const placement = placeEvent(graphAt(picture, head), { ...made, kind: 'local', sequence: made.sequence! });
   if (placement.kind === 'lacking') return undefined;
   if (placement.kind !== 'placed') throw new Error(`an event of this server follows what it does not know (${placement.kind})`);
-  const { event, room, redaction, reason } = placement;
-  return event.verdict === 'accepted' ? { event, room, redactions: redaction === undefined ? [] : [redaction] } : reason;
+  const { event, room, redactions, reason } = placement;
+  return event.verdict === 'accepted' ? { event, room, redactions } : reason;
 }
 
 /** The event joins the branches that it follows. */

@@ -7,6 +7,7 @@ import { writeAliases } from '../aliases/commit-aliases.ts';
 import { writeForgotten } from '../forget/commit-forgotten.ts';
 import { receiptRef } from '../storage/refs.ts';
 import { writeUpgrades } from '../upgrade/upgrade-row.ts';
+import { writeEarly } from '../receive/early-redactions.ts';
 import { writeNeeds, writeOutsideMemberships } from './commit-needs.ts';
 import { writeStates } from './commit-states.ts';
 import type { AcceptedInput, NewEvent, ReceiptRow, RoomRow } from './effects.ts';
@@ -28,6 +29,7 @@ export async function commitBatch(tx: Transaction, accepted: readonly AcceptedIn
     writeRooms(tx, accepted), writeEvents(tx, events, chained), writeEdges(tx, events), writeStates(tx, accepted), writeReceipts(tx, accepted), writeNeeds(tx, accepted),
     writeOutsideMemberships(tx, accepted), writeAliases(tx, accepted), writeForgotten(tx, accepted), writeUpgrades(tx, accepted),
   ]);
+  await writeEarly(tx, accepted);
   // The redacted event may be one of the batch.
   for (const { effects } of accepted) {
     for (const { eventId, redactedBy, bytes } of effects.redactions) {

@@ -34,8 +34,6 @@ export function decide(deciding: Deciding): RoomDecision {
   const head = picture.heads.get(input.roomId);
   const ofRoom = decideOfRoom(deciding, head);
   if (ofRoom) return ofRoom;
-  if (input.importState) return decideImport(deciding, head, input.importState);
-  if (input.receiveInvite) return decideReceiveInvite(deciding, head, input.receiveInvite);
   if (input.createRoom) return decideCreateRoom(deciding, input.createRoom, head !== undefined);
   const elsewhere = input.sendEvent && decideElsewhere(deciding, head, input.sendEvent);
   if (elsewhere) return elsewhere;
@@ -53,9 +51,11 @@ function decideOfAlias(deciding: Deciding): RoomDecision | undefined {
   return deleteAlias ? decideDeleteAlias(deciding, deleteAlias) : undefined;
 }
 
-/** What concerns a room as a whole. */
+/** What concerns a room as a whole, or users of it that need not be in it. */
 function decideOfRoom(deciding: Deciding, head: RoomHead | undefined): RoomDecision | undefined {
-  const { upgradeRoom, finishUpgrade, forgetRoom } = deciding.input;
+  const { upgradeRoom, finishUpgrade, forgetRoom, importState, receiveInvite } = deciding.input;
+  if (importState) return decideImport(deciding, head, importState);
+  if (receiveInvite) return decideReceiveInvite(deciding, head, receiveInvite);
   if (upgradeRoom) return decideUpgrade(deciding, head, upgradeRoom);
   if (finishUpgrade) return decideFinishUpgrade(deciding, finishUpgrade);
   return forgetRoom ? decideForget(deciding, head, forgetRoom) : undefined;

@@ -59,6 +59,10 @@ export interface NewEvent {
   readonly txnId: string;
   /** Event that this one redacts, with the right to do so. */
   readonly redacts: string | undefined;
+  /** A redaction whose event has no place here yet. `byPower`: its sender may redact anybody's. */
+  readonly waitsFor?: { readonly eventId: string; readonly byPower: boolean };
+  /** Redaction that came before it: `pdu` and `bytes` are what it has left. */
+  readonly redactedBy?: string;
   /** Whether the state before it is not the room's current state. */
   readonly stateBeforeDiffers: boolean;
   /** Server whose event this server passes on to the others in the room; empty: none. */
@@ -70,6 +74,8 @@ export interface Redaction {
   readonly eventId: string;
   readonly redactedBy: string;
   readonly bytes: Uint8Array;
+  /** The redaction came before the event that it redacts. */
+  readonly isEarly?: true;
 }
 
 /** The row of a room after an input. */

@@ -124,9 +124,9 @@ function ask(deciding: Deciding, { head }: GraphAt, { received, kind, reason }: 
 
 function accept(deciding: Deciding, { head }: GraphAt, { received, placement }: { received: Received; placement: Extract<Placement, { kind: 'placed' }> }): RoomDecision {
   const { input } = deciding;
-  const { event, room, redaction, reason } = placement;
+  const { event, room, redactions, reason } = placement;
   const effects: RoomEffects = {
-    inputId: input.inputId, roomId: input.roomId, room, events: [event], redactions: redaction === undefined ? [] : [redaction], needs: closing(received.needs),
+    inputId: input.inputId, roomId: input.roomId, room, events: [event], redactions, needs: closing(received.needs),
   };
   return {
     kind: 'accepted', effects, outputs: event.verdict === 'accepted' ? [encodeEvent(headerOf(input, head.version.id), event)] : [],

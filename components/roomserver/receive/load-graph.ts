@@ -7,6 +7,7 @@ import type { Database, Reader, SqlRow } from '../../../pkg/storage/database.ts'
 import type { Answer } from '../../../schemas/log/room-input.ts';
 import type { StagedState } from '../../../schemas/ports/staged-state.ts';
 import type { NeedRow } from '../input/effects.ts';
+import { loadEarly } from './early-redactions.ts';
 import type { EventCache } from './event-cache.ts';
 import { loadState } from '../input/load-state.ts';
 import type { RoomHead } from '../input/room-head.ts';
@@ -32,6 +33,7 @@ export async function loadReceived(loading: Pick<GraphLoading, 'database' | 'rec
   const wanted = new Map<string, Set<string>>([...graphs.keys()].map((roomId) => [roomId, new Set()]));
   for (const { roomId, eventId, pdu } of received) for (const referred of referredTo(eventId, pdu, roomId)) wanted.get(roomId)!.add(referred);
   await loadEvents(loading, [...wanted].map(([roomId, ids]) => ({ graph: graphs.get(roomId)!, ids })));
+  await loadEarly(loading.database, graphs, received.map(({ eventId }) => eventId).filter(isStorable));
 }
 
 /** Fulfils and clears what the graph wants. */

@@ -13,6 +13,7 @@ import type { NewEvent, Redaction, RoomRow } from '../input/effects.ts';
 import { visibilityAt } from '../input/history-visibility.ts';
 import { rowAfter } from '../input/room-head.ts';
 import { isShown } from '../input/shown.ts';
+import { redactedEarly, waitsFor } from './early-redactions.ts';
 import { CURRENT, lookupAt, type GraphAt, type Overlay } from './overlay.ts';
 import { isLacking, lookForEvent, type RoomGraph } from './room-graph.ts';
 import { States, type StateAt } from './states.ts';
@@ -38,7 +39,7 @@ export type Placement =
   | { readonly kind: 'known'; readonly verdict: NewEvent['verdict'] }
   /** It follows, or is authorised by, events that this server does not know. */
   | { readonly kind: 'missing'; readonly prev: readonly string[]; readonly auth: readonly string[] }
-  | { readonly kind: 'placed'; readonly event: NewEvent; readonly room: RoomRow; readonly redaction: Redaction | undefined; readonly reason: string };
+  | { readonly kind: 'placed'; readonly event: NewEvent; readonly room: RoomRow; readonly redactions: readonly Redaction[]; readonly reason: string };
 
 /**
  * 1 known already · 2 previous events · 3 the state before it · 4 auth events, state before, current state (the spec's 4 to 6) · 5 the state after it · 6 forward extremities and the current
@@ -70,7 +71,7 @@ function placeNew(at: GraphAt, arrival: Arrival): Placement {
   if (outcome.outcome === 'incomplete') return { kind: 'missing', prev: [], auth: outcome.missing };
   // A state that another server has told may let an event in, as far as the current state does, too. It puts none out for good: it may be a lie, and others judge by what is rejected.
   if (arrival.stateBefore !== undefined && outcome.outcome === 'rejected' && outcome.step === 5) return { kind: 'missing', prev: prevs, auth: [] };
-  return settle(at, { arrival, states, before, outcome });
+  return settle(at, { ...asRedacted(at, arrival), states, before, outcome });
 }
 
 /** In its place an event is what it was as an outlier. */
@@ -102,8 +103,17 @@ function authorise(at: GraphAt, { eventId, pdu, bytes }: Arrival, before: Overla
   });
 }
 
+/** From here on it is what a redaction that came first has left of it. */
+function asRedacted(at: GraphAt, arrival: Arrival): Pick<Settling, 'arrival' | 'original' | 'early'> {
+  const early = redactedEarly(at, arrival.eventId, arrival.pdu);
+  const settled = early === undefined ? arrival : { ...arrival, pdu: early.pdu, bytes: early.redaction.bytes };
+  return { arrival: settled, original: arrival.pdu, early: early?.redaction };
+}
+
 interface Settling {
   readonly arrival: Arrival;
+  readonly original: Pdu;
+  readonly early: Redaction | undefined;
   readonly states: States;
   readonly before: StateAt;
   readonly outcome: Exclude<AuthorisationOutcome, { outcome: 'incomplete' }>;
@@ -120,15 +130,33 @@ function settle(at: GraphAt, settling: Settling): Placement {
   if (isLacking(at.graph) || (isAccepted && current === undefined)) return { kind: 'lacking' };
   const news = states.finish(current);
   // 7.
-  const redaction = isAccepted ? redactionBy(at, arrival, before.overlay) : undefined;
+  const redacting = redactingOf(at, settling);
   const historyVisibility = visibilityAt(lookupAt(at, before.overlay), arrival.pdu);
   if (news === undefined || isLacking(at.graph)) return { kind: 'lacking' };
   const { eventId, pdu, bytes, kind, deviceId, txnId, relayOf } = arrival;
   const event: NewEvent = {
     eventId, pdu, bytes, kind, verdict: outcome.outcome, orderKey: isAccepted && isShown(pdu) ? at.head.orderKey + 1 : null, sequence: isAccepted ? arrival.sequence : null,
-    stateId: states.idOf(after), states: news, historyVisibility, deviceId, txnId, redacts: redaction?.eventId, stateBeforeDiffers: before.overlay.size > 0, relayOf,
+    stateId: states.idOf(after), states: news, historyVisibility, deviceId, txnId, redacts: redacting.redacts, stateBeforeDiffers: before.overlay.size > 0, relayOf,
+    ...redacting.more,
   };
-  return { kind: 'placed', event, room: rowAfter(at.head, event, extremities), redaction, reason: isAccepted ? '' : outcome.reason };
+  return { kind: 'placed', event, room: rowAfter(at.head, event, extremities), redactions: redacting.redactions, reason: isAccepted ? '' : outcome.reason };
+}
+
+interface Redacting {
+  readonly redacts: string | undefined;
+  readonly redactions: readonly Redaction[];
+  readonly more: Pick<NewEvent, 'waitsFor' | 'redactedBy'>;
+}
+
+/** What the event redacts, or will redact, and what has redacted it. */
+function redactingOf(at: GraphAt, { arrival, original, early, before, outcome }: Settling): Redacting {
+  const isAccepted = outcome.outcome === 'accepted';
+  const redaction = isAccepted ? redactionBy(at, { ...arrival, pdu: original }, before.overlay) : undefined;
+  const waiting = isAccepted ? waitsFor(at, original, before.overlay) : undefined;
+  return {
+    redacts: redaction?.eventId, redactions: [redaction, early].filter((one) => one !== undefined),
+    more: { ...(waiting !== undefined && { waitsFor: waiting }), ...(early !== undefined && { redactedBy: early.redactedBy }) },
+  };
 }
 
 /** A rejected event changes no state. */

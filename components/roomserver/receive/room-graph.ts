@@ -48,6 +48,14 @@ export interface GraphWants {
   readonly stages: Set<string>;
 }
 
+/** A redaction that was accepted before its target came. */
+export interface EarlyRedaction {
+  readonly eventId: string;
+  readonly sender: string;
+  /** Its sender may redact anybody's events. */
+  readonly byPower: boolean;
+}
+
 export interface RoomGraph {
   readonly roomId: string;
   /** null: this server does not know the event. */
@@ -63,6 +71,8 @@ export interface RoomGraph {
   readonly cover: RoomCover;
   /** The committed current state; undefined: not loaded. */
   full: ReadonlyMap<Slot, string> | undefined;
+  /** By event ID: redactions that came before the event. */
+  readonly early: Map<string, readonly EarlyRedaction[]>;
   readonly needs: Map<string, readonly GraphNeed[]>;
   /** By stage: the state that it holds. */
   readonly stages: Map<string, ReadonlyMap<Slot, string>>;
@@ -71,7 +81,7 @@ export interface RoomGraph {
 
 export function createGraph(roomId: string): RoomGraph {
   return {
-    roomId, events: new Map(), followed: new Set(), states: new Map(), statesAbove: Infinity, overlays: { under: -1, byState: new Map() }, cover: createCover(), full: undefined, needs: new Map(), stages: new Map(),
+    roomId, events: new Map(), followed: new Set(), states: new Map(), statesAbove: Infinity, overlays: { under: -1, byState: new Map() }, cover: createCover(), full: undefined, early: new Map(), needs: new Map(), stages: new Map(),
     wants: { events: new Set(), state: new Map(), trails: false, full: false, needs: new Set(), stages: new Set() },
   };
 }
@@ -95,6 +105,8 @@ export function addNewEvent(graph: RoomGraph, event: NewEvent): void {
   graph.events.set(event.eventId, graphEventOf(graph.roomId, event, known ?? undefined));
   for (const state of event.states) graph.states.set(state.stateId, nodeOf(state));
   if (event.pdu.state_key !== undefined && event.verdict !== 'rejected') graph.cover.news.add(event.eventId);
+  const { eventId, pdu: { sender }, waitsFor } = event;
+  if (waitsFor !== undefined) graph.early.set(waitsFor.eventId, [...(graph.early.get(waitsFor.eventId) ?? []), { eventId, sender, byPower: waitsFor.byPower }]);
   if (event.kind !== 'outlier' && event.verdict === 'accepted') for (const prev of prevEventIds(event.pdu)) graph.followed.add(prev);
 }
 

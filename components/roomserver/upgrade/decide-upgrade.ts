@@ -27,9 +27,8 @@ export function decideUpgrade(deciding: Deciding, head: RoomHead | undefined, wi
   if (head === undefined || !wish.newRoom) return rejected(ROOM_NOT_FOUND);
   if (!facts.read.has(input.inputId)) return { kind: 'lacking' };
   const row = facts.upgrades.get(input.roomId);
-  const isOwn = row?.inputId === input.inputId;
-  if (row !== undefined && row.result !== '' && (isOwn || place.isAgain === true)) return answerWith(row);
-  if (isOwn) return waitFor(row, place.nowMs);
+  // It is this one, or what this one has waited for.
+  if (row !== undefined && (row.inputId === input.inputId || place.isAgain === true)) return row.result === '' ? waitFor(row, place.nowMs) : answerWith(row);
   const made = makeEvent({ ...deciding, head, sender: wish.sender, draft: tombstoneOf(wish.newRoomId), originServerTs: input.originServerTs, deviceId: '', txnId: '', sequence: place.nextSequence });
   if (made.kind === 'refused') return rejected(made.why);
   if (row?.result === '') return waitFor(row, place.nowMs);

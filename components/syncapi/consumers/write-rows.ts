@@ -58,6 +58,7 @@ export async function writeRedactions(tx: Transaction, records: Records): Promis
   for (const { output } of records) {
     const { event, roomId } = output.record;
     if (event && event.redacts !== '' && !rows.has(event.redacts)) rows.set(event.redacts, [event.redacts, event.eventId, roomId]);
+    if (event?.redactedBy && !rows.has(event.eventId)) rows.set(event.eventId, [event.eventId, event.redactedBy, roomId]);
   }
   // A redacted event has no url any more; so a read model made of redacted events equals this one.
   await Promise.all([

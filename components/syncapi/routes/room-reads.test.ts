@@ -156,3 +156,15 @@ test('members by membership and at a token; joined members with profiles; joined
   assert.deepEqual((await world.get(alice, `${path}/joined_members`)).joined, { [alice]: {}, [bob]: { display_name: 'Bob' } });
   assert.deepEqual(await world.get(bob, '/joined_rooms'), { joined_rooms: [room.roomId] });
 });
+
+test('an event that was redacted before it came is shown as redacted, by whom, whether it is in memory or not', async () => {
+  const { room, world, path } = await prepare();
+  room.member(bob, 'join');
+  const by = room.send('m.room.redaction', bob, { reason: 'oops' });
+  const gone = room.send('m.room.message', bob, {}, { redactedBy: by.eventId });
+  await world.apply();
+  assert.deepEqual(await world.database.query('SELECT event_id, redacted_by FROM redactions'), [{ event_id: gone.eventId, redacted_by: by.eventId }]);
+  const { content, unsigned } = await world.get(alice, `${path}/event/${encodeURIComponent(gone.eventId)}`);
+  assert.deepEqual([content, unsigned.redacted_because.event_id], [{}, by.eventId]);
+  await world.close();
+});
