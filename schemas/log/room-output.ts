@@ -105,6 +105,12 @@ export interface Forgotten {
   userId: string;
 }
 
+/** The beginning of the room's timeline has gone. */
+export interface HistoryPurged {
+  /** Up to this place. */
+  toOrderKey: number;
+}
+
 /** Exactly one of the kinds is set. */
 export interface RoomOutput {
   roomId: string;
@@ -116,5 +122,6 @@ export interface RoomOutput {
   stateSlice?: StateSlice | null;
   outsideMembership?: OutsideMembership | null;
   need?: Need | null;
+  historyPurged?: HistoryPurged | null;
   forgotten?: Forgotten | null;
 }

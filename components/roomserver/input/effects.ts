@@ -1,6 +1,7 @@
 /** What `decide` hands to `commit`: plain values, one set for each accepted input. */
 import type { InputPlace } from '../../../pkg/log/processor.ts';
 import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
+import type { PurgeRow } from '../upkeep/purge-row.ts';
 import type { AliasRow } from '../aliases/alias-row.ts';
 import type { UpgradeRow } from '../upgrade/upgrade-row.ts';
 
@@ -8,6 +9,16 @@ import type { UpgradeRow } from '../upgrade/upgrade-row.ts';
 export interface UpkeepEffects {
   /** States, counting down; those of them go that nothing refers to. */
   readonly collected?: readonly number[];
+  /** A purge of the room's history that begins. */
+  readonly purge?: PurgeRow;
+  readonly purged?: PurgedSlice;
+}
+
+/** Events of the timeline that go, and when that was the end of the purge (wall-clock ms, 0: not yet). */
+export interface PurgedSlice {
+  readonly afterOrderKey: number;
+  readonly toOrderKey: number;
+  readonly finishedAt: number;
 }
 
 /** A state event at its place in a room's state. */

@@ -11,6 +11,7 @@ import { loadWanted } from '../receive/load-graph.ts';
 import { noteEffects } from '../remote/facts.ts';
 import { loadFacts } from '../remote/load-facts.ts';
 import { decideUpkeep } from '../upkeep/decide-upkeep.ts';
+import { commitUpkeep, type Collected } from '../upkeep/commit-upkeep.ts';
 import { createUpkeepFacts, loadUpkeep } from '../upkeep/facts.ts';
 import { isUpkeep } from '../upkeep/upkeep-input.ts';
 import { decodeInput, keyOf } from './check-input.ts';
@@ -36,6 +37,15 @@ export interface RoomProcessorDeps {
   readonly onUpgrade?: (() => void) | undefined;
 }
 
+function collectedMetrics(metrics: Metrics | undefined): (collected: Collected) => void {
+  const states = metrics?.counter({ name: 'states_collected_total', help: 'States of rooms that were deleted because nothing referred to them any more' });
+  const events = metrics?.counter({ name: 'events_purged_total', help: 'Events that were deleted by purges of history' });
+  return (collected) => {
+    if (collected.states > 0) states?.add({}, collected.states);
+    if (collected.events > 0) events?.add({}, collected.events);
+  };
+}
+
 function watchHeads(metrics: Metrics | undefined, heads: HeadCache): void {
   metrics?.gauge({ name: 'room_heads_bytes', help: 'Memory that heads of rooms take, estimated; at most room_heads_mb between two batches', read: () => heads.size().bytes });
   metrics?.gauge({ name: 'room_heads', help: 'Rooms whose heads are in memory', read: () => heads.size().rooms });
@@ -57,6 +67,8 @@ export function createRoomProcessor(deps: RoomProcessorDeps): Processor<RoomInpu
   let picture: Picture = EMPTY_PICTURE;
   let batch = heads.batch();
   let upkeep = createUpkeepFacts();
+  let collected: Collected = { states: 0, events: 0 };
+  const count = collectedMetrics(deps.metrics);
 
   return {
     decode: decodeInput,
@@ -86,7 +98,10 @@ export function createRoomProcessor(deps: RoomProcessorDeps): Processor<RoomInpu
       return decision;
     },
     repeated: ({ inputId, roomId }) => ({ inputId, roomId, events: [], redactions: [], needs: { closedOf: inputId } }),
-    commit: commitBatch,
+    async commit(tx, accepted) {
+      await commitBatch(tx, accepted);
+      collected = await commitUpkeep(tx, accepted);
+    },
     forget(partition) {
       heads.forget(partition);
       recent.forget();
@@ -95,6 +110,10 @@ export function createRoomProcessor(deps: RoomProcessorDeps): Processor<RoomInpu
     committed(accepted) {
       // What is over budget goes now, and not when the next batch comes.
       heads.trim(picture.heads.keys());
+      count(collected);
+      collected = { states: 0, events: 0 };
+      // What was purged must not be found in memory.
+      if (accepted.some(({ effects }) => effects.upkeep?.purged !== undefined)) recent.forget();
       for (const { place, effects } of accepted) {
         recent.note(effects, picture.graphs.get(effects.roomId));
         if (effects.typing !== undefined) typing.set(place, effects.typing);

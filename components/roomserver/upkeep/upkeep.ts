@@ -11,6 +11,8 @@ import type { Database } from '../../../pkg/storage/database.ts';
 import { noMetrics } from '../../../pkg/telemetry/metrics.ts';
 import type { RoomInput } from '../../../schemas/log/room-input.ts';
 import { findBranched } from './find-branched.ts';
+import { findStates } from './find-states.ts';
+import { readPurgesUnderWay } from './purge-row.ts';
 
 export interface UpkeepDeps {
   readonly database: Database;
@@ -38,13 +40,17 @@ export interface Upkeep {
 
 /** The mean time between two looks. It is random around that, so that servers which share a room do not join its branches at the same moment. */
 const EVERY_MS = 30_000;
+/** How often purges are looked for, and how soon after a slice the next one comes: others come first. */
+const PURGES_EVERY_MS = 2000;
+const SLICE_EVERY_MS = 50;
 
 export function createUpkeep(deps: UpkeepDeps): Upkeep {
   const { runtime, driver } = deps;
   const { clock, random, tasks, logger } = runtime;
   const appended = (runtime.metrics ?? noMetrics()).counter({ name: 'upkeep_inputs_total', help: 'Inputs by which the roomserver looks after its own tables, by kind', labels: ['kind'] });
   const branched = findBranched(deps);
-  let task: Task | undefined;
+  const beside = findStates({ database: deps.database, clock });
+  let running: Task[] = [];
 
   async function append({ partition, roomId, name, kind }: UpkeepWork): Promise<void> {
     const inputId = `upkeep:${createHash('sha256').update(JSON.stringify([roomId, ...name])).digest('base64url')}`;
@@ -56,15 +62,25 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
   async function round(): Promise<void> {
     const owned = deps.owned();
     if (owned.length === 0) return;
-    for (const work of await branched(owned)) await append(work);
+    for (const find of [branched, beside]) for (const work of await find(owned)) await append(work);
   }
 
-  async function run(signal: AbortSignal): Promise<void> {
+  /** The next slice of each purge that is under way; how long to wait for the one after it. */
+  async function purgeOn(): Promise<number> {
+    const owned = deps.owned();
+    const purges = owned.length === 0 ? [] : await readPurgesUnderWay(deps.database, owned);
+    for (const { partition, roomId, purgeId, orderKey } of purges) {
+      await append({ partition, roomId, name: ['purge', purgeId, orderKey], kind: { purgeSlice: { purgeId, afterOrderKey: orderKey } } });
+    }
+    return purges.length > 0 ? SLICE_EVERY_MS : PURGES_EVERY_MS;
+  }
+
+  async function repeat(signal: AbortSignal, waitMs: () => number, work: () => Promise<void>): Promise<void> {
     while (!signal.aborted) {
-      await clock.sleep(EVERY_MS * (0.5 + random.float()), signal);
+      await clock.sleep(waitMs(), signal);
       if (signal.aborted) return;
       try {
-        await round();
+        await work();
       } catch (error) {
         // The database or the log is away: they come back, and the tables say the same then.
         logger.warn({ error }, 'upkeep was put off');
@@ -73,7 +89,13 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
   }
 
   return {
-    start: () => void (task ??= tasks.spawn('roomserver upkeep', run)),
-    stop: async () => task?.stop(),
+    start() {
+      let purgeMs = PURGES_EVERY_MS;
+      running = [
+        tasks.spawn('roomserver upkeep', (signal) => repeat(signal, () => EVERY_MS * (0.5 + random.float()), round)),
+        tasks.spawn('roomserver purges', (signal) => repeat(signal, () => purgeMs, async () => void (purgeMs = await purgeOn()))),
+      ];
+    },
+    stop: async () => void (await Promise.all(running.map((task) => task.stop()))),
   };
 }

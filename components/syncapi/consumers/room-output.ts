@@ -11,6 +11,7 @@ import type { EventCache } from '../events/event-cache.ts';
 import { currentMemberships, interruptedMemberships } from '../storage/memberships.ts';
 import type { DecodedRoomOutput, Records } from './decoded.ts';
 import { foreignEvents, readForeign } from './foreign-events.ts';
+import { purgeTimelines } from './purge-timelines.ts';
 import { resetRoom } from './reset-room.ts';
 import { memberChanges, planMemberships, planState, type MembershipPlan } from './room-rows.ts';
 import { endOutside, writeForgotten, writeMemberships, writeOutside, writeReceipts, writeRedactions, writeRooms, writeState } from './write-rows.ts';
@@ -84,6 +85,7 @@ async function applyPart(tx: Transaction, records: Records, { foreign, serverNam
     writeState(tx, planState(inRooms)), writeMemberships(tx, memberships), writeForgotten(tx, records), writeRedactions(tx, inRooms), writeReceipts(tx, inRooms),
     endOutside(tx, memberships.begins.filter(({ membership, userId }) => membership === 'join' && isHere(userId))),
   ]);
+  await purgeTimelines(tx, inRooms);
   return [...memberships.users, ...outside].filter(isHere);
 }
 
