@@ -1,6 +1,6 @@
 /**
  * How room versions differ, as one table of values: algorithms take a `RoomVersion` and look at its flags, never at its ID. The flags
- * span versions 1 to 12 (spec: rooms/), which the library knows all; `ROOM_VERSIONS` are those that this server runs.
+ * span versions 1 to 12 (spec: rooms/). The library knows them all; `ROOM_VERSIONS` are those that this server runs, which are all of them, too.
  */
 
 /** Which keys survive a redaction. `all`: the whole content. A key with a list keeps only those keys of the object under it. */

@@ -37,7 +37,7 @@ describe('accounts and requests', () => {
 
     test('are told the room versions', async () => {
       const { capabilities } = await scene.world.ask(scene.alice, 'GET', '/capabilities');
-      assert.deepEqual(capabilities['m.room_versions'], { default: '12', available: { 10: 'stable', 11: 'stable', 12: 'stable' } });
+      assert.deepEqual(capabilities['m.room_versions'], { default: '12', available: Object.fromEntries(Array.from({ length: 12 }, (_, index) => [index + 1, 'stable'])) });
     });
   });
 
