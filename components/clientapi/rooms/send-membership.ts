@@ -12,7 +12,7 @@ export interface MembershipChange {
   readonly via?: readonly string[];
   /** How long that may take; 30 s without. */
   readonly deadlineMs?: number | undefined;
-  readonly content: { membership: 'join' | 'invite' | 'leave' | 'ban'; reason?: string | undefined; [key: string]: unknown };
+  readonly content: { membership: 'join' | 'invite' | 'leave' | 'ban' | 'knock'; reason?: string | undefined; [key: string]: unknown };
 }
 
 /** Sends the member event. Throws `MatrixError` when the room's owner refuses it. */

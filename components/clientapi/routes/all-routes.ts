@@ -9,6 +9,7 @@ import { filterRoutes } from './filter.ts';
 import { invitingRoutes } from './inviting.ts';
 import { joiningRoutes } from './joining.ts';
 import { kickingRoutes } from './kicking.ts';
+import { knockingRoutes } from './knocking.ts';
 import { leavingRoutes } from './leaving.ts';
 import { loginRoutes } from './login.ts';
 import { logoutRoutes } from './logout.ts';
@@ -40,6 +41,7 @@ export const CLIENTAPI_ROUTES: readonly RouteSpec[] = [
   ...invitingRoutes,
   ...joiningRoutes,
   ...kickingRoutes,
+  ...knockingRoutes,
   ...leavingRoutes,
   ...loginRoutes,
   ...logoutRoutes,

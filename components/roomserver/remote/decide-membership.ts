@@ -32,7 +32,7 @@ export function ownMembership(head: RoomHead | undefined, { sender, event }: Sen
 /** undefined: the server is in the room, or there is nobody to ask, so that it is decided like any event. */
 export function decideMembership(deciding: Deciding, head: RoomHead | undefined, send: SendEvent): RoomDecision | undefined {
   const membership = ownMembership(head, send);
-  if (membership === undefined) return undefined;
+  if (membership === undefined) return head && decideKnock(deciding, head, send);
   const { picture: { remote: facts }, input, place, signer } = deciding;
   // The usual case reads nothing.
   if (head !== undefined && place.isAgain !== true && isSeenIn(head, signer.serverName)) return undefined;
@@ -46,6 +46,13 @@ export function decideMembership(deciding: Deciding, head: RoomHead | undefined,
   const wish: OwnMembership = { deciding, head, send, membership, content: rest, outside: outsideOf(deciding, head, send.sender) };
   if (inside !== undefined) return decideInside(wish, inside);
   return membership === 'join' ? decideJoin(wish) : decideLeave(wish);
+}
+
+/** Who knocks needs nobody's help where this server is in the room; elsewhere its copy of the room says nothing, and no other server is asked. */
+function decideKnock({ picture: { remote: facts }, input, signer }: Deciding, head: RoomHead, { sender, event }: SendEvent): RoomDecision | undefined {
+  if (event.stateKey !== sender || parseContent(event.content)?.['membership'] !== 'knock' || isSeenIn(head, signer.serverName)) return undefined;
+  if (!facts.read.has(input.inputId)) return { kind: 'lacking' };
+  return isServerIn(facts, head, signer.serverName) ? undefined : rejected(refused(404, 'M_NOT_FOUND', 'This server is not in the room, and cannot knock by way of others'));
 }
 
 /** A join of a room that this server is in, but where none of its users may let others in (spec: client-server, "Restricted rooms"); undefined: there is nobody to ask. */

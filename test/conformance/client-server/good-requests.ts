@@ -42,6 +42,11 @@ async function whereAliceLeft(scene: Scene, verb: string): Promise<Call> {
   return of(scene, 'POST', `/rooms/${roomId}/${verb}`);
 }
 
+async function byCarolWhereKnocking({ world, alice, carol }: Scene): Promise<Call> {
+  const { room_id: roomId } = await world.ask(alice, 'POST', '/createRoom', { initial_state: [{ type: 'm.room.join_rules', content: { join_rule: 'knock' } }] });
+  return { method: 'POST', path: `${CLIENT}/knock/${roomId}?via=spec.example`, token: carol.token, body: { reason: 'tea' } };
+}
+
 async function withAlias(scene: Scene, method: string): Promise<Call> {
   const path = `/directory/room/%23coffee${scene.next()}:spec.example`;
   await scene.world.ask(scene.alice, 'PUT', path, { room_id: scene.roomId });
@@ -79,6 +84,7 @@ export const GOOD_REQUESTS: Readonly<Record<string, (scene: Scene) => Made>> = {
   leaveRoom: async (s) => of(s, 'POST', `/rooms/${await s.newRoom()}/leave`, { reason: 'tea' }),
   forgetRoom: (s) => whereAliceLeft(s, 'forget'),
   upgradeRoom: async (s) => of(s, 'POST', `/rooms/${await s.newRoom()}/upgrade`, { new_version: '12', additional_creators: ['@bob:spec.example'] }),
+  knockRoom: (s) => byCarolWhereKnocking(s),
   getJoinedRooms: (s) => of(s, 'GET', '/joined_rooms'),
   getLoginFlows: () => ({ method: 'GET', path: `${CLIENT}/login` }),
   login: () => ({

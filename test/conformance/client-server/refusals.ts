@@ -110,6 +110,9 @@ const MEMBERSHIP: readonly Refusal[] = [
   refused('forgetRoom', 'not left yet', by('bob', 'POST', inRoom('forget'), {}), [400, 'M_UNKNOWN']),
   refused('upgradeRoom', 'an unknown room version', by('alice', 'POST', inRoom('upgrade'), { new_version: 'none' }), [400, 'M_UNSUPPORTED_ROOM_VERSION']),
   refused('upgradeRoom', 'too little power', by('bob', 'POST', inRoom('upgrade'), { new_version: '12' }), [403, 'M_FORBIDDEN']),
+  refused('knockRoom', 'a room that takes no knocks', by('carol', 'POST', ({ roomId }) => `/knock/${roomId}`, {}), [403, 'M_FORBIDDEN']),
+  refused('knockRoom', 'no such room', by('carol', 'POST', '/knock/!none:spec.example', {}), [404, 'M_NOT_FOUND']),
+  refused('knockRoom', 'no such alias', by('carol', 'POST', '/knock/%23none:spec.example', {}), [404, 'M_NOT_FOUND']),
   refused('leaveRoom', 'not in the room', by('carol', 'POST', inRoom('leave'), {}), [403, 'M_FORBIDDEN']),
 ];
 

@@ -81,6 +81,36 @@ describe('rooms as clients see them', () => {
     assert.match(String((back['m.room.create']?.['predecessor'] as Event)?.event_id), /^\$/);
   });
 
+  test('who knocks is shown the room among the knocked ones, until the knock is answered or taken back', async () => {
+    const { world, alice, carol } = scene;
+    const name = `knocking${scene.next()}`;
+    const roomId = await create({ name: 'Tea', room_alias_name: name, initial_state: [{ type: 'm.room.join_rules', content: { join_rule: 'knock' } }] });
+    const { next_batch: since } = await sync(carol);
+    const knock = async (): Promise<void> => void (await world.ask(carol, 'POST', `/knock/${encodeURIComponent(`#${name}:spec.example`)}`, { reason: 'tea?' }));
+    await knock();
+    const { rooms, next_batch: knocked } = await sync(carol, { since });
+    const state = rooms.knock[roomId].knock_state.events as Event[];
+    const types = state.map((event) => `${event.type} ${event.state_key}`);
+    assert.ok(types.includes('m.room.name ') && types.includes('m.room.join_rules ') && types.includes('m.room.create '));
+    assert.deepEqual(state.find((event) => event.state_key === carol.userId)?.content, { membership: 'knock', reason: 'tea?' });
+    assert.ok(state.every((event) => event.event_id === undefined), 'stripped');
+    assert.ok((await sync(carol)).rooms.knock[roomId], 'in a full answer too');
+    const seen = (await messages(alice, roomId, { dir: 'b', limit: '1' })).chunk[0] as Event;
+    assert.deepEqual([seen.state_key, seen.content['membership']], [carol.userId, 'knock']);
+    await world.ask(carol, 'POST', `/rooms/${roomId}/leave`, {});
+    const { rooms: after, next_batch: retracted } = await sync(carol, { since: knocked });
+    assert.deepEqual([after.knock, Object.keys(after.leave)], [undefined, [roomId]]);
+    await knock();
+    await world.ask(alice, 'POST', `/rooms/${roomId}/kick`, { user_id: carol.userId });
+    assert.deepEqual(Object.keys((await sync(carol, { since: retracted })).rooms.leave), [roomId]);
+    await knock();
+    await world.ask(alice, 'POST', `/rooms/${roomId}/invite`, { user_id: carol.userId });
+    const { rooms: invited } = await sync(carol, { since: retracted });
+    assert.deepEqual([invited.knock, Object.keys(invited.invite)], [undefined, [roomId]]);
+    await world.ask(carol, 'POST', `/join/${roomId}`, {});
+    assert.ok((await sync(carol)).rooms.join[roomId]);
+  });
+
   describe('a new room', () => {
     test('has its events in the order of the spec', async () => {
       const initial = [{ type: 'org.example.b', content: {} }, { type: 'org.example.a', state_key: 'k', content: {} }];
