@@ -24,6 +24,7 @@ export function overlayOf(at: GraphAt, stateId: number): Overlay | undefined {
   if (overlays.under !== head.stateId) {
     overlays.under = head.stateId;
     overlays.byState.clear();
+    overlays.compared.length = 0;
   }
   const known = overlays.byState.get(stateId);
   if (known !== undefined) return known;

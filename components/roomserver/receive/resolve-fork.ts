@@ -2,9 +2,9 @@
 import { conflictedEvents, conflictedSlots, type Conflicts } from '../../../pkg/matrix/state-res/conflicts.ts';
 import { eventsToLoad, resolveConflicts } from '../../../pkg/matrix/state-res/resolve-state.ts';
 import { POWER_LEVELS_SLOT, slotOfEvent, type Slot } from '../../../pkg/matrix/state-res/slot.ts';
-import { authDifferenceAt, conflictedSubgraphAt } from './auth-difference.ts';
+import { authDifferenceAt, conflictedSubgraphAt, type Differing } from './auth-difference.ts';
 import { currentAt, idAt, type GraphAt, type Overlay } from './overlay.ts';
-import { isLacking, lookForEvent } from './room-graph.ts';
+import { isLacking, lookForEvent, type Compared } from './room-graph.ts';
 
 const NONE: ReadonlySet<string> = new Set();
 
@@ -20,10 +20,21 @@ export function resolveOverlays(at: GraphAt, overlays: readonly Overlay[]): Over
   const conflicts: Conflicts = { conflicted: found.conflicted, unconflicted: (slot) => (slots.has(slot) ? found.unconflicted(slot) : currentAt(at, slot)) };
   // They are needed in any case.
   for (const eventId of conflictedEvents(conflicts.conflicted)) lookForEvent(at.graph, eventId);
-  const { stateResolution } = at.head.version;
-  const difference = stateResolution === 'v1' ? NONE : authDifferenceAt(at, { slots, stateSets, conflicts });
-  const subgraph = stateResolution === 'v2.1' ? conflictedSubgraphAt(at, conflicts) : NONE;
-  return difference === undefined || subgraph === undefined ? undefined : resolved(at, { slots, conflicts, difference, subgraph });
+  const compared = compare(at, overlays, { slots, stateSets, conflicts });
+  return compared && resolved(at, { slots, conflicts, ...compared });
+}
+
+/** The auth difference and the conflicted state subgraph; undefined: lacking. A decision that is made again for want of other rows finds them here. */
+function compare(at: GraphAt, states: readonly Overlay[], differing: Differing): Compared | undefined {
+  const { head: { stateId, version: { stateResolution } }, graph: { overlays } } = at;
+  const known = overlays.under === stateId ? overlays.compared.find((one) => one.states.length === states.length && one.states.every((state, index) => state === states[index])) : undefined;
+  if (known !== undefined) return known;
+  const difference = stateResolution === 'v1' ? NONE : authDifferenceAt(at, differing);
+  const subgraph = stateResolution === 'v2.1' ? conflictedSubgraphAt(at, differing.conflicts) : NONE;
+  if (difference === undefined || subgraph === undefined) return undefined;
+  const compared = { states, difference, subgraph };
+  if (overlays.under === stateId) overlays.compared.push(compared);
+  return compared;
 }
 
 function idsAt(at: GraphAt, overlay: Overlay, slots: Iterable<Slot>): Map<Slot, string> {

@@ -56,6 +56,13 @@ export interface EarlyRedaction {
   readonly byPower: boolean;
 }
 
+/** What was found of the auth chains of some states, which are the overlays under the same current state. */
+export interface Compared {
+  readonly states: readonly ReadonlyMap<Slot, string | undefined>[];
+  readonly difference: ReadonlySet<string>;
+  readonly subgraph: ReadonlySet<string>;
+}
+
 export interface RoomGraph {
   readonly roomId: string;
   /** null: this server does not know the event. */
@@ -66,7 +73,7 @@ export interface RoomGraph {
   /** All committed states above this one are in `states`. */
   statesAbove: number;
   /** By state: what it has different from the state `under`, which was the current one then. */
-  readonly overlays: { under: number; readonly byState: Map<number, ReadonlyMap<Slot, string | undefined>> };
+  readonly overlays: { under: number; readonly byState: Map<number, ReadonlyMap<Slot, string | undefined>>; readonly compared: Compared[] };
   /** Where state events stand among auth chains. */
   readonly cover: RoomCover;
   /** The committed current state; undefined: not loaded. */
@@ -81,7 +88,7 @@ export interface RoomGraph {
 
 export function createGraph(roomId: string): RoomGraph {
   return {
-    roomId, events: new Map(), followed: new Set(), states: new Map(), statesAbove: Infinity, overlays: { under: -1, byState: new Map() }, cover: createCover(), full: undefined, early: new Map(), needs: new Map(), stages: new Map(),
+    roomId, events: new Map(), followed: new Set(), states: new Map(), statesAbove: Infinity, overlays: { under: -1, byState: new Map(), compared: [] }, cover: createCover(), full: undefined, early: new Map(), needs: new Map(), stages: new Map(),
     wants: { events: new Set(), state: new Map(), trails: false, full: false, needs: new Set(), stages: new Set() },
   };
 }
