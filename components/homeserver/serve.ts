@@ -14,6 +14,7 @@ import type { Runtime } from '../../pkg/runtime/runtime.ts';
 import { createShutdown, type Shutdown } from '../../pkg/runtime/shutdown.ts';
 import { createMetrics } from '../../pkg/telemetry/metrics.ts';
 import { createLogger } from '../../pkg/telemetry/pino-logger.ts';
+import type { Reader } from '../../pkg/storage/database.ts';
 import { migrate } from '../../pkg/storage/migrate.ts';
 import type { AppserviceRegistration } from '../../schemas/config/appservice.ts';
 import type { Settings } from '../../schemas/config/settings.ts';
@@ -25,6 +26,7 @@ import { newSigningKeyText } from './config/new-signing-key.ts';
 import { migrateAll } from './migrate-all.ts';
 import { openDatabases, openDriver } from './open.ts';
 import { openTransport } from './other-servers.ts';
+import { purgeRoutes } from './purge/route.ts';
 import { collectStatus } from './status/collect.ts';
 import { statusRoute } from './status/route.ts';
 import type { Status } from './status/status.ts';
@@ -45,7 +47,7 @@ export async function serve(args: readonly string[]): Promise<void> {
   endOnSignals(shutdown, runtime);
   try {
     const { homeserver, databases, driver } = await assemble({ settings, runtime, signingKey, appservices, shutdown });
-    const listener = await listen({ settings, runtime, homeserver, shutdown, status: () => statusOf({ settings, runtime, databases, driver }) });
+    const listener = await listen({ settings, runtime, homeserver, shutdown, status: () => statusOf({ settings, runtime, databases, driver }), rooms: databases.roomserver });
     await homeserver.start();
     shutdown.add({ name: 'components', phase: 'drain', run: () => homeserver.stop() });
     started = true;
@@ -90,9 +92,11 @@ interface Listening {
   readonly homeserver: Homeserver;
   readonly shutdown: Shutdown;
   readonly status: () => Promise<Status>;
+  /** The roomserver's tables. */
+  readonly rooms: Pick<Reader, 'query'>;
 }
 
-async function listen({ settings, runtime, homeserver, shutdown, status }: Listening): Promise<Listener> {
+async function listen({ settings, runtime, homeserver, shutdown, status, rooms }: Listening): Promise<Listener> {
   const health = createHealth({ clock: runtime.clock });
   for (const check of homeserver.checks) health.add(check);
   const readiness = createHealth({ clock: runtime.clock });
@@ -100,7 +104,9 @@ async function listen({ settings, runtime, homeserver, shutdown, status }: Liste
   readiness.add({ name: 'process', check: async () => (shutdown.stopping() ? 'stopping' : started ? undefined : 'starting') });
   const metrics = must(runtime.metrics, 'the metrics registry');
   const operational = operationalRoutes({ health: () => health.report(), ready: () => readiness.report(), metrics: () => metrics.expose() });
-  const router = createRouter([...homeserver.routes, ...operational, statusRoute({ host: settings.listen.host, status })], { runtime, metrics });
+  const { host } = settings.listen;
+  const own = [statusRoute({ host, status }), ...purgeRoutes({ host, runtime, submitRoomInput: homeserver.submitRoomInput, reader: rooms })];
+  const router = createRouter([...homeserver.routes, ...operational, ...own], { runtime, metrics });
   const common = { router, runtime, trustedProxies: settings.trustedProxies };
   const listener = await startListener({ ...common, ...settings.listen });
   stopInTime('listener', listener, shutdown);

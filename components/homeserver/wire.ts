@@ -11,6 +11,7 @@ import type { Route } from '../../pkg/http/route.ts';
 import { createAppliedPositions } from '../../pkg/log/applied-positions.ts';
 import { roomOutputCodec, userOutputCodec, type Codec } from '../../pkg/log/codec.ts';
 import { createCommandClient } from '../../pkg/log/command-client.ts';
+import type { CommandClient } from '../../pkg/log/commands.ts';
 import type { LogDriver } from '../../pkg/log/log.ts';
 import { outboxReader } from '../../pkg/log/outbox.ts';
 import type { OutboxReader } from '../../pkg/log/outbox-reader.ts';
@@ -55,6 +56,8 @@ const NO_TRANSPORT: FederationTransport = { request: ({ destination }) => Promis
 export interface Homeserver {
   readonly routes: readonly Route[];
   readonly checks: readonly HealthCheck[];
+  /** What the operator wants of rooms. */
+  readonly submitRoomInput: CommandClient['submitRoomInput'];
   /** Owners first, then readers, then writers: nobody asks before somebody answers. */
   start(): Promise<void>;
   /** The other way round: writers stop first. */
@@ -127,6 +130,7 @@ export async function wire(options: WireOptions): Promise<Homeserver> {
   return {
     routes,
     checks: healthChecks(options, parts),
+    submitRoomInput: commands.submitRoomInput,
     async start() {
       for (const part of parts) await part.start();
     },

@@ -21,6 +21,7 @@ export { createTyping, TYPING_CHANNEL } from './typing/typing.ts';
 export { roomHistoryQuery } from './query/room-history-query.ts';
 export { roomQuery } from './query/room-query.ts';
 export { roomSnapshot } from './query/snapshot.ts';
+export { readPurge } from './upkeep/purge-row.ts';
 
 /** Name of the roomserver in leases, positions and remembered inputs. */
 export const ROOMSERVER_CONSUMER = 'roomserver';

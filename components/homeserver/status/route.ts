@@ -19,7 +19,8 @@ export function statusRoute(options: { readonly host: string; readonly status: (
   };
 }
 
-function isFromHere({ remoteAddress, headers }: ApiRequest, host: string): boolean {
+/** Whether it comes from this machine itself, and not through a proxy. */
+export function isFromHere({ remoteAddress, headers }: ApiRequest, host: string): boolean {
   if (['x-forwarded-for', 'x-real-ip', 'forwarded', 'via'].some((name) => headers[name] !== undefined)) return false;
   const address = remoteAddress.replace(/^::ffff:/, '');
   return address === '::1' || address.startsWith('127.') || address === host;

@@ -1,5 +1,6 @@
 /** Rows of the read model but for the timeline's. */
 import type { SqlValue, Transaction } from '../../../pkg/storage/database.ts';
+import type { RoomEvent } from '../../../schemas/log/room-output.ts';
 import { OPEN, storable } from '../storage/rows.ts';
 import type { Records } from './decoded.ts';
 import { visibilitySet } from './foreign-events.ts';
@@ -11,10 +12,10 @@ export async function writeRooms(tx: Transaction, records: Records, known: { cou
     const { roomId, roomVersion, event, stateSlice } = output.record;
     const counts = known.counts.get(roomId) ?? { joined: 0, invited: 0 };
     const before = rows.get(roomId);
-    const orderKey = Math.max(event?.orderKey ?? 0, (before?.[4] as number | undefined) ?? 0);
+    const orderKey = Math.max(event?.orderKey ?? 0, ofRow(before, 4));
     const visibility = visibilitySet(output, known.foreign) ?? before?.[7] ?? '';
-    const resetAt = stateSlice?.reset === true ? sequence : (before?.[8] ?? 0);
-    const hiddenAt = event?.orderKey === 0 && event.stateDelta.length > 0 ? sequence : (before?.[9] ?? 0);
+    const resetAt = stateSlice?.reset === true ? sequence : ofRow(before, 8);
+    const hiddenAt = changesUnseen(event) ? sequence : ofRow(before, 9);
     rows.set(roomId, [roomId, roomVersion, partition, sequence, orderKey, counts.joined, counts.invited, visibility, resetAt, hiddenAt]);
   }
   await insert(tx, {
@@ -28,6 +29,16 @@ export async function writeRooms(tx: Transaction, records: Records, known: { cou
       reset_sequence = CASE WHEN excluded.reset_sequence > rooms.reset_sequence THEN excluded.reset_sequence ELSE rooms.reset_sequence END,
       hidden_sequence = CASE WHEN excluded.hidden_sequence > rooms.hidden_sequence THEN excluded.hidden_sequence ELSE rooms.hidden_sequence END`,
   });
+}
+
+/** A number of the room's row that the batch has made so far; 0: none yet. */
+function ofRow(row: readonly SqlValue[] | undefined, column: number): number {
+  return row === undefined ? 0 : (row[column] as number);
+}
+
+/** Whether the state changes with what no timeline shows. */
+function changesUnseen(event: RoomEvent | null | undefined): boolean {
+  return event?.orderKey === 0 && event.stateDelta.length > 0;
 }
 
 export async function writeState(tx: Transaction, plan: StatePlan): Promise<void> {

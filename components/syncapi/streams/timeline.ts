@@ -145,7 +145,7 @@ function timelineOf(scan: Scan): RoomTimeline {
   const shown = scan.matched.toReversed();
   // Who enters a room again may have begun to sync while outside: nobody knows whether the client has what was before.
   const isReturn = scan.view.section === 'join' && scan.view.entered && scan.view.lower > 0;
-  const limited = scan.more || !scan.exhausted || isReturn || scan.view.purged;
+  const limited = [scan.more, !scan.exhausted, isReturn, scan.view.purged].some(Boolean);
   const first = shown[0];
   const edge = limited ? first : (scan.oldest ?? first);
   return {
