@@ -87,7 +87,7 @@ async function readGraphEvents(reader: Reader, eventIds: readonly string[]): Pro
   if (ids.length === 0) return { events: new Map(), followed: new Set() };
   const rows = await reader.queryIn<EventSql>('SELECT event_id, room_id, json, state_id, rejected, soft_failed, order_key, redacted_by FROM events WHERE event_id IN (??)', [], ids);
   const followed = await reader.queryIn<{ prev_event_id: string }>(
-    `SELECT DISTINCT x.prev_event_id FROM event_edges x JOIN events e ON e.event_id = x.event_id
+    `SELECT x.prev_event_id FROM event_edges x JOIN events e ON e.event_id = x.event_id
      WHERE e.rejected = 0 AND e.soft_failed = 0 AND e.state_id IS NOT NULL AND x.prev_event_id IN (??)`, [], ids);
   return { events: new Map(rows.map((row) => [row.event_id, { event: graphEvent(row), bytes: row.json.byteLength }])), followed: new Set(followed.map((row) => row.prev_event_id)) };
 }
