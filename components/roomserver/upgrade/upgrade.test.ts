@@ -104,7 +104,9 @@ test('who may not send the tombstone may not begin; who asks while it is under w
   const both = [all.submit(upgrade()), all.submit(upgrade(ALICE, other))];
   assert.equal((await all.submit(upgrade(BOB, other))).errcode, 'M_FORBIDDEN', 'it is no way around');
   held!();
+  const since = Date.now();
   assert.deepEqual((await Promise.all(both)).map((outcome) => resultOf(outcome)['replacement_room']), [next.roomId, next.roomId]);
+  assert.ok(Date.now() - since < 10_000, 'they are told at once, and not when their time is over');
   assert.equal(resultOf(await all.submit(upgrade(ALICE, other)))['replacement_room'], next.roomId);
   assert.equal(await roomQuery(all.database).roomVersion(other.roomId), undefined);
   const newer = newRoom({ version: '12', name: 'newer' });
