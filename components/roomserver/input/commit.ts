@@ -1,9 +1,9 @@
 /** Writes the rows of a batch: one multi-row statement a table, however many inputs. */
 import type { SqlValue, Transaction } from '../../../pkg/storage/database.ts';
-import { isState, prevEventIds } from '../../../pkg/matrix/events/pdu.ts';
+import { isState } from '../../../pkg/matrix/events/pdu.ts';
+import { writeAliases } from '../aliases/commit-aliases.ts';
 import type { Position } from '../../../pkg/matrix/state-res/chain-cover.ts';
 import { placeInChains, unchained } from '../storage/auth-chains.ts';
-import { writeAliases } from '../aliases/commit-aliases.ts';
 import { writeForgotten } from '../forget/commit-forgotten.ts';
 import { receiptRef } from '../storage/refs.ts';
 import { writeUpgrades } from '../upgrade/upgrade-row.ts';
@@ -86,10 +86,9 @@ function storedDepth(depth: number): number {
   return Math.min(depth, Number.MAX_SAFE_INTEGER);
 }
 
-/** Of events in their place: an outlier's edges come with its place. */
+/** An event that comes after those that follow it is no forward extremity. */
 async function writeEdges(tx: Transaction, events: readonly PlacedEvent[]): Promise<void> {
-  const placed = events.filter(({ event }) => event.kind !== 'outlier');
-  const rows = placed.flatMap(({ event }) => prevEventIds(event.pdu).map((prev) => [prev, event.eventId]));
+  const rows = events.flatMap(({ event }) => (event.unplacedPrevs ?? []).map((prev) => [prev, event.eventId]));
   if (rows.length > 0) await tx.insertMany({ into: 'event_edges', columns: ['prev_event_id', 'event_id'], rows, onConflict: 'ON CONFLICT (prev_event_id, event_id) DO NOTHING' });
 }
 

@@ -76,6 +76,8 @@ export interface NewEvent {
   readonly redactedBy?: string;
   /** Whether the state before it is not the room's current state. */
   readonly stateBeforeDiffers: boolean;
+  /** Of the events that it follows, those that have no place here (yet). */
+  readonly unplacedPrevs?: readonly string[];
   /** Server whose event this server passes on to the others in the room; empty: none. */
   readonly relayOf: string;
 }

@@ -97,6 +97,8 @@ export function createRoomProcessor(deps: RoomProcessorDeps): Processor<RoomInpu
       }
       return decision;
     },
+    // An event has its place once.
+    knowsRepeated: ({ receivePdu, replyTo }) => Boolean(receivePdu) && replyTo === '',
     repeated: ({ inputId, roomId }) => ({ inputId, roomId, events: [], redactions: [], needs: { closedOf: inputId } }),
     async commit(tx, accepted) {
       await commitBatch(tx, accepted);

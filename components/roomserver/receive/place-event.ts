@@ -71,7 +71,8 @@ function placeNew(at: GraphAt, arrival: Arrival): Placement {
   if (outcome.outcome === 'incomplete') return { kind: 'missing', prev: [], auth: outcome.missing };
   // A state that another server has told may let an event in, as far as the current state does, too. It puts none out for good: it may be a lie, and others judge by what is rejected.
   if (arrival.stateBefore !== undefined && outcome.outcome === 'rejected' && outcome.step === 5) return { kind: 'missing', prev: prevs, auth: [] };
-  return settle(at, { ...asRedacted(at, arrival), states, before, outcome });
+  const unplacedPrevs = prevs.filter((eventId) => !isPlaced(at, eventId));
+  return isLacking(graph) ? { kind: 'lacking' } : settle(at, { ...asRedacted(at, arrival), states, before, outcome, unplacedPrevs });
 }
 
 /** In its place an event is what it was as an outlier. */
@@ -117,6 +118,7 @@ interface Settling {
   readonly states: States;
   readonly before: StateAt;
   readonly outcome: Exclude<AuthorisationOutcome, { outcome: 'incomplete' }>;
+  readonly unplacedPrevs: readonly string[];
 }
 
 function settle(at: GraphAt, settling: Settling): Placement {
@@ -138,6 +140,7 @@ function settle(at: GraphAt, settling: Settling): Placement {
     eventId, pdu, bytes, kind, verdict: outcome.outcome, orderKey: isAccepted && isShown(pdu) ? at.head.orderKey + 1 : null, sequence: isAccepted ? arrival.sequence : null,
     stateId: states.idOf(after), states: news, historyVisibility, deviceId, txnId, redacts: redacting.redacts, stateBeforeDiffers: before.overlay.size > 0, relayOf,
     ...redacting.more,
+    ...(settling.unplacedPrevs.length > 0 && { unplacedPrevs: settling.unplacedPrevs }),
   };
   return { kind: 'placed', event, room: rowAfter(at.head, event, extremities), redactions: redacting.redactions, reason: isAccepted ? '' : outcome.reason };
 }
