@@ -86,10 +86,16 @@ async function readGraphEvents(reader: Reader, eventIds: readonly string[]): Pro
   const ids = eventIds.filter(isStorable);
   if (ids.length === 0) return { events: new Map(), followed: new Set() };
   const rows = await reader.queryIn<EventSql>('SELECT event_id, room_id, json, state_id, rejected, soft_failed, order_key, redacted_by FROM events WHERE event_id IN (??)', [], ids);
-  const followed = await reader.queryIn<{ prev_event_id: string }>(
-    `SELECT x.prev_event_id FROM event_edges x JOIN events e ON e.event_id = x.event_id
-     WHERE e.rejected = 0 AND e.soft_failed = 0 AND e.state_id IS NOT NULL AND x.prev_event_id IN (??)`, [], ids);
-  return { events: new Map(rows.map((row) => [row.event_id, { event: graphEvent(row), bytes: row.json.byteLength }])), followed: new Set(followed.map((row) => row.prev_event_id)) };
+  return { events: new Map(rows.map((row) => [row.event_id, { event: graphEvent(row), bytes: row.json.byteLength }])), followed: await readFollowed(reader, ids) };
+}
+
+/** Those that an accepted event follows which came before them: few rooms have any. */
+async function readFollowed(reader: Reader, eventIds: readonly string[]): Promise<Set<string>> {
+  const edges = await reader.queryIn<{ prev_event_id: string; event_id: string }>('SELECT prev_event_id, event_id FROM event_edges WHERE prev_event_id IN (??)', [], eventIds);
+  const accepted = await reader.queryIn<{ event_id: string }>(
+    'SELECT event_id FROM events WHERE rejected = 0 AND soft_failed = 0 AND state_id IS NOT NULL AND event_id IN (??)', [], [...new Set(edges.map((edge) => edge.event_id))]);
+  const followers = new Set(accepted.map((row) => row.event_id));
+  return new Set(edges.filter((edge) => followers.has(edge.event_id)).map((edge) => edge.prev_event_id));
 }
 
 /** What the batch itself has brought stays. */
