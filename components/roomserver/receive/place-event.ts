@@ -14,6 +14,7 @@ import { visibilityAt } from '../input/history-visibility.ts';
 import { rowAfter } from '../input/room-head.ts';
 import { isShown } from '../input/shown.ts';
 import { redactedEarly, waitsFor } from './early-redactions.ts';
+import { extremitiesAfter } from './forward-extremities.ts';
 import { CURRENT, lookupAt, type GraphAt, type Overlay } from './overlay.ts';
 import { isLacking, lookForEvent, type RoomGraph } from './room-graph.ts';
 import { States, type StateAt } from './states.ts';
@@ -128,6 +129,7 @@ function settle(at: GraphAt, settling: Settling): Placement {
   const after = stateAfter(at, settling);
   // 6. Softly failed events are not followed by what is made here, and rejected ones by nothing.
   const extremities = isAccepted ? extremitiesAfter(at, arrival.eventId, arrival.pdu) : at.head.extremities;
+  if (isLacking(at.graph)) return { kind: 'lacking' };
   const current = isAccepted ? currentAfter(at, states, { extremities, eventId: arrival.eventId, after }) : undefined;
   if (isLacking(at.graph) || (isAccepted && current === undefined)) return { kind: 'lacking' };
   const news = states.finish(current);
@@ -174,13 +176,6 @@ function stateAfter({ graph }: GraphAt, { arrival, states, before, outcome }: Se
 function addProvisionally(graph: RoomGraph, { eventId, pdu }: Arrival): void {
   if (graph.events.get(eventId)) return;
   graph.events.set(eventId, { eventId, roomId: graph.roomId, pdu, stateId: null, orderKey: null, rejected: false, softFailed: false, redacted: false });
-}
-
-/** The event, and those that it does not follow; an event that arrives after others that follow it is none. */
-function extremitiesAfter({ head, graph }: GraphAt, eventId: string, pdu: Pdu): string[] {
-  const prevs = new Set(prevEventIds(pdu));
-  const left = head.extremities.filter((extremity) => !prevs.has(extremity));
-  return graph.followed.has(eventId) ? left : [...left, eventId];
 }
 
 /** The resolution of the states after all forward extremities; undefined: lacking. */
