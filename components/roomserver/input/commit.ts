@@ -6,7 +6,7 @@ import type { Position } from '../../../pkg/matrix/state-res/chain-cover.ts';
 import { placeInChains, unchained } from '../storage/auth-chains.ts';
 import { writeForgotten } from '../forget/commit-forgotten.ts';
 import { receiptRef } from '../storage/refs.ts';
-import { writeUpgrades } from '../upgrade/upgrade-row.ts';
+import { writeUpgrades } from '../upgrade/commit-upgrades.ts';
 import { writeEarly } from '../receive/early-redactions.ts';
 import { writeNeeds, writeOutsideMemberships } from './commit-needs.ts';
 import { writeStates } from './commit-states.ts';

@@ -1,6 +1,5 @@
 /** Rows of upgrades: where the replacement of a room stands. */
-import type { Reader, SqlRow, Transaction } from '../../../pkg/storage/database.ts';
-import type { AcceptedInput } from '../input/effects.ts';
+import type { Reader, SqlRow } from '../../../pkg/storage/database.ts';
 
 /** The newest upgrade of a room. */
 export interface UpgradeRow {
@@ -43,16 +42,4 @@ function rowOf(row: UpgradeSql): UpgradeRow {
     roomId: row.room_id, inputId: row.input_id, sender: row.sender, roomVersion: row.room_version, newRoomId: row.new_room_id, newRoom: row.new_room, parkedKey: row.parked_key,
     result: row.result, createdAtMs: row.created_at,
   };
-}
-
-export async function writeUpgrades(tx: Transaction, accepted: readonly AcceptedInput[]): Promise<void> {
-  for (const { place, effects: { upgrade } } of accepted) {
-    if (upgrade === undefined) continue;
-    await tx.insertMany({
-      into: 'upgrades', columns: ['room_id', 'partition', 'input_id', 'sender', 'room_version', 'new_room_id', 'new_room', 'parked_key', 'result', 'created_at'],
-      rows: [[upgrade.roomId, place.partition, upgrade.inputId, upgrade.sender, upgrade.roomVersion, upgrade.newRoomId, upgrade.newRoom, upgrade.parkedKey, upgrade.result, upgrade.createdAtMs]],
-      onConflict: `ON CONFLICT (room_id) DO UPDATE SET partition = excluded.partition, input_id = excluded.input_id, sender = excluded.sender, room_version = excluded.room_version,
-        new_room_id = excluded.new_room_id, new_room = excluded.new_room, parked_key = excluded.parked_key, result = excluded.result, created_at = excluded.created_at`,
-    });
-  }
 }

@@ -1,6 +1,6 @@
 import type { Database, SqlRow } from '../../../pkg/storage/database.ts';
 import { PREV_EVENTS_MAX } from '../input/make-event.ts';
-import type { UpkeepWork } from './upkeep.ts';
+import type { UpkeepWork } from './upkeep-work.ts';
 
 interface RoomSql extends SqlRow {
   room_id: string; partition: number; branches: number; forward_extremities: string;

@@ -1,6 +1,6 @@
 import type { Clock } from '../../../pkg/runtime/runtime.ts';
 import type { Database } from '../../../pkg/storage/database.ts';
-import type { UpkeepWork } from './upkeep.ts';
+import type { UpkeepWork } from './upkeep-work.ts';
 import { unreferenced } from './unreferenced-states.ts';
 
 /** States of one look at a partition. */

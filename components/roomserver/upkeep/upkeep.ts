@@ -9,10 +9,10 @@ import type { LogDriver } from '../../../pkg/log/log.ts';
 import type { Runtime, Task } from '../../../pkg/runtime/runtime.ts';
 import type { Database } from '../../../pkg/storage/database.ts';
 import { noMetrics } from '../../../pkg/telemetry/metrics.ts';
-import type { RoomInput } from '../../../schemas/log/room-input.ts';
 import { findBranched } from './find-branched.ts';
 import { findStates } from './find-states.ts';
 import { readPurgesUnderWay } from './purge-row.ts';
+import type { UpkeepWork } from './upkeep-work.ts';
 
 export interface UpkeepDeps {
   readonly database: Database;
@@ -22,15 +22,6 @@ export interface UpkeepDeps {
   readonly owned: () => readonly number[];
   /** Forward extremities of a room that are not joined yet. */
   readonly extremitiesMax: number;
-}
-
-/** What is to be appended, and to where. */
-export interface UpkeepWork {
-  readonly partition: number;
-  readonly roomId: string;
-  /** Says what was found: the same again is the same input. */
-  readonly name: readonly (string | number)[];
-  readonly kind: Pick<RoomInput, 'joinBranches' | 'collectStates' | 'purgeSlice'>;
 }
 
 export interface Upkeep {

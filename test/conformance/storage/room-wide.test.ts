@@ -5,7 +5,8 @@ import { loadEarly, writeEarly } from '../../../components/roomserver/receive/ea
 import { createGraph } from '../../../components/roomserver/receive/room-graph.ts';
 import { roomQuery } from '../../../components/roomserver/query/room-query.ts';
 import { roomSnapshot } from '../../../components/roomserver/query/snapshot.ts';
-import { readUnfinished, readUpgrade, writeUpgrades, type UpgradeRow } from '../../../components/roomserver/upgrade/upgrade-row.ts';
+import { writeUpgrades } from '../../../components/roomserver/upgrade/commit-upgrades.ts';
+import { readUnfinished, readUpgrade, type UpgradeRow } from '../../../components/roomserver/upgrade/upgrade-row.ts';
 import type { AcceptedInput, NewEvent, RoomEffects } from '../../../components/roomserver/input/effects.ts';
 import { partitionOf } from '../../../pkg/log/partition-map.ts';
 import { ALICE, assertRefused, BOB, createRoomDriver, input, member, newRoom, PARTITIONS, SERVER, START_MS } from '../../kit/room-driver.ts';
