@@ -43,7 +43,7 @@ export async function createNatsDriver(options: NatsDriverOptions): Promise<LogD
   const manager = await nats.jetstreamManager({ timeout: API_TIMEOUT_MS });
   const jetStream = nats.jetstream({ timeout: API_TIMEOUT_MS });
   const created = await ensureStreams(manager, { prefix, retentionMs: options.retentionMs ?? RETENTION_MS, replicas: options.replicas ?? 1 });
-  const sender = createSender({ connection, jetStream, prefix, runtime, timeoutMs: options.appendTimeoutMs ?? APPEND_TIMEOUT_MS });
+  const sender = createSender({ connection, prefix, runtime, timeoutMs: options.appendTimeoutMs ?? APPEND_TIMEOUT_MS });
   const signals = createNatsSignals(connection, prefix, runtime);
   const subscriptions = new Set<Subscription>();
   const unreadable = new Set<string>();

@@ -1,9 +1,9 @@
 /** Appending to JetStream: one pack per partition under way, many partitions at once, each pack tried again until it is taken or too old. */
-import { headers, type JetStreamClient } from 'nats';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { createAppendQueue, type AppendQueue, type Lane, type Parcel } from '../append-queue.ts';
 import { LogUnavailable } from '../log.ts';
 import type { Connection } from './connection.ts';
+import { createPublisher } from './publisher.ts';
 import { subjectOf } from './streams.ts';
 
 const ACK_TIMEOUT_MS = 5000;
@@ -17,13 +17,13 @@ export interface Sender extends AppendQueue {
 
 export interface SenderOptions {
   readonly connection: Connection;
-  readonly jetStream: JetStreamClient;
   readonly prefix: string;
   readonly runtime: Runtime;
   readonly timeoutMs: number;
 }
 
-export function createSender({ connection, jetStream, prefix, runtime, timeoutMs }: SenderOptions): Sender {
+export function createSender({ connection, prefix, runtime, timeoutMs }: SenderOptions): Sender {
+  const publisher = createPublisher(connection, runtime, ACK_TIMEOUT_MS);
   const sessionId = runtime.random.token(12);
   const failing = new Set<Lane>();
   let count = 0;
@@ -33,13 +33,12 @@ export function createSender({ connection, jetStream, prefix, runtime, timeoutMs
     const { lane } = parcel;
     const subject = subjectOf(prefix, lane.log, lane.partition);
     count += 1;
-    const messageHeaders = headers();
-    // The same ID for every attempt: the server stores one of them.
-    messageHeaders.set('Nats-Msg-Id', `${sessionId}.${count}`);
+    // The same for every attempt: the server stores one of them.
+    const messageId = `${sessionId}.${count}`;
     for (let retryMs = RETRY_MS_MIN; ; retryMs = Math.min(retryMs * 2, RETRY_MS_MAX)) {
       try {
         if (!connection.connected()) throw new Error('not connected to NATS');
-        await connection.guard(jetStream.publish(subject, parcel.payload, { headers: messageHeaders, timeout: ACK_TIMEOUT_MS }));
+        await publisher.publish(subject, parcel.payload, messageId);
         failing.delete(lane);
         return undefined;
       } catch (cause) {
@@ -67,6 +66,7 @@ export function createSender({ connection, jetStream, prefix, runtime, timeoutMs
     close(reason) {
       closed = true;
       queue.close(reason);
+      publisher.close();
     },
     health: () => (failing.size > 0 ? `NATS does not take records of ${failing.size} partitions` : undefined),
   };
