@@ -10,6 +10,7 @@ import type { DeadLetter } from './dead-letters.ts';
 import type { ParkedChange, ParkedIndex } from './parked-inputs.ts';
 import type { Decision, InputPlace, PlacedInput, Processor, RejectedOutcome } from './processor.ts';
 import { PoisonRecord } from './log.ts';
+import { ASIDE_REASON, createTurns, PUT_ASIDE, type Turns, type Used } from './turns.ts';
 
 /** One record of a batch, with where it came from: a pack of the log, or a row of `parked_inputs`. */
 export interface BatchItem<Input> {
@@ -19,6 +20,8 @@ export interface BatchItem<Input> {
   readonly parkedNumber?: number;
   /** What it waits under. */
   readonly parkedKey?: string;
+  /** It was put aside before it was decided. */
+  readonly isAside?: boolean;
   input?: Input;
 }
 
@@ -38,6 +41,8 @@ export interface BatchPlan<Effects> {
   readonly deadLetters: DeadLetter[];
   readonly answers: { replyTo: string; outcome: Outcome }[];
   readonly tally: Tally;
+  /** By share: what was decided, and how long that took. */
+  used: ReadonlyMap<string, Used>;
 }
 
 export interface BatchContext<Input extends InputHeader, Effects> {
@@ -58,20 +63,59 @@ const TOO_MANY_WAIT: RejectedOutcome = { status: 503, errcode: 'M_UNKNOWN', erro
 
 export async function decideBatch<Input extends InputHeader, Effects>(context: BatchContext<Input, Effects>, items: readonly BatchItem<Input>[]): Promise<BatchPlan<Effects>> {
   const { processor, runtime } = context;
-  const plan: BatchPlan<Effects> = { accepted: [], outputs: [], remembered: [], parked: [], deadLetters: [], answers: [], tally: emptyTally() };
+  const plan: BatchPlan<Effects> = { accepted: [], outputs: [], remembered: [], parked: [], deadLetters: [], answers: [], tally: emptyTally(), used: new Map() };
   const nowMs = runtime.clock.now();
   const readable = items.filter((item) => decodeItem(context, plan, item));
   const known = await context.recall([...new Set(readable.flatMap(({ input }) => (isRemembered(processor, input!) ? input!.inputId : [])))]);
-  const fresh = readable.filter((item) => !known.has(item.input!.inputId) && !isLate(item, nowMs));
-  await processor.load(fresh.map((item): PlacedInput<Input> => ({ input: item.input!, partition: item.partition })));
   const deciding = { context, plan, known, nowMs };
-  for (const item of readable) {
+  // What comes after inputs that were put aside need not be loaded now.
+  const inTurn = readable.filter((item) => !putBehindAside(deciding, item));
+  const fresh = inTurn.filter((item) => !known.has(item.input!.inputId) && !isLate(item, nowMs));
+  await processor.load(fresh.map((item): PlacedInput<Input> => ({ input: item.input!, partition: item.partition })));
+  const turns = createTurns(runtime.clock, new Set(readable.map((item) => shareOf(context, item))).size);
+  plan.used = turns.used;
+  for (const item of inTurn) await takeTurn(deciding, turns, item);
+  return plan;
+}
+
+function shareOf<Input extends InputHeader, Effects>({ processor }: BatchContext<Input, Effects>, { input }: BatchItem<Input>): string {
+  return processor.shareOf?.(input!) ?? processor.keyOf(input!);
+}
+
+/** Decides the item, unless others have a better claim to this time. */
+async function takeTurn<Input extends InputHeader, Effects>(deciding: Deciding<Input, Effects>, turns: Turns, item: BatchItem<Input>): Promise<void> {
+  const { context } = deciding;
+  const { processor } = context;
+  const share = shareOf(context, item);
+  if (putBehindAside(deciding, item)) return;
+  if (turns.isOver(share)) {
+    // What waits already, waits on.
+    if (item.parkedNumber === undefined) putAside(deciding, item);
+    return;
+  }
+  // Others of its key come first.
+  if (item.isAside === true && !context.partitions.get(item.partition)!.parked.isFirst(item.parkedKey!, item.parkedNumber!)) return;
+  turns.begin(share);
+  try {
     for (let loads = 0; decideItem(deciding, item) === 'lacking'; loads += 1) {
       if (loads === LOADS_MAX || processor.loadMore === undefined) throw new Error('a decision goes on lacking rows');
       await processor.loadMore(item.input!);
     }
+  } finally {
+    turns.end();
   }
-  return plan;
+}
+
+/** Puts an item aside whose key has others waiting for their turn. */
+function putBehindAside<Input extends InputHeader, Effects>(deciding: Deciding<Input, Effects>, item: BatchItem<Input>): boolean {
+  const { partitions, processor } = deciding.context;
+  if (item.parkedNumber !== undefined || !partitions.get(item.partition)!.parked.isAside(processor.keyOf(item.input!))) return false;
+  putAside(deciding, item);
+  return true;
+}
+
+function putAside<Input extends InputHeader, Effects>({ context, plan }: Deciding<Input, Effects>, item: BatchItem<Input>): void {
+  parkRow(plan, context.partitions.get(item.partition)!, item, { key: context.processor.keyOf(item.input!), untilMs: PUT_ASIDE, reason: ASIDE_REASON });
 }
 
 function isRemembered<Input extends InputHeader, Effects>(processor: Processor<Input, Effects>, input: Input): boolean {
@@ -128,8 +172,8 @@ function decideItem<Input extends InputHeader, Effects>(deciding: Deciding<Input
   return 'done';
 }
 
-function placeOf<Input>(at: BatchPartition, { partition, parkedNumber }: BatchItem<Input>, nowMs: number): InputPlace {
-  return { partition, epoch: at.epoch, nextSequence: at.sequence + 1, nowMs, isAgain: parkedNumber !== undefined };
+function placeOf<Input>(at: BatchPartition, { partition, parkedNumber, isAside }: BatchItem<Input>, nowMs: number): InputPlace {
+  return { partition, epoch: at.epoch, nextSequence: at.sequence + 1, nowMs, isAgain: parkedNumber !== undefined && isAside !== true };
 }
 
 /** A later input of a parked key waits its turn; the first parked one itself does not. */
@@ -183,7 +227,8 @@ function park<Input extends InputHeader, Effects>(
   decision: Extract<Decision<Effects>, { kind: 'parked' }>,
 ): void {
   const { plan, nowMs } = deciding;
-  const { item, place, at } = placed;
+  const { place, at } = placed;
+  const item = begun(plan, placed, decision.key);
   const key = item.parkedKey ?? decision.key ?? placed.key;
   const isOver = decision.untilMs <= nowMs;
   if (isOver || (item.parkedNumber === undefined && isFull(at.parked, key))) {
@@ -194,6 +239,14 @@ function park<Input extends InputHeader, Effects>(
   parkRow(plan, at, item, { key, untilMs: decision.untilMs, reason: decision.reason });
   writeOutputs(plan, placed, decision.outputs ?? []);
   if (decision.effects !== undefined) plan.accepted.push({ place, effects: decision.effects });
+}
+
+/** What was put aside keeps its place in its queue, unless it is to wait in another one. */
+function begun<Input, Effects>(plan: BatchPlan<Effects>, { item, at }: { item: BatchItem<Input>; at: BatchPartition }, key: string | undefined): BatchItem<Input> {
+  if (item.isAside !== true || key === undefined || key === item.parkedKey) return item;
+  unparkRow(plan, at, item, item.parkedKey!);
+  const { parkedNumber: _, parkedKey: __, ...others } = item;
+  return others;
 }
 
 function reject<Input extends InputHeader, Effects>(deciding: Deciding<Input, Effects>, { input, partition }: BatchItem<Input>, why: RejectedOutcome): void {
@@ -223,8 +276,8 @@ export function rejectedOutcome(inputId: string, partition: number, why: Rejecte
 }
 
 /** An input that was begun (it waits for another server) has its own time. */
-function isLate<Input extends InputHeader>({ input, parkedNumber }: BatchItem<Input>, nowMs: number): boolean {
-  return parkedNumber === undefined && input!.deadlineMs > 0 && nowMs > input!.deadlineMs;
+function isLate<Input extends InputHeader>({ input, parkedNumber, isAside }: BatchItem<Input>, nowMs: number): boolean {
+  return (parkedNumber === undefined || isAside === true) && input!.deadlineMs > 0 && nowMs > input!.deadlineMs;
 }
 
 function answer<Effects>(plan: BatchPlan<Effects>, input: InputHeader, outcome: Outcome): void {

@@ -24,6 +24,7 @@ import type { Processor } from './processor.ts';
 import { createRelay, type Relay } from './relay.ts';
 import { recallInputs, rememberInputs } from './remembered-inputs.ts';
 import { createTrimmer, type Trimmer } from './trimmer.ts';
+import { PUT_ASIDE } from './turns.ts';
 
 export interface InputRunnerOptions<Input extends InputHeader, Effects> {
   /** Names the component in leases and positions, for example `roomserver`. */
@@ -64,6 +65,9 @@ interface Owned {
 const WAITING_MAX = { records: 2000, bytes: 4 * 1024 * 1024 };
 const BATCH_RECORDS_MAX = 500;
 const BATCH_BYTES_MAX = 4 * 1024 * 1024;
+/** Inputs of a partition that wait in the table before nothing more is taken from the log; how many that were put aside are fetched at first. */
+const ASIDE_MAX = 50_000;
+const PACE_FIRST = 8;
 const RETRY_DELAY_MS_MAX = 2000;
 const DRAIN_MS_MAX = 5000;
 const TIMER_MS_MAX = 2 ** 31;
@@ -93,6 +97,9 @@ class Runner<Input extends InputHeader, Effects> implements InputRunner {
   #dueTimer: Timer | undefined;
   /** Whether a batch broke a rule of the database: its items are tried one by one, to find the culprit. */
   #oneByOne = false;
+  #rounds = 0;
+  /** By key: how many inputs that were put aside are fetched for a batch. */
+  readonly #paces = new Map<string, number>();
 
   constructor(options: InputRunnerOptions<Input, Effects>) {
     this.#options = options;
@@ -203,7 +210,8 @@ class Runner<Input extends InputHeader, Effects> implements InputRunner {
   /** One batch from taking to answering. Rejects after it has put everything back in order for another try. */
   async #processRound(): Promise<void> {
     const parked = await this.#parkedItems();
-    const waiting = this.#intake.take({ records: this.#batchRecordsMax, bytes: BATCH_BYTES_MAX }).filter((one) => this.#owned.has(one.partition));
+    const isFull = [...this.#owned.values()].some(({ parking }) => parking.index.aside() >= ASIDE_MAX);
+    const waiting = (isFull ? [] : this.#intake.take({ records: this.#batchRecordsMax, bytes: BATCH_BYTES_MAX })).filter((one) => this.#owned.has(one.partition));
     const items: BatchItem<Input>[] = [
       ...parked.filter((one) => this.#owned.has(one.partition)),
       ...waiting.flatMap(({ partition, pack }) => pack.records.map((record) => ({ partition, offset: pack.offset, record }))),
@@ -220,12 +228,18 @@ class Runner<Input extends InputHeader, Effects> implements InputRunner {
   }
 
   async #parkedItems(): Promise<BatchItem<Input>[]> {
+    this.#rounds += 1;
     const now = this.#options.runtime.clock.now();
     const items: BatchItem<Input>[] = [];
     for (const state of this.#owned.values()) {
-      for (const key of state.parking.index.due(now)) {
-        const rows = await state.parking.rows(key, this.#batchRecordsMax);
-        items.push(...rows.map((row) => ({ partition: state.partition, offset: state.position, record: row.record, parkedNumber: row.number, parkedKey: row.key })));
+      const due = state.parking.index.due(now);
+      // Not always the same ones first: a batch has little time for those that are slow.
+      const first = this.#rounds % Math.max(1, due.length);
+      for (const key of [...due.slice(first), ...due.slice(0, first)]) {
+        const rows = await state.parking.rows(key, state.parking.index.isAside(key) ? this.#paces.get(key) ?? PACE_FIRST : this.#batchRecordsMax);
+        items.push(...rows.map((row) => ({
+          partition: state.partition, offset: state.position, record: row.record, parkedNumber: row.number, parkedKey: row.key, isAside: row.untilMs === PUT_ASIDE,
+        })));
       }
     }
     return items;
@@ -263,7 +277,20 @@ class Runner<Input extends InputHeader, Effects> implements InputRunner {
     await this.#commit(plan, positions);
     for (const [index, { position, sequence, commits }] of positions.entries()) Object.assign(touched[index]!, { position, sequence, commits: commits + 1 });
     this.#finish(plan);
+    this.#notePaces(items, plan);
     this.#metrics.batch(plan.tally, (runtime.clock.monotonic() - startedAt) / 1000);
+  }
+
+  /** How many that were put aside come the next time: about as many as there was time for. */
+  #notePaces(items: readonly BatchItem<Input>[], plan: BatchPlan<Effects>): void {
+    this.#paces.clear();
+    const left = new Set(items.filter(({ isAside }) => isAside === true).map(({ parkedKey }) => parkedKey!));
+    const { processor } = this.#options;
+    for (const { input, parkedKey } of items) {
+      if (input === undefined || parkedKey === undefined || !left.delete(parkedKey)) continue;
+      const used = plan.used.get(processor.shareOf?.(input) ?? processor.keyOf(input));
+      if (used !== undefined) this.#paces.set(parkedKey, Math.min(this.#batchRecordsMax, Math.max(2, Math.ceil(used.inputs * 1.5))));
+    }
   }
 
   #positionOf(state: Owned, waiting: readonly Waiting[], sequence: number): Position {
@@ -378,5 +405,5 @@ function isBug(error: unknown): boolean {
 function buried<Input extends InputHeader, Effects>(item: BatchItem<Input>, error: unknown): BatchPlan<Effects> {
   const parked = item.parkedNumber === undefined ? [] : [{ partition: item.partition, number: item.parkedNumber }];
   const deadLetters = [{ partition: item.partition, position: item.offset, reason: String(error), record: item.record, error }];
-  return { accepted: [], outputs: [], remembered: [], parked, deadLetters, answers: failureAnswer(item), tally: { ...emptyTally(), dead: 1 } };
+  return { accepted: [], outputs: [], remembered: [], parked, deadLetters, answers: failureAnswer(item), tally: { ...emptyTally(), dead: 1 }, used: new Map() };
 }

@@ -1,8 +1,9 @@
 /**
- * Inputs that wait: for an answer from another server, or for a long decision made in a worker. They stand in a table, written in the transaction
+ * Inputs that wait: for an answer from another server, or for their room's next turn (`turns.ts`). They stand in a table, written in the transaction
  * that moves the position past them; later inputs of their key queue behind them. This index mirrors one partition's rows in memory.
  */
 import type { Database, Transaction } from '../storage/database.ts';
+import { PUT_ASIDE } from './turns.ts';
 
 export interface ParkedRow {
   readonly number: number;
@@ -13,9 +14,12 @@ export interface ParkedRow {
 
 export interface ParkedIndex {
   isParked(key: string): boolean;
-  /** How many wait under the key, and in the partition. */
+  /** Whether the key's first input was put aside: what comes later is put aside behind it. */
+  isAside(key: string): boolean;
+  /** How many wait under the key, and in the partition; those that were put aside are not counted there, but here. */
   count(key: string): number;
   total(): number;
+  aside(): number;
   /** Takes a place at the end of the key's queue. */
   add(key: string, untilMs: number): number;
   /** Whether this input is the one that the key's queue waits for. */
@@ -55,16 +59,27 @@ function createIndex(known: readonly { number: number; key: string; untilMs: num
   const released = new Set<string>();
   let last = 0;
   let total = 0;
+  let aside = 0;
+  const count = (untilMs: number, change: 1 | -1): void => {
+    if (untilMs === PUT_ASIDE) aside += change;
+    else total += change;
+  };
   const append = (key: string, number: number, untilMs: number): void => {
-    total += 1;
-    queues.set(key, [...(queues.get(key) ?? []), { number, untilMs }]);
+    count(untilMs, 1);
+    const queue = queues.get(key);
+    if (queue === undefined) queues.set(key, [{ number, untilMs }]);
+    else queue.push({ number, untilMs });
     last = Math.max(last, number);
   };
   for (const row of known) append(row.key, row.number, row.untilMs);
+  // What queued behind an input that is gone was about to go on.
+  for (const [key, [first]] of queues) if (first!.untilMs === Number.MAX_SAFE_INTEGER) released.add(key);
   return {
     isParked: (key) => queues.has(key),
+    isAside: (key) => queues.get(key)?.[0]?.untilMs === PUT_ASIDE,
     count: (key) => queues.get(key)?.length ?? 0,
     total: () => total,
+    aside: () => aside,
     add(key, untilMs) {
       append(key, last + 1, untilMs);
       return last;
@@ -72,14 +87,18 @@ function createIndex(known: readonly { number: number; key: string; untilMs: num
     isFirst: (key, number) => queues.get(key)?.[0]?.number === number,
     wait(key, number, untilMs) {
       released.delete(key);
-      queues.set(key, (queues.get(key) ?? []).map((one) => (one.number === number ? { number, untilMs } : one)));
+      const queue = queues.get(key) ?? [];
+      const index = queue.findIndex((one) => one.number === number);
+      if (index < 0) return;
+      count(queue[index]!.untilMs, -1);
+      count(untilMs, 1);
+      queue[index] = { number, untilMs };
     },
     remove(key, number) {
       const queue = queues.get(key) ?? [];
-      const left = queue.filter((one) => one.number !== number);
-      total -= queue.length - left.length;
-      if (left.length > 0) {
-        queues.set(key, left);
+      const index = queue.findIndex((one) => one.number === number);
+      for (const { untilMs } of index < 0 ? [] : queue.splice(index, 1)) count(untilMs, -1);
+      if (queue.length > 0) {
         // What queued behind it may go on.
         released.add(key);
       } else {
@@ -106,17 +125,15 @@ export interface ParkedChange {
 }
 
 export async function saveParked(tx: Transaction, consumer: string, changes: readonly ParkedChange[]): Promise<void> {
-  for (const change of changes) {
-    if (change.parked === undefined) {
-      await tx.run('DELETE FROM parked_inputs WHERE consumer = ? AND partition = ? AND number = ?', [consumer, change.partition, change.number]);
-      continue;
-    }
-    const { key, untilMs, reason, record } = change.parked;
-    await tx.insertMany({
-      into: 'parked_inputs',
-      columns: ['consumer', 'partition', 'number', 'key', 'until_ms', 'reason', 'record'],
-      rows: [[consumer, change.partition, change.number, key, untilMs, reason, record]],
-      onConflict: 'ON CONFLICT (consumer, partition, number) DO UPDATE SET until_ms = excluded.until_ms, reason = excluded.reason',
-    });
+  for (const { partition, number, parked } of changes) {
+    if (parked === undefined) await tx.run('DELETE FROM parked_inputs WHERE consumer = ? AND partition = ? AND number = ?', [consumer, partition, number]);
   }
+  const rows = changes.flatMap(({ partition, number, parked }) => (parked === undefined ? [] : [[consumer, partition, number, parked.key, parked.untilMs, parked.reason, parked.record]]));
+  if (rows.length === 0) return;
+  await tx.insertMany({
+    into: 'parked_inputs',
+    columns: ['consumer', 'partition', 'number', 'key', 'until_ms', 'reason', 'record'],
+    rows,
+    onConflict: 'ON CONFLICT (consumer, partition, number) DO UPDATE SET until_ms = excluded.until_ms, reason = excluded.reason',
+  });
 }

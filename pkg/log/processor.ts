@@ -68,6 +68,8 @@ export interface Processor<Input extends InputHeader, Effects> {
   decode(record: Uint8Array): Input;
   /** The key whose order matters: room ID or user ID. */
   keyOf(input: Input): string;
+  /** What shares one turn in a batch, when that is more than a key. */
+  shareOf?(input: Input): string;
   /** One batched read of what `decide` will need for these inputs, into the processor's memory. */
   load(inputs: readonly PlacedInput<Input>[]): Promise<void>;
   /**

@@ -73,6 +73,7 @@ export function createRoomProcessor(deps: RoomProcessorDeps): Processor<RoomInpu
   return {
     decode: decodeInput,
     keyOf,
+    shareOf: ({ roomId }) => roomId,
     async load(inputs) {
       heads.trim(picture.heads.keys());
       batch = heads.batch();

@@ -1,0 +1,124 @@
+/** A room whose inputs are slow gives way to the others of its partition, keeps its order, and loses nothing. */
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+import { createCounterProcessor } from '../../test/conformance/log/counter/processor.ts';
+import { counterMigrations, encodeJson, type CounterInput } from '../../test/conformance/log/counter/records.ts';
+import { createManualRuntime } from '../../test/kit/manual-runtime.ts';
+import { migrate } from '../storage/migrate.ts';
+import { openSqlite } from '../storage/sqlite/open.ts';
+import { createEmbeddedDriver } from './embedded/driver.ts';
+import { createInputRunner } from './input-runner.ts';
+import { logMigrations } from './tables.ts';
+import { createTurns } from './turns.ts';
+
+test('a share has its time, more when nobody else waits, and none of what others have used up', () => {
+  let now = 0;
+  const turns = createTurns({ monotonic: () => now }, 3);
+  const decide = (share: string, ms: number): void => {
+    turns.begin(share);
+    now += ms;
+    turns.end();
+  };
+  decide('a', 19);
+  assert.equal(turns.isOver('a'), false);
+  decide('a', 1);
+  assert.deepEqual([turns.isOver('a'), turns.isOver('b')], [true, false]);
+  decide('b', 20);
+  decide('c', 0.5);
+  assert.equal(turns.isOver('c'), false);
+  decide('c', 1);
+  assert.equal(turns.isOver('c'), true);
+  assert.deepEqual([...turns.used], [['a', { inputs: 2, ms: 20 }], ['b', { inputs: 1, ms: 20 }], ['c', { inputs: 2, ms: 1.5 }]]);
+
+  const alone = createTurns({ monotonic: () => now }, 1);
+  for (let count = 0; count < 100; count += 1) {
+    alone.begin('a');
+    now += 0.6;
+    alone.end();
+  }
+  assert.equal(alone.isOver('a'), false);
+  alone.begin('a');
+  now += 60;
+  alone.end();
+  assert.equal(alone.isOver('a'), true);
+});
+
+/** A runner for which each input of the keys given takes so many ms. */
+async function stand(t: TestContext, slow: Readonly<Record<string, number>>) {
+  const runtime = createManualRuntime();
+  const database = await openSqlite({ path: ':memory:' });
+  await migrate(database, 'log', logMigrations, 0);
+  await migrate(database, 'counter', counterMigrations, 0);
+  const driver = await createEmbeddedDriver({ inputDatabases: { 'room-input': database }, runtime });
+  const processor = createCounterProcessor(database);
+  let spent = 0;
+  const decided: string[] = [];
+  /** What each batch has decided. */
+  const batches: string[][] = [];
+  const open = () => createInputRunner({
+    consumer: 'counter', inputLog: 'room-input', outputLog: 'room-output', database, driver, partitions: 1, exclusive: true,
+    runtime: { ...runtime, clock: { ...runtime.clock, monotonic: () => spent } },
+    processor: {
+      ...processor,
+      load: (inputs) => (batches.push([]), processor.load(inputs)),
+      decide(input, place) {
+        spent += slow[input.key] ?? 0;
+        decided.push(input.inputId);
+        batches.at(-1)!.push(input.inputId);
+        return processor.decide(input, place);
+      },
+    },
+  });
+  let runner = open();
+  t.after(async () => {
+    const stopped = runner.stop();
+    await runtime.advance(1000);
+    await stopped;
+    await driver.close();
+    await database.close();
+  });
+  return {
+    runtime, database, decided, batches,
+    start: () => runner.start(),
+    async restart() {
+      const stopped = runner.stop();
+      await runtime.advance(1000);
+      await stopped;
+      runner = open();
+      await runner.start();
+    },
+    append: (inputs: readonly CounterInput[]) => driver.append('room-input', 0, inputs.map(encodeJson)),
+  };
+}
+
+function add(inputId: string, key: string, more: Partial<CounterInput> = {}): CounterInput {
+  return { inputId, replyTo: '', deadlineMs: 0, traceId: '', key, by: 1, kind: 'add', ...more };
+}
+
+test('what is slow is put aside, what waits behind it in the log is decided in the same batch, and all are decided once and in order', async (t) => {
+  const { runtime, database, decided, batches, start, append } = await stand(t, { slow: 9 });
+  const slow = Array.from({ length: 12 }, (_, index) => add(`slow ${index}`, 'slow'));
+  await append([...slow, add('quick 1', 'quick'), add('quick 2', 'quick')]);
+  await start();
+  await runtime.advance(1000);
+  assert.deepEqual(batches[0], ['slow 0', 'slow 1', 'slow 2', 'quick 1', 'quick 2']);
+  assert.deepEqual(decided.filter((inputId) => inputId.startsWith('slow')), slow.map(({ inputId }) => inputId));
+  assert.deepEqual(await database.query('SELECT name, value FROM counters ORDER BY name'), [{ name: 'quick', value: 2 }, { name: 'slow', value: 12 }]);
+  assert.deepEqual(await database.query('SELECT number FROM parked_inputs'), []);
+});
+
+test('what was put aside is still there for the next owner, also what came behind it, and what is late by then is dropped', async (t) => {
+  const { runtime, database, decided, start, restart, append } = await stand(t, {});
+  const aside = [add('one', 'a'), add('late', 'a', { deadlineMs: 1 }), add('two', 'a')];
+  for (const [index, input] of aside.entries()) {
+    await database.transaction((tx) => tx.run(
+      "INSERT INTO parked_inputs (consumer, partition, number, key, until_ms, reason, record) VALUES ('counter', 0, ?, 'a', ?, '', ?)", [index + 1, index < 2 ? 0 : Number.MAX_SAFE_INTEGER, encodeJson(input)]));
+  }
+  await append([add('three', 'a')]);
+  await start();
+  await runtime.advance(1000);
+  await restart();
+  await runtime.advance(1000);
+  assert.deepEqual(decided, ['one', 'two', 'three']);
+  assert.deepEqual(await database.query('SELECT number FROM parked_inputs'), []);
+});
