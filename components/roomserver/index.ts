@@ -58,7 +58,7 @@ export function createRoomserver(deps: RoomserverDeps): Roomserver {
   const typing = createTyping({ clock: runtime.clock, driver });
   const runner = createInputRunner({
     consumer: ROOMSERVER_CONSUMER, inputLog: 'room-input', outputLog: 'room-output',
-    processor: createRoomProcessor({ database, serverName, signingKey, typing, stagedState: deps.stagedState, headBytesMax: deps.headBytesMax, metrics: runtime.metrics, onUpgrade: () => upgrader?.nudge() }),
+    processor: createRoomProcessor({ database, serverName, signingKey, typing, stagedState: deps.stagedState, headBytesMax: deps.headBytesMax, metrics: runtime.metrics, onUpgrade: () => upgrader?.nudge(), onBranched: (partition, room) => { upkeep.joinSoon(partition, room); } }),
     database, driver, runtime, partitions: deps.partitionMap.partitions, exclusive: deps.exclusive ?? database.dialect === 'sqlite', outputReaders: deps.outputReaders,
   });
   const upgrader = deps.commands && createUpgrader({ database, runtime, commands: deps.commands, owned: () => runner.owned() });

@@ -17,10 +17,11 @@ import { isUpkeep } from '../upkeep/upkeep-input.ts';
 import { decodeInput, keyOf } from './check-input.ts';
 import { commitBatch } from './commit.ts';
 import { decide } from './decide.ts';
-import type { RoomEffects } from './effects.ts';
+import type { RoomEffects, RoomRow } from './effects.ts';
 import { evolve } from './evolve.ts';
 import { createHeadCache, type HeadCache } from './head-cache.ts';
 import { loadPicture } from './load.ts';
+import { PREV_EVENTS_MAX } from './make-event.ts';
 import { EMPTY_PICTURE, type Picture } from './picture.ts';
 
 export interface RoomProcessorDeps {
@@ -35,6 +36,8 @@ export interface RoomProcessorDeps {
   readonly metrics?: Metrics | undefined;
   /** An upgrade of a room was begun. */
   readonly onUpgrade?: (() => void) | undefined;
+  /** An event has left the room with more forward extremities than one event can follow. */
+  readonly onBranched?: ((partition: number, room: Pick<RoomRow, 'roomId' | 'extremities'>) => void) | undefined;
 }
 
 function collectedMetrics(metrics: Metrics | undefined): (collected: Collected) => void {
@@ -121,6 +124,7 @@ export function createRoomProcessor(deps: RoomProcessorDeps): Processor<RoomInpu
         recent.note(effects, picture.graphs.get(effects.roomId));
         if (effects.typing !== undefined) typing.set(place, effects.typing);
         if (effects.upgrade?.result === '') deps.onUpgrade?.();
+        if (effects.room !== undefined && effects.room.extremities.length > PREV_EVENTS_MAX) deps.onBranched?.(place.partition, effects.room);
         for (const { kind, pdu } of effects.events) {
           const hasLeft = kind !== 'outlier' && pdu.type === 'm.room.member' && pdu.state_key !== undefined && pdu.content.membership !== 'join';
           if (hasLeft) typing.set(place, { roomId: effects.roomId, userId: pdu.state_key!, typing: false, timeoutMs: 0 });

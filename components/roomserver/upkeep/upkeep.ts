@@ -26,6 +26,8 @@ export interface UpkeepDeps {
 
 export interface Upkeep {
   start(): void;
+  /** Joins branches of a room that have become more than one event can follow: each event costs the more, the more there are. */
+  joinSoon(partition: number, room: { readonly roomId: string; readonly extremities: readonly string[] }): void;
   stop(): Promise<void>;
 }
 
@@ -34,6 +36,9 @@ const EVERY_MS = 30_000;
 /** How often purges are looked for, and how soon after a slice the next one comes: others come first. */
 const PURGES_EVERY_MS = 2000;
 const SLICE_EVERY_MS = 50;
+/** How soon branches of one room are joined once more while they go on becoming many, and of how many rooms that is remembered. */
+const JOIN_AGAIN_MS = 50;
+const JOINED_MAX = 1000;
 
 export function createUpkeep(deps: UpkeepDeps): Upkeep {
   const { runtime, driver } = deps;
@@ -42,6 +47,8 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
   const branched = findBranched(deps);
   const beside = findStates({ database: deps.database, clock });
   let running: Task[] = [];
+  /** By room: when its branches were last joined at once, by the monotonic clock. */
+  const joined = new Map<string, number>();
 
   async function append({ partition, roomId, name, kind }: UpkeepWork): Promise<void> {
     const inputId = `upkeep:${createHash('sha256').update(JSON.stringify([roomId, ...name])).digest('base64url')}`;
@@ -80,6 +87,16 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
   }
 
   return {
+    joinSoon(partition, { roomId, extremities }) {
+      const now = clock.monotonic();
+      if (now - (joined.get(roomId) ?? -Infinity) < JOIN_AGAIN_MS) return;
+      joined.delete(roomId);
+      joined.set(roomId, now);
+      if (joined.size > JOINED_MAX) joined.delete(joined.keys().next().value!);
+      const kind = { joinBranches: { extremitiesMax: deps.extremitiesMax } };
+      // Lost, it is found by the next look.
+      append({ partition, roomId, name: ['join at once', ...extremities], kind }).catch((error: unknown) => { logger.warn({ error }, 'branches were not joined at once'); });
+    },
     start() {
       let purgeMs = PURGES_EVERY_MS;
       running = [
