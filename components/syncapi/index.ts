@@ -1,6 +1,4 @@
-/**
- * syncapi: the read side. Applies room-output and user-output to its read model and serves what clients read of rooms: /sync, /messages, events, state, members.
- */
+/** syncapi: the read side. Applies room-output and user-output to its read model and serves what clients read of rooms: /sync, /messages, events, state, members. */
 import type { Route } from '../../pkg/http/route.ts';
 import type { AppliedPositions } from '../../pkg/log/applied.ts';
 import { typingCodec } from '../../pkg/log/codec.ts';
@@ -17,6 +15,7 @@ import { roomOutputApplier } from './consumers/room-output.ts';
 import { userOutputApplier } from './consumers/user-output.ts';
 import { createEventCache } from './events/event-cache.ts';
 import { createEventLoader } from './events/load-events.ts';
+import { createHistoryFetcher, type HistoryDeps } from './history/fetch-history.ts';
 import { createNotifier } from './notifier/notifier.ts';
 import { createTypingBoard } from './notifier/typing-now.ts';
 import { syncapiRoutes } from './routes/routes.ts';
@@ -42,13 +41,14 @@ export interface SyncapiDeps {
   readonly exclusive: boolean;
   readonly serverName: string;
   readonly roomQuery: Pick<RoomQuery, 'eventsById'>;
-  readonly roomHistoryQuery: Pick<RoomHistoryQuery, 'membershipsAt'>;
+  readonly roomHistoryQuery: Pick<RoomHistoryQuery, 'membershipsAt'> & HistoryDeps['roomHistoryQuery'];
+  readonly commands: HistoryDeps['commands'];
   readonly userQuery: Pick<UserQuery, 'requesterByToken' | 'appservices' | 'filter' | 'accountData'>;
   readonly roomOutbox: OutboxReader;
   readonly userOutbox: OutboxReader;
   readonly roomSnapshot?: Snapshot;
   readonly userSnapshot?: Snapshot;
-  readonly appliedPositions: Pick<AppliedPositions, 'vector' | 'refresh' | 'onApplied'>;
+  readonly appliedPositions: Pick<AppliedPositions, 'vector' | 'refresh' | 'onApplied' | 'waitFor'>;
   /** Told of every advance that this process makes. */
   readonly onApplied?: (applied: Applied) => void;
   readonly eventCacheBytes?: number;
@@ -72,7 +72,7 @@ export function createSyncapi(deps: SyncapiDeps): Syncapi {
   const consumers = createConsumers(deps, cache);
   let listening: { typing: Subscription; unsubscribe: () => void } | undefined;
   return {
-    routes: syncapiRoutes({ ...deps, events, typing, notifier }),
+    routes: syncapiRoutes({ ...deps, events, typing, notifier, history: createHistoryFetcher(deps) }),
     start: async () => {
       const unsubscribe = appliedPositions.onApplied((applied) => notifier.applied(applied));
       listening = { unsubscribe, typing: await driver.listen('typing', (value) => typing.receive(typingCodec.decode(value))) };
@@ -91,7 +91,7 @@ export function createSyncapi(deps: SyncapiDeps): Syncapi {
 function createConsumers(deps: SyncapiDeps, cache: ReturnType<typeof createEventCache>): OutputConsumer[] {
   const { database, driver, runtime, exclusive, onApplied } = deps;
   const common = { consumer: SYNCAPI_CONSUMER, database, driver, runtime, exclusive, partitions: deps.partitionMap.partitions, onApplied };
-  const roomApplier = roomOutputApplier({ roomQuery: deps.roomQuery, cache, serverName: deps.serverName });
+  const roomApplier = roomOutputApplier({ ...deps, cache });
   return [
     createOutputConsumer({ ...common, log: 'room-output', applier: roomApplier, outbox: deps.roomOutbox, snapshot: deps.roomSnapshot }),
     createOutputConsumer({ ...common, log: 'user-output', applier: userOutputApplier(), outbox: deps.userOutbox, snapshot: deps.userSnapshot }),

@@ -149,6 +149,11 @@ export interface FinishUpgrade {
   resultJson: string;
 }
 
+/** A reader has come to the oldest event that is known here, and wants what precedes it: at most `limit` events. */
+export interface FetchHistory {
+  limit: number;
+}
+
 /** A user who has left wants to know nothing more of the room. */
 export interface ForgetRoom {
   userId: string;
@@ -186,4 +191,5 @@ export interface RoomInput extends InputHeader {
   upgradeRoom?: UpgradeRoom | null;
   finishUpgrade?: FinishUpgrade | null;
   forgetRoom?: ForgetRoom | null;
+  fetchHistory?: FetchHistory | null;
 }

@@ -16,7 +16,7 @@ export interface RoomEvent {
   eventId: string;
   /** The PDU as stored by the owner: JSON with hashes and signatures. */
   pdu: Uint8Array;
-  /** Place in the room's timeline: live events count up from 1; 0: none, clients are not shown the event, only what it changes. */
+  /** Place in the room's timeline: live events count up from 1, history from before counts down from -1; 0: none, clients are not shown the event, only what it changes. */
   orderKey: number;
   stateDelta: StateChange[];
   historyVisibility: string;
@@ -28,6 +28,8 @@ export interface RoomEvent {
   redacts: string;
   /** Server whose event this server passes on to the others in the room; empty: none. */
   relayOf?: string;
+  /** Of history: its readers are those of the record with this sequence number or later ones; 0 or absent: none but by a membership of their own. */
+  historyAt?: number;
   /** Redaction that came before it: `pdu` is what it has left; empty: none. */
   redactedBy?: string;
 }
@@ -88,6 +90,14 @@ export interface RemoteMembership {
   content: Uint8Array;
 }
 
+/** What precedes the oldest events that are known here. */
+export interface Backfill {
+  via: string[];
+  /** Events that are not here: they are asked for, and what precedes them. */
+  eventIds: string[];
+  limit: number;
+}
+
 /** Something that only another server can give; exactly one of the kinds is set. */
 export interface Need {
   needId: string;
@@ -98,6 +108,7 @@ export interface Need {
   stateAt?: AboutEvent | null;
   signInvite?: SignInvite | null;
   remoteMembership?: RemoteMembership | null;
+  backfill?: Backfill | null;
 }
 
 /** A user here who has left wants to hear nothing more of the room, until their next membership. */
@@ -109,6 +120,8 @@ export interface Forgotten {
 export interface HistoryPurged {
   /** Up to this place. */
   toOrderKey: number;
+  /** Newest record whose event has gone; 0 or absent: the reader sees by itself. */
+  toSequence?: number;
 }
 
 /** Exactly one of the kinds is set. */

@@ -90,6 +90,11 @@ export interface RoomHistoryQuery {
    * (server-server: GET /timestamp_to_event).
    */
   timestampToEvent(roomId: string, ts: number, direction: 'f' | 'b'): Promise<{ readonly eventId: string; readonly originServerTs: number } | undefined>;
+  /**
+   * A name for where the room's history ends that is known here, while servers in the room may know more; another one once more has come, or was asked for in vain. undefined: all of it is here, was
+   * purged, or cannot be had.
+   */
+  historyEnd(roomId: string): Promise<string | undefined>;
   /** The membership of a user at each of these events, by event ID; `leave` for who never was in the room. */
   membershipsAt(userId: string, eventIds: readonly string[], side: StateSide): Promise<Map<string, string>>;
 }

@@ -3,6 +3,7 @@ import { roomOutputApplier } from '../../components/syncapi/consumers/room-outpu
 import { userOutputApplier } from '../../components/syncapi/consumers/user-output.ts';
 import { createEventCache } from '../../components/syncapi/events/event-cache.ts';
 import { createEventLoader } from '../../components/syncapi/events/load-events.ts';
+import type { HistoryFetcher } from '../../components/syncapi/history/fetch-history.ts';
 import { createNotifier, type Notifier } from '../../components/syncapi/notifier/notifier.ts';
 import { createTypingBoard, type TypingBoard } from '../../components/syncapi/notifier/typing-now.ts';
 import { syncapiRoutes } from '../../components/syncapi/routes/routes.ts';
@@ -49,7 +50,7 @@ export interface SyncWorld {
   close(): Promise<void>;
 }
 
-export async function createSyncWorld(log: Pick<HistoryLog, 'records' | 'partitionMap' | 'roomQuery' | 'roomHistoryQuery'>, options: { cacheBytes?: number; database?: Database } = {}): Promise<SyncWorld> {
+export async function createSyncWorld(log: Pick<HistoryLog, 'records' | 'partitionMap' | 'roomQuery' | 'roomHistoryQuery'>, options: { cacheBytes?: number; database?: Database; history?: HistoryFetcher } = {}): Promise<SyncWorld> {
   const runtime = createManualRuntime();
   const database = options.database ?? (await openSqlite({ path: ':memory:' }));
   await migrate(database, 'syncapi', syncapiMigrations, runtime.clock.now());
@@ -61,6 +62,7 @@ export async function createSyncWorld(log: Pick<HistoryLog, 'records' | 'partiti
   const sessions = new Map<string, string>();
   const counted = countQueries(database, () => void (world.queries += 1));
   const routes = syncapiRoutes({
+    history: options.history ?? { more: () => Promise.resolve('complete') },
     ...{ runtime, database: counted, partitionMap: log.partitionMap, notifier, typing, roomHistoryQuery: log.roomHistoryQuery },
     events: createEventLoader({ database: counted, roomQuery: log.roomQuery, cache }),
     appliedPositions: { vector: (name: OutputLogName) => [...vectors[name]], refresh: async () => undefined },

@@ -51,6 +51,8 @@ export function isEmptyPlan({ hosts, events, needs }: BatchPlan): boolean {
 }
 
 function planEvent(context: PlanContext, draft: Draft, record: Record, event: RoomEvent): void {
+  // History from before came from others.
+  if (event.orderKey < 0) return;
   const hosts = hostsOf(context, record);
   const changes = changesOfHosts(context, event.stateDelta);
   if (hosts.size === 0 && changes === undefined) return;

@@ -4,6 +4,7 @@ import type { Answer } from '../../../schemas/log/room-input.ts';
 import type { Need } from '../../../schemas/log/room-output.ts';
 import { importState } from '../stage/import-state.ts';
 import { finishStage, readFinishedStage, type FinishedStage } from '../storage/stages.ts';
+import { backfill } from './backfill.ts';
 import { eventAuth } from './event-auth.ts';
 import { failureOf, mayPass, NeedFailure } from './failure.ts';
 import { answerOf, roomInputOf, type Fulfilled, type NeedJob, type NeedTools } from './job.ts';
@@ -73,6 +74,7 @@ function byKind(tools: NeedTools, job: NeedJob, need: Need): Promise<Fulfilled> 
   if (need.eventAuth) return eventAuth(tools, job, need.eventAuth);
   if (need.stateAt) return stateAt(tools, job, need.stateAt);
   if (need.signInvite) return signInvite(tools, job, need.signInvite);
+  if (need.backfill) return backfill(tools, job, need.backfill);
   if (need.remoteMembership?.membership === 'join') return remoteJoin(tools, job, need.remoteMembership);
   if (need.remoteMembership?.membership === 'leave') return remoteLeave(tools, job, need.remoteMembership);
   return Promise.reject(new NeedFailure(501, 'M_UNRECOGNIZED', 'This server cannot do that with the help of another yet'));

@@ -16,6 +16,6 @@ export async function takeNeeds(tx: Transaction, records: readonly SequencedReco
 
 /** Whose turn it takes: what waits for a server that does not answer delays nothing that waits for others. */
 function firstAsked(need: Need): string {
-  const { missingEvents, eventAuth, stateAt, signInvite, remoteMembership } = need;
-  return (missingEvents ?? eventAuth ?? stateAt)?.origin ?? signInvite?.destination ?? remoteMembership?.via[0] ?? '';
+  const { missingEvents, eventAuth, stateAt, signInvite, remoteMembership, backfill } = need;
+  return (missingEvents ?? eventAuth ?? stateAt)?.origin ?? signInvite?.destination ?? (remoteMembership ?? backfill)?.via[0] ?? '';
 }

@@ -4,6 +4,7 @@ import { isState } from '../../../pkg/matrix/events/pdu.ts';
 import { writeAliases } from '../aliases/commit-aliases.ts';
 import type { Position } from '../../../pkg/matrix/state-res/chain-cover.ts';
 import { placeInChains, unchained } from '../storage/auth-chains.ts';
+import { writeHistory } from '../history/commit-history.ts';
 import { writeForgotten } from '../forget/commit-forgotten.ts';
 import { receiptRef } from '../storage/refs.ts';
 import { writeUpgrades } from '../upgrade/commit-upgrades.ts';
@@ -26,7 +27,7 @@ export async function commitBatch(tx: Transaction, accepted: readonly AcceptedIn
   })));
   const chained = await placeInChains(tx, events.filter(({ event }) => isState(event.pdu)).map(({ event: { eventId, pdu }, ...of }) => unchained(eventId, pdu, of)));
   await Promise.all([
-    writeRooms(tx, accepted), writeEvents(tx, events, chained), writeEdges(tx, events), writeStates(tx, accepted), writeReceipts(tx, accepted), writeNeeds(tx, accepted),
+    writeRooms(tx, accepted), writeEvents(tx, events, chained), writeEdges(tx, events), writeHistory(tx, accepted), writeStates(tx, accepted), writeReceipts(tx, accepted), writeNeeds(tx, accepted),
     writeOutsideMemberships(tx, accepted), writeAliases(tx, accepted), writeForgotten(tx, accepted), writeUpgrades(tx, accepted),
   ]);
   await writeEarly(tx, accepted);
@@ -55,16 +56,21 @@ async function writeRooms(tx: Transaction, accepted: readonly AcceptedInput[]): 
 }
 
 const EVENT_COLUMNS = ['event_id', 'room_id', 'order_key', 'partition', 'sequence', 'type', 'state_key', 'sender', 'depth', 'origin_server_ts', 'state_id',
-  'history_visibility', 'redacts', 'rejected', 'soft_failed', 'state_before_differs', 'relay_of', 'input_id', 'device_id', 'txn_id', 'auth_chain', 'auth_seq', 'json'];
+  'history_visibility', 'redacts', 'rejected', 'soft_failed', 'state_before_differs', 'relay_of', 'input_id', 'device_id', 'txn_id', 'auth_chain', 'auth_seq', 'history_at', 'json'];
 
 /** An event that was known as an outlier finds its place; what was made of it by then (a redaction) stays. */
 const FINDS_PLACE = `ON CONFLICT (event_id) DO UPDATE SET order_key = excluded.order_key, partition = excluded.partition, sequence = excluded.sequence, state_id = excluded.state_id,
   history_visibility = excluded.history_visibility, redacts = excluded.redacts, rejected = excluded.rejected, soft_failed = excluded.soft_failed,
   state_before_differs = excluded.state_before_differs, relay_of = excluded.relay_of, input_id = excluded.input_id WHERE events.state_id IS NULL`;
 
+/** The same for history: it has no state of its own. */
+const BECOMES_HISTORY = `ON CONFLICT (event_id) DO UPDATE SET order_key = excluded.order_key, partition = excluded.partition, sequence = excluded.sequence,
+  history_visibility = excluded.history_visibility, redacts = excluded.redacts, input_id = excluded.input_id, history_at = excluded.history_at
+  WHERE events.state_id IS NULL AND events.order_key IS NULL`;
+
 /** Outliers first: one of them may find its place in the same batch. */
 async function writeEvents(tx: Transaction, events: readonly PlacedEvent[], chained: ReadonlyMap<string, Position>): Promise<void> {
-  const conflicts = [['outlier', 'ON CONFLICT (event_id) DO NOTHING'], ['local', undefined], ['received', FINDS_PLACE]] as const;
+  const conflicts = [['outlier', 'ON CONFLICT (event_id) DO NOTHING'], ['local', undefined], ['received', FINDS_PLACE], ['history', BECOMES_HISTORY]] as const;
   for (const [kind, onConflict] of conflicts) {
     const rows = events.filter(({ event }) => event.kind === kind).map((event) => eventRow(event, chained.get(event.event.eventId)));
     if (rows.length > 0) await tx.insertMany({ into: 'events', columns: EVENT_COLUMNS, rows, ...(onConflict !== undefined && { onConflict }) });
@@ -77,7 +83,7 @@ function eventRow({ roomId, partition, inputId, event }: PlacedEvent, place: Pos
     event.eventId, roomId, event.orderKey, partition, event.sequence, pdu.type, pdu.state_key ?? null, pdu.sender, storedDepth(pdu.depth),
     pdu.origin_server_ts, event.stateId, event.historyVisibility, event.redacts ?? null, event.verdict === 'rejected' ? 1 : 0, event.verdict === 'softFailed' ? 1 : 0,
     event.stateBeforeDiffers ? 1 : 0, event.relayOf, inputId, event.deviceId, event.txnId, place?.chain ?? null, place?.seq ?? null,
-    event.bytes,
+    event.historyAt ?? null, event.bytes,
   ];
 }
 

@@ -2,6 +2,7 @@
 import type { SendEvent } from '../../../schemas/log/room-input.ts';
 import { decideDeleteAlias, decideSetAlias } from '../aliases/decide-alias.ts';
 import { decideForget } from '../forget/decide-forget.ts';
+import { decideHistory } from '../history/decide-history.ts';
 import { decideBeginning } from '../receive/begin-room.ts';
 import { decideReceive } from '../receive/decide-receive.ts';
 import { decideAnswer } from '../remote/decide-answer.ts';
@@ -53,7 +54,8 @@ function decideOfAlias(deciding: Deciding): RoomDecision | undefined {
 
 /** What concerns a room as a whole, or users of it that need not be in it. */
 function decideOfRoom(deciding: Deciding, head: RoomHead | undefined): RoomDecision | undefined {
-  const { upgradeRoom, finishUpgrade, forgetRoom, importState, receiveInvite } = deciding.input;
+  const { upgradeRoom, finishUpgrade, forgetRoom, importState, receiveInvite, fetchHistory } = deciding.input;
+  if (fetchHistory && head !== undefined) return decideHistory(deciding, head, fetchHistory);
   if (importState) return decideImport(deciding, head, importState);
   if (receiveInvite) return decideReceiveInvite(deciding, head, receiveInvite);
   if (upgradeRoom) return decideUpgrade(deciding, head, upgradeRoom);

@@ -53,11 +53,11 @@ export interface NewEvent {
   readonly bytes: Uint8Array;
   /**
    * `local`: made here. `received`: from another server, in its place in the graph; it takes the place of an outlier of the same ID. `outlier`: known as part of a state or an auth
-   * chain only; it changes nothing when the event is known already.
+   * chain only; it changes nothing when the event is known already. `history`: from before what is known of the room, an outlier that finds its place in the timeline, but none in the graph.
    */
-  readonly kind: 'local' | 'received' | 'outlier';
+  readonly kind: 'local' | 'received' | 'outlier' | 'history';
   readonly verdict: 'accepted' | 'softFailed' | 'rejected';
-  /** Place in the timeline; null: clients do not see it. */
+  /** Place in the timeline, below 0 for history; null: clients do not see it. */
   readonly orderKey: number | null;
   /** Of the record that announces it; null: none does. */
   readonly sequence: number | null;
@@ -78,6 +78,8 @@ export interface NewEvent {
   readonly stateBeforeDiffers: boolean;
   /** Of the events that it follows, those that have no place here (yet). */
   readonly unplacedPrevs?: readonly string[];
+  /** Of history: see `RoomEvent.historyAt`. */
+  readonly historyAt?: number;
   /** Server whose event this server passes on to the others in the room; empty: none. */
   readonly relayOf: string;
 }
@@ -129,13 +131,13 @@ export interface TypingChange {
 /** What is asked of other servers, and their answers (`schemas/log/room-output.proto`, Need). */
 export interface NeedRow {
   readonly needId: string;
-  readonly kind: 'missing_events' | 'event_auth' | 'state_at' | 'sign_invite' | 'remote_membership';
+  readonly kind: 'missing_events' | 'event_auth' | 'state_at' | 'sign_invite' | 'remote_membership' | 'backfill';
   /** The input that waits, and under which key. */
   readonly inputId: string;
   readonly parkedKey: string;
   /** The event that it is about. */
   readonly eventId: string;
-  /** That event, where it was built here and another server has to sign it. */
+  /** That event, where it was built here and another server has to sign it; of `backfill` what was asked for, as JSON. */
   readonly event: Uint8Array | null;
   readonly deadlineMs: number;
 }
@@ -186,6 +188,25 @@ export interface OutsideRow {
   readonly sequence: number;
 }
 
+/** An event that follows one which is not here. */
+export interface HistoryEdge {
+  readonly prevEventId: string;
+  readonly eventId: string;
+  readonly depth: number;
+  /** Sequence number of the record of the live event under which it lies. */
+  readonly historyAt: number;
+  readonly visibility: string;
+}
+
+/** What has come of fetching history. */
+export interface HistoryChanges {
+  /** Events that nobody has to look for any more. */
+  readonly walked: readonly string[];
+  readonly edges: readonly HistoryEdge[];
+  /** Events that were asked for in vain. */
+  readonly tried: readonly string[];
+}
+
 export interface RoomEffects {
   readonly inputId: string;
   readonly roomId: string;
@@ -202,6 +223,8 @@ export interface RoomEffects {
   readonly upgrade?: UpgradeRow;
   /** This server has come into the room over federation: what was known of it from outside is over, and its head is read anew. */
   readonly arrived?: true;
+  /** Its events are history: the room's row does not change. */
+  readonly history?: HistoryChanges;
   /** What the owner does to its own tables. */
   readonly upkeep?: UpkeepEffects;
   /** Soft: told to the readers after the commit. */

@@ -12,10 +12,17 @@ import { advance, currentStateOf, headOf, setState, stateEntry, stateKeyOf, type
 export function evolve(picture: Picture, effects: RoomEffects, made: (head: RoomHead) => void): void {
   if (effects.arrived === true) leaveToNextBatch(picture, effects.roomId);
   else if (effects.room !== undefined) evolveRoom(picture, effects, effects.room, made);
+  else if (effects.history !== undefined) evolveHistory(picture, effects);
   const { receipt, alias } = effects;
   if (alias?.row !== undefined) picture.aliases.set(alias.alias, { ...alias.row, roomExists: alias.roomExists === true });
   else if (alias !== undefined) picture.aliases.delete(alias.alias);
   if (receipt !== undefined) picture.receipts.set(receiptRef(receipt.roomId, receipt.userId, receipt.receiptType, receipt.threadId), receipt.orderKey);
+}
+
+function evolveHistory(picture: Picture, effects: RoomEffects): void {
+  noteNews(picture, effects.roomId, effects.events);
+  const head = picture.heads.get(effects.roomId);
+  if (head !== undefined) for (const redaction of effects.redactions) applyRedaction(picture, head, redaction);
 }
 
 /** The room's state came by another way than by the effects of this input. */

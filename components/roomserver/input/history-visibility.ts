@@ -18,7 +18,8 @@ export function visibilityAt(before: StateLookup, event: Pdu): string {
   return VISIBILITIES.indexOf(after) > VISIBILITIES.indexOf(old) ? after : old;
 }
 
-function visibilityIn(content: Readonly<Record<string, unknown>> | undefined): string {
+/** What the content of m.room.history_visibility says. */
+export function visibilityIn(content: Readonly<Record<string, unknown>> | undefined): string {
   const visibility = content?.history_visibility;
   return typeof visibility === 'string' && VISIBILITIES.includes(visibility) ? visibility : DEFAULT_VISIBILITY;
 }

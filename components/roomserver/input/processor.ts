@@ -7,6 +7,7 @@ import type { Metrics } from '../../../pkg/telemetry/metrics.ts';
 import type { Typing } from '../typing/typing.ts';
 import type { StagedState } from '../../../schemas/ports/staged-state.ts';
 import { createEventCache } from '../receive/event-cache.ts';
+import { loadHistory } from '../history/load-history.ts';
 import { loadWanted } from '../receive/load-graph.ts';
 import { noteEffects } from '../remote/facts.ts';
 import { loadFacts } from '../remote/load-facts.ts';
@@ -17,7 +18,7 @@ import { isUpkeep } from '../upkeep/upkeep-input.ts';
 import { decodeInput, keyOf } from './check-input.ts';
 import { commitBatch } from './commit.ts';
 import { decide } from './decide.ts';
-import type { RoomEffects, RoomRow } from './effects.ts';
+import type { NewEvent, RoomEffects, RoomRow } from './effects.ts';
 import { evolve } from './evolve.ts';
 import { createHeadCache, type HeadCache } from './head-cache.ts';
 import { loadPicture } from './load.ts';
@@ -54,6 +55,10 @@ function watchHeads(metrics: Metrics | undefined, heads: HeadCache): void {
   metrics?.gauge({ name: 'room_heads', help: 'Rooms whose heads are in memory', read: () => heads.size().rooms });
 }
 
+function isLive(kind: NewEvent['kind']): boolean {
+  return kind === 'local' || kind === 'received';
+}
+
 const NOTHING_STAGED: StagedState = { slice: async () => [], stateIds: async () => [] };
 const HEAD_BYTES_MAX = 64 * 1024 * 1024;
 const RECENT_BYTES_MAX = 32 * 1024 * 1024;
@@ -87,6 +92,7 @@ export function createRoomProcessor(deps: RoomProcessorDeps): Processor<RoomInpu
       const { roomId } = input;
       if (isUpkeep(input)) await loadUpkeep({ database, serverName }, upkeep, { picture, input });
       await loadFacts({ database, stagedState, serverName }, picture, input);
+      if (input.fetchHistory) await loadHistory({ database, stagedState, serverName }, picture, input);
       const head = picture.heads.get(roomId);
       const graph = picture.graphs.get(roomId);
       if (head !== undefined && graph !== undefined) await loadWanted({ database, stagedState, recent }, graph, head);
@@ -126,7 +132,7 @@ export function createRoomProcessor(deps: RoomProcessorDeps): Processor<RoomInpu
         if (effects.upgrade?.result === '') deps.onUpgrade?.();
         if (effects.room !== undefined && effects.room.extremities.length > PREV_EVENTS_MAX) deps.onBranched?.(place.partition, effects.room);
         for (const { kind, pdu } of effects.events) {
-          const hasLeft = kind !== 'outlier' && pdu.type === 'm.room.member' && pdu.state_key !== undefined && pdu.content.membership !== 'join';
+          const hasLeft = isLive(kind) && pdu.type === 'm.room.member' && pdu.state_key !== undefined && pdu.content.membership !== 'join';
           if (hasLeft) typing.set(place, { roomId: effects.roomId, userId: pdu.state_key!, typing: false, timeoutMs: 0 });
         }
       }

@@ -1,6 +1,7 @@
 /** Read-only answers about the past of rooms and their graphs (`schemas/ports/room-query.ts`, `RoomHistoryQuery`). */
 import type { Reader } from '../../../pkg/storage/database.ts';
 import type { RoomHistoryQuery } from '../../../schemas/ports/room-query.ts';
+import { historyEnd } from '../history/frontier.ts';
 import { authChain } from './auth-chain.ts';
 import { joinedHosts, joinedHostsAt, membershipsAt } from './members-at.ts';
 import { visibleToServer } from './server-visibility.ts';
@@ -19,6 +20,7 @@ export function roomHistoryQuery(database: Reader): RoomHistoryQuery {
     joinedHostsAt: (eventId, side) => joinedHostsAt(database, eventId, side),
     visibleToServer: (serverName, eventIds) => visibleToServer(database, serverName, eventIds),
     timestampToEvent: (roomId, ts, direction) => timestampToEvent(database, roomId, { ts, direction }),
+    historyEnd: (roomId) => historyEnd(database, roomId),
     membershipsAt: (userId, eventIds, side) => membershipsAt(database, { userId, eventIds, side }),
   };
 }

@@ -23,7 +23,21 @@ export async function visibleToServer(reader: Reader, serverName: string, eventI
     const others = places.filter((place) => !isOpen(place));
     if (others.length > 0 && isStorable(serverName)) visible.push(...(await visibleToMembers(reader, roomId, { places: others, serverName })));
   }
-  return new Set(visible.map((place) => place.event_id));
+  return new Set([...visible.map((place) => place.event_id), ...(await visibleHistory(reader, serverName, eventIds))]);
+}
+
+/** Of history from before this server took part the states are not known: who is in the room now has joined since. */
+async function visibleHistory(reader: Reader, serverName: string, eventIds: readonly string[]): Promise<string[]> {
+  const ids = [...new Set(eventIds)].filter(isStorable);
+  if (ids.length === 0 || !isStorable(serverName)) return [];
+  const rows = await reader.queryIn<{ event_id: string; room_id: string; history_visibility: string }>(
+    'SELECT event_id, room_id, history_visibility FROM events WHERE rejected = 0 AND state_id IS NULL AND order_key < 0 AND event_id IN (??)', [], ids);
+  const visible: string[] = [];
+  for (const [roomId, events] of Map.groupBy(rows, (row) => row.room_id)) {
+    const isJoined = (await readSomeJoined(reader, roomId, `:${serverName}`, 1)).length > 0;
+    visible.push(...events.filter((row) => row.history_visibility === 'world_readable' || (isJoined && row.history_visibility === 'shared')).map((row) => row.event_id));
+  }
+  return visible;
 }
 
 async function visibleToMembers(reader: Reader, roomId: string, { places, serverName }: { places: readonly StatePlace[]; serverName: string }): Promise<StatePlace[]> {

@@ -21,11 +21,11 @@ export async function readStored(reader: Reader, eventIds: readonly string[]): P
   return (await reader.queryIn<StoredSql>(`${STORED} events e ${OF_ROOM} WHERE e.rejected = 0 AND e.event_id IN (??)`, [], ids)).map(storedEvent);
 }
 
-/** The same, but only those that have their place in the graph of their room: outliers have none. */
+/** The same, but only those that have their place in the graph of their room, or as history before it: outliers have none. */
 export async function readPlaced(reader: Reader, eventIds: readonly string[]): Promise<StoredEvent[]> {
   const ids = [...new Set(eventIds)].filter(isStorable);
   if (ids.length === 0) return [];
-  return (await reader.queryIn<StoredSql>(`${STORED} events e ${OF_ROOM} WHERE e.rejected = 0 AND e.state_id IS NOT NULL AND e.event_id IN (??)`, [], ids)).map(storedEvent);
+  return (await reader.queryIn<StoredSql>(`${STORED} events e ${OF_ROOM} WHERE e.rejected = 0 AND (e.state_id IS NOT NULL OR e.order_key < 0) AND e.event_id IN (??)`, [], ids)).map(storedEvent);
 }
 
 /** Texts from clients and other servers may hold what no database takes, and so no row has. */

@@ -52,7 +52,8 @@ export function placeEvent(at: GraphAt, arrival: Arrival): Placement {
   if (!known) return placeNew(at, arrival);
   // Where servers name their events themselves, one may give the same name twice: it is that of the first event that was heard of.
   if (known.roomId !== at.head.roomId) return { kind: 'known', verdict: 'rejected' };
-  return known.stateId === null ? placeNew(at, asKnown(at, arrival, known.pdu)) : { kind: 'known', verdict: known.rejected ? 'rejected' : known.softFailed ? 'softFailed' : 'accepted' };
+  // History keeps its place in the timeline, whoever sends it once more.
+  return known.stateId === null && known.orderKey === null ? placeNew(at, asKnown(at, arrival, known.pdu)) : { kind: 'known', verdict: known.rejected ? 'rejected' : known.softFailed ? 'softFailed' : 'accepted' };
 }
 
 function placeNew(at: GraphAt, arrival: Arrival): Placement {

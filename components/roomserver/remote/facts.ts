@@ -9,6 +9,7 @@ import { isLocalUser } from '../../../pkg/matrix/ids/user-id.ts';
 import type { Answer } from '../../../schemas/log/room-input.ts';
 import type { StagedEvent } from '../../../schemas/ports/staged-state.ts';
 import type { NeedRow, OutsideRow, RoomEffects, StateEntry } from '../input/effects.ts';
+import type { HistoryFacts } from '../history/facts.ts';
 import { knowsState, membershipOf, type RoomHead } from '../input/room-head.ts';
 import { stateRef } from '../storage/refs.ts';
 import type { UpgradeRow } from '../upgrade/upgrade-row.ts';
@@ -55,12 +56,16 @@ export interface RemoteFacts {
   readonly slices: Map<string, readonly StagedEvent[]>;
   /** Events of staged states, and what authorises them; null: not known. */
   readonly events: Map<string, AuthEvent | null>;
+  /** By input ID: of those about history. */
+  readonly histories: Map<string, HistoryFacts>;
+  /** Rooms that history was put into by this batch. */
+  readonly historyPlaced: Set<string>;
   /** Rooms that this server has come into by this batch: their heads are read anew for the next one. */
   readonly arrived: Set<string>;
 }
 
 export function createFacts(): RemoteFacts {
-  return { read: new Set(), needs: new Map(), outside: new Map(), forgotten: new Set(), upgrades: new Map(), rooms: new Map(), landings: new Map(), slices: new Map(), events: new Map(), arrived: new Set() };
+  return { read: new Set(), needs: new Map(), outside: new Map(), forgotten: new Set(), upgrades: new Map(), rooms: new Map(), landings: new Map(), slices: new Map(), events: new Map(), histories: new Map(), historyPlaced: new Set(), arrived: new Set() };
 }
 
 /** Plays what an input did, accepted or parked, into the facts. */
@@ -76,7 +81,8 @@ export function noteEffects(facts: RemoteFacts, effects: RoomEffects): void {
   if (effects.arrived === true) facts.arrived.add(roomId);
 }
 
-function noteOfRoom(facts: RemoteFacts, { roomId, forgotten, upgrade }: RoomEffects): void {
+function noteOfRoom(facts: RemoteFacts, { roomId, forgotten, upgrade, history, events }: RoomEffects): void {
+  if (history !== undefined && events.length > 0) facts.historyPlaced.add(roomId);
   if (forgotten !== undefined) facts.forgotten.add(forgottenRef(roomId, forgotten.userId, forgotten.eventId));
   if (upgrade !== undefined) facts.upgrades.set(roomId, upgrade);
 }

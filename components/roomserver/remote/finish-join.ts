@@ -2,7 +2,7 @@
 import { authorize } from '../../../pkg/matrix/auth/authorize.ts';
 import type { StateLookup } from '../../../pkg/matrix/auth/power-levels.ts';
 import { eventIdOf } from '../../../pkg/matrix/events/event-id.ts';
-import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
+import { prevEventIds, type Pdu } from '../../../pkg/matrix/events/pdu.ts';
 import { roomVersion, type RoomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import type { Answer } from '../../../schemas/log/room-input.ts';
 import { headerOf, type RoomDecision } from '../input/decision.ts';
@@ -71,6 +71,8 @@ function joinEvent({ wish: { deciding: { place }, head, send }, eventId, pdu, by
       steps: [{ type: pdu.type, stateKey: send.sender, entry: { eventId, pdu }, replaces: before }],
     }],
     historyVisibility: visibilityAt(lookup, pdu), deviceId: send.deviceId, txnId: send.txnId, redacts: undefined, stateBeforeDiffers: false, relayOf: '',
+    // What came before it is not here.
+    unplacedPrevs: prevEventIds(pdu),
   };
 }
 

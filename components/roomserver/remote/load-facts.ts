@@ -93,10 +93,13 @@ const NEEDS = {
   // The bytes of those that others wait for are of no interest.
   room_id: `SELECT need_id, room_id, kind, input_id, parked_key, event_id, NULL AS event, NULL AS answer, deadline FROM needs
     WHERE room_id = ? AND kind = 'remote_membership' AND answer IS NULL`,
+  /** By room ID. */
+  backfills: `SELECT need_id, room_id, kind, input_id, parked_key, event_id, event, NULL AS answer, deadline FROM needs
+    WHERE room_id = ? AND kind = 'backfill' AND answer IS NULL`,
 } as const;
 
 /** What this batch has done to a need is newer than its row. */
-async function readNeeds(database: Database, facts: RemoteFacts, [by, value]: readonly [by: keyof typeof NEEDS, value: string]): Promise<void> {
+export async function readNeeds(database: Database, facts: RemoteFacts, [by, value]: readonly [by: keyof typeof NEEDS, value: string]): Promise<void> {
   for (const row of await database.query<NeedSql>(NEEDS[by], [value])) if (!facts.needs.has(row.need_id)) facts.needs.set(row.need_id, needOf(row));
 }
 

@@ -1,5 +1,6 @@
 /** The roomserver's tables. It is their sole writer; others read them through `query/`. */
 import type { Migration } from '../../../pkg/storage/database.ts';
+import { addEdgesOfJoins } from '../history/commit-history.ts';
 import { placeAllInChains } from './auth-chains.ts';
 
 /**
@@ -11,6 +12,8 @@ import { placeAllInChains } from './auth-chains.ts';
  *   `auth_chain`, `auth_seq`: place of a state event among auth chains (`auth-chains.ts`).
  * - `auth_links`: what else than the events before it in its chain an event has in its auth chain. `auth_chain_counters`: how many chains a partition has given numbers to.
  * - `event_edges`: who follows an event that had no place here by then (a gap that was bridged); every other event knows by its followers' `prev_events`.
+ * - `history_edges`: events that shown ones follow and that have no place here: where history goes on that other servers can give. `history_at`: of the record of the live event under which all
+ *   that lies; `visibility`: history visibility as it was after them; `tries`: how often they were asked for in vain. `events.history_at`: of history (order keys below 0): who may read it.
  * - `state_deltas`: one row a change of state. State IDs count up within the room; `depth` is the number of steps to the empty state. The value of a key in state
  *   N of an unforked room is its newest row up to N, so any state is one index range away.
  *   `state_marks`: how far the last snapshot below a state is (`state-snapshots.ts`).
@@ -27,6 +30,7 @@ import { placeAllInChains } from './auth-chains.ts';
  * - `forgotten`: users who forgot a room, and the member event that they had left it by.
  * - `pending_redactions`: redactions of events that have no place here yet. `by_power`: their senders may redact anybody's event.
  * - `purges`: the newest purge of each room's history: events up to `to_order_key` go, those up to `order_key` have gone; `finished_at`: wall-clock ms, 0 while it is under way.
+ *   `depth`: of the first event that stays: older ones that come again are not taken in. `sequence`: of the newest record of a purge; `to_sequence`: newest record of an event that has gone.
  * - `receipts`: the newest of each (room, user, type, thread), under `receipt_ref`, their JSON list. `thread_id` is empty for unthreaded ones.
  */
 export const roomserverMigrations: readonly Migration[] = [
@@ -153,5 +157,22 @@ export const roomserverMigrations: readonly Migration[] = [
       `CREATE TABLE pending_redactions (target_id TEXT NOT NULL, event_id TEXT NOT NULL, room_id TEXT NOT NULL, sender TEXT NOT NULL, by_power INTEGER NOT NULL,
          PRIMARY KEY (target_id, event_id)) WITHOUT ROWID`,
     ],
+  },
+  {
+    number: 8,
+    name: 'history from before',
+    statements: [
+      'ALTER TABLE events ADD COLUMN history_at BIGINT',
+      `CREATE TABLE history_edges (room_id TEXT NOT NULL, prev_event_id TEXT NOT NULL, event_id TEXT NOT NULL, depth BIGINT NOT NULL, history_at BIGINT NOT NULL,
+         visibility TEXT NOT NULL, tries INTEGER NOT NULL, PRIMARY KEY (room_id, prev_event_id, event_id)) WITHOUT ROWID`,
+      `INSERT INTO history_edges (room_id, prev_event_id, event_id, depth, history_at, visibility, tries)
+       SELECT e.room_id, x.prev_event_id, x.event_id, e.depth, e.sequence, e.history_visibility, 0 FROM event_edges x JOIN events e ON e.event_id = x.event_id
+       WHERE e.sequence IS NOT NULL AND e.order_key IS NOT NULL`,
+      'ALTER TABLE purges ADD COLUMN depth BIGINT',
+      'ALTER TABLE purges ADD COLUMN sequence BIGINT NOT NULL DEFAULT 0',
+      'ALTER TABLE purges ADD COLUMN to_sequence BIGINT NOT NULL DEFAULT 0',
+      'CREATE INDEX purges_by_sequence ON purges (partition, sequence)',
+    ],
+    fill: addEdgesOfJoins,
   },
 ];

@@ -105,8 +105,8 @@ const WAKE_KEYS_MAX = 200;
 const NO_ROOM = '';
 
 function whomToWake(records: Records, users: string[]): { rooms: string[]; users: string[] } {
-  // A state that came whole is seen with the event that follows it.
-  const rooms = new Set(records.filter(({ output: { record } }) => record.event ?? record.receipt).map(({ output }) => output.record.roomId));
+  // A state that came whole is seen with the event that follows it; history is read by whoever pages back to it.
+  const rooms = new Set(records.filter(({ output: { record } }) => (record.event?.orderKey ?? -1) >= 0 || record.receipt).map(({ output }) => output.record.roomId));
   if (rooms.size > WAKE_KEYS_MAX || users.length > WAKE_KEYS_MAX) return { rooms: [], users: [] };
   return { rooms: rooms.size + users.length === 0 ? [NO_ROOM] : [...rooms], users };
 }

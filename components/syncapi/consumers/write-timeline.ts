@@ -7,7 +7,7 @@ import { insert } from './write-rows.ts';
 
 const COLUMNS = [
   ...['room_id', 'order_key', 'event_id', 'partition_number', 'sequence', 'type', 'sender', 'state_key', 'replaces'],
-  ...['device_id', 'txn_id', 'history_visibility', 'visibility_before', 'has_url', 'state_before_differs', 'others_changed'],
+  ...['device_id', 'txn_id', 'history_visibility', 'visibility_before', 'has_url', 'state_before_differs', 'others_changed', 'history_at'],
 ];
 
 /** Rows of the events. `visibilities`: those of `visibilitiesBefore`; they are moved on. */
@@ -34,7 +34,7 @@ function rowOf({ partition, sequence, output }: Records[number], visibility: { b
     ...[roomId, event.orderKey, event.eventId, partition, sequence, storable(pdu.type), pdu.sender],
     pdu.state_key === undefined ? null : storable(pdu.state_key),
     ...[own?.replaces ?? '', event.deviceId, event.txnId, isSetting ? visibility.after! : event.historyVisibility, isSetting ? visibility.before : ''],
-    ...[hasUrl(pdu), event.stateBeforeDiffers, event.stateDelta.some((change) => change !== own)].map(Number),
+    ...[hasUrl(pdu), event.stateBeforeDiffers, event.stateDelta.some((change) => change !== own), event.historyAt ?? 0].map(Number),
   ];
 }
 

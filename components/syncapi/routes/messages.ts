@@ -4,6 +4,7 @@ import type { ApiRequest, ApiResponse, Route } from '../../../pkg/http/route.ts'
 import { renderEvent } from '../events/client-event.ts';
 import { renderTimelineRow } from '../events/render-row.ts';
 import { visibleReplaced } from '../events/replaced.ts';
+import type { Fetched } from '../history/fetch-history.ts';
 import { parseEventFilter, passes, passesRoom, type EventFilter } from '../filters/filter.ts';
 import { slotOf, TIMELINE_COLUMNS, type SeenRow, type TimelineRow } from '../storage/rows.ts';
 import type { ReadDeps } from '../sync/deps.ts';
@@ -16,6 +17,9 @@ import { jsonParam, numberParam, param, requesterOf } from './route-parts.ts';
 
 const LIMIT_DEFAULT = 10;
 const LIMIT_MAX = 500;
+/** How long a page waits for other servers, and how often it asks them. */
+const HISTORY_MS_MAX = 10_000;
+const FETCHES_MAX = 6;
 /** Rows that one page looks at, at most, when little of them may be shown. */
 const SCANNED_ROWS_MAX = 5000;
 
@@ -83,7 +87,9 @@ function newestBoundary(deps: ReadDeps, rights: ReadingRights): Promise<number> 
 /** Rows in the direction of reading, and the boundary to go on from; no `end`: nothing lies beyond. */
 async function readPage(deps: ReadDeps, question: PageQuestion): Promise<{ rows: SeenRow[]; end: number | undefined }> {
   const rows: SeenRow[] = [];
+  const endsAt = deps.runtime.clock.now() + HISTORY_MS_MAX;
   let at = question.from;
+  let fetched = 0;
   for (let scanned = 0; scanned < SCANNED_ROWS_MAX; ) {
     const wanted = Math.min(Math.max(question.limit - rows.length, 20) * (scanned === 0 ? 1 : 4), 1000);
     const found = await readRows(deps, question, { at, count: wanted });
@@ -94,9 +100,19 @@ async function readPage(deps: ReadDeps, question: PageQuestion): Promise<{ rows:
       at = question.backwards ? row.order_key - 1 : row.order_key;
       if (isShown(question, row)) rows.push(row);
     }
-    if (found.length < wanted) return { rows, end: undefined };
+    if (found.length >= wanted) continue;
+    const beyond = question.backwards ? await beyondOldest(deps, question, { at, fetched, endsAt }) : 'complete';
+    if (beyond !== 'more') return { rows, end: beyond === 'nothing' && rows.length > 0 ? at : undefined };
+    fetched += 1;
   }
   return { rows, end: at };
+}
+
+/** Goes on to what other servers know of the room's past. A page that is not empty may be continued, where they do not answer now. */
+async function beyondOldest(deps: ReadDeps, { rights, to }: PageQuestion, { at, fetched, endsAt }: { at: number; fetched: number; endsAt: number }): Promise<Fetched> {
+  if (rights.intervals.length === 0 || (to !== undefined && to >= at)) return 'complete';
+  const leftMs = endsAt - deps.runtime.clock.now();
+  return fetched >= FETCHES_MAX || leftMs <= 0 ? 'nothing' : deps.history.more(rights.room.room_id, leftMs);
 }
 
 async function readRows(deps: ReadDeps, question: PageQuestion, range: { at: number; count: number }): Promise<readonly SeenRow[]> {

@@ -10,6 +10,7 @@
  * - `timeline.state_before_differs`: the event was sent into another state than the one that the intervals tell of (a fork, a gap): what its readers were then is asked of the
  *   room's owner.
  * - `timeline.others_changed`: with the event, the room's state changed in more than what the event itself sets (state resolution).
+ * - `timeline.history_at`: of history from before this server took part (order keys below 0): its readers are those of the event with this sequence number; 0: nobody is.
  * - `forgotten_at`: at which sequence number the user forgot the room that they had left by this row; 0: not. Another membership is another row.
  * - `outside_memberships`: the newest of what other servers said of users here in rooms that this one was not in, with all that a client is told of it: there is no room that it
  *   could be read from. Once a user here has joined, the room tells of itself.
@@ -132,5 +133,10 @@ export const syncapiMigrations: readonly Migration[] = [
     number: 4,
     name: 'forgotten rooms',
     statements: ['ALTER TABLE memberships ADD COLUMN forgotten_at BIGINT NOT NULL DEFAULT 0', 'ALTER TABLE outside_memberships ADD COLUMN forgotten_at BIGINT NOT NULL DEFAULT 0'],
+  },
+  {
+    number: 5,
+    name: 'history from before',
+    statements: ['ALTER TABLE timeline ADD COLUMN history_at BIGINT NOT NULL DEFAULT 0'],
   },
 ];

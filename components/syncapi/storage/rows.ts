@@ -50,13 +50,15 @@ export type TimelineRow = {
   state_before_differs: number;
   /** 1: with it, the state changed in more than what it sets itself. */
   others_changed: number;
+  /** Of history: its readers are those of the record with this sequence number, or of later ones; 0: nobody. */
+  history_at: number;
 };
 
 /** A row with what its reader was just before it, where the intervals do not tell. */
 export type SeenRow = TimelineRow & { readonly membership_before?: string };
 
 export const TIMELINE_COLUMNS = `t.room_id, t.order_key, t.event_id, t.partition_number, t.sequence, t.type, t.sender, t.state_key, t.replaces,
-  t.device_id, t.txn_id, t.history_visibility, t.visibility_before, t.has_url, t.state_before_differs, t.others_changed`;
+  t.device_id, t.txn_id, t.history_visibility, t.visibility_before, t.has_url, t.state_before_differs, t.others_changed, t.history_at`;
 
 export type StateRow = {
   slot: string;

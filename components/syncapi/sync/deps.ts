@@ -5,6 +5,7 @@ import type { Runtime } from '../../../pkg/runtime/runtime.ts';
 import type { Reader } from '../../../pkg/storage/database.ts';
 import type { UserQuery } from '../../../schemas/ports/user-query.ts';
 import type { EventLoader } from '../events/load-events.ts';
+import type { HistoryFetcher } from '../history/fetch-history.ts';
 import type { PastQuery } from '../visibility/membership-before.ts';
 import type { Notifier } from '../notifier/notifier.ts';
 import type { TypingBoard } from '../notifier/typing-now.ts';
@@ -16,6 +17,8 @@ export interface ReadDeps {
   readonly userQuery: Pick<UserQuery, 'requesterByToken' | 'appservices' | 'filter' | 'accountData'>;
   readonly appliedPositions: Pick<AppliedPositions, 'vector' | 'refresh'>;
   readonly roomHistoryQuery: PastQuery;
+  /** What other servers know of a room's past. */
+  readonly history: HistoryFetcher;
   readonly events: EventLoader;
   readonly typing: TypingBoard;
   readonly notifier: Notifier;

@@ -14,6 +14,8 @@ export interface VisibilityFacts {
   readonly sequence: number;
   readonly history_visibility: string;
   readonly visibility_before: string;
+  /** Of history: see `TimelineRow`. */
+  readonly history_at?: number;
   /** What the reader was just before it, where the intervals do not tell: the event was sent into another state than theirs. */
   readonly membership_before?: string;
 }
@@ -52,7 +54,7 @@ export function isOwnMembership(event: Pick<VisibilityFacts, 'type' | 'state_key
   return event.type === 'm.room.member' && event.state_key === userId;
 }
 
-/** History from before the server took part comes late in the log, but lies before all that the log tells of memberships. */
+/** History from before the server took part comes late in the log, but lies before the event that it was found under. */
 function sequenceBefore(event: VisibilityFacts): number {
-  return event.order_key > 0 ? event.sequence - 1 : 0;
+  return event.order_key > 0 ? event.sequence - 1 : Math.max(0, (event.history_at ?? 0) - 1);
 }
