@@ -9,6 +9,7 @@ import type { StagedState } from '../../../schemas/ports/staged-state.ts';
 import { createEventCache } from '../receive/event-cache.ts';
 import { loadHistory } from '../history/load-history.ts';
 import { loadWanted } from '../receive/load-graph.ts';
+import type { RoomGraph } from '../receive/room-graph.ts';
 import { noteEffects } from '../remote/facts.ts';
 import { loadFacts } from '../remote/load-facts.ts';
 import { decideUpkeep } from '../upkeep/decide-upkeep.ts';
@@ -37,7 +38,7 @@ export interface RoomProcessorDeps {
   readonly metrics?: Metrics | undefined;
   /** An upgrade of a room was begun. */
   readonly onUpgrade?: (() => void) | undefined;
-  /** An event has left the room with more forward extremities than one event can follow. */
+  /** An event has left the room with branches that are too many for one event to follow, or in much conflict. */
   readonly onBranched?: ((partition: number, room: Pick<RoomRow, 'roomId' | 'extremities'>) => void) | undefined;
 }
 
@@ -57,6 +58,14 @@ function watchHeads(metrics: Metrics | undefined, heads: HeadCache): void {
 
 function isLive(kind: NewEvent['kind']): boolean {
   return kind === 'local' || kind === 'received';
+}
+
+/** Events in conflict beyond which every further event of the room is slow while its branches are open. */
+const CONFLICTED_MAX = 100;
+const BRANCHES_IN_CONFLICT_MAX = 2;
+
+function isCostly({ extremities }: RoomRow, graph: RoomGraph | undefined): boolean {
+  return extremities.length > PREV_EVENTS_MAX || (extremities.length > BRANCHES_IN_CONFLICT_MAX && graph !== undefined && graph.conflicted > CONFLICTED_MAX);
 }
 
 const NOTHING_STAGED: StagedState = { slice: async () => [], stateIds: async () => [] };
@@ -130,7 +139,7 @@ export function createRoomProcessor(deps: RoomProcessorDeps): Processor<RoomInpu
         recent.note(effects, picture.graphs.get(effects.roomId));
         if (effects.typing !== undefined) typing.set(place, effects.typing);
         if (effects.upgrade?.result === '') deps.onUpgrade?.();
-        if (effects.room !== undefined && effects.room.extremities.length > PREV_EVENTS_MAX) deps.onBranched?.(place.partition, effects.room);
+        if (effects.room !== undefined && isCostly(effects.room, picture.graphs.get(effects.roomId))) deps.onBranched?.(place.partition, effects.room);
         for (const { kind, pdu } of effects.events) {
           const hasLeft = isLive(kind) && pdu.type === 'm.room.member' && pdu.state_key !== undefined && pdu.content.membership !== 'join';
           if (hasLeft) typing.set(place, { roomId: effects.roomId, userId: pdu.state_key!, typing: false, timeoutMs: 0 });

@@ -112,6 +112,18 @@ export function isSameState(left: Overlay, right: Overlay): boolean {
   return true;
 }
 
+/** Equal for overlays that say the same; different for most others. */
+export function gistOf(overlay: Overlay): number {
+  let gist = overlay.size;
+  for (const [slot, eventId] of overlay) {
+    // Whatever order they stand in; event IDs are different at their ends, of version 1 and 2 at their beginnings.
+    const text = eventId ?? slot;
+    const end = text.length - 1;
+    gist = (gist + Math.imul(text.charCodeAt(1) + 31 * text.charCodeAt(2) + 961 * text.charCodeAt(end) + 29_791 * text.charCodeAt(end - 1) + 923_521 * text.charCodeAt(end - 2), 0x9e3779b1)) | 0;
+  }
+  return gist;
+}
+
 /** Without the slots that are as in the current state. */
 export function slim(at: GraphAt, overlay: Overlay): Overlay {
   const slimmed = new Map<Slot, string | undefined>();

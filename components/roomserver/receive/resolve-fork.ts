@@ -19,7 +19,9 @@ export function resolveOverlays(at: GraphAt, overlays: readonly Overlay[]): Over
   if (found.conflicted.size === 0) return first;
   const conflicts: Conflicts = { conflicted: found.conflicted, unconflicted: (slot) => (slots.has(slot) ? found.unconflicted(slot) : currentAt(at, slot)) };
   // They are needed in any case.
-  for (const eventId of conflictedEvents(conflicts.conflicted)) lookForEvent(at.graph, eventId);
+  const inConflict = conflictedEvents(conflicts.conflicted);
+  for (const eventId of inConflict) lookForEvent(at.graph, eventId);
+  at.graph.conflicted = inConflict.size;
   const compared = compare(at, overlays, { slots, stateSets, conflicts });
   return compared && resolved(at, { slots, conflicts, ...compared });
 }

@@ -74,6 +74,8 @@ export interface RoomGraph {
   statesAbove: number;
   /** By state: what it has different from the state `under`, which was the current one then. */
   readonly overlays: { under: number; readonly byState: Map<number, ReadonlyMap<Slot, string | undefined>>; readonly compared: Compared[] };
+  /** Events in conflict where the branches of the room met for the current state, the last time that they were resolved. */
+  conflicted: number;
   /** Where state events stand among auth chains. */
   readonly cover: RoomCover;
   /** The committed current state; undefined: not loaded. */
@@ -88,7 +90,7 @@ export interface RoomGraph {
 
 export function createGraph(roomId: string): RoomGraph {
   return {
-    roomId, events: new Map(), followed: new Set(), states: new Map(), statesAbove: Infinity, overlays: { under: -1, byState: new Map(), compared: [] }, cover: createCover(), full: undefined, early: new Map(), needs: new Map(), stages: new Map(),
+    roomId, events: new Map(), followed: new Set(), states: new Map(), statesAbove: Infinity, overlays: { under: -1, byState: new Map(), compared: [] }, conflicted: 0, cover: createCover(), full: undefined, early: new Map(), needs: new Map(), stages: new Map(),
     wants: { events: new Set(), state: new Map(), trails: false, full: false, needs: new Set(), stages: new Set() },
   };
 }

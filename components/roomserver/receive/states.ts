@@ -2,7 +2,7 @@
 import type { Slot } from '../../../pkg/matrix/state-res/slot.ts';
 import type { NewState, StateEntry, StateStep } from '../input/effects.ts';
 import { stateEntry } from '../input/room-head.ts';
-import { CURRENT, currentAt, idAt, isSameState, keyOf, nodeAt, overlayOf, pduOf, slim, type GraphAt, type Overlay } from './overlay.ts';
+import { CURRENT, currentAt, gistOf, idAt, isSameState, keyOf, nodeAt, overlayOf, pduOf, slim, type GraphAt, type Overlay } from './overlay.ts';
 import { resolveOverlays } from './resolve-fork.ts';
 import { isLacking } from './room-graph.ts';
 
@@ -32,9 +32,15 @@ export class States {
     const at = this.#at;
     const all = [...new Set(stateIds)].map((stateId) => this.#known(stateId));
     const distinct: StateAt[] = [];
+    // There may be a thousand, each a thousand changes away from the current state.
+    const byGist = new Map<number, StateAt[]>();
     for (const state of [...all, ...(also === undefined ? [] : [also])]) {
       if (state === undefined) return undefined;
-      if (!distinct.some((other) => other === state || isSameState(other.overlay, state.overlay))) distinct.push(state);
+      const gist = gistOf(state.overlay);
+      const alike = byGist.get(gist) ?? [];
+      if (alike.some((other) => other === state || isSameState(other.overlay, state.overlay))) continue;
+      byGist.set(gist, [...alike, state]);
+      distinct.push(state);
     }
     if (isLacking(at.graph)) return undefined;
     if (distinct.length === 1) return distinct[0];

@@ -26,7 +26,7 @@ export interface UpkeepDeps {
 
 export interface Upkeep {
   start(): void;
-  /** Joins branches of a room that have become more than one event can follow: each event costs the more, the more there are. */
+  /** Joins all branches of a room that have become too many, or are in too much conflict: each further event costs the more, the more there are. */
   joinSoon(partition: number, room: { readonly roomId: string; readonly extremities: readonly string[] }): void;
   stop(): Promise<void>;
 }
@@ -93,7 +93,7 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
       joined.delete(roomId);
       joined.set(roomId, now);
       if (joined.size > JOINED_MAX) joined.delete(joined.keys().next().value!);
-      const kind = { joinBranches: { extremitiesMax: deps.extremitiesMax } };
+      const kind = { joinBranches: { extremitiesMax: 1 } };
       // Lost, it is found by the next look.
       append({ partition, roomId, name: ['join at once', ...extremities], kind }).catch((error: unknown) => { logger.warn({ error }, 'branches were not joined at once'); });
     },

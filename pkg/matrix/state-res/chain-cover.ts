@@ -48,11 +48,23 @@ export function reachOf(positions: Iterable<Position>, linksOf: LinksOf): Reach 
 
 /** What some of the auth chains have and others have not. */
 export function differingRanges(reaches: readonly Reach[]): ChainRange[] {
+  const ends = new Map<number, { least: number; most: number; having: number }>();
+  for (const reach of reaches) {
+    for (const [chain, upTo] of reach) {
+      const end = ends.get(chain);
+      if (end === undefined) {
+        ends.set(chain, { least: upTo, most: upTo, having: 1 });
+        continue;
+      }
+      end.having += 1;
+      if (upTo < end.least) end.least = upTo;
+      if (upTo > end.most) end.most = upTo;
+    }
+  }
   const ranges: ChainRange[] = [];
-  for (const chain of new Set(reaches.flatMap((reach) => [...reach.keys()]))) {
-    const ends = reaches.map((reach) => reach.get(chain) ?? 0);
-    const [above, upTo] = [Math.min(...ends), Math.max(...ends)];
-    if (above < upTo) ranges.push({ chain, above, upTo });
+  for (const [chain, { least, most, having }] of ends) {
+    const above = having < reaches.length ? 0 : least;
+    if (above < most) ranges.push({ chain, above, upTo: most });
   }
   return ranges;
 }

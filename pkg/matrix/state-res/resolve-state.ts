@@ -7,6 +7,7 @@ import { authTypesFor } from '../auth/auth-types.ts';
 import { authEventIds } from '../events/pdu.ts';
 import type { Pdu } from '../events/pdu.ts';
 import { createEventIdOfRoom } from '../ids/room-id.ts';
+import type { RoomVersion } from '../room-versions/room-versions.ts';
 import { authDifference, conflictedSubgraph } from './auth-chains.ts';
 import type { AuthEventsOf } from './auth-chains.ts';
 import { conflictedEvents, conflictedSlots } from './conflicts.ts';
@@ -76,12 +77,23 @@ function addBase(needed: Set<string>, { version, conflicts: { unconflicted }, ev
   const slots = new Set([CREATE_SLOT, POWER_LEVELS_SLOT]);
   for (const eventId of full) {
     const event = events(eventId);
-    if (event !== undefined) for (const [type, stateKey] of authTypesFor(event, version)) slots.add(slotOf(type, stateKey));
+    if (event !== undefined) for (const slot of judgingSlots(event, version)) slots.add(slot);
   }
   for (const slot of slots) {
     const eventId = unconflicted(slot);
     if (eventId !== undefined) needed.add(eventId);
   }
+}
+
+/** By event, while it is in memory: the keys of the state that it is judged by. They are asked for again and again while branches are open. */
+const judging = new WeakMap<Pdu, { readonly version: RoomVersion; readonly slots: readonly Slot[] }>();
+
+function judgingSlots(event: Pdu, version: RoomVersion): readonly Slot[] {
+  const known = judging.get(event);
+  if (known?.version === version) return known.slots;
+  const slots = authTypesFor(event, version).map(([type, stateKey]) => slotOf(type, stateKey));
+  judging.set(event, { version, slots });
+  return slots;
 }
 
 /** Adds what power levels cite: power levels again, and what has to be looked at to find these. */
