@@ -14,11 +14,13 @@ export interface UpkeepEffects {
   readonly purged?: PurgedSlice;
 }
 
-/** Events of the timeline that go, and when that was the end of the purge (wall-clock ms, 0: not yet). */
+/** Events of the timeline that go, and when that was the end of the purge (wall-clock ms, 0: not yet), if no more is left of what clients never saw. */
 export interface PurgedSlice {
   readonly afterOrderKey: number;
   readonly toOrderKey: number;
   readonly finishedAt: number;
+  /** Of the record that tells of it. */
+  readonly sequence: number;
 }
 
 /** A state event at its place in a room's state. */
@@ -107,6 +109,8 @@ export interface RoomRow {
   /** The highest state ID that was given out; that of a side branch may lie above the current one. */
   readonly lastStateId: number;
   readonly extremities: readonly string[];
+  /** Events up to this depth were purged; read with the row, and not written with it. Absent: none. */
+  readonly purgedDepth?: number;
 }
 
 export interface ReceiptRow {

@@ -6,7 +6,7 @@ import type { Database } from '../../../pkg/storage/database.ts';
 import type { Metrics } from '../../../pkg/telemetry/metrics.ts';
 import type { Typing } from '../typing/typing.ts';
 import type { StagedState } from '../../../schemas/ports/staged-state.ts';
-import { createEventCache } from '../receive/event-cache.ts';
+import { createEventCache, type EventCache } from '../receive/event-cache.ts';
 import { loadHistory } from '../history/load-history.ts';
 import { loadWanted } from '../receive/load-graph.ts';
 import type { RoomGraph } from '../receive/room-graph.ts';
@@ -19,7 +19,7 @@ import { isUpkeep } from '../upkeep/upkeep-input.ts';
 import { decodeInput, keyOf } from './check-input.ts';
 import { commitBatch } from './commit.ts';
 import { decide } from './decide.ts';
-import type { NewEvent, RoomEffects, RoomRow } from './effects.ts';
+import type { AcceptedInput, NewEvent, RoomEffects, RoomRow } from './effects.ts';
 import { evolve } from './evolve.ts';
 import { createHeadCache, type HeadCache } from './head-cache.ts';
 import { loadPicture } from './load.ts';
@@ -56,16 +56,23 @@ function watchHeads(metrics: Metrics | undefined, heads: HeadCache): void {
   metrics?.gauge({ name: 'room_heads', help: 'Rooms whose heads are in memory', read: () => heads.size().rooms });
 }
 
-function isLive(kind: NewEvent['kind']): boolean {
-  return kind === 'local' || kind === 'received';
-}
-
 /** Events in conflict beyond which every further event of the room is slow while its branches are open. */
 const CONFLICTED_MAX = 100;
 const BRANCHES_IN_CONFLICT_MAX = 2;
 
 function isCostly({ extremities }: RoomRow, graph: RoomGraph | undefined): boolean {
   return extremities.length > PREV_EVENTS_MAX || (extremities.length > BRANCHES_IN_CONFLICT_MAX && graph !== undefined && graph.conflicted > CONFLICTED_MAX);
+}
+
+function isLive(kind: NewEvent['kind']): boolean {
+  return kind === 'local' || kind === 'received';
+}
+
+/** What was purged must not be found in memory, and heads know how far. */
+function forgetPurged({ recent, heads }: { recent: Pick<EventCache, 'forget'>; heads: HeadCache }, accepted: readonly AcceptedInput[]): void {
+  const purges = accepted.filter(({ effects: { upkeep } }) => upkeep?.purge !== undefined || upkeep?.purged !== undefined);
+  if (purges.length > 0) recent.forget();
+  for (const { effects } of purges) heads.drop(effects.roomId);
 }
 
 const NOTHING_STAGED: StagedState = { slice: async () => [], stateIds: async () => [] };
@@ -133,8 +140,7 @@ export function createRoomProcessor(deps: RoomProcessorDeps): Processor<RoomInpu
       heads.trim(picture.heads.keys());
       count(collected);
       collected = { states: 0, events: 0 };
-      // What was purged must not be found in memory.
-      if (accepted.some(({ effects }) => effects.upkeep?.purged !== undefined)) recent.forget();
+      forgetPurged({ recent, heads }, accepted);
       for (const { place, effects } of accepted) {
         recent.note(effects, picture.graphs.get(effects.roomId));
         if (effects.typing !== undefined) typing.set(place, effects.typing);

@@ -20,6 +20,8 @@ export interface RoomHead {
   stateDepth: number;
   lastStateId: number;
   extremities: readonly string[];
+  /** Events up to this depth were purged: what comes of them again is not taken in. */
+  readonly purgedDepth: number;
   /** By event ID: how new events name the extremities, where their IDs are not enough (`references.ts`). */
   readonly references: Map<string, EventReference>;
   /** By `stateKeyOf`; null: known to be absent. */
@@ -31,6 +33,7 @@ export interface RoomHead {
 }
 
 const HEAD_BYTES = 1000;
+const NOTHING_PURGED = -1;
 
 /** Types and state keys hold no NUL (`check-input.ts`), so that it may part them. */
 export function stateKeyOf(type: string, stateKey: string): string {
@@ -41,7 +44,7 @@ export function headOf(row: RoomRow, version: RoomVersion, complete: boolean): R
   return {
     roomId: row.roomId, version, partition: row.partition, creator: row.creator, createEventId: row.createEventId,
     orderKey: row.orderKey, depth: row.depth, stateId: row.stateId, stateDepth: row.stateDepth, lastStateId: row.lastStateId, extremities: row.extremities,
-    references: new Map(), state: new Map(), complete, bytes: HEAD_BYTES + extremityBytes(row.extremities),
+    purgedDepth: row.purgedDepth ?? NOTHING_PURGED, references: new Map(), state: new Map(), complete, bytes: HEAD_BYTES + extremityBytes(row.extremities),
   };
 }
 

@@ -19,6 +19,9 @@ import { isLacking, type GraphNeed } from './room-graph.ts';
 /** How long an event waits for the events before it, for its auth events, for the state before it. */
 const WAIT_MS = { missing_events: 30_000, event_auth: 30_000, state_at: 60_000 } as const;
 
+/** What was purged stays away, whoever sends it once more, and so does what hangs on it alone. */
+const PURGED = { status: 404, errcode: 'M_NOT_FOUND', error: 'It is from before what this server keeps of the room' };
+
 interface Received {
   readonly receive: ReceivePdu;
   readonly pdu: Pdu;
@@ -40,6 +43,7 @@ export function decideReceive(deciding: Deciding, at: GraphAt, { receive, pdu }:
     case 'known':
       return { kind: 'accepted', effects: { ...NO_EFFECTS, needs: closing(needs) }, outputs: [], result: { event_id: receive.eventId, verdict: placement.verdict } };
     case 'missing':
+      if (placement.prev.length > 0 && pdu.depth <= at.head.purgedDepth) return giveUp(deciding, received, PURGED);
       return wait(deciding, at, { received, placement });
     case 'placed':
       return accept(deciding, at, { received, placement });

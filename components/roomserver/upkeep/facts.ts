@@ -14,6 +14,8 @@ export interface PurgeFacts {
   row: PurgeRow | undefined;
   /** Order key of the first event that stays; undefined: there is no such event. */
   firstKept: number | undefined;
+  /** Of all events of the room; below 0 where there is history from before this server came. */
+  readonly lowestKey: number;
   /** Lowest order key of the room's forward extremities. */
   readonly oldestExtremity: number;
 }
@@ -47,7 +49,8 @@ export async function loadUpkeep({ database, serverName }: { database: Database;
   const before = facts.purges.get(input.roomId);
   const row = before === undefined ? await readPurge(database, input.roomId) : before.row;
   const firstKept = input.purgeHistory ? await firstKeptOf(database, head, input.purgeHistory) : undefined;
-  facts.purges.set(input.roomId, { row, firstKept, oldestExtremity: await oldestExtremity(database, head) });
+  const lowest = await database.query<{ lowest: number | null }>('SELECT MIN(order_key) AS lowest FROM events WHERE room_id = ?', [input.roomId]);
+  facts.purges.set(input.roomId, { row, firstKept, lowestKey: lowest[0]?.lowest ?? 1, oldestExtremity: await oldestExtremity(database, head) });
 }
 
 async function firstKeptOf(database: Database, { roomId, orderKey }: RoomHead, { eventId, beforeTs }: PurgeHistory): Promise<number | undefined> {

@@ -134,3 +134,59 @@ test('states of side branches that only purged events had are collected, from th
   eventIdIn(await driver.send(state(room.roomId, ALICE, ['m.room.topic', ''], { topic: 'end' })));
   await driver.close();
 });
+
+test('what was purged stays away when another server sends it once more; what follows it and stays is followed', async () => {
+  const { driver, room, said, purge } = await roomWithHistory(30);
+  const again = await roomQuery(driver.database).eventsById([said[3]!, said[19]!, said[25]!]);
+  const topics = await driver.database.query<{ event_id: string; json: Uint8Array }>("SELECT event_id, json FROM events WHERE type = 'm.room.topic' ORDER BY order_key LIMIT 1");
+  // The head is in memory when the purge begins.
+  await purge({ eventId: said[20]! });
+  await runPurge(driver);
+  const before = await driver.database.query('SELECT order_key, forward_extremities, state_id FROM rooms');
+  const told = driver.outputs.length;
+  const resend = (eventId: string, pdu: Uint8Array, needId = '') => driver.send(input(room.roomId, { receivePdu: { eventId, pdu, origin: 'two.test', needId, relay: false } }));
+  for (const { eventId, pdu } of again) {
+    if (eventId === said[25]) assert.deepEqual(await resend(eventId, pdu), { ok: { event_id: eventId, verdict: 'accepted' } });
+    else for (const needId of ['', 'need']) assertRefused(await resend(eventId, pdu, needId), 404, 'M_NOT_FOUND');
+  }
+  for (const { event_id: eventId, json } of topics) assertRefused(await resend(eventId, json), 404, 'M_NOT_FOUND');
+  assert.deepEqual(await driver.database.query('SELECT order_key, forward_extremities, state_id FROM rooms'), before);
+  assert.deepEqual([driver.outputs.length, (await driver.database.query('SELECT need_id FROM needs')).length], [told, 0]);
+  assert.equal(await roomHistoryQuery(driver.database).historyEnd(room.roomId), undefined);
+  await driver.close();
+});
+
+test('events that clients never saw go in portions', async () => {
+  const { driver, room, said, purge } = await roomWithHistory(520);
+  const hidden = said.slice(0, 450);
+  await driver.database.transaction(async (tx) => {
+    for (const eventId of hidden) await tx.run('UPDATE events SET order_key = NULL, rejected = 1 WHERE event_id = ?', [eventId]);
+  });
+  await purge({ eventId: said[510]! });
+  const left = async () => (await driver.database.query<{ n: number }>('SELECT COUNT(*) AS n FROM events WHERE rejected = 1'))[0]!.n;
+  const portions: number[] = [];
+  for (let slice = await nextSlice(driver), before = await left(); slice !== undefined; slice = await nextSlice(driver)) {
+    await driver.batch([slice]);
+    portions.push(before - (await left()));
+    before = await left();
+  }
+  assert.deepEqual([portions.slice(-3), await left()], [[200, 200, 50], 0]);
+  assert.equal((await readPurge(driver.database, room.roomId))!.eventsGone, 510);
+  await driver.close();
+});
+
+test('history from before this server came is purged with the rest', async () => {
+  const { driver, room, said, purge } = await roomWithHistory(20);
+  await driver.database.transaction(async (tx) => {
+    await tx.run('UPDATE events SET order_key = order_key - 300, state_id = NULL WHERE room_id = ? AND order_key <= 10', [room.roomId]);
+  });
+  await purge({ eventId: said[15]! });
+  await runPurge(driver);
+  const kept = await driver.database.query<{ event_id: string }>('SELECT event_id FROM events WHERE room_id = ? AND order_key IS NOT NULL ORDER BY order_key', [room.roomId]);
+  assert.deepEqual(kept.map((row) => row.event_id).filter((eventId) => said.includes(eventId)), said.slice(15));
+  const records = await roomSnapshot(driver.database, partitionOf(PARTITIONS, room.roomId), 0, 10_000);
+  const [purged] = records.flatMap(({ output }) => output.historyPurged ?? []);
+  const [newest] = records.filter(({ output }) => output.event?.eventId === kept[0]!.event_id);
+  assert.deepEqual([purged?.toOrderKey, purged?.toSequence], [newest!.output.event!.orderKey - 1, newest!.sequence - 1]);
+  await driver.close();
+});

@@ -16,7 +16,7 @@ export function decidePurge({ input, place }: Deciding, facts: PurgeFacts): Room
   if (facts.firstKept === undefined) return rejected(refused(404, 'M_NOT_FOUND', 'There is no such event in the timeline of the room'));
   // What the next events follow stays, whatever is asked for.
   const toOrderKey = Math.min(facts.firstKept, facts.oldestExtremity) - 1;
-  const orderKey = facts.row?.toOrderKey ?? 0;
+  const orderKey = Math.min(facts.row?.toOrderKey ?? 0, facts.lowestKey - 1);
   if (toOrderKey <= orderKey) return NOTHING_TO_DO;
   const row = { roomId: input.roomId, purgeId: input.inputId, partition: place.partition, toOrderKey, orderKey, eventsGone: 0, eventsKept: 0, startedAt: place.nowMs, finishedAt: 0 };
   facts.row = row;
@@ -32,7 +32,7 @@ export function decidePurgeSlice(deciding: Deciding, head: RoomHead, { facts, sl
   facts.row = { ...row, orderKey: toOrderKey, finishedAt };
   return {
     kind: 'accepted',
-    effects: { inputId: input.inputId, roomId: input.roomId, events: [], redactions: [], upkeep: { purged: { afterOrderKey: row.orderKey, toOrderKey, finishedAt } } },
+    effects: { inputId: input.inputId, roomId: input.roomId, events: [], redactions: [], upkeep: { purged: { afterOrderKey: row.orderKey, toOrderKey, finishedAt, sequence: place.nextSequence } } },
     outputs: [roomOutputCodec.encode({ ...headerOf(input, head.version.id), historyPurged: { toOrderKey } })],
     result: {},
   };

@@ -67,8 +67,8 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
   async function purgeOn(): Promise<number> {
     const owned = deps.owned();
     const purges = owned.length === 0 ? [] : await readPurgesUnderWay(deps.database, owned);
-    for (const { partition, roomId, purgeId, orderKey } of purges) {
-      await append({ partition, roomId, name: ['purge', purgeId, orderKey], kind: { purgeSlice: { purgeId, afterOrderKey: orderKey } } });
+    for (const { partition, roomId, purgeId, orderKey, eventsGone } of purges) {
+      await append({ partition, roomId, name: ['purge', purgeId, orderKey, eventsGone], kind: { purgeSlice: { purgeId, afterOrderKey: orderKey } } });
     }
     return purges.length > 0 ? SLICE_EVERY_MS : PURGES_EVERY_MS;
   }

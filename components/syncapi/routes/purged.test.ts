@@ -42,3 +42,22 @@ test('after a purge nothing of it is read; pages end; clients that had not all o
   assert.equal((await world.database.query('SELECT event_id FROM redactions')).length, 0);
   await world.close();
 });
+
+test('a read model that is made anew after a purge tells of the same gap', async () => {
+  const log = new HistoryLog();
+  const room = new RoomHistory(log, { name: 'old', creator: alice });
+  const world = await createSyncWorld(log);
+  await world.apply();
+  const { next_batch: early } = await world.sync(alice);
+  const kept = room.say(alice, 'kept').eventId;
+  await world.apply();
+  const { next_batch: late } = await world.sync(alice);
+  // What has gone is not in the records any more.
+  const { sequence } = log.append({ roomId: room.roomId, roomVersion: room.version.id, historyPurged: { toOrderKey: -1, toSequence: log.events.get(kept)!.sequence } });
+  assert.ok(sequence > 0);
+  await world.apply();
+  const behind = (await world.sync(alice, { since: early })).rooms.join[room.roomId];
+  assert.deepEqual([behind.timeline.limited, ids(behind.timeline)], [true, [kept]]);
+  assert.deepEqual((await world.sync(alice, { since: late })).rooms?.join ?? {}, {});
+  await world.close();
+});
