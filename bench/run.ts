@@ -36,7 +36,7 @@ const { values, positionals } = parseArgs({
     modes: { type: 'string', default: '' }, seconds: { type: 'string', default: '8' }, runs: { type: 'string', default: '3' },
     out: { type: 'string', default: 'bench/results' }, help: { type: 'boolean', default: false },
     events: { type: 'string', default: '10000' }, shape: { type: 'string', default: 'mixed' }, rooms: { type: 'string', default: '1' }, file: { type: 'string' },
-    'room-version': { type: 'string', default: '12' }, partitions: { type: 'string', default: '32' }, instances: { type: 'string', default: '1' }, 'one-core': { type: 'boolean', default: false },
+    'room-version': { type: 'string', default: '11' }, partitions: { type: 'string', default: '32' }, instances: { type: 'string', default: '1' }, 'one-core': { type: 'boolean', default: false },
   },
 });
 const [workload] = positionals;

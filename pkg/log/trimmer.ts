@@ -24,10 +24,10 @@ export interface Trimmer {
 
 const EVERY_MS = 60_000;
 /** So many records are reason enough to trim the partitions that have them: the pages of those before are used again, and the file does not grow. */
-const RECORDS = 1000;
+const RECORDS = 500;
 /** Between two transactions that delete: others come first. */
 const REST_MS = 20;
-const KEEP = 200;
+const KEEP = 100;
 const KEEP_MAX = 1_000_000;
 
 export function createTrimmer({ consumer, outputLog, database, runtime, outputReaders = [] }: TrimmerOptions): Trimmer {

@@ -6,7 +6,7 @@ import type { Position } from '../../../pkg/matrix/state-res/chain-cover.ts';
 import { placeInChains, unchained } from '../storage/auth-chains.ts';
 import { writeHistory } from '../history/commit-history.ts';
 import { writeForgotten } from '../forget/commit-forgotten.ts';
-import { receiptRef } from '../storage/refs.ts';
+import { receiptRef, storedInputId } from '../storage/refs.ts';
 import { writeUpgrades } from '../upgrade/commit-upgrades.ts';
 import { writeEarly } from '../receive/early-redactions.ts';
 import { writeNeeds, writeOutsideMemberships } from './commit-needs.ts';
@@ -82,7 +82,7 @@ function eventRow({ roomId, partition, inputId, event }: PlacedEvent, place: Pos
   return [
     event.eventId, roomId, event.orderKey, partition, event.sequence, pdu.type, pdu.state_key ?? null, pdu.sender, storedDepth(pdu.depth),
     pdu.origin_server_ts, event.stateId, event.historyVisibility, event.redacts ?? null, event.verdict === 'rejected' ? 1 : 0, event.verdict === 'softFailed' ? 1 : 0,
-    event.stateBeforeDiffers ? 1 : 0, event.relayOf, inputId, event.deviceId, event.txnId, place?.chain ?? null, place?.seq ?? null,
+    event.stateBeforeDiffers ? 1 : 0, event.relayOf, storedInputId(inputId, event.eventId), event.deviceId, event.txnId, place?.chain ?? null, place?.seq ?? null,
     event.historyAt ?? null, event.bytes,
   ];
 }

@@ -4,6 +4,7 @@ import type { Reader, SqlRow } from '../../../pkg/storage/database.ts';
 import type { RoomOutput, StateChange } from '../../../schemas/log/room-output.ts';
 import { receiptSet } from '../input/outputs.ts';
 import { outsideMembership } from '../remote/outputs.ts';
+import { inputIdOfEvent } from '../storage/refs.ts';
 import { readDeltas, sliceRecord, sliceSequences } from './snapshot-states.ts';
 
 interface EventSql extends SqlRow {
@@ -91,7 +92,7 @@ function eventRecord(partition: number, row: EventSql, stateDelta: StateChange[]
   return {
     partition, sequence: row.sequence,
     output: {
-      roomId: row.room_id, roomVersion: row.room_version, inputId: row.input_id, traceId: '',
+      roomId: row.room_id, roomVersion: row.room_version, inputId: inputIdOfEvent(row.input_id, row.event_id), traceId: '',
       event: {
         eventId: row.event_id, pdu: row.json, orderKey: row.order_key ?? 0, stateDelta, historyVisibility: row.history_visibility, deviceId: row.device_id, txnId: row.txn_id,
         softFailedAccepted: false, stateBeforeDiffers: row.state_before_differs === 1, redacts: row.redacts ?? '', relayOf: row.relay_of,
