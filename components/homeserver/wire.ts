@@ -107,7 +107,7 @@ export async function wire(options: WireOptions): Promise<Homeserver> {
   }
   if (roles.includes('syncapi')) {
     const syncapi = createSyncapi({
-      ...common, ...ports, ...roomOutput, database: databases.syncapi, appliedPositions, commands, roomHistoryQuery: roomHistoryQuery(databases.roomserver),
+      ...common, ...ports, ...roomOutput, database: databases.syncapi, appliedPositions, commands, signedTransport: signed, roomHistoryQuery: roomHistoryQuery(databases.roomserver),
       userOutbox: outboxReader(databases.userapi, 'user-output', USERAPI_CONSUMER),
       userSnapshot: async (partition, after, limit) => enveloped(userOutputCodec, await userSnapshot(databases.userapi, partition, after, limit)),
       onApplied: (advance) => appliedPositions.advance(advance),

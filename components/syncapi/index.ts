@@ -16,6 +16,7 @@ import { userOutputApplier } from './consumers/user-output.ts';
 import { createEventCache } from './events/event-cache.ts';
 import { createEventLoader } from './events/load-events.ts';
 import { createHistoryFetcher, type HistoryDeps } from './history/fetch-history.ts';
+import { createNearestEvent, type NearestDeps } from './history/nearest-event.ts';
 import { createNotifier } from './notifier/notifier.ts';
 import { createTypingBoard } from './notifier/typing-now.ts';
 import { syncapiRoutes } from './routes/routes.ts';
@@ -31,7 +32,7 @@ const EVENT_CACHE_BYTES = 32 * 1024 * 1024;
 /** Records that an outbox no longer keeps, made again from the producer's tables. */
 type Snapshot = (partition: number, after: number, limit: number) => Promise<OutputEnvelope[]>;
 
-export interface SyncapiDeps {
+export interface SyncapiDeps extends NearestDeps {
   readonly runtime: Runtime;
   /** Migrated. */
   readonly database: Database;
@@ -39,9 +40,8 @@ export interface SyncapiDeps {
   readonly partitionMap: PartitionMap;
   /** This process is the only one on these databases. */
   readonly exclusive: boolean;
-  readonly serverName: string;
-  readonly roomQuery: Pick<RoomQuery, 'eventsById'>;
-  readonly roomHistoryQuery: Pick<RoomHistoryQuery, 'membershipsAt'> & HistoryDeps['roomHistoryQuery'];
+  readonly roomQuery: Pick<RoomQuery, 'eventsById' | 'someServers'>;
+  readonly roomHistoryQuery: Pick<RoomHistoryQuery, 'membershipsAt' | 'historyEnd' | 'timestampToEvent'>;
   readonly commands: HistoryDeps['commands'];
   readonly userQuery: Pick<UserQuery, 'requesterByToken' | 'appservices' | 'filter' | 'accountData'>;
   readonly roomOutbox: OutboxReader;
@@ -72,7 +72,7 @@ export function createSyncapi(deps: SyncapiDeps): Syncapi {
   const consumers = createConsumers(deps, cache);
   let listening: { typing: Subscription; unsubscribe: () => void } | undefined;
   return {
-    routes: syncapiRoutes({ ...deps, events, typing, notifier, history: createHistoryFetcher(deps) }),
+    routes: syncapiRoutes({ ...deps, events, typing, notifier, history: createHistoryFetcher(deps), nearestEvent: createNearestEvent(deps) }),
     start: async () => {
       const unsubscribe = appliedPositions.onApplied((applied) => notifier.applied(applied));
       listening = { unsubscribe, typing: await driver.listen('typing', (value) => typing.receive(typingCodec.decode(value))) };

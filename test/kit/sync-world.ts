@@ -4,6 +4,7 @@ import { userOutputApplier } from '../../components/syncapi/consumers/user-outpu
 import { createEventCache } from '../../components/syncapi/events/event-cache.ts';
 import { createEventLoader } from '../../components/syncapi/events/load-events.ts';
 import type { HistoryFetcher } from '../../components/syncapi/history/fetch-history.ts';
+import type { NearestEvent } from '../../components/syncapi/history/nearest-event.ts';
 import { createNotifier, type Notifier } from '../../components/syncapi/notifier/notifier.ts';
 import { createTypingBoard, type TypingBoard } from '../../components/syncapi/notifier/typing-now.ts';
 import { syncapiRoutes } from '../../components/syncapi/routes/routes.ts';
@@ -50,7 +51,7 @@ export interface SyncWorld {
   close(): Promise<void>;
 }
 
-export async function createSyncWorld(log: Pick<HistoryLog, 'records' | 'partitionMap' | 'roomQuery' | 'roomHistoryQuery'>, options: { cacheBytes?: number; database?: Database; history?: HistoryFetcher } = {}): Promise<SyncWorld> {
+export async function createSyncWorld(log: Pick<HistoryLog, 'records' | 'partitionMap' | 'roomQuery' | 'roomHistoryQuery'>, options: { cacheBytes?: number; database?: Database; history?: HistoryFetcher; nearestEvent?: NearestEvent } = {}): Promise<SyncWorld> {
   const runtime = createManualRuntime();
   const database = options.database ?? (await openSqlite({ path: ':memory:' }));
   await migrate(database, 'syncapi', syncapiMigrations, runtime.clock.now());
@@ -62,6 +63,7 @@ export async function createSyncWorld(log: Pick<HistoryLog, 'records' | 'partiti
   const sessions = new Map<string, string>();
   const counted = countQueries(database, () => void (world.queries += 1));
   const routes = syncapiRoutes({
+    nearestEvent: options.nearestEvent ?? { here: () => Promise.resolve(undefined), mayLack: () => Promise.resolve(false), elsewhere: () => Promise.resolve(undefined) },
     history: options.history ?? { more: () => Promise.resolve('complete') },
     ...{ runtime, database: counted, partitionMap: log.partitionMap, notifier, typing, roomHistoryQuery: log.roomHistoryQuery },
     events: createEventLoader({ database: counted, roomQuery: log.roomQuery, cache }),
@@ -134,7 +136,7 @@ async function applyBatch<Output>(database: Database, applier: Applier<Output>, 
 async function ask(router: Router, request: { who: string; path: string; query: Record<string, string>; call: CallOptions }): Promise<unknown> {
   const response = await router.dispatch({
     method: request.call.method ?? 'GET',
-    path: `/_matrix/client/v3${request.path}`,
+    path: request.path.startsWith('/_matrix/') ? request.path : `/_matrix/client/v3${request.path}`,
     queryString: new URLSearchParams(request.query).toString(),
     headers: { authorization: `Bearer ${request.who}` },
     remoteAddress: '127.0.0.1',

@@ -13,6 +13,7 @@ import { sendTransactionRoute } from '../routes/send-transaction.ts';
 import { impatientKeys } from '../verify/impatient-keys.ts';
 import { createPduReceiver } from './receive-pdus.ts';
 import { createStagedPdus, type StagedPdus } from './staged-pdus.ts';
+import { timestampToEventRoute } from '../routes/timestamp-to-event.ts';
 import { createTransactions } from './transactions.ts';
 
 /** How long a transaction waits for servers that are asked for their keys. */
@@ -33,7 +34,7 @@ export function createInbound(deps: FederationapiDeps, { auth, keyRing }: { auth
   return {
     stagedPdus,
     routes: [
-      ...roomEventRoutes(deps, auth), ...roomStateRoutes(deps, auth, turns), ...membershipTemplateRoutes(deps, auth), ...sendMembershipRoutes(deps, auth, turns),
+      ...roomEventRoutes(deps, auth), timestampToEventRoute(deps, auth), ...roomStateRoutes(deps, auth, turns), ...membershipTemplateRoutes(deps, auth), ...sendMembershipRoutes(deps, auth, turns),
       ...sendInviteRoutes({ ...deps, impatientKeys: impatient }, auth), sendTransactionRoute({ transactions: createTransactions(), receiver, stagedPdus }, auth),
     ],
   };

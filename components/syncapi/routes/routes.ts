@@ -6,8 +6,9 @@ import { memberRoutes } from './members.ts';
 import { messagesRoute } from './messages.ts';
 import { stateRoutes } from './state.ts';
 import { syncRoute } from './sync.ts';
+import { timestampToEventRoute } from './timestamp-to-event.ts';
 
 /** All routes that this component serves. */
 export function syncapiRoutes(deps: ReadDeps): Route[] {
-  return [syncRoute(deps), messagesRoute(deps), eventRoute(deps), ...stateRoutes(deps), ...memberRoutes(deps), joinedRoomsRoute(deps)];
+  return [syncRoute(deps), messagesRoute(deps), eventRoute(deps), ...stateRoutes(deps), ...memberRoutes(deps), joinedRoomsRoute(deps), timestampToEventRoute(deps)];
 }

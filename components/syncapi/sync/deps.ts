@@ -6,6 +6,7 @@ import type { Reader } from '../../../pkg/storage/database.ts';
 import type { UserQuery } from '../../../schemas/ports/user-query.ts';
 import type { EventLoader } from '../events/load-events.ts';
 import type { HistoryFetcher } from '../history/fetch-history.ts';
+import type { NearestEvent } from '../history/nearest-event.ts';
 import type { PastQuery } from '../visibility/membership-before.ts';
 import type { Notifier } from '../notifier/notifier.ts';
 import type { TypingBoard } from '../notifier/typing-now.ts';
@@ -19,6 +20,7 @@ export interface ReadDeps {
   readonly roomHistoryQuery: PastQuery;
   /** What other servers know of a room's past. */
   readonly history: HistoryFetcher;
+  readonly nearestEvent: NearestEvent;
   readonly events: EventLoader;
   readonly typing: TypingBoard;
   readonly notifier: Notifier;
