@@ -22,6 +22,8 @@ export interface ParkedIndex {
   aside(): number;
   /** Takes a place at the end of the key's queue. */
   add(key: string, untilMs: number): number;
+  /** The numbers of the key's first inputs, in order. */
+  first(key: string, limit: number): number[];
   /** Whether this input is the one that the key's queue waits for. */
   isFirst(key: string, number: number): boolean;
   /** The key's first input was decided again and waits on. */
@@ -44,12 +46,14 @@ export interface Parking {
 export async function loadParking(database: Database, consumer: string, partition: number): Promise<Parking> {
   const known = await database.query<{ number: number; key: string; until_ms: number }>(
     'SELECT number, key, until_ms FROM parked_inputs WHERE consumer = ? AND partition = ? ORDER BY number', [consumer, partition]);
+  const index = createIndex(known.map((row) => ({ number: row.number, key: row.key, untilMs: row.until_ms })));
   return {
-    index: createIndex(known.map((row) => ({ number: row.number, key: row.key, untilMs: row.until_ms }))),
+    index,
     async rows(key, limit) {
-      const rows = await database.query<{ number: number; until_ms: number; record: Uint8Array }>(
-        'SELECT number, until_ms, record FROM parked_inputs WHERE consumer = ? AND partition = ? AND key = ? ORDER BY number LIMIT ?', [consumer, partition, key, limit]);
-      return rows.map((row) => ({ number: row.number, key, untilMs: row.until_ms, record: row.record }));
+      // By their numbers: there may be thousands of them.
+      const rows = await database.queryIn<{ number: number; until_ms: number; record: Uint8Array }>(
+        'SELECT number, until_ms, record FROM parked_inputs WHERE consumer = ? AND partition = ? AND number IN (??)', [consumer, partition], index.first(key, limit));
+      return rows.sort((one, other) => one.number - other.number).map((row) => ({ number: row.number, key, untilMs: row.until_ms, record: row.record }));
     },
   };
 }
@@ -84,6 +88,7 @@ function createIndex(known: readonly { number: number; key: string; untilMs: num
       append(key, last + 1, untilMs);
       return last;
     },
+    first: (key, limit) => (queues.get(key) ?? []).slice(0, limit).map(({ number }) => number),
     isFirst: (key, number) => queues.get(key)?.[0]?.number === number,
     wait(key, number, untilMs) {
       released.delete(key);
