@@ -68,9 +68,13 @@ const BECOMES_HISTORY = `ON CONFLICT (event_id) DO UPDATE SET order_key = exclud
   history_visibility = excluded.history_visibility, redacts = excluded.redacts, input_id = excluded.input_id, history_at = excluded.history_at
   WHERE events.state_id IS NULL AND events.order_key IS NULL`;
 
+/** `soft_failed` 2: it was, and is accepted now. */
+const IS_REDEEMED = `ON CONFLICT (event_id) DO UPDATE SET order_key = excluded.order_key, partition = excluded.partition, sequence = excluded.sequence,
+  history_visibility = excluded.history_visibility, state_before_differs = 1, soft_failed = 2, input_id = excluded.input_id WHERE events.soft_failed = 1 AND events.order_key IS NULL`;
+
 /** Outliers first: one of them may find its place in the same batch. */
 async function writeEvents(tx: Transaction, events: readonly PlacedEvent[], chained: ReadonlyMap<string, Position>): Promise<void> {
-  const conflicts = [['outlier', 'ON CONFLICT (event_id) DO NOTHING'], ['local', undefined], ['received', FINDS_PLACE], ['history', BECOMES_HISTORY]] as const;
+  const conflicts = [['outlier', 'ON CONFLICT (event_id) DO NOTHING'], ['local', undefined], ['received', FINDS_PLACE], ['history', BECOMES_HISTORY], ['redeemed', IS_REDEEMED]] as const;
   for (const [kind, onConflict] of conflicts) {
     const rows = events.filter(({ event }) => event.kind === kind).map((event) => eventRow(event, chained.get(event.event.eventId)));
     if (rows.length > 0) await tx.insertMany({ into: 'events', columns: EVENT_COLUMNS, rows, ...(onConflict !== undefined && { onConflict }) });

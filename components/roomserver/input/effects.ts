@@ -56,8 +56,9 @@ export interface NewEvent {
   /**
    * `local`: made here. `received`: from another server, in its place in the graph; it takes the place of an outlier of the same ID. `outlier`: known as part of a state or an auth
    * chain only; it changes nothing when the event is known already. `history`: from before what is known of the room, an outlier that finds its place in the timeline, but none in the graph.
+   * `redeemed`: it was softly failed, and is in its place in the graph; now clients are shown it.
    */
-  readonly kind: 'local' | 'received' | 'outlier' | 'history';
+  readonly kind: 'local' | 'received' | 'outlier' | 'history' | 'redeemed';
   readonly verdict: 'accepted' | 'softFailed' | 'rejected';
   /** Place in the timeline, below 0 for history; null: clients do not see it. */
   readonly orderKey: number | null;

@@ -18,7 +18,7 @@ export function encodeEvent(header: OutputHeader, event: NewEvent): Uint8Array {
   const body: RoomEvent = {
     eventId: event.eventId, pdu: event.bytes, orderKey: event.orderKey ?? 0, stateDelta: (currentStateOf(event)?.steps ?? []).map(changeOf),
     historyVisibility: event.historyVisibility, deviceId: event.deviceId, txnId: event.txnId,
-    softFailedAccepted: false, stateBeforeDiffers: event.stateBeforeDiffers, redacts: event.redacts ?? '', relayOf: event.relayOf,
+    softFailedAccepted: event.kind === 'redeemed', stateBeforeDiffers: event.stateBeforeDiffers, redacts: event.redacts ?? '', relayOf: event.relayOf,
     ...(event.redactedBy !== undefined && { redactedBy: event.redactedBy }), ...(event.historyAt !== undefined && { historyAt: event.historyAt }),
   };
   return roomOutputCodec.encode({ ...header, event: body });

@@ -9,7 +9,7 @@ import { readDeltas, sliceRecord, sliceSequences } from './snapshot-states.ts';
 
 interface EventSql extends SqlRow {
   sequence: number; room_id: string; room_version: string; event_id: string; json: Uint8Array; order_key: number | null; history_visibility: string;
-  redacts: string | null; state_before_differs: number; history_at: number | null; relay_of: string; input_id: string; device_id: string; txn_id: string;
+  redacts: string | null; state_before_differs: number; soft_failed: number; history_at: number | null; relay_of: string; input_id: string; device_id: string; txn_id: string;
 }
 
 interface ReceiptSql extends SqlRow {
@@ -41,7 +41,7 @@ export async function roomSnapshot(reader: Reader, partition: number, afterSeque
   const head = await newestSequence(reader, partition);
   const range = [partition, afterSequence, head, limit];
   const events = await reader.query<EventSql>(
-    `SELECT e.sequence, e.room_id, r.room_version, e.event_id, e.json, e.order_key, e.history_visibility, e.redacts, e.state_before_differs, e.history_at, e.relay_of, e.input_id, e.device_id, e.txn_id
+    `SELECT e.sequence, e.room_id, r.room_version, e.event_id, e.json, e.order_key, e.history_visibility, e.redacts, e.state_before_differs, e.soft_failed, e.history_at, e.relay_of, e.input_id, e.device_id, e.txn_id
      FROM events e JOIN rooms r ON r.room_id = e.room_id WHERE e.partition = ? AND e.sequence > ? AND e.sequence <= ? AND e.rejected = 0 ORDER BY e.sequence LIMIT ?`,
     range);
   const receipts = await reader.query<ReceiptSql>(
@@ -95,7 +95,7 @@ function eventRecord(partition: number, row: EventSql, stateDelta: StateChange[]
       roomId: row.room_id, roomVersion: row.room_version, inputId: inputIdOfEvent(row.input_id, row.event_id), traceId: '',
       event: {
         eventId: row.event_id, pdu: row.json, orderKey: row.order_key ?? 0, stateDelta, historyVisibility: row.history_visibility, deviceId: row.device_id, txnId: row.txn_id,
-        softFailedAccepted: false, stateBeforeDiffers: row.state_before_differs === 1, redacts: row.redacts ?? '', relayOf: row.relay_of,
+        softFailedAccepted: row.soft_failed === 2, stateBeforeDiffers: row.state_before_differs === 1, redacts: row.redacts ?? '', relayOf: row.relay_of,
         ...(row.history_at !== null && { historyAt: row.history_at }),
       },
     },

@@ -14,6 +14,7 @@ import { refused } from '../input/refused.ts';
 import { slim, type GraphAt, type Overlay } from './overlay.ts';
 import { placeEvent, type Placement } from './place-event.ts';
 import { wholeState } from './resolve-fork.ts';
+import { redeem } from './redeem.ts';
 import { isLacking, type GraphNeed } from './room-graph.ts';
 
 /** How long an event waits for the events before it, for its auth events, for the state before it. */
@@ -126,14 +127,15 @@ function ask(deciding: Deciding, { head }: GraphAt, { received, kind, reason }: 
   return openNeed(deciding, { needId, kind, body, key: keyOf(input), msMax: WAIT_MS[kind], reason, roomVersion: head.version.id, eventId });
 }
 
-function accept(deciding: Deciding, { head }: GraphAt, { received, placement }: { received: Received; placement: Extract<Placement, { kind: 'placed' }> }): RoomDecision {
+function accept(deciding: Deciding, at: GraphAt, { received, placement }: { received: Received; placement: Extract<Placement, { kind: 'placed' }> }): RoomDecision {
   const { input } = deciding;
-  const { event, room, redactions, reason } = placement;
+  const { event, redactions, reason } = placement;
+  const { events, room } = event.verdict === 'accepted' ? redeem(at, event, placement.room) : { events: [], room: placement.room };
   const effects: RoomEffects = {
-    inputId: input.inputId, roomId: input.roomId, room, events: [event], redactions, needs: closing(received.needs),
+    inputId: input.inputId, roomId: input.roomId, room, events: [event, ...events], redactions, needs: closing(received.needs),
   };
   return {
-    kind: 'accepted', effects, outputs: event.verdict === 'accepted' ? [encodeEvent(headerOf(input, head.version.id), event)] : [],
+    kind: 'accepted', effects, outputs: event.verdict === 'accepted' ? [event, ...events].map((one) => encodeEvent(headerOf(input, at.head.version.id), one)) : [],
     result: { event_id: event.eventId, verdict: event.verdict, ...(reason !== '' && { reason }) },
   };
 }

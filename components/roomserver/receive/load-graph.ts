@@ -93,7 +93,7 @@ async function readGraphEvents(reader: Reader, eventIds: readonly string[]): Pro
 async function readFollowed(reader: Reader, eventIds: readonly string[]): Promise<Set<string>> {
   const edges = await reader.queryIn<{ prev_event_id: string; event_id: string }>('SELECT prev_event_id, event_id FROM event_edges WHERE prev_event_id IN (??)', [], eventIds);
   const accepted = await reader.queryIn<{ event_id: string }>(
-    'SELECT event_id FROM events WHERE rejected = 0 AND soft_failed = 0 AND (state_id IS NOT NULL OR order_key < 0) AND event_id IN (??)', [], [...new Set(edges.map((edge) => edge.event_id))]);
+    'SELECT event_id FROM events WHERE rejected = 0 AND soft_failed <> 1 AND (state_id IS NOT NULL OR order_key < 0) AND event_id IN (??)', [], [...new Set(edges.map((edge) => edge.event_id))]);
   const followers = new Set(accepted.map((row) => row.event_id));
   return new Set(edges.filter((edge) => followers.has(edge.event_id)).map((edge) => edge.prev_event_id));
 }

@@ -8,7 +8,7 @@ import { placeAllInChains } from './auth-chains.ts';
  * - `events`: an event once, with the bytes that every reader is given (`json`; replaced by the redacted form when it is redacted). `order_key`: place
  *   in the room's timeline, from 1 without holes for live events. `partition`, `sequence`: of the output record that announced it. `state_id`: state after it.
  *   Events without an order key are not shown to clients: rejected and softly failed ones, and outliers, whose `state_id` is empty too: they are known as part of a state or an auth chain, their
- *   own place in the graph is not. `redacts`: the event that this one redacted (only where it was applied). The rest of the columns is what a record must be re-made of.
+ *   own place in the graph is not. `soft_failed`: 1 while it is, 2 once the state has taken it in (`receive/redeem.ts`). `redacts`: the event that this one redacted (only where it was applied). The rest of the columns is what a record must be re-made of.
  *   `auth_chain`, `auth_seq`: place of a state event among auth chains (`auth-chains.ts`).
  * - `auth_links`: what else than the events before it in its chain an event has in its auth chain. `auth_chain_counters`: how many chains a partition has given numbers to.
  * - `event_edges`: who follows an event that had no place here by then (a gap that was bridged); every other event knows by its followers' `prev_events`.
