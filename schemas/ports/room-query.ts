@@ -85,6 +85,8 @@ export interface RoomHistoryQuery {
   joinedHostsAt(eventId: string, side: StateSide): Promise<string[] | undefined>;
   /** Which of these events a server may see by the history visibility at each of them (client-server: "Room History Visibility"); whether it may ask is not looked at. */
   visibleToServer(serverName: string, eventIds: readonly string[]): Promise<Set<string>>;
+  /** Which of these events a user may see by the history visibility and their membership at each of them, and by whether they have joined since; events without a known state are not among them. */
+  visibleToUser(userId: string, eventIds: readonly string[]): Promise<Set<string>>;
   /**
    * The event of the room nearest to a time (wall-clock ms), at it or after (`f`) or before (`b`); among events of the same time the first (`f`) or the last (`b`)
    * (server-server: GET /timestamp_to_event).

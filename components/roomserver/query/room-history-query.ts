@@ -7,6 +7,7 @@ import { joinedHosts, joinedHostsAt, membershipsAt } from './members-at.ts';
 import { visibleToServer } from './server-visibility.ts';
 import { stateAt, stateIdsAt } from './state-at.ts';
 import { timestampToEvent } from './timestamp-to-event.ts';
+import { visibleToUser } from './user-visibility.ts';
 import { backfill, missingEvents } from './walk-back.ts';
 
 export function roomHistoryQuery(database: Reader): RoomHistoryQuery {
@@ -19,6 +20,7 @@ export function roomHistoryQuery(database: Reader): RoomHistoryQuery {
     joinedHosts: (roomId) => joinedHosts(database, roomId),
     joinedHostsAt: (eventId, side) => joinedHostsAt(database, eventId, side),
     visibleToServer: (serverName, eventIds) => visibleToServer(database, serverName, eventIds),
+    visibleToUser: (userId, eventIds) => visibleToUser(database, userId, eventIds),
     timestampToEvent: (roomId, ts, direction) => timestampToEvent(database, roomId, { ts, direction }),
     historyEnd: (roomId) => historyEnd(database, roomId),
     membershipsAt: (userId, eventIds, side) => membershipsAt(database, { userId, eventIds, side }),
