@@ -14,8 +14,9 @@ import type { HostileReport, HostileSettings } from './hostile-here.ts';
 
 const IS_FULL = process.env['MYELIN_HOSTILE'] === 'full';
 const PROGRAM = join(import.meta.dirname, 'hostile-here.ts');
-/** ms: what users of other rooms may feel; where tests run, several things run at once. */
+/** ms: what users of other rooms may feel. Where tests run, several things run at once: then more, by what they feel without an attack. */
 const P99_MS_MAX = IS_FULL ? 100 : 250;
+const TIMES_QUIET = IS_FULL ? 0 : 4;
 const PEAK_MB_MAX = 1000;
 
 interface Case {
@@ -40,7 +41,7 @@ for (const [attack, { size, fullSize, secondsMax }] of Object.entries(CASES) as 
       t.diagnostic(JSON.stringify(report));
       assert.equal(report.decided, report.events, 'every event found its verdict in time');
       assert.ok(report.others.sends > 0 && report.others.failed === 0, 'every send into another room was accepted');
-      assert.ok(report.others.p99 < P99_MS_MAX, `other rooms waited ${report.others.p99} ms (p99)`);
+      assert.ok(report.others.p99 < P99_MS_MAX + TIMES_QUIET * report.quiet.p99, `other rooms waited ${report.others.p99} ms (p99)`);
       assert.ok(report.peakMb < PEAK_MB_MAX, `${report.peakMb} MB`);
     });
   }
