@@ -3,7 +3,7 @@ import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import type { Route } from '../../../pkg/http/route.ts';
 import type { RoomHistoryQuery } from '../../../schemas/ports/room-query.ts';
 import { authenticated, type AuthDeps } from '../auth/authenticated.ts';
-import { requireRoomAccess, type RoomPorts } from '../auth/room-access.ts';
+import { requireLetIn, requireRoomAccess, type RoomPorts } from '../auth/room-access.ts';
 
 /** Events that the server may not see are passed over, so many. */
 const PASSED_OVER_MAX = 50;
@@ -22,7 +22,7 @@ export function timestampToEventRoute(ports: RoomPorts & { readonly roomHistoryQ
       const [text, direction] = [query.get('ts'), query.get('dir')];
       if (text === null || direction === null) throw new MatrixError(400, 'M_MISSING_PARAM', 'ts or dir is missing');
       if (!/^-?\d{1,15}$/.test(text) || (direction !== 'f' && direction !== 'b')) throw new MatrixError(400, 'M_INVALID_PARAM', 'ts must be a whole number, dir f or b');
-      await requireRoomAccess(ports, origin, { roomId, eventIds: [] });
+      await requireLetIn(ports, origin, roomId);
       for (let passed = 0, ts = Number(text); passed < PASSED_OVER_MAX; passed += 1) {
         const found = await roomHistoryQuery.timestampToEvent(roomId, ts, direction);
         if (found === undefined) break;
@@ -30,6 +30,7 @@ export function timestampToEventRoute(ports: RoomPorts & { readonly roomHistoryQ
         if ((await roomHistoryQuery.visibleToServer(origin, [eventId])).has(eventId)) return { status: 200, body: { event_id: eventId, origin_server_ts: originServerTs } };
         ts = originServerTs + (direction === 'f' ? 1 : -1);
       }
+      await requireRoomAccess(ports, origin, { roomId, eventIds: [] });
       throw new MatrixError(404, 'M_NOT_FOUND', 'There is no event of that room in that direction');
     }),
   };

@@ -96,6 +96,7 @@ export const GOOD_REQUESTS: Readonly<Record<string, (scene: Scene) => Made>> = {
   setRoomAlias: (s) => of(s, 'PUT', `/directory/room/%23tea${s.next()}:spec.example`, { room_id: s.roomId }),
   getRoomIdByAlias: (s) => withAlias(s, 'GET'),
   deleteRoomAlias: (s) => withAlias(s, 'DELETE'),
+  getEventByTimestamp: (s) => ({ method: 'GET', path: `/_matrix/client/v1/rooms/${s.roomId}/timestamp_to_event?ts=0&dir=f`, token: s.alice.token }),
   getLocalAliases: (s) => of(s, 'GET', `/rooms/${s.roomId}/aliases`),
   setProfileField: (s) => of(s, 'PUT', `/profile/${s.alice.userId}/displayname`, { displayname: 'Alice' }),
   getProfileField: (s) => of(s, 'GET', `/profile/${s.alice.userId}/displayname`),

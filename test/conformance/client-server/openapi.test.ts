@@ -11,7 +11,7 @@ import { wrongBodies, wrongValues } from './wrong-bodies.ts';
 const WRONG_BODY_ERRCODES = new Set(['M_BAD_JSON', 'M_INVALID_PARAM', 'M_MISSING_PARAM']);
 /** Clients ask for it with a token or without. */
 const TOKEN_OPTIONAL = new Set(['getVersions']);
-const SYNC_READS = ['getOneRoomEvent', 'getRoomEvents', 'getRoomState', 'getRoomStateWithKey', 'getMembersByRoom', 'getJoinedMembersByRoom', 'getJoinedRooms', 'sync'];
+const SYNC_READS = ['getEventByTimestamp', 'getOneRoomEvent', 'getRoomEvents', 'getRoomState', 'getRoomStateWithKey', 'getMembersByRoom', 'getJoinedMembersByRoom', 'getJoinedRooms', 'sync'];
 /** Operators' doors under /_synapse/ are not of the spec. */
 const isOfSpec = ({ path, role }: { path: string; role?: string }): boolean => !path.startsWith('/_synapse/') && role !== 'federationapi';
 const ROUTED = [...CLIENTAPI_ROUTES.filter(isOfSpec).map(({ handler }) => handler.name), ...SYNC_READS];

@@ -132,6 +132,8 @@ const ROOMS: readonly Refusal[] = [
   refused('getRoomIdByAlias', 'no such alias', byNobody('GET', '/directory/room/%23none:spec.example'), [404, 'M_NOT_FOUND']),
   refused('getRoomIdByAlias', 'no alias', byNobody('GET', '/directory/room/none'), [400, 'M_INVALID_PARAM']),
   refused('deleteRoomAlias', 'no such alias', by('alice', 'DELETE', '/directory/room/%23none:spec.example'), [404, 'M_NOT_FOUND']),
+  refused('getEventByTimestamp', 'nothing before the room', ({ roomId, alice: { token } }) => ({ method: 'GET', path: `/_matrix/client/v1/rooms/${roomId}/timestamp_to_event?ts=0&dir=b`, token }), [404, 'M_NOT_FOUND']),
+  refused('getEventByTimestamp', 'not in the room', ({ roomId, carol: { token } }) => ({ method: 'GET', path: `/_matrix/client/v1/rooms/${roomId}/timestamp_to_event?ts=0&dir=f`, token }), [403, 'M_FORBIDDEN']),
   refused('getLocalAliases', 'not in the room', by('carol', 'GET', inRoom('aliases')), [403, 'M_FORBIDDEN']),
   refused('getLocalAliases', 'no room ID', by('alice', 'GET', '/rooms/room/aliases'), [400, 'M_INVALID_PARAM']),
   refused('createRoom', 'an unknown room version', create({ room_version: 'none' }), [400, 'M_UNSUPPORTED_ROOM_VERSION']),

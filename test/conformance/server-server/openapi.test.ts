@@ -88,6 +88,7 @@ describe('the Server-Server API as the spec describes it', { skip: specMissing }
     getRoomState: () => ({ method: 'GET', path: `${FEDERATION}/state/${roomId}?event_id=${sent[1]}` }),
     getRoomStateIds: () => ({ method: 'GET', path: `${FEDERATION}/state_ids/${roomId}?event_id=${sent[1]}` }),
     getEventAuth: () => ({ method: 'GET', path: `${FEDERATION}/event_auth/${roomId}/${sent[1]}?` }),
+    getEventByTimestamp: () => ({ method: 'GET', path: `${FEDERATION}/timestamp_to_event/${roomId}?ts=0&dir=f` }),
     backfillRoom: () => ({ method: 'GET', path: `${FEDERATION}/backfill/${roomId}?v=${sent[3]}&limit=3` }),
     getMissingPreviousEvents: () => ({ method: 'POST', path: `${FEDERATION}/get_missing_events/${roomId}?`, body: { earliest_events: [sent[0]], latest_events: [sent[3]], limit: 10 } }),
     makeJoin: () => ({ method: 'GET', path: `${FEDERATION}/make_join/${openRoomId}/%40eve%3Aremote.test?ver=1&ver=12` }),
@@ -174,6 +175,8 @@ describe('the Server-Server API as the spec describes it', { skip: specMissing }
       ['queryRoomDirectory', signed({ method: 'GET', path: `${FEDERATION}/query/directory` }), 400, 'M_MISSING_PARAM'],
       ['getEvent', signed({ method: 'GET', path: `${FEDERATION}/event/$none` }), 404, 'M_NOT_FOUND'],
       ['getRoomStateIds', signed({ method: 'GET', path: `${FEDERATION}/state_ids/${roomId}` }), 400, 'M_MISSING_PARAM'],
+      ['getEventByTimestamp', signed({ method: 'GET', path: `${FEDERATION}/timestamp_to_event/${roomId}?ts=0&dir=b` }), 403, 'M_FORBIDDEN'],
+      ['getEventByTimestamp', signed({ method: 'GET', path: `${FEDERATION}/timestamp_to_event/${roomId}?ts=soon&dir=f` }), 400, 'M_INVALID_PARAM'],
       ['backfillRoom', signed({ method: 'GET', path: `${FEDERATION}/backfill/${roomId}?v=${sent[0]}` }), 400, 'M_MISSING_PARAM'],
       ['backfillRoom', signed({ method: 'GET', path: `${FEDERATION}/backfill/${roomId}?v=${sent[0]}&limit=many` }), 400, 'M_INVALID_PARAM'],
       ...[{ earliest_events: [] }, { latest_events: [1], earliest_events: [] }, { latest_events: [], earliest_events: [], limit: -1 }, { latest_events: [], earliest_events: [], min_depth: 'a' }].map((body): Refused =>
