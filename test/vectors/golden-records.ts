@@ -201,4 +201,12 @@ export const GOLDEN_RECORDS: readonly GoldenRecord[] = [
     '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34320f21726f6f6d3a612e6578616d706c658a02090a04696e2d30109003'),
   roomOutput('history was purged', { ...ROOM_OUT, historyPurged: { toOrderKey: 400 } },
     '0a0f21726f6f6d3a612e6578616d706c65120231321a04696e2d31220774726163652d31f20103089003'),
+  roomInput('fetch history', { ...ROOM, fetchHistory: { limit: 100 } },
+    '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34320f21726f6f6d3a612e6578616d706c65ba01020864'),
+  roomOutput('history was purged for readers that begin anew', { ...ROOM_OUT, historyPurged: { toOrderKey: 400, toSequence: 977 } },
+    '0a0f21726f6f6d3a612e6578616d706c65120231321a04696e2d31220774726163652d31f2010608900310d107'),
+  roomOutput('an event of history', { ...ROOM_OUT, event: { eventId: '$old', pdu: bytes('{"type":"m.room.message"}'), orderKey: -3, stateDelta: [], historyVisibility: 'shared', deviceId: '', txnId: '', softFailedAccepted: false, stateBeforeDiffers: true, redacts: '', relayOf: '', redactedBy: '', historyAt: 17 } },
+    '0a0f21726f6f6d3a612e6578616d706c65120231321a04696e2d31220774726163652d3152380a04246f6c6412197b2274797065223a226d2e726f6f6d2e6d657373616765227d18fdffffffffffffffff012a0673686172656448016811'),
+  roomOutput('a need of history', { ...ROOM_OUT, need: { needId: 'in-1#1', deadlineMs: 1_790_000_120_000, backfill: { via: ['b.example', 'c.example'], eventIds: ['$a', '$b'], limit: 100 } } },
+    '0a0f21726f6f6d3a612e6578616d706c65120231321a04696e2d31220774726163652d3172310a06696e2d31233110c081c9a28c347a200a09622e6578616d706c650a09632e6578616d706c6512022461120224621864'),
 ];
