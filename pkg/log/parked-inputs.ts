@@ -130,9 +130,7 @@ export interface ParkedChange {
 }
 
 export async function saveParked(tx: Transaction, consumer: string, changes: readonly ParkedChange[]): Promise<void> {
-  for (const { partition, number, parked } of changes) {
-    if (parked === undefined) await tx.run('DELETE FROM parked_inputs WHERE consumer = ? AND partition = ? AND number = ?', [consumer, partition, number]);
-  }
+  for (const { partition, from, to } of goneRanges(changes)) await tx.run('DELETE FROM parked_inputs WHERE consumer = ? AND partition = ? AND number >= ? AND number <= ?', [consumer, partition, from, to]);
   const rows = changes.flatMap(({ partition, number, parked }) => (parked === undefined ? [] : [[consumer, partition, number, parked.key, parked.untilMs, parked.reason, parked.record]]));
   if (rows.length === 0) return;
   await tx.insertMany({
@@ -141,4 +139,16 @@ export async function saveParked(tx: Transaction, consumer: string, changes: rea
     rows,
     onConflict: 'ON CONFLICT (consumer, partition, number) DO UPDATE SET until_ms = excluded.until_ms, reason = excluded.reason',
   });
+}
+
+/** Queues are worked off in order, so that what is gone lies side by side. */
+function goneRanges(changes: readonly ParkedChange[]): { partition: number; from: number; to: number }[] {
+  const ranges: { partition: number; from: number; to: number }[] = [];
+  const gone = changes.filter(({ parked }) => parked === undefined).sort((one, other) => one.partition - other.partition || one.number - other.number);
+  for (const { partition, number } of gone) {
+    const last = ranges.at(-1);
+    if (last?.partition === partition && number <= last.to + 1) last.to = number;
+    else ranges.push({ partition, from: number, to: number });
+  }
+  return ranges;
 }

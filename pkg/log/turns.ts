@@ -13,8 +13,10 @@ export const ASIDE_REASON = 'its room has had its turn';
 const SHARE_MS = 20;
 const ALONE_MS = 50;
 const BATCH_MS = 40;
-/** ms of an input beyond which it is slow. */
+/** ms of an input beyond which it is slow: while others wait, and alone. What has to be read first makes a single one slow, which says nothing of the rest. */
 const SLOW_MS = 1;
+const SLOW_ALONE_MS = 2;
+const ALONE_INPUTS_MIN = 20;
 
 export interface Turns {
   /** Whether the share has had its time in this batch. */
@@ -29,7 +31,11 @@ export interface Turns {
 export interface Used {
   inputs: number;
   ms: number;
+  /** The slowest. */
+  slowestMs: number;
 }
+
+const NOTHING: Used = { inputs: 0, ms: 0, slowestMs: 0 };
 
 /** `shares`: how many the batch has. */
 export function createTurns(clock: Pick<Clock, 'monotonic'>, shares: number): Turns {
@@ -40,19 +46,22 @@ export function createTurns(clock: Pick<Clock, 'monotonic'>, shares: number): Tu
   return {
     used,
     isOver(share) {
-      const { inputs, ms } = used.get(share) ?? { inputs: 0, ms: 0 };
-      if (shares === 1) return ms >= ALONE_MS && ms >= inputs * SLOW_MS;
+      const { inputs, ms, slowestMs } = used.get(share) ?? NOTHING;
+      if (shares === 1) return inputs >= ALONE_INPUTS_MIN && ms >= ALONE_MS && ms - slowestMs >= inputs * SLOW_ALONE_MS;
       return ms >= SHARE_MS || (totalMs >= BATCH_MS && ms >= SLOW_MS);
     },
     begin(share) {
-      current = used.get(share) ?? { inputs: 0, ms: 0 };
+      current = used.get(share) ?? { ...NOTHING };
       used.set(share, current);
       current.inputs += 1;
       since = clock.monotonic();
     },
     end() {
       const ms = clock.monotonic() - since;
-      if (current !== undefined) current.ms += ms;
+      if (current !== undefined) {
+        current.ms += ms;
+        current.slowestMs = Math.max(current.slowestMs, ms);
+      }
       totalMs += ms;
       current = undefined;
     },
