@@ -27,7 +27,7 @@ const EVERY_MS = 60_000;
 const RECORDS = 500;
 /** Between two transactions that delete: others come first. */
 const REST_MS = 20;
-const KEEP = 100;
+const KEEP = 1000;
 const KEEP_MAX = 1_000_000;
 
 export function createTrimmer({ consumer, outputLog, database, runtime, outputReaders = [] }: TrimmerOptions): Trimmer {
