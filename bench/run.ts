@@ -22,6 +22,7 @@ const USAGE = `npm run bench -- send|instances|join-large|silent-server|replay [
   --modes TEXT    only modes whose name contains TEXT, for example "embedded" or "NATS"
   --seconds N     length of each measurement (default 8)
   --runs N        repetitions; medians are reported (default 3)
+  --connections N of instances: how many send at once (default 64)
   --out FOLDER    where results go (default bench/results)
  Of replay:
   --events N      how many events to make (default 10000)
@@ -34,13 +35,13 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     modes: { type: 'string', default: '' }, seconds: { type: 'string', default: '8' }, runs: { type: 'string', default: '3' },
-    out: { type: 'string', default: 'bench/results' }, help: { type: 'boolean', default: false },
+    out: { type: 'string', default: 'bench/results' }, connections: { type: 'string', default: '64' }, help: { type: 'boolean', default: false },
     events: { type: 'string', default: '10000' }, shape: { type: 'string', default: 'mixed' }, rooms: { type: 'string', default: '1' }, file: { type: 'string' },
     'room-version': { type: 'string', default: '11' }, partitions: { type: 'string', default: '32' }, instances: { type: 'string', default: '1' }, 'one-core': { type: 'boolean', default: false },
   },
 });
 const [workload] = positionals;
-const options = { seconds: Number(values.seconds), runs: Number(values.runs) };
+const options = { seconds: Number(values.seconds), runs: Number(values.runs), connections: Number(values.connections) };
 const MEASURE: Readonly<Record<string, () => Promise<void>>> = {
   send: measureSends,
   instances: measureInstances,

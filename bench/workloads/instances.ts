@@ -1,4 +1,4 @@
-/** `instances`: what an event costs with two instances of every role instead of one, on the same cores: CPU of all their processes for one send by 64 connections. */
+/** `instances`: what an event costs with two instances of every role instead of one, on the same cores: CPU of all their processes for one send. */
 import type { instanceModes } from '../../test/e2e/modes.ts';
 import type { Column } from '../report/table.ts';
 import { rounded } from '../statistics.ts';
@@ -21,7 +21,7 @@ export const instancesColumns: readonly Column<InstancesResult>[] = [
   { title: 'ratio', text: (row) => row.ratio.toFixed(2) },
 ];
 
-export async function instancesWorkload(modes: ReturnType<typeof instanceModes>[number], options: { seconds: number; runs: number }): Promise<InstancesResult> {
+export async function instancesWorkload(modes: ReturnType<typeof instanceModes>[number], options: { seconds: number; runs: number; connections: number }): Promise<InstancesResult> {
   const one = await sendsOf(modes.one, options);
   const two = await sendsOf(modes.two, options);
   return { mode: `${modes.log}+PostgreSQL, ${modes.of}`, one, two, ratio: rounded(two.cpuMsPerSend / one.cpuMsPerSend, 3) };
