@@ -5,7 +5,6 @@ import { readdirSync, rmSync, mkdtempSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { roomVersion } from '../../pkg/matrix/room-versions/room-versions.ts';
-import { makePlace } from '../../test/e2e/modes.ts';
 import { writeHistory, readLines } from '../replay/history-file.ts';
 import { makeHistory, type Shape } from '../replay/make-history.ts';
 import type { ReplayReport, ReplaySettings } from '../replay/replay-here.ts';
@@ -122,6 +121,8 @@ async function measure(mode: ReplayMode, options: Measuring): Promise<ReplayResu
 
 /** A fresh database, as many instances as wanted, one of which is fed. */
 async function runOnce(mode: ReplayMode, { file, roomVersion: versionId, partitions, instances, oneCore }: Measuring): Promise<ReplayReport & { othersCpuSeconds: number; bytes: number }> {
+  // Read when the servers are there, whose addresses it takes from the environment.
+  const { makePlace } = await import('../../test/e2e/modes.ts');
   const place = await makePlace(mode.postgres);
   const url = place.env['MYELIN_DATABASE'];
   const settings: ReplaySettings = {
