@@ -18,7 +18,7 @@ import { Seeded } from '../sim/seeded.ts';
 
 const KILLS = Number(process.env['MYELIN_REPLAY_KILLS'] ?? 5);
 const SEED = Number(process.env['MYELIN_REPLAY_SEED'] ?? randomInt(1_000_000));
-const EVENTS = Math.max(4000, KILLS * 200);
+const EVENTS = KILLS * 1500;
 
 /** All that the owner and the reader have made of the history. */
 const TABLES = {
@@ -44,7 +44,7 @@ test(`a replay that is killed ${KILLS} times ends as one that is not, seed ${SEE
 
   const random = new Seeded(SEED);
   // A process that has just begun is slow.
-  const momentMsMax = Math.max(400, undisturbed.seconds * 1000 * Math.min(0.6, 8 / KILLS));
+  const momentMsMax = Math.max(400, Math.min(undisturbed.seconds * 600, 1000));
   let early = 0;
   for (let kill = 0; kill < KILLS; kill += 1) {
     const replay = runReplay(settings('killed'));
