@@ -12,7 +12,7 @@ import { authTypesFor } from '../../pkg/matrix/auth/auth-types.ts';
 import { buildEvent, type BuiltEvent } from '../../pkg/matrix/events/build-event.ts';
 import type { EventDraft } from '../../pkg/matrix/events/pdu.ts';
 import { roomIdOfCreateEvent } from '../../pkg/matrix/ids/room-id.ts';
-import { knownRoomVersion } from '../../pkg/matrix/room-versions/room-versions.ts';
+import { roomVersion } from '../../pkg/matrix/room-versions/room-versions.ts';
 import { slotOf, slotOfEvent } from '../../pkg/matrix/state-res/slot.ts';
 import type { Database } from '../../pkg/storage/database.ts';
 import { openSqlite } from '../../pkg/storage/sqlite/open.ts';
@@ -22,7 +22,7 @@ import type { RoomDag } from '../../test/kit/room-dag.ts';
 
 const members = Number(process.argv[2] ?? 50_000);
 const versionId = process.argv[3] ?? '11';
-const version = knownRoomVersion(versionId)!;
+const version = roomVersion(versionId)!;
 const CREATOR = '@creator:one.test';
 const ADMINS = Array.from({ length: 10 }, (_, index) => `@admin${index}:one.test`);
 const SERVERS = 200;

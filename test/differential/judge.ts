@@ -4,7 +4,7 @@ import { authorize } from '../../pkg/matrix/auth/authorize.ts';
 import { checkAuthorisation } from '../../pkg/matrix/events/check-received.ts';
 import { authEventIds } from '../../pkg/matrix/events/pdu.ts';
 import type { Pdu } from '../../pkg/matrix/events/pdu.ts';
-import { knownRoomVersion } from '../../pkg/matrix/room-versions/room-versions.ts';
+import { roomVersion } from '../../pkg/matrix/room-versions/room-versions.ts';
 import type { RoomVersion } from '../../pkg/matrix/room-versions/room-versions.ts';
 import { authDifference } from '../../pkg/matrix/state-res/auth-chains.ts';
 import { conflictedSlots } from '../../pkg/matrix/state-res/conflicts.ts';
@@ -22,7 +22,7 @@ interface Known {
 }
 
 export function judge(question: Question): Answer {
-  const version = knownRoomVersion(question.version) as RoomVersion;
+  const version = roomVersion(question.version) as RoomVersion;
   const known: Known = { question, version, places: new Map(question.events.map(({ id }, place) => [id, place])) };
   return {
     byAuthEvents: question.byAuthEvents.map((place) => attempt(() => refusalByAuthEvents(known, place))),

@@ -4,7 +4,7 @@ import { authTypesFor } from '../../pkg/matrix/auth/auth-types.ts';
 import { powerLevelsProblem } from '../../pkg/matrix/auth/authorize-power-levels.ts';
 import type { EventDraft, Pdu } from '../../pkg/matrix/events/pdu.ts';
 import { roomIdOfCreateEvent } from '../../pkg/matrix/ids/room-id.ts';
-import { KNOWN_ROOM_VERSIONS } from '../../pkg/matrix/room-versions/room-versions.ts';
+import { ROOM_VERSIONS } from '../../pkg/matrix/room-versions/room-versions.ts';
 import type { StateSet } from '../../pkg/matrix/state-res/conflicts.ts';
 import { CREATE_SLOT, slotOf, slotOfEvent } from '../../pkg/matrix/state-res/slot.ts';
 import { wrongCitations } from '../kit/odd-actions.ts';
@@ -21,7 +21,7 @@ const SPECIAL_TYPES = new Set(['m.room.member', 'm.room.power_levels', 'm.room.t
 const MEMBERSHIPS = new Set<unknown>(['join', 'invite', 'leave', 'ban', 'knock']);
 /** Rooms of successive numbers shall have nothing to do with each other. */
 const SPREAD = 0x9e3779b1;
-export const VERSIONS: readonly string[] = KNOWN_ROOM_VERSIONS.map(({ id }) => id);
+export const VERSIONS: readonly string[] = ROOM_VERSIONS.map(({ id }) => id);
 
 /** An event to judge in a state that it need not be from. */
 interface StrangeState {

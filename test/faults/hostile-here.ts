@@ -12,7 +12,7 @@ import type { CommandClient } from '../../pkg/log/commands.ts';
 import { outcomeLookup } from '../../pkg/log/remembered-inputs.ts';
 import { buildEvent } from '../../pkg/matrix/events/build-event.ts';
 import { roomIdOfCreateEvent } from '../../pkg/matrix/ids/room-id.ts';
-import { knownRoomVersion } from '../../pkg/matrix/room-versions/room-versions.ts';
+import { roomVersion } from '../../pkg/matrix/room-versions/room-versions.ts';
 import { signingKeyFromSeed } from '../../pkg/matrix/signing/signing-key.ts';
 import { makeHostile, type Attack, type HostileEvent } from '../kit/hostile-room.ts';
 
@@ -106,7 +106,7 @@ async function until(isSo: () => Promise<boolean>, msMax: number): Promise<void>
 }
 
 async function newRoom(commands: CommandClient, index: number): Promise<string> {
-  const version = knownRoomVersion('12')!;
+  const version = roomVersion('12')!;
   const create = buildEvent({
     version, draft: { type: 'm.room.create', sender: ALICE, state_key: '', content: { room_version: '12', index } }, roomId: undefined, prevEvents: [], authEvents: [], depth: 1,
     originServerTs: Date.now(), serverName: SERVER, signingKey: KEY,

@@ -3,7 +3,7 @@ import { authTypesFor } from '../../pkg/matrix/auth/auth-types.ts';
 import { buildEvent, type BuiltEvent } from '../../pkg/matrix/events/build-event.ts';
 import type { EventDraft } from '../../pkg/matrix/events/pdu.ts';
 import { roomIdOfCreateEvent } from '../../pkg/matrix/ids/room-id.ts';
-import { knownRoomVersion, type RoomVersion } from '../../pkg/matrix/room-versions/room-versions.ts';
+import { roomVersion, type RoomVersion } from '../../pkg/matrix/room-versions/room-versions.ts';
 import { signingKeyFromSeed, type SigningKey } from '../../pkg/matrix/signing/signing-key.ts';
 import { slotOf, slotOfEvent, type Slot } from '../../pkg/matrix/state-res/slot.ts';
 
@@ -38,7 +38,7 @@ export interface Victim {
 }
 
 export function makeHostile(attack: Attack, size: number, { versionId, victim }: { versionId: string; victim: Victim }): HostileHistory {
-  const room = new HostileRoom(knownRoomVersion(versionId)!, victim);
+  const room = new HostileRoom(roomVersion(versionId)!, victim);
   const trunk = room.begin();
   const beginning = room.sent.splice(0);
   ATTACK[attack](room, trunk, size);

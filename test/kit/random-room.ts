@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import type { EventDraft } from '../../pkg/matrix/events/pdu.ts';
 import { domainOf } from '../../pkg/matrix/ids/domain-of.ts';
-import { knownRoomVersion } from '../../pkg/matrix/room-versions/room-versions.ts';
+import { roomVersion } from '../../pkg/matrix/room-versions/room-versions.ts';
 import { signJson } from '../../pkg/matrix/signing/sign-json.ts';
 import { encodeBase64 } from '../../pkg/matrix/canonical-json/base64.ts';
 import { POWER_LEVELS_SLOT, slotOfEvent } from '../../pkg/matrix/state-res/slot.ts';
@@ -119,7 +119,7 @@ export function randomRoom(versionId: string, stepsMax = 40): fc.Arbitrary<RoomD
 
 /** The same, of servers that do what they should not too: malformed content, wrong or stale auth events, events after rejected ones; with forks of up to eight sides. */
 export function oddRoom(versionId: string, stepsMax: number): fc.Arbitrary<RoomDag> {
-  const createContents = knownRoomVersion(versionId)?.privilegedCreators === true ? PRIVILEGED_CREATE_CONTENTS : ODD_CREATE_CONTENTS;
+  const createContents = roomVersion(versionId)?.privilegedCreators === true ? PRIVILEGED_CREATE_CONTENTS : ODD_CREATE_CONTENTS;
   const start = fc.record({ createContent: fc.constantFrom(...createContents), isBare: fc.nat(7).map((nat) => nat === 0), joined: fc.integer({ min: 1, max: 4 }) });
   const steps = fc.array(oddStep, { minLength: 12, maxLength: stepsMax, size: 'max' });
   return fc.tuple(start, steps).map(([{ createContent, ...how }, taken]) => grow(startRoom(versionId, createContent, how), taken));

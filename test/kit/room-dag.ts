@@ -12,7 +12,7 @@ import { prevEventIds } from '../../pkg/matrix/events/pdu.ts';
 import type { EventDraft, Pdu } from '../../pkg/matrix/events/pdu.ts';
 import { domainOf } from '../../pkg/matrix/ids/domain-of.ts';
 import { roomIdOfCreateEvent } from '../../pkg/matrix/ids/room-id.ts';
-import { knownRoomVersion } from '../../pkg/matrix/room-versions/room-versions.ts';
+import { roomVersion } from '../../pkg/matrix/room-versions/room-versions.ts';
 import type { RoomVersion } from '../../pkg/matrix/room-versions/room-versions.ts';
 import { addSignature, hashAndSignEvent } from '../../pkg/matrix/signing/sign-event.ts';
 import type { StateSet } from '../../pkg/matrix/state-res/conflicts.ts';
@@ -63,7 +63,7 @@ export class RoomDag {
 
   /** A room with nothing but its create event. The room ID is that one up to version 11. */
   constructor(versionId: string, createContent: Record<string, unknown> = {}, roomId = DEFAULT_ROOM_ID) {
-    this.version = knownRoomVersion(versionId) as RoomVersion;
+    this.version = roomVersion(versionId) as RoomVersion;
     const hashed = this.version.roomIdFormat === 'create-hash';
     this.roomId = hashed ? '' : roomId;
     const content = { room_version: versionId, ...(this.version.creatorInContent ? { creator: CREATOR } : {}), ...createContent };

@@ -9,7 +9,7 @@ import type { BuiltEvent } from '../../pkg/matrix/events/build-event.ts';
 import type { EventDraft, Pdu } from '../../pkg/matrix/events/pdu.ts';
 import { domainOf } from '../../pkg/matrix/ids/domain-of.ts';
 import { roomIdOfCreateEvent } from '../../pkg/matrix/ids/room-id.ts';
-import { knownRoomVersion } from '../../pkg/matrix/room-versions/room-versions.ts';
+import { roomVersion } from '../../pkg/matrix/room-versions/room-versions.ts';
 import type { RoomVersion } from '../../pkg/matrix/room-versions/room-versions.ts';
 import { signingKeyFromSeed } from '../../pkg/matrix/signing/signing-key.ts';
 
@@ -27,7 +27,7 @@ export class RoomState {
 
   /** A room with nothing but its create event. */
   constructor(versionId: string, createContent: Record<string, unknown> = {}) {
-    this.version = knownRoomVersion(versionId) as RoomVersion;
+    this.version = roomVersion(versionId) as RoomVersion;
     const content = { room_version: versionId, ...(this.version.creatorInContent ? { creator: CREATOR } : {}), ...createContent };
     const hashed = this.version.roomIdFormat === 'create-hash';
     this.create = this.#build({ type: 'm.room.create', sender: CREATOR, state_key: '', content }, hashed ? undefined : '!room:one.test', []);

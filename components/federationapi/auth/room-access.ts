@@ -3,7 +3,7 @@ import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import { eventText } from '../../../pkg/matrix/events/event-text.ts';
 import { redact } from '../../../pkg/matrix/events/redact.ts';
 import { aclAllows } from '../../../pkg/matrix/events/server-acl.ts';
-import { knownRoomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
+import { roomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
 import type { RoomHistoryQuery, RoomQuery, StoredEvent } from '../../../schemas/ports/room-query.ts';
 
@@ -39,7 +39,7 @@ export async function requireRoomAccess(ports: RoomPorts, origin: string, about:
 export async function textsFor({ roomHistoryQuery }: RoomPorts, origin: string, events: readonly StoredEvent[]): Promise<string[]> {
   const visible = await roomHistoryQuery.visibleToServer(origin, events.map(({ eventId }) => eventId));
   return events.map((event) => {
-    const version = knownRoomVersion(event.roomVersion);
+    const version = roomVersion(event.roomVersion);
     return visible.has(event.eventId) || version === undefined ? textOf(event) : eventText(redact(pduOf(event), version), version);
   });
 }

@@ -3,7 +3,7 @@ import { createSemaphore, type Semaphore } from '../../../pkg/assert/semaphore.t
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import { createEventIdOfRoom } from '../../../pkg/matrix/ids/room-id.ts';
 import { authEventIds, type Pdu } from '../../../pkg/matrix/events/pdu.ts';
-import { knownRoomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
+import { roomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import type { Clock } from '../../../pkg/runtime/runtime.ts';
 import type { RoomQuery, StoredEvent } from '../../../schemas/ports/room-query.ts';
 
@@ -58,8 +58,8 @@ export async function collectWithAuthChain({ roomQuery, clock }: { roomQuery: Pi
 }
 
 /** What the event stands on. Stored events are canonical JSON, which begins with their auth events: nothing else of them has to be read. */
-function authEventsOf({ pdu, roomId, roomVersion }: StoredEvent): readonly string[] {
-  const impliesCreate = knownRoomVersion(roomVersion)?.roomIdFormat === 'create-hash';
+function authEventsOf({ pdu, roomId, roomVersion: versionId }: StoredEvent): readonly string[] {
+  const impliesCreate = roomVersion(versionId)?.roomIdFormat === 'create-hash';
   const bytes = Buffer.from(pdu.buffer, pdu.byteOffset, pdu.byteLength);
   const isFirst = bytes.subarray(0, AUTH_EVENTS_FIRST.length).equals(AUTH_EVENTS_FIRST);
   // Event IDs hold no brackets in the versions whose references are IDs; pairs begin with one.

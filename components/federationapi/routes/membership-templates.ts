@@ -7,7 +7,7 @@ import { referenceTo, type EventReference } from '../../../pkg/matrix/events/ref
 import { PREV_EVENTS_MAX } from '../../../pkg/matrix/events/validate-event.ts';
 import { domainOf } from '../../../pkg/matrix/ids/domain-of.ts';
 import { isUserId } from '../../../pkg/matrix/ids/user-id.ts';
-import { knownRoomVersion, type RoomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
+import { roomVersion, type RoomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import type { RoomQuery } from '../../../schemas/ports/room-query.ts';
 import { authenticated, type AuthDeps } from '../auth/authenticated.ts';
 import { chooseAuthoriser, needsAuthoriser, requireAllowed } from '../auth/restricted-join.ts';
@@ -88,7 +88,7 @@ const ALWAYS: readonly StateKey[] = [['m.room.create', ''], ['m.room.power_level
 export async function requireRoom(
   ports: { readonly serverName: string; readonly roomQuery: Pick<RoomQuery, 'roomVersion' | 'hasJoinedMember' | 'currentState'> }, origin: string, roomId: string,
 ): Promise<RoomVersion> {
-  const version = knownRoomVersion((await ports.roomQuery.roomVersion(roomId)) ?? '');
+  const version = roomVersion((await ports.roomQuery.roomVersion(roomId)) ?? '');
   if (version === undefined || !(await ports.roomQuery.hasJoinedMember(roomId, ports.serverName))) throw new MatrixError(404, 'M_NOT_FOUND', 'This server is not in the room');
   await requireLetIn(ports, origin, roomId);
   return version;

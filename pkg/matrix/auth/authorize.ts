@@ -8,7 +8,7 @@ import type { Pdu } from '../events/pdu.ts';
 import { domainOf } from '../ids/domain-of.ts';
 import { createEventIdOfRoom } from '../ids/room-id.ts';
 import { isUserId } from '../ids/user-id.ts';
-import { knownRoomVersion } from '../room-versions/room-versions.ts';
+import { roomVersion } from '../room-versions/room-versions.ts';
 import type { RoomVersion } from '../room-versions/room-versions.ts';
 import { membershipOf } from './auth-context.ts';
 import type { AuthContext, Authorize } from './auth-context.ts';
@@ -87,7 +87,7 @@ function authorizeCreate(event: Pdu, version: RoomVersion): AuthVerdict {
   }
   // 1.3.
   const { room_version: named, additional_creators: additional } = event.content;
-  if (named !== undefined && (typeof named !== 'string' || knownRoomVersion(named) === undefined)) return refuse('The room version is not supported');
+  if (named !== undefined && (typeof named !== 'string' || roomVersion(named) === undefined)) return refuse('The room version is not supported');
   // 1.4 of version 10 (and of those before).
   if (version.creatorInContent && event.content.creator === undefined) return refuse('The create event names no creator');
   // 1.4 of version 12.

@@ -1,6 +1,6 @@
 /**
  * How room versions differ, as one table of values: algorithms take a `RoomVersion` and look at its flags, never at its ID. The flags
- * span versions 1 to 12 (spec: rooms/). The library knows them all; `ROOM_VERSIONS` are those that this server runs, which are all of them, too.
+ * span versions 1 to 12 (spec: rooms/), which this server runs all.
  */
 
 /** Which keys survive a redaction. `all`: the whole content. A key with a list keeps only those keys of the object under it. */
@@ -121,26 +121,17 @@ const V12: RoomVersion = {
   privilegedCreators: true,
 };
 
-/** Every version there is, oldest first. All of them are stable. */
-export const KNOWN_ROOM_VERSIONS: readonly RoomVersion[] = [V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11, V12];
-
-/** Every version that this server can run, oldest first. */
-export const ROOM_VERSIONS: readonly RoomVersion[] = KNOWN_ROOM_VERSIONS;
+/** Every version there is, oldest first. All of them are stable, and this server runs them all. */
+export const ROOM_VERSIONS: readonly RoomVersion[] = [V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11, V12];
 
 /** What the spec tells servers to create rooms with. */
 export const DEFAULT_ROOM_VERSION = '12';
 
-const known = new Map(KNOWN_ROOM_VERSIONS.map((version) => [version.id, version]));
-const run = new Map(ROOM_VERSIONS.map((version) => [version.id, version]));
+const byId = new Map(ROOM_VERSIONS.map((version) => [version.id, version]));
 
-/** The version with this ID; undefined when this server does not run it. */
+/** The version with this ID; undefined when there is none. */
 export function roomVersion(id: string): RoomVersion | undefined {
-  return run.get(id);
-}
-
-/** The version with this ID, whether or not this server runs it; undefined when there is none. */
-export function knownRoomVersion(id: string): RoomVersion | undefined {
-  return known.get(id);
+  return byId.get(id);
 }
 
 /** The greatest `depth` that an event may have; up to version 5 it is 2^63-1, for which the double 2^63 stands. */
