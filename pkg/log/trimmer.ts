@@ -62,8 +62,9 @@ export function createTrimmer({ consumer, outputLog, database, runtime, outputRe
         soon = new AbortController();
         try {
           await trim((partition) => isAll || partitions.has(partition), rest);
-          if (isAll) await forgetOldInputs(database, consumer, clock.now(), rest);
-          if (isAll) lastAllMs = clock.monotonic();
+          if (!isAll) continue;
+          await forgetOldInputs(database, consumer, clock.now(), rest);
+          lastAllMs = clock.monotonic();
         } catch (error) {
           if (!signal.aborted) logger.warn({ consumer, error }, 'old records could not be trimmed');
         }

@@ -60,9 +60,9 @@ function placeNew(at: GraphAt, arrival: Arrival): Placement {
   const { graph } = at;
   // 2.
   const prevs = prevEventIds(arrival.pdu);
-  const missing = arrival.stateBefore === undefined ? prevs.filter((eventId) => !isPlaced(at, eventId)) : [];
+  const unplacedPrevs = prevs.filter((eventId) => !isPlaced(at, eventId));
   if (isLacking(graph)) return { kind: 'lacking' };
-  if (missing.length > 0) return { kind: 'missing', prev: missing, auth: [] };
+  if (arrival.stateBefore === undefined && unplacedPrevs.length > 0) return { kind: 'missing', prev: unplacedPrevs, auth: [] };
   // 3.
   const states = new States(at);
   const before = arrival.stateBefore === undefined ? stateBefore(at, states, prevs) : states.asState(arrival.stateBefore);
@@ -73,8 +73,7 @@ function placeNew(at: GraphAt, arrival: Arrival): Placement {
   if (outcome.outcome === 'incomplete') return { kind: 'missing', prev: [], auth: outcome.missing };
   // A state that another server has told may let an event in, as far as the current state does, too. It puts none out for good: it may be a lie, and others judge by what is rejected.
   if (arrival.stateBefore !== undefined && outcome.outcome === 'rejected' && outcome.step === 5) return { kind: 'missing', prev: prevs, auth: [] };
-  const unplacedPrevs = prevs.filter((eventId) => !isPlaced(at, eventId));
-  return isLacking(graph) ? { kind: 'lacking' } : settle(at, { ...asRedacted(at, arrival), states, before, outcome, unplacedPrevs });
+  return settle(at, { ...asRedacted(at, arrival), states, before, outcome, unplacedPrevs });
 }
 
 /** In its place an event is what it was as an outlier. */

@@ -5,11 +5,14 @@ import type { SignatureCheck } from '../runtime.ts';
 
 type Sodium = Pick<typeof import('sodium-native'), 'crypto_sign_verify_detached'>;
 
-const sodium = loadSodium();
+/** Loaded with the first check: most servers need none for a long time. */
+let loaded: { readonly sodium: Sodium | undefined } | undefined;
 
 /** Whether the signature is right. */
 export function isSignatureRight({ publicKey, bytes, signature }: SignatureCheck): boolean {
   if (publicKey.length !== PUBLIC_KEY_BYTES || signature.length !== SIGNATURE_BYTES) return false;
+  loaded ??= { sodium: loadSodium() };
+  const { sodium } = loaded;
   return sodium === undefined ? verifySignature(publicKey, bytes, signature) : sodium.crypto_sign_verify_detached(asBuffer(signature), asBuffer(bytes), asBuffer(publicKey));
 }
 
