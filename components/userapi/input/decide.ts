@@ -1,10 +1,8 @@
 /** The verdict on an input of a user: pure, from the user's picture and the input alone. */
-import { userOutputCodec } from '../../../pkg/log/codec.ts';
 import { PoisonRecord } from '../../../pkg/log/log.ts';
-import type { Decision, InputPlace } from '../../../pkg/log/processor.ts';
+import type { InputPlace } from '../../../pkg/log/processor.ts';
 import type { NewDevice, Register, UserInput } from '../../../schemas/log/user-input.ts';
-import type { UserOutput } from '../../../schemas/log/user-output.ts';
-import type { UserEffects, UserWrite } from './effects.ts';
+import { accepted, openDraft, rejected, type Draft, type Verdict } from './draft.ts';
 import type { UserPicture } from './picture.ts';
 
 /** Content of one piece of account data, and a filter's definition, in bytes. */
@@ -13,42 +11,9 @@ export const CONTENT_BYTES_MAX = 64 * 1024;
 export const PROFILE_BYTES_MAX = 64 * 1024;
 export const PROFILE_KEY_BYTES_MAX = 255;
 
-type Verdict = Decision<UserEffects>;
-type Change = Pick<UserOutput, 'device' | 'profileField' | 'accountData'>;
-
-/** Collects writes and the output records that go with them, in order. */
-interface Draft {
-  readonly input: UserInput;
-  readonly picture: UserPicture;
-  readonly writes: UserWrite[];
-  readonly outputs: Uint8Array[];
-  /** Adds an output record; the result is its sequence number. */
-  emit(change: Change): number;
-}
-
-function rejected(status: number, errcode: string, error: string): Verdict {
-  return { kind: 'rejected', outcome: { status, errcode, error } };
-}
-
-function accepted(draft: Draft, result: Record<string, unknown> = {}): Verdict {
-  const effects = { userId: draft.input.userId, ts: draft.input.ts, writes: draft.writes };
-  return { kind: 'accepted', effects, outputs: draft.outputs, result };
-}
-
 /** Decides `input` at `place`. Throws `PoisonRecord` for an input without a kind that it knows. */
 export function decideUserInput(picture: UserPicture, input: UserInput, place: Pick<InputPlace, 'nextSequence'>): Verdict {
-  const outputs: Uint8Array[] = [];
-  const draft: Draft = {
-    input,
-    picture,
-    writes: [],
-    outputs,
-    emit: (change) => {
-      const { userId, inputId, traceId } = input;
-      outputs.push(userOutputCodec.encode({ userId, inputId, traceId, ...change }));
-      return place.nextSequence + outputs.length - 1;
-    },
-  };
+  const draft = openDraft(picture, input, place);
   if (input.register) return register(draft, input.register);
   if (picture.account === undefined) return rejected(404, 'M_NOT_FOUND', 'There is no such account');
   if (picture.account.deactivated) return rejected(403, 'M_USER_DEACTIVATED', 'This account is deactivated');
