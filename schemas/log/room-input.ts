@@ -138,6 +138,13 @@ export interface DeleteAlias {
 export interface UpgradeRoom {
   sender: string;
   newRoomId: string;
+/** Puts a room into a list of the room directory, or takes it out. */
+export interface SetRoomVisibility {
+  isPublic: boolean;
+  /** Of an application service; empty: this server's own list. */
+  network: string;
+}
+
   newRoom: CreateRoom | null;
 }
 
@@ -193,3 +200,4 @@ export interface RoomInput extends InputHeader {
   forgetRoom?: ForgetRoom | null;
   fetchHistory?: FetchHistory | null;
 }
+  setRoomVisibility?: SetRoomVisibility | null;

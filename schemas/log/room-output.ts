@@ -124,6 +124,12 @@ export interface HistoryPurged {
   toSequence?: number;
 }
 
+/** In which lists of the room directory the room stands from now on. */
+export interface RoomPublished {
+  /** Of application services; the empty one is this server's own list. */
+  networks: string[];
+}
+
 /** Exactly one of the kinds is set. */
 export interface RoomOutput {
   roomId: string;
@@ -137,4 +143,5 @@ export interface RoomOutput {
   need?: Need | null;
   historyPurged?: HistoryPurged | null;
   forgotten?: Forgotten | null;
+  published?: RoomPublished | null;
 }

@@ -32,6 +32,8 @@ export interface RoomQuery {
   alias(alias: string): Promise<RoomAlias | undefined>;
   /** The aliases of this server that point to the room, sorted. */
   aliasesOf(roomId: string): Promise<string[]>;
+  /** Whether the room stands in this server's own list of the room directory. */
+  isPublished(roomId: string): Promise<boolean>;
   /** Some of the servers that are in the room now, at most `limit`, sorted. */
   someServers(roomId: string, limit: number): Promise<string[]>;
 }

@@ -11,7 +11,7 @@ type Submitting = Pick<Context, 'commands' | 'appliedPositions' | 'runtime'>;
 type Asking = Pick<ApiRequest, 'traceId' | 'logger'>;
 
 /** What is to be done in a room, or with an alias (`roomId`: the alias): exactly one of the kinds. */
-export type RoomCommand = { readonly roomId: string; readonly inputId?: string; readonly originServerTs?: number } & Pick<RoomInput, 'createRoom' | 'sendEvent' | 'setReceipt' | 'setTyping' | 'setAlias' | 'deleteAlias' | 'upgradeRoom' | 'forgetRoom'>;
+export type RoomCommand = { readonly roomId: string; readonly inputId?: string; readonly originServerTs?: number } & Pick<RoomInput, 'createRoom' | 'sendEvent' | 'setReceipt' | 'setTyping' | 'setAlias' | 'deleteAlias' | 'upgradeRoom' | 'forgetRoom' | 'setRoomVisibility'>;
 /** What is to be done to a user: exactly one of the kinds. */
 export type UserCommand = { readonly userId: string; readonly inputId?: string } &
   Pick<UserInput, 'register' | 'login' | 'logout' | 'setProfileField' | 'setAccountData' | 'putFilter'>;

@@ -68,6 +68,7 @@ export async function createRoom(context: Context, request: ApiRequest): Promise
   const events = plan.events.filter((event) => !invitesOfOthers.includes(event)).map(draftOf);
   const create = () => submitRoomCommand(context, request, { roomId, originServerTs, createRoom: { roomVersion: version.id, sender: creator, createEvent, events, alias: alias ?? '' } }).catch(explainRefusal);
   await (alias === undefined ? create() : underReservation(context, request, { alias, roomId, userId: creator }, create));
+  if (body.visibility === 'public') await submitRoomCommand(context, request, { roomId, setRoomVisibility: { isPublic: true, network: '' } });
   await inviteOthers(context, request, requester, { roomId, invites: invitesOfOthers });
   return ok({ room_id: roomId });
 }

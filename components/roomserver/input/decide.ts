@@ -1,6 +1,7 @@
 /** PURE. The verdict on one input, from the picture that `load` took. Nothing is changed here: an accepted decision's effects are played into the picture by `evolve.ts`. */
 import type { SendEvent } from '../../../schemas/log/room-input.ts';
 import { decideDeleteAlias, decideSetAlias } from '../aliases/decide-alias.ts';
+import { decideVisibility } from '../directory/decide-visibility.ts';
 import { decideForget } from '../forget/decide-forget.ts';
 import { decideHistory } from '../history/decide-history.ts';
 import { decideBeginning } from '../receive/begin-room.ts';
@@ -54,8 +55,9 @@ function decideOfAlias(deciding: Deciding): RoomDecision | undefined {
 
 /** What concerns a room as a whole, or users of it that need not be in it. */
 function decideOfRoom(deciding: Deciding, head: RoomHead | undefined): RoomDecision | undefined {
-  const { upgradeRoom, finishUpgrade, forgetRoom, importState, receiveInvite, fetchHistory } = deciding.input;
+  const { upgradeRoom, finishUpgrade, forgetRoom, importState, receiveInvite, fetchHistory, setRoomVisibility } = deciding.input;
   if (fetchHistory && head !== undefined) return decideHistory(deciding, head, fetchHistory);
+  if (setRoomVisibility) return decideVisibility(deciding, head, setRoomVisibility);
   if (importState) return decideImport(deciding, head, importState);
   if (receiveInvite) return decideReceiveInvite(deciding, head, receiveInvite);
   if (upgradeRoom) return decideUpgrade(deciding, head, upgradeRoom);

@@ -173,6 +173,13 @@ export interface ForgottenRow {
   readonly sequence: number;
 }
 
+/** In which lists of the room directory the room stands. */
+export interface PublishedRow {
+  readonly networks: readonly string[];
+  readonly roomVersion: string;
+  readonly sequence: number;
+}
+
 /** What becomes of an alias; `row` undefined: it is free again. */
 export interface AliasChange {
   readonly alias: string;
@@ -227,6 +234,7 @@ export interface RoomEffects {
   readonly forgotten?: ForgottenRow;
   readonly upgrade?: UpgradeRow;
   /** This server has come into the room over federation: what was known of it from outside is over, and its head is read anew. */
+  readonly published?: PublishedRow;
   readonly arrived?: true;
   /** Its events are history: the room's row does not change. */
   readonly history?: HistoryChanges;

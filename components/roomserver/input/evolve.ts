@@ -13,7 +13,8 @@ export function evolve(picture: Picture, effects: RoomEffects, made: (head: Room
   if (effects.arrived === true) leaveToNextBatch(picture, effects.roomId);
   else if (effects.room !== undefined) evolveRoom(picture, effects, effects.room, made);
   else if (effects.history !== undefined) evolveHistory(picture, effects);
-  const { receipt, alias } = effects;
+  const { receipt, alias, published } = effects;
+  if (published !== undefined) picture.published.set(effects.roomId, published.networks);
   if (alias?.row !== undefined) picture.aliases.set(alias.alias, { ...alias.row, roomExists: alias.roomExists === true });
   else if (alias !== undefined) picture.aliases.delete(alias.alias);
   if (receipt !== undefined) picture.receipts.set(receiptRef(receipt.roomId, receipt.userId, receipt.receiptType, receipt.threadId), receipt.orderKey);

@@ -40,6 +40,8 @@ export interface Picture {
   readonly news: Map<string, NewEvent[]>;
   /** Of inputs about aliases, by alias. */
   readonly aliases: Map<string, AliasFact>;
+  /** By room ID: the lists of the room directory in which it stands, of inputs that change them. */
+  readonly published: Map<string, readonly string[]>;
   /** Those of the rooms that such inputs name which exist. */
   readonly rooms: ReadonlySet<string>;
   /** By room ID: local members who may be able to authorise a restricted join. */
@@ -47,7 +49,7 @@ export interface Picture {
 }
 
 export const EMPTY_PICTURE: Picture = {
-  heads: new Map(), events: new Map(), wanted: new Set(), receipts: new Map(), joinedElsewhere: new Set(), authorisers: new Map(), aliases: new Map(), rooms: new Set(), pdus: new Map(), graphs: new Map(), news: new Map(),
+  heads: new Map(), events: new Map(), wanted: new Set(), receipts: new Map(), joinedElsewhere: new Set(), authorisers: new Map(), aliases: new Map(), published: new Map(), rooms: new Set(), pdus: new Map(), graphs: new Map(), news: new Map(),
   remote: createFacts(),
 };
 

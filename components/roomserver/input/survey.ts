@@ -24,12 +24,14 @@ export interface Survey {
   readonly aliases: Set<string>;
   /** Rooms that aliases are to point to. */
   readonly aliasedRooms: Set<string>;
+  /** Rooms whose place in the room directory changes. */
+  readonly published: Set<string>;
   /** Events of other servers. */
   readonly received: { readonly roomId: string; readonly eventId: string; readonly pdu: Pdu }[];
 }
 
 export function survey(inputs: readonly PlacedInput<RoomInput>[]): Survey {
-  const found: Survey = { roomIds: new Set(), drafts: [], members: [], eventIds: new Set(), receiptRefs: new Set(), aliases: new Set(), aliasedRooms: new Set(), received: [] };
+  const found: Survey = { roomIds: new Set(), drafts: [], members: [], eventIds: new Set(), receiptRefs: new Set(), aliases: new Set(), aliasedRooms: new Set(), published: new Set(), received: [] };
   for (const { input } of inputs) {
     if (textProblem(input) === undefined) surveyInput(found, input);
   }
@@ -47,6 +49,7 @@ function surveyInput(found: Survey, input: RoomInput): void {
   if (createRoom?.alias) found.aliases.add(createRoom.alias);
   if (sendEvent) surveyDraft(found, roomId, { sender: sendEvent.sender, event: sendEvent.event });
   if (receivePdu) found.received.push({ roomId, eventId: receivePdu.eventId, pdu: JSON.parse(Buffer.from(receivePdu.pdu).toString()) as Pdu });
+  if (input.setRoomVisibility) found.published.add(roomId);
   if (input.forgetRoom) found.members.push({ roomId, userId: input.forgetRoom.userId });
   if (setTyping) found.members.push({ roomId, userId: setTyping.userId });
   if (setReceipt) {

@@ -1,6 +1,7 @@
 /** Read-only answers from the roomserver's tables, for the other components (`schemas/ports/room-query.ts`). */
 import type { Database } from '../../../pkg/storage/database.ts';
 import type { RoomQuery } from '../../../schemas/ports/room-query.ts';
+import { OWN_LIST, readPublished } from '../directory/published-row.ts';
 import { readRooms, readSomeJoined } from '../storage/read-events.ts';
 import { stateRef } from '../storage/refs.ts';
 import { aliasQuery } from './aliases.ts';
@@ -41,6 +42,9 @@ export function roomQuery(database: Database): RoomQuery {
       return rows[0]?.room_version;
     },
     outsideMembership: (roomId, userId) => outsideMembership(database, roomId, userId),
+    async isPublished(roomId) {
+      return isStorable(roomId) && ((await readPublished(database, [roomId])).get(roomId) ?? []).includes(OWN_LIST);
+    },
     ...aliasQuery(database),
   };
 }

@@ -24,6 +24,10 @@ interface ForgottenSql extends SqlRow {
   sequence: number; room_id: string; room_version: string; user_id: string; input_id: string;
 }
 
+interface PublishedSql extends SqlRow {
+  sequence: number; room_id: string; room_version: string; networks: string; input_id: string;
+}
+
 interface PurgeSql extends SqlRow {
   sequence: number; room_id: string; room_version: string; order_key: number; to_sequence: number;
 }
@@ -56,13 +60,16 @@ export async function roomSnapshot(reader: Reader, partition: number, afterSeque
   const purges = await reader.query<PurgeSql>(
     `SELECT p.sequence, p.room_id, r.room_version, p.order_key, p.to_sequence FROM purges p JOIN rooms r ON r.room_id = p.room_id
      WHERE p.partition = ? AND p.sequence > ? AND p.sequence <= ? ORDER BY p.sequence LIMIT ?`, range);
-  const last = lastOfPage([events, receipts, outside, forgotten, purges], limit, head);
+  const published = await reader.query<PublishedSql>(
+    'SELECT sequence, room_id, room_version, networks, input_id FROM published_rooms WHERE partition = ? AND sequence > ? AND sequence <= ? ORDER BY sequence LIMIT ?', range);
+  const last = lastOfPage([events, receipts, outside, forgotten, published, purges], limit, head);
   const deltas = events.length === 0 ? new Map<number, StateChange[]>() : await readDeltas(reader, partition, afterSequence, Math.min(last, events.at(-1)!.sequence));
   const slices = await sliceSequences(reader, { partition, after: afterSequence, last, limit: Math.min(limit, SLICES_MAX) });
   const upTo = slices.length === Math.min(limit, SLICES_MAX) ? slices.at(-1)! : last;
   const records = [
     ...events.map((row) => eventRecord(partition, row, deltas.get(row.sequence) ?? [])), ...receipts.map((row) => receiptRecord(partition, row)),
     ...outside.map((row) => outsideRecord(partition, row)), ...forgotten.map((row) => forgottenRecord(partition, row)), ...purges.map((row) => purgeRecord(partition, row)),
+    ...published.map((row) => publishedRecord(partition, row)),
   ].filter(({ sequence }) => sequence <= upTo);
   for (const sequence of slices) {
     const record = await sliceRecord(reader, partition, sequence);
@@ -84,7 +91,8 @@ async function newestSequence(reader: Reader, partition: number): Promise<number
        UNION ALL SELECT MAX(sequence) AS sequence FROM outside_memberships WHERE partition = ?
        UNION ALL SELECT MAX(sequence) AS sequence FROM forgotten WHERE partition = ?
        UNION ALL SELECT MAX(sequence) AS sequence FROM purges WHERE partition = ?
-       UNION ALL SELECT MAX(sequence) AS sequence FROM state_deltas WHERE partition = ?) AS newest`, [partition, partition, partition, partition, partition, partition]);
+       UNION ALL SELECT MAX(sequence) AS sequence FROM published_rooms WHERE partition = ?
+       UNION ALL SELECT MAX(sequence) AS sequence FROM state_deltas WHERE partition = ?) AS newest`, new Array<number>(7).fill(partition));
   return rows[0]?.sequence ?? 0;
 }
 
@@ -114,6 +122,11 @@ function outsideRecord(partition: number, row: OutsideSql): SequencedRecord<Room
 
 function forgottenRecord(partition: number, row: ForgottenSql): SequencedRecord<RoomOutput> {
   return { partition, sequence: row.sequence, output: { roomId: row.room_id, roomVersion: row.room_version, inputId: row.input_id, traceId: '', forgotten: { userId: row.user_id } } };
+}
+
+function publishedRecord(partition: number, row: PublishedSql): SequencedRecord<RoomOutput> {
+  const published = { networks: JSON.parse(row.networks) as string[] };
+  return { partition, sequence: row.sequence, output: { roomId: row.room_id, roomVersion: row.room_version, inputId: row.input_id, traceId: '', published } };
 }
 
 function purgeRecord(partition: number, row: PurgeSql): SequencedRecord<RoomOutput> {

@@ -27,6 +27,7 @@ import { placeAllInChains } from './auth-chains.ts';
  * - `aliases`: those of this server. One counts while its room is there; `reserved_until` (wall-clock ms, 0: not reserved): the room is being made, and when that did not happen by then,
  *   the alias is free.
  * - `upgrades`: the newest of each room that was replaced (`upgrade/`). `new_room`: the CreateRoom input, encoded; `result`: JSON, empty while it is under way.
+ * - `published_rooms`: in which lists of the room directory a room stands (`networks`, a JSON list; the empty one is this server's own). The row of one that is in none any more stays.
  * - `forgotten`: users who forgot a room, and the member event that they had left it by.
  * - `pending_redactions`: redactions of events that have no place here yet. `by_power`: their senders may redact anybody's event.
  * - `purges`: the newest purge of each room's history: events up to `to_order_key` go, those up to `order_key` have gone; `finished_at`: wall-clock ms, 0 while it is under way.
@@ -175,4 +176,14 @@ export const roomserverMigrations: readonly Migration[] = [
     ],
     fill: addEdgesOfJoins,
   },
+  {
+    number: 9,
+    name: 'room directory',
+    statements: [
+      `CREATE TABLE published_rooms (room_id TEXT PRIMARY KEY, networks TEXT NOT NULL, room_version TEXT NOT NULL, partition BIGINT NOT NULL, sequence BIGINT NOT NULL,
+         input_id TEXT NOT NULL) WITHOUT ROWID`,
+      'CREATE UNIQUE INDEX published_rooms_by_sequence ON published_rooms (partition, sequence)',
+    ],
+  },
+  { number: 10, name: 'who took a knock', statements: ["ALTER TABLE outside_memberships ADD COLUMN origin TEXT NOT NULL DEFAULT ''"] },
 ];
