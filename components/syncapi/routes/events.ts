@@ -1,12 +1,12 @@
 /** GET /rooms/{roomId}/event/{eventId}: one event, if the user may see it. */
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import type { ApiRequest, ApiResponse, Route } from '../../../pkg/http/route.ts';
-import { renderTimelineRow } from '../events/render-row.ts';
-import { visibleReplaced } from '../events/replaced.ts';
+import { renderPage } from '../history/render-page.ts';
 import { membershipsInRoom } from '../storage/memberships.ts';
-import { TIMELINE_COLUMNS, type TimelineRow } from '../storage/rows.ts';
+import { TIMELINE_COLUMNS, type MembershipRow, type SeenRow, type TimelineRow } from '../storage/rows.ts';
 import type { ReadDeps } from '../sync/deps.ts';
 import { withMembershipBefore } from '../visibility/membership-before.ts';
+import { ignoredUsers, isIgnored } from '../visibility/ignored-users.ts';
 import { isVisible } from '../visibility/visibility.ts';
 import { param, requesterOf } from './route-parts.ts';
 
@@ -22,19 +22,22 @@ export function eventRoute(deps: ReadDeps): Route {
 }
 
 async function getEvent(deps: ReadDeps, request: ApiRequest): Promise<ApiResponse> {
-  const { userId, deviceId } = await requesterOf(deps, request);
-  const roomId = param(request, 'roomId');
-  const rows = await deps.database.query<TimelineRow>(`SELECT ${TIMELINE_COLUMNS} FROM timeline t WHERE t.event_id = ? AND t.room_id = ?`, [param(request, 'eventId'), roomId]);
-  const [row] = await withMembershipBefore(deps.roomHistoryQuery, rows, userId);
-  const intervals = row === undefined ? [] : await membershipsInRoom(deps.database, userId, roomId);
-  if (row === undefined || !isVisible(row, userId, intervals)) throw notFound();
-  const replaced = await visibleReplaced(deps.database, [row], { userId, past: deps.roomHistoryQuery, intervals: () => intervals });
-  const events = await deps.events.load([row.event_id, ...replaced]);
-  const event = events.get(row.event_id);
-  if (event === undefined) throw notFound();
-  return { status: 200, json: renderTimelineRow(row, event, { events, userId, deviceId, intervals, nowMs: deps.runtime.clock.now(), withRoomId: true }) };
+  const requester = await requesterOf(deps, request);
+  const { row, intervals } = await visibleEvent(deps, requester.userId, { eventId: param(request, 'eventId'), roomId: param(request, 'roomId') });
+  const [text] = row === undefined ? [] : await renderPage(deps, { ...requester, intervals }, [row]);
+  if (text === undefined) throw noSuchEvent();
+  return { status: 200, json: text };
 }
 
-function notFound(): MatrixError {
+/** The event's row, where the user may see it, and all that the user ever was in its room. Without `roomId`: in whatever room it is. */
+export async function visibleEvent(deps: ReadDeps, userId: string, { eventId, roomId }: { eventId: string; roomId?: string }): Promise<{ row: SeenRow | undefined; intervals: MembershipRow[] }> {
+  const rows = await deps.database.query<TimelineRow>(`SELECT ${TIMELINE_COLUMNS} FROM timeline t WHERE t.event_id = ?`, [eventId]);
+  const [row] = await withMembershipBefore(deps.roomHistoryQuery, roomId === undefined ? rows : rows.filter((one) => one.room_id === roomId), userId);
+  const intervals = row === undefined ? [] : await membershipsInRoom(deps.database, userId, row.room_id);
+  const isHidden = row === undefined || !isVisible(row, userId, intervals) || isIgnored(row, await ignoredUsers(deps.database, userId));
+  return { row: isHidden ? undefined : row, intervals };
+}
+
+export function noSuchEvent(): MatrixError {
   return new MatrixError(404, 'M_NOT_FOUND', 'There is no such event, or you may not see it');
 }
