@@ -6,7 +6,10 @@ import type { Migration } from '../../../pkg/storage/database.ts';
  * from here (`query/snapshot.ts`). Removed devices and profile fields stay as marked rows for the same reason.
  *
  * - `accounts`: `password_hash` is scrypt as a PHC string. `kind`: user or guest. `admin`: 1 for administrators of this server.
- * - `access_tokens`: by SHA-256; a device has one at most.
+ * - `access_tokens`: by SHA-256, with the refresh token that came with each. A device has one, and beside it those (`is_new`) that came of refreshing it and of which none was used yet; all of
+ *   them have one `family_hash`, which is in every refresh token of the session. `expires_at` is 0 for those that do not expire.
+ * - `issued_tokens`: what is good for a short while, by SHA-256. `purpose`: login or openid.
+ * - `uia_sessions`: sessions of user-interactive authentication of which some stages are completed; `stages` is a JSON array.
  * - `profiles`: one row per field; `value` is a JSON value, empty when the field was removed.
  * - `account_data`: `room_id` is empty for global data; `content` is a JSON object.
  * - `filters`: `filter_id` comes from the definition, so rows never change.
@@ -35,4 +38,27 @@ export const userapiMigrations: readonly Migration[] = [
     ],
   },
   { number: 2, name: 'administrators', statements: ['ALTER TABLE accounts ADD COLUMN admin INTEGER NOT NULL DEFAULT 0'] },
+  {
+    number: 3,
+    name: 'sessions',
+    statements: [
+      'DROP INDEX access_tokens_by_device',
+      'CREATE INDEX access_tokens_of_device ON access_tokens (user_id, device_id)',
+      'ALTER TABLE access_tokens ADD COLUMN expires_at BIGINT NOT NULL DEFAULT 0',
+      'ALTER TABLE access_tokens ADD COLUMN is_new INTEGER NOT NULL DEFAULT 0',
+      'ALTER TABLE access_tokens ADD COLUMN family_hash BLOB',
+      'ALTER TABLE access_tokens ADD COLUMN refresh_hash BLOB',
+      'ALTER TABLE access_tokens ADD COLUMN refresh_expires_at BIGINT NOT NULL DEFAULT 0',
+      'CREATE INDEX access_tokens_by_family ON access_tokens (family_hash) WHERE family_hash IS NOT NULL',
+      'ALTER TABLE devices ADD COLUMN seen_at BIGINT NOT NULL DEFAULT 0',
+      `ALTER TABLE devices ADD COLUMN seen_ip TEXT NOT NULL DEFAULT ''`,
+      `CREATE TABLE issued_tokens (token_hash BLOB NOT NULL PRIMARY KEY, user_id TEXT NOT NULL, purpose TEXT NOT NULL, expires_at BIGINT NOT NULL,
+         partition BIGINT NOT NULL)`,
+      'CREATE INDEX issued_tokens_of_user ON issued_tokens (user_id, purpose)',
+      'CREATE INDEX issued_tokens_by_expiry ON issued_tokens (partition, expires_at)',
+      `CREATE TABLE uia_sessions (session TEXT NOT NULL PRIMARY KEY, stages TEXT NOT NULL, used_up INTEGER NOT NULL, expires_at BIGINT NOT NULL,
+         partition BIGINT NOT NULL)`,
+      'CREATE INDEX uia_sessions_by_expiry ON uia_sessions (partition, expires_at)',
+    ],
+  },
 ];
