@@ -134,10 +134,6 @@ export interface DeleteAlias {
   reservedOnly: boolean;
 }
 
-/** Replaces a room by a new one. */
-export interface UpgradeRoom {
-  sender: string;
-  newRoomId: string;
 /** Puts a room into a list of the room directory, or takes it out. */
 export interface SetRoomVisibility {
   isPublic: boolean;
@@ -145,6 +141,10 @@ export interface SetRoomVisibility {
   network: string;
 }
 
+/** Replaces a room by a new one. */
+export interface UpgradeRoom {
+  sender: string;
+  newRoomId: string;
   newRoom: CreateRoom | null;
 }
 
@@ -199,5 +199,5 @@ export interface RoomInput extends InputHeader {
   finishUpgrade?: FinishUpgrade | null;
   forgetRoom?: ForgetRoom | null;
   fetchHistory?: FetchHistory | null;
-}
   setRoomVisibility?: SetRoomVisibility | null;
+}

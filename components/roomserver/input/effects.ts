@@ -232,9 +232,9 @@ export interface RoomEffects {
   readonly outside?: OutsideRow;
   readonly alias?: AliasChange;
   readonly forgotten?: ForgottenRow;
+  readonly published?: PublishedRow;
   readonly upgrade?: UpgradeRow;
   /** This server has come into the room over federation: what was known of it from outside is over, and its head is read anew. */
-  readonly published?: PublishedRow;
   readonly arrived?: true;
   /** Its events are history: the room's row does not change. */
   readonly history?: HistoryChanges;
