@@ -12,6 +12,9 @@
  * - `timeline.others_changed`: with the event, the room's state changed in more than what the event itself sets (state resolution).
  * - `timeline.history_at`: of history from before this server took part (order keys below 0): its readers are those of the event with this sequence number; 0: nobody is.
  * - `forgotten_at`: at which sequence number the user forgot the room that they had left by this row; 0: not. Another membership is another row.
+ * - `relations`: events of the timeline that relate to others (`pkg/matrix/relations`), until they are redacted; the parent may be unknown, or in another room. `is_edit`: it has what a replacement has to
+ *   have by itself. `is_restricted`: it was sent while not all who join later might read it. `threads`: of each event that threads name as their root, how many events do, how many of these are
+ *   restricted, and the newest.
  * - `outside_memberships`: the newest of what other servers said of users here in rooms that this one was not in, with all that a client is told of it: there is no room that it
  *   could be read from. Once a user here has joined, the room tells of itself.
  */
@@ -138,5 +141,38 @@ export const syncapiMigrations: readonly Migration[] = [
     number: 5,
     name: 'history from before',
     statements: ['ALTER TABLE timeline ADD COLUMN history_at BIGINT NOT NULL DEFAULT 0'],
+  },
+  {
+    number: 6,
+    name: 'relations between events',
+    statements: [
+      `CREATE TABLE relations (
+        room_id TEXT NOT NULL,
+        order_key BIGINT NOT NULL,
+        child_id TEXT NOT NULL,
+        parent_id TEXT NOT NULL,
+        rel_type TEXT NOT NULL,
+        type TEXT NOT NULL,
+        sender TEXT NOT NULL,
+        sent_at BIGINT NOT NULL,
+        is_edit INTEGER NOT NULL,
+        is_restricted INTEGER NOT NULL,
+        PRIMARY KEY (room_id, order_key)
+      )`,
+      'CREATE UNIQUE INDEX relations_by_child ON relations (child_id)',
+      'CREATE INDEX relations_by_parent ON relations (parent_id, room_id, order_key)',
+      'CREATE INDEX relations_by_type ON relations (parent_id, room_id, rel_type, order_key)',
+      'CREATE INDEX relations_by_sender ON relations (parent_id, room_id, sender, rel_type)',
+      'CREATE INDEX relations_of_edits ON relations (parent_id, room_id, sender, type, sent_at, child_id) WHERE is_edit = 1',
+      `CREATE TABLE threads (
+        root_id TEXT NOT NULL,
+        room_id TEXT NOT NULL,
+        latest_key BIGINT NOT NULL,
+        event_count BIGINT NOT NULL,
+        restricted_count BIGINT NOT NULL,
+        PRIMARY KEY (root_id, room_id)
+      )`,
+      'CREATE INDEX threads_by_latest ON threads (room_id, latest_key)',
+    ],
   },
 ];
