@@ -24,6 +24,8 @@ export interface SendEvent {
   event: DraftEvent;
   /** Servers to ask, in this order, when this one is not in the room. */
   via?: string[];
+  /** The sender has a guest's account. */
+  isGuest?: boolean;
 }
 
 export interface SetReceipt {
@@ -110,11 +112,13 @@ export interface Answer {
   /** Server that fulfilled it. */
   origin: string;
   eventId: string;
-  /** The invite, join or leave, signed by all who must sign it. */
+  /** The invite, join, leave or knock, signed by all who must sign it. */
   pdu: Uint8Array;
   /** Empty: no state belongs to it. */
   stageId: string;
   roomVersion: string;
+  /** JSON list: what the server that took a knock tells of the room; empty or absent: nothing. */
+  strippedState?: Uint8Array;
 }
 
 /** Points an alias of this server to a room. */

@@ -6,6 +6,14 @@ export interface NewDevice {
   /** SHA-256 of the access token. */
   tokenHash: Uint8Array;
   displayName: string;
+  /** Of the access token, wall-clock ms; 0: never. */
+  expiresMs?: number;
+  /** SHA-256 of what all refresh tokens of this session have in common; empty: its client does not refresh. */
+  familyHash?: Uint8Array;
+  refreshHash?: Uint8Array;
+  refreshExpiresMs?: number;
+  /** Of the client; empty: not told. */
+  ip?: string;
 }
 
 export interface Register {
@@ -17,13 +25,47 @@ export interface Register {
   admin?: boolean;
 }
 
+export interface PutRegistrationToken {
+  removed: boolean;
+  /** 0: any number. */
+  usesAllowed: number;
+  /** Wall-clock ms; 0: never. */
+  expiresMs: number;
+}
+
+export interface RefreshTokens {
+  deviceId: string;
+  /** SHA-256 of the refresh token that the client has sent. */
+  refreshHash: Uint8Array;
+  newTokenHash: Uint8Array;
+  /** Wall-clock ms; 0: never. */
+  expiresMs: number;
+  newRefreshHash: Uint8Array;
+  refreshExpiresMs: number;
+}
+
 export interface UserInput extends InputHeader {
   ts: number;
   userId: string;
   register?: Register | null;
-  login?: { device: NewDevice } | null;
+  login?: { device: NewDevice; loginTokenHash?: Uint8Array } | null;
   logout?: { deviceId: string } | null;
   setProfileField?: { key: string; value: Uint8Array } | null;
   setAccountData?: { roomId: string; type: string; content: Uint8Array } | null;
   putFilter?: { filterId: string; definition: Uint8Array } | null;
+  refreshTokens?: RefreshTokens | null;
+  confirmToken?: { deviceId: string; tokenHash: Uint8Array } | null;
+  issueToken?: { purpose: string; tokenHash: Uint8Array; expiresMs: number } | null;
+  removeDevices?: { deviceIds: string[] } | null;
+  putDevice?: { deviceId: string; displayName?: string | null; mayCreate: boolean } | null;
+  seeDevice?: { deviceId: string; ip: string } | null;
+  changePassword?: { passwordHash: string; logsOutOthers: boolean; deviceId: string } | null;
+  uiaStep?: { stage: string; expiresMs: number } | null;
+  deactivate?: { erase: boolean; roomSequences: number[] } | null;
+  finishDeactivation?: Record<string, never> | null;
+  setAccountFlag?: { flag: string; isSet: boolean } | null;
+  acceptTerms?: { versions: Uint8Array } | null;
+  putRegistrationToken?: PutRegistrationToken | null;
+  useRegistrationToken?: { userId: string } | null;
+  upgradeGuest?: { passwordHash: string; device?: NewDevice | null } | null;
 }

@@ -6,4 +6,5 @@ export interface UserOutput {
   accountData?: { roomId: string; type: string; content: Uint8Array } | null;
   profileField?: { key: string; value: Uint8Array } | null;
   device?: { deviceId: string; removed: boolean } | null;
+  deactivated?: { erased: boolean; roomSequences: number[] } | null;
 }

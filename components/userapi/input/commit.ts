@@ -2,6 +2,7 @@
 import type { InsertMany, SqlValue, Transaction } from '../../../pkg/storage/database.ts';
 import type { InputPlace } from '../../../pkg/log/processor.ts';
 import type { UserEffects, UserWrite } from './effects.ts';
+import { isLifecycleWrite, writeLifecycles, type PlacedWrite } from './lifecycle-writes.ts';
 
 type Row = readonly SqlValue[];
 
@@ -14,6 +15,8 @@ interface Fold {
   readonly profiles: Map<string, Row>;
   readonly accountData: Map<string, Row>;
   readonly filters: Map<string, Row>;
+  /** In order. */
+  readonly lifecycles: PlacedWrite[];
 }
 
 export interface PlacedEffects {
@@ -23,7 +26,7 @@ export interface PlacedEffects {
 
 /** One statement per table and per replaced token, whatever the size of the batch. */
 export async function commitUserEffects(tx: Transaction, accepted: readonly PlacedEffects[]): Promise<void> {
-  const fold: Fold = { accounts: new Map(), devices: new Map(), tokens: new Map(), profiles: new Map(), accountData: new Map(), filters: new Map() };
+  const fold: Fold = { accounts: new Map(), devices: new Map(), tokens: new Map(), profiles: new Map(), accountData: new Map(), filters: new Map(), lifecycles: [] };
   for (const { place, effects } of accepted) {
     for (const write of effects.writes) foldOne(fold, { place, effects }, write);
   }
@@ -32,6 +35,7 @@ export async function commitUserEffects(tx: Transaction, accepted: readonly Plac
 
 function foldOne(fold: Fold, { place, effects }: PlacedEffects, write: UserWrite): void {
   const { userId, ts } = effects;
+  if (isLifecycleWrite(write)) return void fold.lifecycles.push({ userId, ts, place, write });
   switch (write.kind) {
     case 'account':
       fold.accounts.set(userId, [userId, write.passwordHash, write.accountKind, 0, ts, write.isAdmin ? 1 : 0]);
@@ -88,6 +92,7 @@ async function writeFold(tx: Transaction, fold: Fold): Promise<void> {
     columns: ['user_id', 'filter_id', 'definition', 'created_at'],
     onConflict: 'ON CONFLICT (user_id, filter_id) DO NOTHING',
   });
+  await writeLifecycles(tx, fold.lifecycles);
 }
 
 /** The old token goes first: a device has one at most. */

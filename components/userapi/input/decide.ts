@@ -2,6 +2,8 @@
 import { PoisonRecord } from '../../../pkg/log/log.ts';
 import type { InputPlace } from '../../../pkg/log/processor.ts';
 import type { NewDevice, Register, UserInput } from '../../../schemas/log/user-input.ts';
+import { decideAcceptTerms, decideDeactivate, decideFinishDeactivation, decideSetAccountFlag, decideUpgradeGuest } from './decide-lifecycle.ts';
+import { decidePutRegistrationToken, decideUseRegistrationToken } from './decide-registration-token.ts';
 import { accepted, openDraft, rejected, type Draft, type Verdict } from './draft.ts';
 import type { UserPicture } from './picture.ts';
 
@@ -12,10 +14,14 @@ export const PROFILE_BYTES_MAX = 64 * 1024;
 export const PROFILE_KEY_BYTES_MAX = 255;
 
 /** Decides `input` at `place`. Throws `PoisonRecord` for an input without a kind that it knows. */
-export function decideUserInput(picture: UserPicture, input: UserInput, place: Pick<InputPlace, 'nextSequence'>): Verdict {
+export function decideUserInput(picture: UserPicture, input: UserInput, place: Pick<InputPlace, 'nextSequence' | 'nowMs'>): Verdict {
   const draft = openDraft(picture, input, place);
   if (input.register) return register(draft, input.register);
+  if (input.putRegistrationToken) return decidePutRegistrationToken(draft, input.putRegistrationToken);
+  if (input.useRegistrationToken) return decideUseRegistrationToken(draft, input.useRegistrationToken.userId, place.nowMs);
   if (picture.account === undefined) return rejected(404, 'M_NOT_FOUND', 'There is no such account');
+  if (input.deactivate) return decideDeactivate(draft, input.deactivate);
+  if (input.finishDeactivation) return decideFinishDeactivation(draft);
   if (picture.account.deactivated) return rejected(403, 'M_USER_DEACTIVATED', 'This account is deactivated');
   return decideOfAccount(draft);
 }
@@ -27,6 +33,9 @@ function decideOfAccount(draft: Draft): Verdict {
   if (input.setProfileField) return setProfileField(draft, input.setProfileField.key, input.setProfileField.value);
   if (input.setAccountData) return setAccountData(draft, input.setAccountData);
   if (input.putFilter) return putFilter(draft, input.putFilter);
+  if (input.setAccountFlag) return decideSetAccountFlag(draft, input.setAccountFlag);
+  if (input.acceptTerms) return decideAcceptTerms(draft, input.acceptTerms);
+  if (input.upgradeGuest) return upgradeGuest(draft, input.upgradeGuest);
   throw new PoisonRecord('a user input of no known kind');
 }
 
@@ -35,6 +44,15 @@ function register(draft: Draft, wanted: Register): Verdict {
   draft.writes.push({ kind: 'account', passwordHash: wanted.passwordHash, accountKind: wanted.kind, isAdmin: wanted.admin === true });
   if (wanted.device) useDevice(draft, wanted.device);
   return accepted(draft, { user_id: draft.input.userId });
+}
+
+/** The sessions of the guest end; the first one of the user begins. */
+function upgradeGuest(draft: Draft, wanted: NonNullable<UserInput['upgradeGuest']>): Verdict {
+  const verdict = decideUpgradeGuest(draft, wanted);
+  if (verdict.kind !== 'accepted') return verdict;
+  logout(draft, '');
+  if (wanted.device) useDevice(draft, wanted.device);
+  return verdict;
 }
 
 function login(draft: Draft, device: NewDevice): Verdict {

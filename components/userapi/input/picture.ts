@@ -2,10 +2,23 @@
 import type { Reader } from '../../../pkg/storage/database.ts';
 import type { UserInput } from '../../../schemas/log/user-input.ts';
 import type { UserEffects, UserWrite } from './effects.ts';
+import { isLifecycleWrite, type LifecycleWrite } from './lifecycle-writes.ts';
+import { readRegistrationTokens, type RegistrationTokenFact } from './registration-token-fact.ts';
+
+export interface AccountFact {
+  readonly deactivated: boolean;
+  /** Its erasure was asked for. */
+  readonly isErased: boolean;
+  readonly isGuest: boolean;
+  /** JSON object: policy ID to version; empty: none. */
+  readonly acceptedTerms: string;
+}
 
 export interface UserPicture {
   /** undefined: there is no such account. */
-  account: { deactivated: boolean } | undefined;
+  account: AccountFact | undefined;
+  /** Of inputs about a registration token: undefined when there is no such token. */
+  registrationToken?: RegistrationTokenFact | undefined;
   /** Display names of the devices that exist, by device ID. */
   readonly devices: Map<string, string>;
   /** JSON values of the profile fields that exist. */
@@ -16,27 +29,35 @@ export function emptyPicture(): UserPicture {
   return { account: undefined, devices: new Map(), profile: new Map() };
 }
 
-type AccountRow = { user_id: string; deactivated: number };
+type AccountRow = { user_id: string; deactivated: number; kind: string; accepted_terms: string; erased: number | null };
 type DeviceRow = { user_id: string; device_id: string; display_name: string };
 type ProfileRow = { user_id: string; field: string; value: Uint8Array };
 
-/** Pictures of all users of `inputs`, with at most three queries: devices and profiles only of those whose inputs need them. */
+const ACCOUNTS = `SELECT a.user_id AS user_id, a.deactivated AS deactivated, a.kind AS kind, a.accepted_terms AS accepted_terms, d.erased AS erased
+  FROM accounts a LEFT JOIN deactivations d ON d.user_id = a.user_id WHERE a.user_id IN (??)`;
+
+/** Pictures of all users of `inputs`, with at most three queries, two more for registration tokens: devices and profiles only of those whose inputs need them. */
 export async function loadPictures(reader: Reader, inputs: readonly UserInput[]): Promise<Map<string, UserPicture>> {
   const pictures = new Map(inputs.map((input) => [input.userId, emptyPicture()]));
   const usersOf = (needed: (input: UserInput) => unknown) => [...new Set(inputs.filter(needed).map((input) => input.userId))];
-  const ofDevices = usersOf((input) => input.register ?? input.login ?? input.logout);
-  const ofProfiles = usersOf((input) => input.setProfileField);
+  const ofDevices = usersOf((input) => input.register ?? input.login ?? input.logout ?? input.deactivate ?? input.upgradeGuest);
+  const ofProfiles = usersOf((input) => input.setProfileField ?? input.deactivate);
+  const ofTokens = usersOf((input) => input.putRegistrationToken ?? input.useRegistrationToken);
 
-  const [accounts, devices, profiles] = await Promise.all([
-    reader.queryIn<AccountRow>('SELECT user_id, deactivated FROM accounts WHERE user_id IN (??)', [], [...pictures.keys()]),
+  const [accounts, devices, profiles, tokens] = await Promise.all([
+    reader.queryIn<AccountRow>(ACCOUNTS, [], [...pictures.keys()]),
     ofDevices.length === 0 ? [] : reader.queryIn<DeviceRow>('SELECT user_id, device_id, display_name FROM devices WHERE removed = 0 AND user_id IN (??)', [], ofDevices),
     ofProfiles.length === 0 ? [] : reader.queryIn<ProfileRow>('SELECT user_id, field, value FROM profiles WHERE user_id IN (??)', [], ofProfiles),
+    readRegistrationTokens(reader, ofTokens.map((key) => key.slice(1))),
   ]);
-  for (const row of accounts) pictures.get(row.user_id)!.account = { deactivated: row.deactivated !== 0 };
+  for (const row of accounts) {
+    pictures.get(row.user_id)!.account = { deactivated: row.deactivated !== 0, isErased: row.erased === 1, isGuest: row.kind === 'guest', acceptedTerms: row.accepted_terms };
+  }
   for (const row of devices) pictures.get(row.user_id)!.devices.set(row.device_id, row.display_name);
   for (const row of profiles) {
     if (row.value.length > 0) pictures.get(row.user_id)!.profile.set(row.field, row.value);
   }
+  for (const [token, fact] of tokens) pictures.get(`#${token}`)!.registrationToken = fact;
   return pictures;
 }
 
@@ -48,7 +69,7 @@ export function advance(picture: UserPicture, effects: UserEffects): void {
 function advanceOne(picture: UserPicture, write: UserWrite): void {
   switch (write.kind) {
     case 'account':
-      picture.account = { deactivated: false };
+      picture.account = { deactivated: false, isErased: false, isGuest: write.accountKind === 'guest', acceptedTerms: '' };
       return;
     case 'device':
       picture.devices.set(write.deviceId, write.displayName);
@@ -61,6 +82,16 @@ function advanceOne(picture: UserPicture, write: UserWrite): void {
       else picture.profile.set(write.field, write.value);
       return;
     default:
+      if (isLifecycleWrite(write)) advanceLifecycle(picture, write);
       return;
   }
+}
+
+function advanceLifecycle(picture: UserPicture, write: LifecycleWrite): void {
+  const { account, registrationToken: token } = picture;
+  if (write.kind === 'deactivated' && account) picture.account = { ...account, deactivated: true, isErased: write.erase };
+  else if (write.kind === 'terms' && account) picture.account = { ...account, acceptedTerms: write.versions };
+  else if (write.kind === 'guest-upgraded' && account) picture.account = { ...account, isGuest: false };
+  else if (write.kind === 'registration-token-use') token?.pending.set(write.userId, write.reservedUntilMs);
+  else if (write.kind === 'registration-token') picture.registrationToken = write.removed ? undefined : { completed: 0, pending: new Map(), ...token, usesAllowed: write.usesAllowed, expiresMs: write.expiresMs };
 }

@@ -5,6 +5,7 @@ import type { PlacedInput, Processor } from '../../../pkg/log/processor.ts';
 import type { Reader } from '../../../pkg/storage/database.ts';
 import type { UserInput } from '../../../schemas/log/user-input.ts';
 import { commitUserEffects } from './commit.ts';
+import { TOKEN_KEY_SIGIL } from './decide-registration-token.ts';
 import { decideUserInput } from './decide.ts';
 import type { UserEffects } from './effects.ts';
 import { advance, loadPictures, type UserPicture } from './picture.ts';
@@ -19,7 +20,7 @@ export function createUserProcessor(deps: { database: Reader }): Processor<UserI
   return {
     decode(record) {
       const input = userInputCodec.decode(record);
-      if (!input.userId.startsWith('@')) throw new PoisonRecord('a user input without a user');
+      if (!input.userId.startsWith(input.putRegistrationToken ?? input.useRegistrationToken ? TOKEN_KEY_SIGIL : '@')) throw new PoisonRecord('a user input without a user');
       return input;
     },
     keyOf: (input) => input.userId,

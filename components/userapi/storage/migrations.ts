@@ -6,6 +6,9 @@ import type { Migration } from '../../../pkg/storage/database.ts';
  * from here (`query/snapshot.ts`). Removed devices and profile fields stay as marked rows for the same reason.
  *
  * - `accounts`: `password_hash` is scrypt as a PHC string. `kind`: user or guest. `admin`: 1 for administrators of this server.
+ *   `locked`, `suspended`: 1 while it is. `accepted_terms`: JSON object, policy ID to version; empty: none.
+ * - `deactivations`: accounts that are over. `room_sequences`: JSON list, what of room-output was applied when the erasure was asked for. `finished_at`: 0 while the user may be in rooms.
+ * - `registration_tokens`: `uses_allowed` and `expires_at` 0: without bound. `registration_token_uses`: accounts that were made by a token, or may be until `reserved_until`.
  * - `access_tokens`: by SHA-256, with the refresh token that came with each. A device has one, and beside it those (`is_new`) that came of refreshing it and of which none was used yet; all of
  *   them have one `family_hash`, which is in every refresh token of the session. `expires_at` is 0 for those that do not expire.
  * - `issued_tokens`: what is good for a short while, by SHA-256. `purpose`: login or openid.
@@ -59,6 +62,21 @@ export const userapiMigrations: readonly Migration[] = [
       `CREATE TABLE uia_sessions (session TEXT NOT NULL PRIMARY KEY, stages TEXT NOT NULL, used_up INTEGER NOT NULL, expires_at BIGINT NOT NULL,
          partition BIGINT NOT NULL)`,
       'CREATE INDEX uia_sessions_by_expiry ON uia_sessions (partition, expires_at)',
+    ],
+  },
+  {
+    number: 4,
+    name: 'lives of accounts',
+    statements: [
+      'ALTER TABLE accounts ADD COLUMN locked INTEGER NOT NULL DEFAULT 0',
+      'ALTER TABLE accounts ADD COLUMN suspended INTEGER NOT NULL DEFAULT 0',
+      `ALTER TABLE accounts ADD COLUMN accepted_terms TEXT NOT NULL DEFAULT ''`,
+      `CREATE TABLE deactivations (user_id TEXT NOT NULL PRIMARY KEY, partition BIGINT NOT NULL, sequence BIGINT NOT NULL, erased INTEGER NOT NULL,
+         room_sequences TEXT NOT NULL, created_at BIGINT NOT NULL, finished_at BIGINT NOT NULL)`,
+      'CREATE INDEX deactivations_by_sequence ON deactivations (partition, sequence)',
+      'CREATE INDEX deactivations_unfinished ON deactivations (partition, created_at) WHERE finished_at = 0',
+      `CREATE TABLE registration_tokens (token TEXT NOT NULL PRIMARY KEY, uses_allowed BIGINT NOT NULL, expires_at BIGINT NOT NULL, created_at BIGINT NOT NULL)`,
+      `CREATE TABLE registration_token_uses (token TEXT NOT NULL, user_id TEXT NOT NULL, reserved_until BIGINT NOT NULL, PRIMARY KEY (token, user_id))`,
     ],
   },
 ];
