@@ -115,6 +115,8 @@ export interface SendOptions {
   readonly changes?: readonly StateChange[];
   /** Clients are not shown it. */
   readonly hidden?: boolean;
+  /** Of messages: what else is in the content. */
+  readonly more?: Readonly<Record<string, unknown>>;
 }
 
 /** Built, and not yet in its place. */
@@ -152,7 +154,7 @@ export class RoomHistory {
 
   /** Sends a message; its event. */
   say(sender: string, body: string, options: SendOptions = {}): HistoryEvent {
-    return this.send('m.room.message', sender, { msgtype: 'm.text', body }, options);
+    return this.send('m.room.message', sender, { msgtype: 'm.text', body, ...options.more }, options);
   }
 
   send(type: string, sender: string, content: Record<string, unknown>, options: SendOptions = {}): HistoryEvent {

@@ -116,7 +116,7 @@ function playHere(played: Play, { kind, room: index, pick }: Step, stateAfter: b
   if (kind === 'fork') room.say(alice, `f${pick}`, { elsewhere: { [alice]: 'join', [bob]: pick % 2 === 0 ? 'join' : 'leave' } });
   if (kind === 'resolve' && stateAfter) resolve(played, room, pick);
   const target = room.timeline[pick % room.timeline.length] as string;
-  if (kind === 'say') room.say(pick % 3 === 0 && memberships.get(`${index}${bob}`) === 'join' ? bob : alice, `m${pick}`);
+  if (kind === 'say') room.say(pick % 3 === 0 && memberships.get(`${index}${bob}`) === 'join' ? bob : alice, `m${pick}`, relating(target, pick));
   if (kind === 'topic') room.state('m.room.topic', '', { topic: `${pick}` }, alice);
   if (kind === 'receipt') room.receipt(alice, target);
   if (kind === 'redact' && log.events.get(target)?.pdu.type === 'm.room.message') room.redact(alice, target);
@@ -128,6 +128,12 @@ function playHere(played: Play, { kind, room: index, pick }: Step, stateAfter: b
     memberships.set(`${index}${userId}`, membership);
     room.member(userId, membership, membership === 'join' ? { displayname: `n${pick}` } : { sender: alice });
   }
+}
+
+/** Most messages relate to something. */
+function relating(target: string, pick: number): { more?: Record<string, unknown> } {
+  const relType = ['m.thread', 'm.replace', 'm.reference', 'm.thread'][pick % 5];
+  return relType === undefined ? {} : { more: { 'm.relates_to': { rel_type: relType, event_id: target }, 'm.new_content': {} } };
 }
 
 /** What bob may see, from the script alone. */
@@ -163,7 +169,7 @@ function inOrder(room: RoomHistory, client: SyncClient): string[] {
   return (client.rooms.get(room.roomId)?.timeline ?? []).filter((eventId) => places.has(eventId)).toSorted((a, b) => (places.get(a) ?? 0) - (places.get(b) ?? 0));
 }
 
-const TABLES = ['rooms', 'timeline', 'redactions', 'state_intervals', 'memberships', 'outside_memberships', 'receipts', 'account_data'];
+const TABLES = ['rooms', 'timeline', 'redactions', 'state_intervals', 'memberships', 'outside_memberships', 'receipts', 'account_data', 'relations', 'threads'];
 
 /** Every row of the read model, in an order of their own. */
 export async function dump(world: SyncWorld): Promise<Record<string, string[]>> {

@@ -1,4 +1,5 @@
 import type { Transaction } from '../../../pkg/storage/database.ts';
+import { purgeRelations } from '../relations/write-relations.ts';
 import type { Records } from './decoded.ts';
 
 /** Drops what has gone from the beginning of rooms' timelines. Clients that do not have all of it yet are told of a gap (`streams/gaps.ts`). */
@@ -16,6 +17,7 @@ export async function purgeTimelines(tx: Transaction, records: Records): Promise
     const [newest] = await tx.query<{ sequence: number | null }>('SELECT MAX(sequence) AS sequence FROM timeline WHERE room_id = ? AND order_key <= ? AND order_key > 0', range);
     const sequence = Math.max(newest?.sequence ?? 0, toSequence);
     await tx.run('DELETE FROM redactions WHERE event_id IN (SELECT event_id FROM timeline WHERE room_id = ? AND order_key <= ?)', range);
+    await purgeRelations(tx, roomId, toOrderKey);
     await tx.run('DELETE FROM timeline WHERE room_id = ? AND order_key <= ?', range);
     await tx.run('UPDATE rooms SET purged_sequence = ? WHERE room_id = ? AND purged_sequence < ?', [sequence, roomId, sequence]);
   }

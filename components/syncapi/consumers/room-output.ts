@@ -8,6 +8,7 @@ import type { Transaction } from '../../../pkg/storage/database.ts';
 import type { RoomQuery } from '../../../schemas/ports/room-query.ts';
 import { clientEventOf, parsePdu } from '../events/client-event.ts';
 import type { EventCache } from '../events/event-cache.ts';
+import { writeRelations } from '../relations/write-relations.ts';
 import { currentMemberships, interruptedMemberships } from '../storage/memberships.ts';
 import type { DecodedRoomOutput, Records } from './decoded.ts';
 import { foreignEvents, readForeign } from './foreign-events.ts';
@@ -80,11 +81,12 @@ async function applyPart(tx: Transaction, records: Records, { foreign, serverNam
   const visibilities = await visibilitiesBefore(tx, inRooms);
   const isHere = (userId: string): boolean => isLocalUser(userId, serverName);
   // Issued together and carried out in this order.
-  const [outside] = await Promise.all([
-    writeOutside(tx, records), writeRooms(tx, inRooms, { counts: memberships.counts, foreign }), writeTimeline(tx, inRooms, { visibilities, foreign }),
-    writeState(tx, planState(inRooms)), writeMemberships(tx, memberships), writeForgotten(tx, records), writeRedactions(tx, inRooms), writeReceipts(tx, inRooms),
+  const [outside, relations, redacted] = await Promise.all([
+    writeOutside(tx, records), writeTimeline(tx, inRooms, { visibilities, foreign }), writeRedactions(tx, inRooms), writeRooms(tx, inRooms, { counts: memberships.counts, foreign }),
+    writeState(tx, planState(inRooms)), writeMemberships(tx, memberships), writeForgotten(tx, records), writeReceipts(tx, inRooms),
     endOutside(tx, memberships.begins.filter(({ membership, userId }) => membership === 'join' && isHere(userId))),
   ]);
+  await writeRelations(tx, relations, redacted);
   await purgeTimelines(tx, inRooms);
   return [...memberships.users, ...outside].filter(isHere);
 }

@@ -64,7 +64,8 @@ export async function writeMemberships(tx: Transaction, plan: MembershipPlan): P
   ]);
 }
 
-export async function writeRedactions(tx: Transaction, records: Records): Promise<void> {
+/** IDs of the events that are redacted now. */
+export async function writeRedactions(tx: Transaction, records: Records): Promise<Set<string>> {
   const rows = new Map<string, SqlValue[]>();
   for (const { output } of records) {
     const { event, roomId } = output.record;
@@ -76,6 +77,7 @@ export async function writeRedactions(tx: Transaction, records: Records): Promis
     ...[...rows.keys()].map((eventId) => tx.run('UPDATE timeline SET has_url = 0 WHERE event_id = ?', [eventId])),
     insert(tx, { into: 'redactions', columns: ['event_id', 'redacted_by', 'room_id'], rows: [...rows.values()], onConflict: 'ON CONFLICT (event_id) DO NOTHING' }),
   ]);
+  return new Set(rows.keys());
 }
 
 export async function writeReceipts(tx: Transaction, records: Records): Promise<void> {

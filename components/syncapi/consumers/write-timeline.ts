@@ -1,7 +1,8 @@
 import type { SqlValue, Transaction } from '../../../pkg/storage/database.ts';
 import { hasUrl } from '../events/client-event.ts';
+import { newRelation, type NewRelation } from '../relations/write-relations.ts';
 import { storable } from '../storage/rows.ts';
-import { isOwnChange, type Records } from './decoded.ts';
+import { isOwnChange, type DecodedRoomOutput, type Records } from './decoded.ts';
 import { DEFAULT_VISIBILITY, visibilitySet } from './foreign-events.ts';
 import { insert } from './write-rows.ts';
 
@@ -9,18 +10,28 @@ const COLUMNS = [
   ...['room_id', 'order_key', 'event_id', 'partition_number', 'sequence', 'type', 'sender', 'state_key', 'replaces'],
   ...['device_id', 'txn_id', 'history_visibility', 'visibility_before', 'has_url', 'state_before_differs', 'others_changed', 'history_at'],
 ];
+const VISIBILITY_COLUMN = COLUMNS.indexOf('history_visibility');
 
-/** Rows of the events. `visibilities`: those of `visibilitiesBefore`; they are moved on. */
-export async function writeTimeline(tx: Transaction, records: Records, known: { visibilities: Map<string, string>; foreign: ReadonlyMap<string, string> }): Promise<void> {
+/** Rows of the events; the relations that these form. `visibilities`: those of `visibilitiesBefore`; they are moved on. */
+export async function writeTimeline(tx: Transaction, records: Records, known: { visibilities: Map<string, string>; foreign: ReadonlyMap<string, string> }): Promise<NewRelation[]> {
   const rows: SqlValue[][] = [];
+  const relations: NewRelation[] = [];
   for (const record of records) {
     const { roomId } = record.output.record;
     const visibility = { before: known.visibilities.get(roomId) || DEFAULT_VISIBILITY, after: visibilitySet(record.output, known.foreign) };
     if (visibility.after !== undefined) known.visibilities.set(roomId, visibility.after);
     const row = rowOf(record, visibility);
-    if (row !== undefined) rows.push(row);
+    if (row === undefined) continue;
+    rows.push(row);
+    relations.push(...relationsOf(record.output, String(row[VISIBILITY_COLUMN])));
   }
   await insert(tx, { into: 'timeline', columns: COLUMNS, rows });
+  return relations;
+}
+
+function relationsOf({ pdu, record: { event, roomId } }: DecodedRoomOutput, historyVisibility: string): NewRelation[] {
+  const relation = pdu && event && newRelation(pdu, { roomId, orderKey: event.orderKey, eventId: event.eventId, historyVisibility });
+  return relation ? [relation] : [];
 }
 
 /** undefined: the record has no event, or one that clients are not shown. `visibility`: the room's before the record, and what the record makes it (undefined: nothing). */
