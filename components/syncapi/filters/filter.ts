@@ -1,5 +1,6 @@
 /** Filters of /sync and /messages (Client-Server API, "Filtering"). What a client sends is read leniently where the spec leaves it open, and refused where a type is wrong. */
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';
+import { parseFieldPath, type FieldPath } from './event-fields.ts';
 
 export interface EventFilter {
   readonly limit: number | undefined;
@@ -11,10 +12,17 @@ export interface EventFilter {
   readonly notRooms: readonly string[];
   readonly containsUrl: boolean | undefined;
   readonly lazyLoadMembers: boolean;
+  /** Also members that the client was sent before. They are always sent: which those are is not kept. */
+  readonly includeRedundantMembers: boolean;
+  /** /sync only: counts by thread. */
+  readonly unreadThreadNotifications: boolean;
 }
 
 export interface SyncFilter {
   readonly federationFormat: boolean;
+  /** undefined: all fields. */
+  readonly eventFields: readonly FieldPath[] | undefined;
+  readonly presence: EventFilter;
   readonly accountData: EventFilter;
   readonly room: {
     readonly rooms: readonly string[] | undefined;
@@ -39,7 +47,9 @@ export function parseSyncFilter(definition: unknown): SyncFilter {
   const filter = objectOf(definition, 'filter');
   const room = objectOf(filter['room'], 'room');
   return {
-    federationFormat: filter['event_format'] === 'federation',
+    federationFormat: formatOf(filter) === 'federation',
+    eventFields: stringsOf(filter, 'event_fields')?.map(parseFieldPath),
+    presence: parseEventFilter(filter['presence']),
     accountData: parseEventFilter(filter['account_data']),
     room: {
       rooms: stringsOf(room, 'rooms'),
@@ -57,7 +67,7 @@ export function parseSyncFilter(definition: unknown): SyncFilter {
 export function parseEventFilter(definition: unknown): EventFilter {
   const filter = objectOf(definition, 'event filter');
   const limit = filter['limit'];
-  if (limit !== undefined && (typeof limit !== 'number' || !Number.isInteger(limit))) throw badFilter('limit must be a whole number');
+  if (limit !== undefined && (typeof limit !== 'number' || !Number.isInteger(limit) || limit < 0)) throw badFilter('limit must be a whole number of events');
   return {
     limit,
     types: stringsOf(filter, 'types'),
@@ -68,6 +78,8 @@ export function parseEventFilter(definition: unknown): EventFilter {
     notRooms: stringsOf(filter, 'not_rooms') ?? [],
     containsUrl: booleanOf(filter, 'contains_url'),
     lazyLoadMembers: booleanOf(filter, 'lazy_load_members') ?? false,
+    includeRedundantMembers: booleanOf(filter, 'include_redundant_members') ?? false,
+    unreadThreadNotifications: booleanOf(filter, 'unread_thread_notifications') ?? false,
   };
 }
 
@@ -121,6 +133,12 @@ function objectOf(value: unknown, name: string): Record<string, unknown> {
   if (value === undefined || value === null) return {};
   if (typeof value !== 'object' || Array.isArray(value)) throw badFilter(`${name} must be an object`);
   return value as Record<string, unknown>;
+}
+
+function formatOf(filter: Record<string, unknown>): unknown {
+  const format = filter['event_format'] ?? 'client';
+  if (format !== 'client' && format !== 'federation') throw badFilter('event_format must be client or federation');
+  return format;
 }
 
 function stringsOf(filter: Record<string, unknown>, name: string): string[] | undefined {

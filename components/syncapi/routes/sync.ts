@@ -7,10 +7,10 @@ import { answerSync, type SyncAnswer } from '../sync/answer.ts';
 import type { ReadDeps } from '../sync/deps.ts';
 import { placeUnder, positionNow } from '../sync/positions.ts';
 import type { StateField } from '../sync/scope.ts';
+import { untilNews } from '../sync/wait.ts';
 import { decodeSyncToken, type SyncPosition } from '../token/sync-token.ts';
 import { booleanParam, enumParam, jsonParam, numberParam, requesterOf } from './route-parts.ts';
 
-/** Presence is not kept here; what asks for it has to be right all the same. */
 const PRESENCES = ['offline', 'online', 'unavailable'];
 
 /** Longest wait, whatever the client asks for. */
@@ -22,7 +22,7 @@ interface SyncQuestion {
   readonly since: SyncPosition | undefined;
   readonly fullState: boolean;
   readonly stateField: StateField;
-  /** Wall-clock of `runtime.clock.monotonic()` at which the answer is due at the latest. */
+  /** Time of `runtime.clock.monotonic()` at which the answer is due at the latest. */
   readonly dueAt: number;
 }
 
@@ -33,6 +33,7 @@ export function syncRoute(deps: ReadDeps): Route {
     path: '/_matrix/client/v3/sync',
     role: 'syncapi',
     idempotent: true,
+    guests: true,
     handle: (request) => handleSync(deps, request),
   };
 }
@@ -57,26 +58,9 @@ async function handleSync(deps: ReadDeps, request: ApiRequest): Promise<ApiRespo
   return { status: 200, json: answer.json };
 }
 
-async function answerInTime(deps: ReadDeps, question: SyncQuestion, signal: AbortSignal): Promise<SyncAnswer> {
-  const { clock } = deps.runtime;
-  const isPatient = question.since !== undefined && !question.fullState && question.dueAt > clock.monotonic();
-  if (!isPatient) return look(deps, question);
-  const waiter = deps.notifier.waiter(question.requester.userId);
-  try {
-    for (;;) {
-      // Registered before the look: what commits from here on wakes the wait below.
-      waiter.clear();
-      const answer = await look(deps, question);
-      if (!answer.empty || signal.aborted) return answer;
-      if (waiter.watch(answer.watched)) continue;
-      const ended = await waiter.wait(question.dueAt - clock.monotonic(), signal);
-      if (ended === 'aborted') return answer;
-      // A last look, in case that a signal was lost.
-      if (ended === 'timeout') return await look(deps, question);
-    }
-  } finally {
-    waiter.close();
-  }
+function answerInTime(deps: ReadDeps, question: SyncQuestion, signal: AbortSignal): Promise<SyncAnswer> {
+  const isPatient = question.since !== undefined && !question.fullState;
+  return untilNews(deps, { userId: question.requester.userId, dueAt: isPatient ? question.dueAt : 0, signal }, () => look(deps, question));
 }
 
 function look(deps: ReadDeps, question: SyncQuestion): Promise<SyncAnswer> {

@@ -7,6 +7,7 @@ import { passes, passesRoom, type EventFilter } from '../filters/filter.ts';
 import { TIMELINE_COLUMNS, type SeenRow, type TimelineRow } from '../storage/rows.ts';
 import type { RoomView } from '../sync/scope.ts';
 import type { GappyView } from './gaps.ts';
+import { isIgnored, type IgnoredUsers } from '../visibility/ignored-users.ts';
 import { withMembershipBefore, type PastQuery } from '../visibility/membership-before.ts';
 import { isVisible } from '../visibility/visibility.ts';
 
@@ -23,8 +24,8 @@ export interface RoomTimeline {
   readonly anchor: TimelineRow | undefined;
   /** Everything that happened is shown, so no state change is missing. */
   readonly complete: boolean;
-  /** Some membership changed, or it is not known whether. */
-  readonly membersChanged: boolean;
+  /** What the room's summary is made of changed (a membership, the name), or it is not known whether. */
+  readonly summaryChanged: boolean;
 }
 
 export const TIMELINE_LIMIT_DEFAULT = 10;
@@ -32,6 +33,8 @@ export const TIMELINE_LIMIT_MAX = 250;
 /** Rows that one answer looks at, at most, when filters let little through. */
 const SCANNED_ROWS_MAX = 20_000;
 const ROUND_GROWTH = 4;
+/** Types of the events that summaries are made of. */
+const SUMMARISED: ReadonlySet<string> = new Set(['m.room.member', 'm.room.name', 'm.room.canonical_alias']);
 
 interface Scan {
   readonly view: GappyView;
@@ -43,16 +46,23 @@ interface Scan {
   exhausted: boolean;
   more: boolean;
   skipped: boolean;
-  membersChanged: boolean;
+  summaryChanged: boolean;
+}
+
+interface TimelineRequest {
+  readonly filter: EventFilter;
+  readonly userId: string;
+  readonly past: PastQuery;
+  readonly ignored: IgnoredUsers;
 }
 
 /** Timelines of `views`, by room. */
-export async function loadTimelines(reader: Reader, views: readonly GappyView[], request: { filter: EventFilter; userId: string; past: PastQuery }): Promise<Map<string, RoomTimeline>> {
+export async function loadTimelines(reader: Reader, views: readonly GappyView[], request: TimelineRequest): Promise<Map<string, RoomTimeline>> {
   const limit = Math.min(Math.max(0, request.filter.limit ?? TIMELINE_LIMIT_DEFAULT), TIMELINE_LIMIT_MAX);
   const scans = new Map<string, Scan>(
     views.map((view) => [
       view.roomId,
-      { view, matched: [], newest: undefined, oldest: undefined, lowestKey: Infinity, exhausted: false, more: false, skipped: view.hidden, membersChanged: view.hidden },
+      { view, matched: [], newest: undefined, oldest: undefined, lowestKey: Infinity, exhausted: false, more: false, skipped: view.hidden, summaryChanged: view.hidden },
     ]),
   );
   let [from, count, scanned] = [0, Math.min(limit + 1, newRowsMax(views)) + 1, 0];
@@ -104,7 +114,7 @@ async function readBack(reader: Reader, scans: readonly Scan[], range: { from: n
 }
 
 /** Takes rows into their rooms' scans; says which rooms had any. */
-function scanRows(scans: ReadonlyMap<string, Scan>, rows: readonly SeenRow[], request: { filter: EventFilter; userId: string; limit: number }): Set<string> {
+function scanRows(scans: ReadonlyMap<string, Scan>, rows: readonly SeenRow[], request: TimelineRequest & { limit: number }): Set<string> {
   const seen = new Set<string>();
   for (const row of rows.toSorted((a, b) => b.order_key - a.order_key)) {
     const scan = scans.get(row.room_id);
@@ -116,7 +126,7 @@ function scanRows(scans: ReadonlyMap<string, Scan>, rows: readonly SeenRow[], re
   return seen;
 }
 
-function scanRow(scan: Scan, row: SeenRow, request: { filter: EventFilter; userId: string; limit: number }): void {
+function scanRow(scan: Scan, row: SeenRow, request: TimelineRequest & { limit: number }): void {
   if (scan.exhausted || scan.more) return;
   scan.lowestKey = row.order_key;
   if (row.sequence > scan.view.upper) return;
@@ -125,11 +135,11 @@ function scanRow(scan: Scan, row: SeenRow, request: { filter: EventFilter; userI
     scan.exhausted = true;
     return;
   }
-  scan.membersChanged ||= row.type === 'm.room.member' || row.others_changed === 1;
+  scan.summaryChanged ||= SUMMARISED.has(row.type) || row.others_changed === 1;
   // Such changes are in no timeline.
   scan.skipped ||= row.others_changed === 1;
   const wanted = passesRoom(request.filter, row.room_id) && passes(request.filter, { type: row.type, sender: row.sender, hasUrl: row.has_url === 1 });
-  if (!wanted || !isVisible(row, request.userId, scan.view.intervals)) {
+  if (!wanted || isIgnored(row, request.ignored) || !isVisible(row, request.userId, scan.view.intervals)) {
     scan.skipped = true;
   } else if (scan.matched.length === request.limit) {
     scan.more = true;
@@ -155,6 +165,6 @@ function timelineOf(scan: Scan): RoomTimeline {
     startSequence: first?.sequence ?? scan.view.upper + 1,
     anchor: first ?? scan.newest,
     complete: !limited && !scan.skipped,
-    membersChanged: scan.membersChanged || limited,
+    summaryChanged: scan.summaryChanged || limited,
   };
 }

@@ -11,8 +11,10 @@ import { loadTimelines } from '../streams/timeline.ts';
 import { loadOutside } from '../streams/outside.ts';
 import { membershipsOfUser, outsideOfUser } from '../storage/memberships.ts';
 import type { TimelineRow } from '../storage/rows.ts';
+import { ignoredUsers, type IgnoredUsers } from '../visibility/ignored-users.ts';
 import { encodeSyncToken, type SyncPosition } from '../token/sync-token.ts';
 import type { ReadDeps } from './deps.ts';
+import { withoutIgnoredInvites } from './hidden-invites.ts';
 import type { Material } from './material.ts';
 import { viewOutside, type OutsideView } from './outside.ts';
 import { renderAnswer } from './render.ts';
@@ -32,28 +34,42 @@ export interface SyncAnswer {
 
 /** The answer for `scope`. */
 export async function answerSync(deps: ReadDeps, scope: SyncScope): Promise<SyncAnswer> {
-  const [memberships, said] = await Promise.all([membershipsOfUser(deps.database, scope.userId), outsideOfUser(deps.database, scope.userId)]);
+  const { material, nextBatch, watched } = await readSync(deps, scope);
+  const { json, empty } = await renderAnswer(deps, scope, { material, nextBatch });
+  return { nextBatch, json, empty, watched };
+}
+
+/** What an answer for `scope` is made of. */
+export async function readSync(deps: ReadDeps, scope: SyncScope): Promise<{ material: Material; nextBatch: string; watched: readonly string[] }> {
+  const { database } = deps;
+  const [memberships, said, ignored] = await Promise.all([membershipsOfUser(database, scope.userId), outsideOfUser(database, scope.userId), ignoredUsers(database, scope.userId)]);
   const outside = viewOutside(scope, memberships, said);
-  const views = viewRooms(scope, memberships, outside.roomIds);
+  const views = await withoutIgnoredInvites(database, viewRooms(scope, memberships, outside.roomIds), ignored);
   const joined = views.filter((view) => view.section === 'join');
   // The place in typing is taken before its changes are read, with no await between.
   const typing = deps.typing.changes(joined, scope.since);
   const position: SyncPosition = { ...scope.now, ...deps.typing.advance(scope.since, joined) };
-  const material = await readMaterial(deps, scope, { views, typing, outside: outside.views });
+  const material = await readMaterial(deps, scope, { views, typing, outside: outside.views, ignored });
   logTraces(deps, scope, material);
-  const { json, empty } = await renderAnswer(deps, scope, { material, nextBatch: encodeSyncToken(position) });
-  return { nextBatch: encodeSyncToken(position), json, empty, watched: currentMembershipsOf(memberships) };
+  return { material, nextBatch: encodeSyncToken(position), watched: currentMembershipsOf(memberships) };
 }
 
-async function readMaterial(deps: ReadDeps, scope: SyncScope, known: { views: RoomView[]; typing: Map<string, readonly string[]>; outside: OutsideView[] }): Promise<Material> {
+interface Known {
+  readonly views: readonly RoomView[];
+  readonly typing: ReadonlyMap<string, readonly string[]>;
+  readonly outside: readonly OutsideView[];
+  readonly ignored: IgnoredUsers;
+}
+
+async function readMaterial(deps: ReadDeps, scope: SyncScope, known: Known): Promise<Material> {
   const { database, events } = deps;
   const { userId } = scope;
   const joined = known.views.filter((view) => view.section === 'join');
   const gone = known.views.filter((view) => view.section === 'leave');
   const invited = known.views.filter((view) => view.section === 'invite' || view.section === 'knock');
   const moved = await movedRooms(deps, scope, joined);
-  const timelines = await loadTimelines(database, await withGaps(database, [...moved, ...gone]), { filter: scope.filter.room.timeline, userId, past: deps.roomHistoryQuery });
-  const summaries = await loadSummaries(deps, moved.filter((view) => view.stateAfter === 0 || timelines.get(view.roomId)?.membersChanged === true).map((view) => view.roomId), userId);
+  const timelines = await loadTimelines(database, await withGaps(database, [...moved, ...gone]), { filter: scope.filter.room.timeline, userId, past: deps.roomHistoryQuery, ignored: known.ignored });
+  const summaries = await loadSummaries(deps, moved.filter((view) => view.stateAfter === 0 || timelines.get(view.roomId)?.summaryChanged === true).map((view) => view.roomId), userId);
   const state = await loadState(database, wantedState(scope, [...moved, ...gone], { timelines, summaries }));
   const stripped = await loadStrippedState(database, invited, userId);
   const partition = userPartition(deps.partitionMap, userId);
@@ -63,7 +79,7 @@ async function readMaterial(deps: ReadDeps, scope: SyncScope, known: { views: Ro
   const eventIds = [...[...state.values(), ...stripped.values()].flat(), ...shown.map((row) => row.event_id), ...replaced];
   return {
     ...{ views: known.views, typing: known.typing, timelines, summaries, state, stripped },
-    outside: await loadOutside(database, userId, known.outside),
+    outside: (await loadOutside(database, userId, known.outside)).filter((room) => room.section !== 'invite' || !known.ignored.has(room.event.sender)),
     receipts: await loadReceipts(database, moved, userId),
     accountData: await loadAccountData(database, userId, {
       after: scope.since?.user[partition] ?? 0,
@@ -128,7 +144,8 @@ function wantedStateOf(scope: SyncScope, view: RoomView, { timelines, summaries 
 /** Members without whom the timeline cannot be shown, where the others are left out. */
 function membersNeeded(scope: SyncScope, view: RoomView, known: { shown: readonly TimelineRow[]; heroes: readonly string[] | undefined }): Set<string> {
   const members = new Set(known.shown.map((row) => row.sender));
-  if (view.stateAfter === 0) for (const userId of [scope.userId, ...(known.heroes ?? [])]) members.add(userId);
+  if (view.stateAfter === 0) members.add(scope.userId);
+  for (const userId of known.heroes ?? []) members.add(userId);
   // A client that asks for the state at the end takes none from the timeline.
   const changed = scope.stateField === 'state' ? [] : known.shown.filter((row) => row.type === 'm.room.member');
   for (const row of changed) if (row.state_key !== null) members.add(row.state_key);

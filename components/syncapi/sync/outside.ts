@@ -2,7 +2,7 @@
 import { passesRoom } from '../filters/filter.ts';
 import { isForgotten } from '../storage/memberships.ts';
 import type { MembershipRow, OutsideRow } from '../storage/rows.ts';
-import { currentInterval, SECTIONS, type Section, type SyncScope } from './scope.ts';
+import { currentInterval, isArchiveWanted, SECTIONS, type Section, type SyncScope } from './scope.ts';
 
 /** Such a room in an answer. */
 export interface OutsideView {
@@ -26,9 +26,10 @@ export function viewOutside(scope: SyncScope, memberships: ReadonlyMap<string, r
 function viewOf(scope: SyncScope, row: OutsideRow): OutsideView | undefined {
   const section = SECTIONS[row.membership];
   if (section === undefined || section === 'join' || !passesRoom(scope.filter.room, row.room_id)) return undefined;
+  const isArchived = isArchiveWanted(scope) && !isForgotten(row);
   const isDue =
     scope.since === undefined
-      ? section !== 'leave' || (scope.filter.room.includeLeave && !isForgotten(row))
-      : row.sequence > (scope.since.room[row.partition_number] ?? 0) || (scope.fullState && section !== 'leave');
+      ? section !== 'leave' || isArchived
+      : row.sequence > (scope.since.room[row.partition_number] ?? 0) || (scope.fullState && section !== 'leave') || isArchived;
   return isDue ? { roomId: row.room_id, section } : undefined;
 }

@@ -2,6 +2,7 @@
 import { defaultPushRules } from '../../../pkg/matrix/push-rules/default-rules.ts';
 import { renderEvent, strippedText, type ClientEvent } from '../events/client-event.ts';
 import { renderTimelineRow } from '../events/render-row.ts';
+import { pickFields } from '../filters/event-fields.ts';
 import { limited, passes, passesRoom, type EventFilter } from '../filters/filter.ts';
 import { accountDataText } from '../streams/account-data.ts';
 import type { OutsideRoom } from '../streams/outside.ts';
@@ -82,7 +83,7 @@ function renderOutside(scope: SyncScope, { section, event, raw, state }: Outside
   if (section !== 'leave') return `{"${section}_state":{"events":[${state.join(',')}]}}`;
   const filter = scope.filter.room.timeline;
   const isShown = filter.limit !== 0 && passes(filter, event, event.roomId);
-  const text = scope.filter.federationFormat ? raw : renderEvent(event, { nowMs: scope.nowMs, membership: event.membership }, false);
+  const text = scope.filter.federationFormat ? raw : ofFields(scope, renderEvent(event, { nowMs: scope.nowMs, membership: event.membership }, false));
   return `{"timeline":{"events":[${isShown ? text : ''}],"limited":false},"${scope.stateField}":{"events":[]},"account_data":{"events":[]}}`;
 }
 
@@ -109,7 +110,11 @@ function renderRow({ scope, material }: Rendering, view: RoomView, row: Timeline
   if (material.raw !== undefined) return material.raw.get(row.event_id);
   const event = material.events.get(row.event_id);
   const { events } = material;
-  return event && renderTimelineRow(row, event, { ...scope, events, intervals: view.intervals, withRoomId: false });
+  return event && ofFields(scope, renderTimelineRow(row, event, { ...scope, events, intervals: view.intervals, withRoomId: false }));
+}
+
+function ofFields({ filter }: SyncScope, text: string): string {
+  return filter.eventFields === undefined ? text : pickFields(text, filter.eventFields);
 }
 
 function redactionOf(event: ClientEvent, material: Material): ClientEvent | undefined {
@@ -120,7 +125,10 @@ function renderState({ scope, material }: Rendering, view: RoomView): string[] {
   const filter = scope.filter.room.state;
   const events = (material.state.get(view.roomId) ?? []).flatMap((eventId) => material.events.get(eventId) ?? []);
   const wanted = limited(filter, events.filter((event) => passes(filter, event, view.roomId)));
-  return wanted.map((event) => material.raw?.get(event.eventId) ?? renderEvent(event, { nowMs: scope.nowMs, redactedBecause: redactionOf(event, material) }, false));
+  return wanted.map((event) => {
+    const raw = material.raw?.get(event.eventId);
+    return raw ?? ofFields(scope, renderEvent(event, { nowMs: scope.nowMs, redactedBecause: redactionOf(event, material) }, false));
+  });
 }
 
 function renderEphemeral({ scope, material }: Rendering, view: RoomView): string[] {

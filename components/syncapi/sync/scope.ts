@@ -78,12 +78,17 @@ function viewRoom(scope: SyncScope, room: KnownRoom): RoomView | undefined {
   const changed = room.current.from_sequence > since;
   if (room.section === 'join') return viewJoined(scope, room, since);
   if (room.section === 'leave') {
-    // An initial sync shows left rooms on demand; later ones show every leave once.
-    const isDue = scope.since === undefined ? scope.filter.room.includeLeave : changed;
+    // Later syncs show every leave once.
+    const isDue = scope.since !== undefined && changed ? true : isArchiveWanted(scope);
     return isDue ? viewLeft(scope, room, since) : undefined;
   }
   const isDue = scope.since === undefined || changed || scope.fullState;
   return isDue ? { ...room, lower: since, upper: upperOf(scope, room), stateAfter: undefined, entered: true } : undefined;
+}
+
+/** Whether rooms that were left before are shown: on demand, where all is told. */
+export function isArchiveWanted({ since, fullState, filter }: SyncScope): boolean {
+  return (since === undefined || fullState) && filter.room.includeLeave;
 }
 
 function viewJoined(scope: SyncScope, room: KnownRoom, since: number): RoomView {
@@ -97,8 +102,9 @@ function viewLeft(scope: SyncScope, room: KnownRoom, since: number): RoomView | 
   const upper = room.current.from_sequence;
   const common = { ...room, upper, entered: true };
   // Other clients of the user learn that they have left, and nothing else.
-  if (isForgotten(room.current)) return scope.since === undefined ? undefined : { ...common, lower: upper - 1, stateAfter: undefined };
-  if (scope.since !== undefined && membershipAt(room.intervals, since) === 'join') return { ...common, lower: since, stateAfter: since };
+  if (isForgotten(room.current)) return upper > since && scope.since !== undefined ? { ...common, lower: upper - 1, stateAfter: undefined } : undefined;
+  if (scope.since !== undefined && membershipAt(room.intervals, since) === 'join') return { ...common, lower: since, stateAfter: scope.fullState ? 0 : since };
+  if (scope.since !== undefined && upper <= since) return { ...common, lower: since, stateAfter: room.intervals.some((interval) => interval.membership === 'join') ? 0 : undefined };
   const wasIn = room.intervals.some((interval) => interval.membership === 'join' && interval.to_sequence > since && interval.from_sequence <= upper);
   if (!wasIn) return { ...common, lower: since, stateAfter: undefined };
   return { ...common, lower: scope.since === undefined ? 0 : seenBefore(room.intervals, since), stateAfter: 0 };

@@ -1,0 +1,96 @@
+/** Rooms that the user has left: once when they leave, and with all else for who asks for them. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { HistoryLog, RoomHistory } from '../../../test/kit/room-history.ts';
+import { createSyncWorld } from '../../../test/kit/sync-world.ts';
+
+const alice = '@alice:history.test';
+const bob = '@bob:history.test';
+const carol = '@carol:history.test';
+
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+const ids = (section: any): string[] => section.events.map((event: any) => event.event_id);
+const filter = JSON.stringify({ room: { include_leave: true } });
+
+async function leftRoom() {
+  const log = new HistoryLog();
+  const room = new RoomHistory(log, { name: 'one', creator: alice });
+  const world = await createSyncWorld(log);
+  const topic = room.state('m.room.topic', '', { topic: 'then' }, alice);
+  room.member(bob, 'join');
+  await world.apply();
+  const { next_batch: whileIn } = await world.sync(bob);
+  room.say(alice, 'together');
+  const leave = room.member(bob, 'leave');
+  room.state('m.room.topic', '', { topic: 'after' }, alice);
+  await world.apply();
+  const { next_batch: since, rooms } = await world.sync(bob, { since: whileIn });
+  return { room, world, topic, leave, since, rooms };
+}
+
+test('full_state shows left rooms to who asks for them, with the state of when they were left and no old timeline', async () => {
+  const { room, world, topic, leave, since } = await leftRoom();
+  assert.equal((await world.sync(bob, { since, full_state: 'true' })).rooms, undefined);
+  const archived = (await world.sync(bob, { since, full_state: 'true', filter })).rooms.leave[room.roomId];
+  assert.deepEqual([ids(archived.timeline), archived.timeline.limited], [[], false]);
+  const state = ids(archived.state);
+  assert.ok(state.includes(leave.eventId) && state.includes(topic.eventId));
+  assert.equal(state.length, 4);
+  const after = (await world.sync(bob, { since, full_state: 'true', use_state_after: 'true', filter })).rooms.leave[room.roomId];
+  assert.deepEqual([after.state, new Set(ids(after.state_after))], [undefined, new Set(state)]);
+  assert.equal((await world.sync(bob, { since, filter })).rooms, undefined, 'and nothing to others');
+  await world.close();
+});
+
+test('a room that was left between two syncs is shown up to the leave, in whole with full_state', async () => {
+  const { room, world, rooms } = await leftRoom();
+  assert.deepEqual(rooms.leave[room.roomId].timeline.events.map((event: { type: string }) => event.type), ['m.room.message', 'm.room.member']);
+  const { next_batch: begin } = await world.sync(carol);
+  room.member(carol, 'join');
+  const left = room.member(carol, 'leave');
+  room.say(alice, 'alone again');
+  await world.apply();
+  const answer = (await world.sync(carol, { since: begin })).rooms.leave[room.roomId];
+  assert.equal(ids(answer.timeline).at(-1), left.eventId);
+  const full = (await world.sync(carol, { since: begin, full_state: 'true' })).rooms.leave[room.roomId];
+  assert.equal(ids(full.timeline).at(-1), left.eventId);
+  await world.close();
+});
+
+test('an invite that came to nothing has no state, also on demand', async () => {
+  const { room, world } = await leftRoom();
+  room.member(carol, 'invite', { sender: alice });
+  await world.apply();
+  const { next_batch: invited } = await world.sync(carol);
+  const declined = room.member(carol, 'leave');
+  await world.apply();
+  const { next_batch: since } = await world.sync(carol, { since: invited });
+  const queries: Record<string, string>[] = [{ since, full_state: 'true', filter }, { filter }];
+  for (const query of queries) {
+    const { state, timeline } = (await world.sync(carol, query)).rooms.leave[room.roomId];
+    assert.deepEqual(ids(state), []);
+    assert.ok(ids(timeline).every((eventId) => eventId === declined.eventId || eventId === room.timeline.at(-2)));
+  }
+  await world.close();
+});
+
+test('the summary is told again when the name comes or goes, with the heroes as members', async () => {
+  const { room, world } = await leftRoom();
+  const lazy = JSON.stringify({ room: { state: { lazy_load_members: true } } });
+  let since = (await world.sync(alice, { filter: lazy })).next_batch;
+  const next = async () => {
+    await world.apply();
+    const answer = await world.sync(alice, { since, filter: lazy });
+    since = answer.next_batch;
+    return answer.rooms.join[room.roomId];
+  };
+  room.say(alice, 'no change');
+  assert.equal((await next()).summary, undefined);
+  room.state('m.room.name', '', { name: 'Named' }, alice);
+  assert.deepEqual((await next()).summary, { 'm.joined_member_count': 1, 'm.invited_member_count': 0 });
+  room.state('m.room.name', '', {}, alice);
+  const unnamed = await next();
+  assert.deepEqual(unnamed.summary['m.heroes'], [bob]);
+  assert.ok(unnamed.state.events.some((event: { state_key: string }) => event.state_key === bob), 'the hero is introduced');
+  await world.close();
+});
