@@ -75,6 +75,10 @@ export const GOLDEN_RECORDS: readonly GoldenRecord[] = [
     needId: 'in-1#2', status: 502, errcode: 'M_UNKNOWN', error: 'nobody answers', origin: '', eventId: '', pdu: new Uint8Array(), stageId: '', roomVersion: '',
   } }, 
     '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34320f21726f6f6d3a612e6578616d706c658a01260a06696e2d31233210f6031a094d5f554e4b4e4f574e220e6e6f626f647920616e7377657273'),
+  roomInput('a knock was taken', { ...ROOM, answer: {
+    needId: 'in-1#1', status: 200, errcode: '', error: '', origin: 'b.example', eventId: '$event', pdu: bytes('{}'), stageId: '', roomVersion: '12', strippedState: bytes('[]'),
+  } },
+    '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34320f21726f6f6d3a612e6578616d706c658a012a0a06696e2d31233110c8012a09622e6578616d706c653206246576656e743a027b7d4a02313252025b5d'),
   roomInput('create a room that has an alias', { ...ROOM, createRoom: {
     roomVersion: '12', sender: '@alice:a.example', createEvent: bytes('{}'), events: [], alias: '#tea:a.example',
   } }, 

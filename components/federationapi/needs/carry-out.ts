@@ -1,7 +1,7 @@
 /** Carries one need out: by its kind, then the import of what was staged, then the answer. */
 import { roomInputCodec } from '../../../pkg/log/codec.ts';
 import type { Answer } from '../../../schemas/log/room-input.ts';
-import type { Need } from '../../../schemas/log/room-output.ts';
+import type { Need, RemoteMembership } from '../../../schemas/log/room-output.ts';
 import { importState } from '../stage/import-state.ts';
 import { finishStage, readFinishedStage, type FinishedStage } from '../storage/stages.ts';
 import { backfill } from './backfill.ts';
@@ -10,6 +10,7 @@ import { failureOf, mayPass, NeedFailure } from './failure.ts';
 import { answerOf, roomInputOf, type Fulfilled, type NeedJob, type NeedTools } from './job.ts';
 import { missingEvents } from './missing-events.ts';
 import { remoteJoin } from './remote-join.ts';
+import { remoteKnock } from './remote-knock.ts';
 import { remoteLeave } from './remote-leave.ts';
 import { signInvite } from './sign-invite.ts';
 import { stateAt } from './state-at.ts';
@@ -63,7 +64,7 @@ async function fulfil(tools: NeedTools, job: NeedJob, need: Need): Promise<Parti
 /** The answer of a stage that is whole, after its import. */
 async function imported(tools: NeedTools, job: NeedJob, need: Need, { events, answer }: FinishedStage): Promise<Partial<Answer>> {
   const { answer: kept } = roomInputCodec.decode(answer);
-  const isJoin = need.remoteMembership !== null && need.remoteMembership !== undefined;
+  const isJoin = need.remoteMembership?.membership === 'join';
   await importState(tools, job, { events, current: isJoin, roomVersion: kept?.roomVersion ?? '' });
   const { origin, eventId, pdu, stageId, roomVersion } = kept!;
   return { origin, eventId, pdu, stageId, roomVersion };
@@ -75,7 +76,15 @@ function byKind(tools: NeedTools, job: NeedJob, need: Need): Promise<Fulfilled> 
   if (need.stateAt) return stateAt(tools, job, need.stateAt);
   if (need.signInvite) return signInvite(tools, job, need.signInvite);
   if (need.backfill) return backfill(tools, job, need.backfill);
-  if (need.remoteMembership?.membership === 'join') return remoteJoin(tools, job, need.remoteMembership);
-  if (need.remoteMembership?.membership === 'leave') return remoteLeave(tools, job, need.remoteMembership);
+  return need.remoteMembership ? byMembership(tools, job, need.remoteMembership) : cannot();
+}
+
+function byMembership(tools: NeedTools, job: NeedJob, wish: RemoteMembership): Promise<Fulfilled> {
+  if (wish.membership === 'join') return remoteJoin(tools, job, wish);
+  if (wish.membership === 'knock') return remoteKnock(tools, job, wish);
+  return wish.membership === 'leave' ? remoteLeave(tools, job, wish) : cannot();
+}
+
+function cannot(): Promise<never> {
   return Promise.reject(new NeedFailure(501, 'M_UNRECOGNIZED', 'This server cannot do that with the help of another yet'));
 }

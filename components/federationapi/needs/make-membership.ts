@@ -1,4 +1,4 @@
-/** The first half of a join or leave by another server's help: its template becomes an event of this server (make_join, make_leave). */
+/** The first half of a join, leave or knock by another server's help: its template becomes an event of this server (make_join, make_leave, make_knock). */
 import { buildEvent, type BuiltEvent } from '../../../pkg/matrix/events/build-event.ts';
 import type { EventReference } from '../../../pkg/matrix/events/references.ts';
 import { validateEvent } from '../../../pkg/matrix/events/validate-event.ts';
@@ -13,7 +13,7 @@ export interface MembershipWish {
   /** Server that helps. */
   readonly server: string;
   readonly userId: string;
-  readonly membership: 'join' | 'leave';
+  readonly membership: 'join' | 'leave' | 'knock';
   /** What the user wants the event to say. */
   readonly content: Record<string, unknown>;
 }
@@ -34,7 +34,7 @@ export async function makeMembership(tools: NeedTools, job: NeedJob, wish: Membe
   const { server, userId, membership } = wish;
   const answer = await tools.ask(job, {
     destination: server, method: 'GET', path: `/_matrix/federation/v1/make_${membership}/${encodeURIComponent(job.roomId)}/${encodeURIComponent(userId)}`,
-    ...(membership === 'join' && { query: { ver: ROOM_VERSIONS.map(({ id }) => id) } }), limitMs: LIMIT_MS, insistent: true,
+    ...(membership !== 'leave' && { query: { ver: ROOM_VERSIONS.map(({ id }) => id) } }), limitMs: LIMIT_MS, insistent: true,
   });
   const { room_version: versionId = '1' } = answer;
   if (typeof versionId !== 'string') throw malformed('room_version is not a string');

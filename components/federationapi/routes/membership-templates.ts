@@ -1,4 +1,4 @@
-/** GET /make_join and /make_leave (spec: server-server, "Joining Rooms", "Leaving Rooms"): what a server needs to make the membership event of its user. */
+/** GET /make_join, /make_leave and /make_knock (spec: server-server, "Joining Rooms", "Leaving Rooms", "Knocking upon a room"): what a server needs to make the membership event of its user. */
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import type { ApiRequest, ApiResponse, Route } from '../../../pkg/http/route.ts';
 import { authTypesFor, type StateKey } from '../../../pkg/matrix/auth/auth-types.ts';
@@ -38,10 +38,7 @@ export function membershipTemplateRoutes({ roomQuery }: TemplatePorts, auth: Aut
   async function makeJoin(origin: string, request: ApiRequest): Promise<ApiResponse> {
     const wish = await wishOf(origin, request);
     const { roomId, userId, version } = wish;
-    const supported = request.query.has('ver') ? request.query.getAll('ver') : ['1'];
-    if (!supported.includes(version.id)) {
-      throw new MatrixError(400, 'M_INCOMPATIBLE_ROOM_VERSION', `Your server does not support room version ${version.id}`, { fields: { room_version: version.id } });
-    }
+    requireSupported(request, version);
     const { state } = await readEntries(ports, roomId, [...ALWAYS, ['m.room.join_rules', ''], ['m.room.member', userId]]);
     const joinRules = state('m.room.join_rules', '')?.content;
     if (!needsAuthoriser(joinRules, version, membershipIn(state, userId))) return template(wish, { membership: 'join' });
@@ -49,6 +46,12 @@ export function membershipTemplateRoutes({ roomQuery }: TemplatePorts, auth: Aut
     await requireAllowed(ports, joinRules, userId);
     const authoriser = await chooseAuthoriser(ports, { roomId, version, state });
     return template(wish, { membership: 'join', join_authorised_via_users_server: authoriser });
+  }
+
+  async function makeKnock(origin: string, request: ApiRequest): Promise<ApiResponse> {
+    const wish = await wishOf(origin, request);
+    requireSupported(request, wish.version);
+    return template(wish, { membership: 'knock' });
   }
 
   /** Throws `MatrixError` 403 M_FORBIDDEN when the room would not take the event. */
@@ -79,7 +82,15 @@ export function membershipTemplateRoutes({ roomQuery }: TemplatePorts, auth: Aut
       ...common, operationId: 'makeLeave', path: '/_matrix/federation/v1/make_leave/{roomId}/{userId}',
       handle: authenticated(auth, async (request, origin) => template(await wishOf(origin, request), { membership: 'leave' })),
     },
+    { ...common, operationId: 'makeKnock', path: '/_matrix/federation/v1/make_knock/{roomId}/{userId}', handle: authenticated(auth, (request, origin) => makeKnock(origin, request)) },
   ];
+}
+
+/** Throws `MatrixError` 400 M_INCOMPATIBLE_ROOM_VERSION when the asking server has not said that it runs the version. */
+function requireSupported({ query }: ApiRequest, version: RoomVersion): void {
+  const supported = query.has('ver') ? query.getAll('ver') : ['1'];
+  if (supported.includes(version.id)) return;
+  throw new MatrixError(400, 'M_INCOMPATIBLE_ROOM_VERSION', `Your server does not support room version ${version.id}`, { fields: { room_version: version.id } });
 }
 
 const ALWAYS: readonly StateKey[] = [['m.room.create', ''], ['m.room.power_levels', '']];

@@ -7,6 +7,7 @@ import type { IntactEvent } from '../../../pkg/matrix/events/check-received.ts';
 import { eventText } from '../../../pkg/matrix/events/event-text.ts';
 import { domainOf } from '../../../pkg/matrix/ids/domain-of.ts';
 import { isLocalUser } from '../../../pkg/matrix/ids/user-id.ts';
+import { blocksInvites, INVITE_PERMISSION } from '../../../pkg/matrix/invites/invite-permission.ts';
 import { roomVersion, type RoomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import { addSignature } from '../../../pkg/matrix/signing/sign-event.ts';
 import type { SigningKey } from '../../../pkg/matrix/signing/signing-key.ts';
@@ -15,21 +16,17 @@ import type { UserQuery } from '../../../schemas/ports/user-query.ts';
 import { authenticated, type AuthDeps } from '../auth/authenticated.ts';
 import { requireLetIn } from '../auth/room-access.ts';
 import type { KeyRing } from '../fetch/key-ring.ts';
+import { describedIn, isWhole, strippedOf } from '../verify/room-description.ts';
 import { verifyPdus } from '../verify/verify-pdus.ts';
 import { submitInput, type SubmittingDeps } from './submit-input.ts';
 
 export interface InviteDeps extends Pick<SubmittingDeps, 'commands'> {
   readonly signingKey: SigningKey;
   readonly roomQuery: Pick<RoomQuery, 'currentState'>;
-  readonly userQuery: Pick<UserQuery, 'account'>;
+  readonly userQuery: Pick<UserQuery, 'account' | 'accountData'>;
   /** For the events that describe the room. */
   readonly impatientKeys: Pick<KeyRing, 'keys'>;
 }
-
-/** Events that describe the room; the spec names a handful. */
-const STATE_EVENTS_MAX = 100;
-/** They travel with the invite in one record. */
-const STATE_BYTES_MAX = 192 * 1024;
 
 export function sendInviteRoutes(deps: InviteDeps, auth: AuthDeps): Route[] {
   const { signingKey, commands, userQuery } = deps;
@@ -60,26 +57,28 @@ export function sendInviteRoutes(deps: InviteDeps, auth: AuthDeps): Route[] {
     if (!isLocalUser(invited, serverName)) throw invalid('The invited user is not of this server');
     const account = await userQuery.account(invited);
     if (account === undefined || account.isDeactivated) throw new MatrixError(403, 'M_FORBIDDEN', 'There is no such user here');
+    if (blocksInvites(await userQuery.accountData(invited, '', INVITE_PERMISSION))) throw new MatrixError(403, 'M_INVITE_BLOCKED', 'This user takes no invites');
   }
 
   /**
    * What the user will see of the room, in JSON. Whole events must be what their senders signed, and of the room; where only their essence came, as older servers send
-   * it, nothing can be checked. Throws `MatrixError` 400 M_INVALID_PARAM.
+   * it, nothing can be checked. Rooms whose ID is the hash of their create event take nothing but whole events, that one among them. Throws `MatrixError` 400 M_INVALID_PARAM.
    */
   async function describedBy(roomState: unknown, room: { version: RoomVersion; roomId: string }): Promise<Uint8Array> {
     if (roomState !== undefined && !Array.isArray(roomState)) throw new MatrixError(400, 'M_BAD_JSON', 'invite_room_state must be a list');
-    const entries = ((roomState ?? []) as unknown[]).filter(isStripped).slice(0, STATE_EVENTS_MAX);
+    const entries = describedIn(roomState);
+    const isStrict = room.version.roomIdFormat === 'create-hash';
+    if (isStrict && (entries.length !== (roomState ?? []).length || !entries.every(isWhole))) throw invalid('An entry of invite_room_state is no event of this room version');
+    if (isStrict && !entries.some(({ type, state_key: stateKey }) => type === 'm.room.create' && stateKey === '')) throw invalid('invite_room_state has no m.room.create event');
     const whole = entries.filter(isWhole);
     const verified = await verifyPdus({ keyRing: deps.impatientKeys, clock }, { values: whole, ...room });
     const bad = new Set<object>();
     for (const [index, result] of verified.entries()) {
       if (!('outcome' in result)) continue;
-      if (room.version.roomIdFormat === 'create-hash' && !result.lacksKeys) throw invalid(`An event in invite_room_state is not valid: ${result.reason}`);
+      if (isStrict && !result.lacksKeys) throw invalid(`An event in invite_room_state is not valid: ${result.reason}`);
       bad.add(whole[index]!);
     }
-    const texts = entries.filter((entry) => !bad.has(entry)).map(({ type, state_key, sender, content }) => JSON.stringify({ content, sender, state_key, type }));
-    let bytes = 0;
-    return Buffer.from(`[${texts.filter((text) => (bytes += text.length) <= STATE_BYTES_MAX / 3).join(',')}]`);
+    return strippedOf(entries.filter((entry) => !bad.has(entry)));
   }
 
   const common = { method: 'PUT', role: 'federationapi', idempotent: true, raw: true } as const;
@@ -114,24 +113,8 @@ function inviteIn(body: unknown): Invite {
 function olderInvite(body: unknown): Invite {
   const { unsigned } = body as Record<string, unknown>;
   const roomState = isJsonObject(unsigned) ? unsigned['invite_room_state'] : undefined;
-  const create = Array.isArray(roomState) ? roomState.filter(isStripped).find(({ type }) => type === 'm.room.create') : undefined;
+  const create = describedIn(roomState).find(({ type }) => type === 'm.room.create');
   return { version: must(roomVersion(create?.content['room_version'] === '2' ? '2' : '1'), 'a room version'), value: body, roomState };
-}
-
-interface Stripped {
-  readonly type: string;
-  readonly state_key: string;
-  readonly sender: string;
-  readonly content: Record<string, unknown>;
-}
-
-function isStripped(value: unknown): value is Stripped {
-  if (!isJsonObject(value)) return false;
-  return typeof value['type'] === 'string' && typeof value['state_key'] === 'string' && typeof value['sender'] === 'string' && isJsonObject(value['content']);
-}
-
-function isWhole(value: object): boolean {
-  return 'signatures' in value && 'hashes' in value;
 }
 
 function incompatible(versionId: unknown): MatrixError {

@@ -1,6 +1,6 @@
 /**
- * PUT /send_join and /send_leave (spec: server-server, "Joining Rooms", "Leaving Rooms"): takes the membership event of another server's user into its room and passes it on to the
- * others. The first versions of both, which the spec does not describe any more, answer the same in a list, after the status.
+ * PUT /send_join, /send_leave and /send_knock (spec: server-server, "Joining Rooms", "Leaving Rooms", "Knocking upon a room"): takes the membership event of another server's user into its
+ * room and passes it on to the others. The first versions of the first two, which the spec does not describe any more, answer the same in a list, after the status.
  */
 import { must } from '../../../pkg/assert/assert.ts';
 import type { Semaphore } from '../../../pkg/assert/semaphore.ts';
@@ -9,6 +9,7 @@ import type { ApiRequest, ApiResponse, Route } from '../../../pkg/http/route.ts'
 import { isJsonObject } from '../../../pkg/http/json.ts';
 import type { IntactEvent } from '../../../pkg/matrix/events/check-received.ts';
 import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
+import { STRIPPED_TYPES } from '../../../pkg/matrix/events/stripped-types.ts';
 import { validateEvent } from '../../../pkg/matrix/events/validate-event.ts';
 import { domainOf } from '../../../pkg/matrix/ids/domain-of.ts';
 import { isLocalUser, isUserId } from '../../../pkg/matrix/ids/user-id.ts';
@@ -42,7 +43,7 @@ export function sendMembershipRoutes(deps: MembershipDeps, auth: AuthDeps, turns
   const ports = { roomQuery, serverName };
 
   /** The event, in its room. Throws `MatrixError` when it is not what it should be, or when the room refuses it. */
-  async function receive(origin: string, request: ApiRequest, membership: 'join' | 'leave'): Promise<IntactEvent> {
+  async function receive(origin: string, request: ApiRequest, membership: 'join' | 'leave' | 'knock'): Promise<IntactEvent> {
     const { roomId = '', eventId = '' } = request.params;
     const version = await requireRoom(ports, origin, roomId);
     const value = membershipEvent(request.body, { origin, roomId, membership, version });
@@ -81,8 +82,20 @@ export function sendMembershipRoutes(deps: MembershipDeps, auth: AuthDeps, turns
     };
   }
 
+  async function sendKnock(origin: string, request: ApiRequest): Promise<ApiResponse> {
+    const { roomId } = await receive(origin, request, 'knock');
+    return { status: 200, json: `{"knock_room_state":[${(await description(roomId)).join(',')}]}` };
+  }
+
+  /** JSON of the whole events that tell what the room is. */
+  async function description(roomId: string): Promise<string[]> {
+    const events = await roomQuery.currentState(roomId, STRIPPED_TYPES.map((type) => [type, ''] as const));
+    return events.map(({ pdu }) => Buffer.from(pdu).toString());
+  }
+
   const common = { role: 'federationapi', method: 'PUT', idempotent: true, raw: true } as const;
-  return ANSWERS.flatMap(({ version, around }): Route[] => [
+  const knock: Route = { ...common, operationId: 'sendKnock', path: '/_matrix/federation/v1/send_knock/{roomId}/{eventId}', handle: authenticated(auth, (request, origin) => sendKnock(origin, request)) };
+  return [knock, ...ANSWERS.flatMap(({ version, around }): Route[] => [
     {
       ...common, operationId: `sendJoinV${version}`, path: `/_matrix/federation/v${version}/send_join/{roomId}/{eventId}`,
       handle: authenticated(auth, async (request, origin) => {
@@ -97,7 +110,7 @@ export function sendMembershipRoutes(deps: MembershipDeps, auth: AuthDeps, turns
         return { status: 200, json: around.join('{}') };
       }),
     },
-  ]);
+  ])];
 }
 
 /** Throws `MatrixError` 400 M_INVALID_PARAM unless it is the membership of a user of `origin`, by that user. */

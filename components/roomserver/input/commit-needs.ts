@@ -22,13 +22,13 @@ export async function writeOutsideMemberships(tx: Transaction, accepted: readonl
   for (const { place, effects: { inputId, roomId, outside, arrived } } of accepted) {
     if (arrived === true) await tx.run('DELETE FROM outside_memberships WHERE room_id = ?', [roomId]);
     if (outside === undefined) continue;
-    const { userId, roomVersion, membership, eventId, sender, bytes, strippedState, sequence } = outside;
+    const { userId, roomVersion, membership, eventId, sender, origin, bytes, strippedState, sequence } = outside;
     await tx.insertMany({
       into: 'outside_memberships',
-      columns: ['room_id', 'user_id', 'room_version', 'membership', 'event_id', 'sender', 'json', 'stripped_state', 'partition', 'sequence', 'input_id'],
-      rows: [[roomId, userId, roomVersion, membership, eventId, sender, bytes, strippedState, place.partition, sequence, inputId]],
+      columns: ['room_id', 'user_id', 'room_version', 'membership', 'event_id', 'sender', 'origin', 'json', 'stripped_state', 'partition', 'sequence', 'input_id'],
+      rows: [[roomId, userId, roomVersion, membership, eventId, sender, origin, bytes, strippedState, place.partition, sequence, inputId]],
       onConflict: `ON CONFLICT (room_id, user_id) DO UPDATE SET room_version = excluded.room_version, membership = excluded.membership, event_id = excluded.event_id, sender = excluded.sender,
-        json = excluded.json, stripped_state = excluded.stripped_state, partition = excluded.partition, sequence = excluded.sequence, input_id = excluded.input_id`,
+        origin = excluded.origin, json = excluded.json, stripped_state = excluded.stripped_state, partition = excluded.partition, sequence = excluded.sequence, input_id = excluded.input_id`,
     });
   }
 }

@@ -194,6 +194,8 @@ export interface OutsideRow {
   readonly membership: string;
   readonly eventId: string;
   readonly sender: string;
+  /** Server that told of it or took it; empty: nobody did. */
+  readonly origin: string;
   readonly bytes: Uint8Array;
   /** JSON list. */
   readonly strippedState: Uint8Array;

@@ -1,4 +1,4 @@
-/** PURE. Users who join or leave a room that this server is not in: another server helps (spec: server-server, "Joining Rooms", "Leaving Rooms"). */
+/** PURE. Users who join, leave or knock on a room that this server is not in: another server helps (spec: server-server, "Joining Rooms", "Leaving Rooms", "Knocking upon a room"). */
 import { canonicalJson, CanonicalJsonError } from '../../../pkg/matrix/canonical-json/canonical-json.ts';
 import { eventText } from '../../../pkg/matrix/events/event-text.ts';
 import { domainOf } from '../../../pkg/matrix/ids/domain-of.ts';
@@ -9,30 +9,31 @@ import type { SendEvent } from '../../../schemas/log/room-input.ts';
 import { contentProblem } from '../input/check-content.ts';
 import { rejected, type Deciding, type RoomDecision } from '../input/decision.ts';
 import { parseContent } from '../input/parse-content.ts';
-import { refused } from '../input/refused.ts';
+import { forbidden, refused, ROOM_NOT_FOUND } from '../input/refused.ts';
 import { membershipOf, stateEntry, type RoomHead } from '../input/room-head.ts';
 import { isSeenIn, isServerIn, memberRef, type OutsideMember, type RemoteNeed } from './facts.ts';
 import { finishJoin } from './finish-join.ts';
+import { finishKnock } from './finish-knock.ts';
 import { finishLeave, leaveAlone, leftAlready } from './finish-leave.ts';
-import { giveUp, inputKey, isPending, isTooLate, JOIN_MS_MAX, joinKey, LEAVE_MS_MAX, NOBODY_ANSWERED, openNeed, openNeeds, ownNeed, refusalOf, sameAtWork, waitFor } from './needs.ts';
+import { giveUp, inputKey, isPending, isTooLate, JOIN_MS_MAX, joinKey, KNOCK_MS_MAX, LEAVE_MS_MAX, NOBODY_ANSWERED, openNeed, openNeeds, ownNeed, refusalOf, sameAtWork, waitFor } from './needs.ts';
 import type { OwnMembership } from './own-membership.ts';
 import { placeMember } from './place-member.ts';
 
 /** Servers that are asked, at most. */
 const VIA_MAX = 20;
 
-/** `join` or `leave` when the draft is that of the sender's own and may need another server. */
-export function ownMembership(head: RoomHead | undefined, { sender, event }: SendEvent): 'join' | 'leave' | undefined {
+/** `join`, `leave` or `knock` when the draft is that of the sender's own and may need another server. */
+export function ownMembership(head: RoomHead | undefined, { sender, event }: SendEvent): OwnMembership['membership'] | undefined {
   if (event.type !== 'm.room.member' || event.stateKey !== sender) return undefined;
   if (head !== undefined && membershipOf(head, sender) === 'join') return undefined;
   const membership = parseContent(event.content)?.['membership'];
-  return membership === 'join' || membership === 'leave' ? membership : undefined;
+  return membership === 'join' || membership === 'leave' || membership === 'knock' ? membership : undefined;
 }
 
 /** undefined: the server is in the room, or there is nobody to ask, so that it is decided like any event. */
 export function decideMembership(deciding: Deciding, head: RoomHead | undefined, send: SendEvent): RoomDecision | undefined {
   const membership = ownMembership(head, send);
-  if (membership === undefined) return head && decideKnock(deciding, head, send);
+  if (membership === undefined) return undefined;
   const { picture: { remote: facts }, input, place, signer } = deciding;
   // The usual case reads nothing.
   if (head !== undefined && place.isAgain !== true && isSeenIn(head, signer.serverName)) return undefined;
@@ -45,14 +46,8 @@ export function decideMembership(deciding: Deciding, head: RoomHead | undefined,
   const { join_authorised_via_users_server: _given, ...rest } = content;
   const wish: OwnMembership = { deciding, head, send, membership, content: rest, outside: outsideOf(deciding, head, send.sender) };
   if (inside !== undefined) return decideInside(wish, inside);
+  if (membership === 'knock') return decideKnock(wish);
   return membership === 'join' ? decideJoin(wish) : decideLeave(wish);
-}
-
-/** Who knocks needs nobody's help where this server is in the room; elsewhere its copy of the room says nothing, and no other server is asked. */
-function decideKnock({ picture: { remote: facts }, input, signer }: Deciding, head: RoomHead, { sender, event }: SendEvent): RoomDecision | undefined {
-  if (event.stateKey !== sender || parseContent(event.content)?.['membership'] !== 'knock' || isSeenIn(head, signer.serverName)) return undefined;
-  if (!facts.read.has(input.inputId)) return { kind: 'lacking' };
-  return isServerIn(facts, head, signer.serverName) ? undefined : rejected(refused(404, 'M_NOT_FOUND', 'This server is not in the room, and cannot knock by way of others'));
 }
 
 /** A join of a room that this server is in, but where none of its users may let others in (spec: client-server, "Restricted rooms"); undefined: there is nobody to ask. */
@@ -75,8 +70,8 @@ function decideInside(wish: OwnMembership, head: RoomHead): RoomDecision | undef
   const need = ownNeed(deciding.picture.remote, deciding.input)!;
   if (isPending(need, deciding.place)) return waitFor(need);
   if (need.answer?.status === 200) return placeMember(wish, { head, needId: need.needId, answer: need.answer });
-  // Here a leave needs nobody else.
-  return membership === 'leave' ? undefined : giveUp(deciding, need.needId, need.answer === undefined ? NOBODY_ANSWERED : refusalOf(need.answer));
+  // Here a leave or a knock needs nobody else.
+  return membership !== 'join' ? undefined : giveUp(deciding, need.needId, need.answer === undefined ? NOBODY_ANSWERED : refusalOf(need.answer));
 }
 
 /** What `makeEvent` would find wrong with the content. The shape of a membership is the same in all versions. */
@@ -97,7 +92,7 @@ function outsideOf({ picture: { remote }, input }: Deciding, head: RoomHead | un
   const entry = head && stateEntry(head, 'm.room.member', userId);
   const membership = entry?.pdu.content.membership;
   if (head === undefined || entry === undefined || (membership !== 'invite' && membership !== 'knock')) return undefined;
-  return { membership, eventId: entry.eventId, sender: entry.pdu.sender, roomVersion: head.version.id, bytes: Buffer.from(eventText(entry.pdu, head.version)) };
+  return { membership, eventId: entry.eventId, sender: entry.pdu.sender, origin: '', roomVersion: head.version.id, bytes: Buffer.from(eventText(entry.pdu, head.version)) };
 }
 
 function decideJoin(wish: OwnMembership): RoomDecision | undefined {
@@ -129,7 +124,28 @@ function askToJoin(wish: OwnMembership, via: readonly string[]): RoomDecision {
   });
 }
 
-/** Whatever other servers say, or do not say: who is invited can get rid of it. */
+/** Whatever is known of the room here is old: only another server can take the knock. */
+function decideKnock(wish: OwnMembership): RoomDecision | undefined {
+  const { deciding, head, outside } = wish;
+  const { picture: { remote: facts }, input, place } = deciding;
+  const need = ownNeed(facts, input);
+  if (need !== undefined) {
+    if (isPending(need, place)) return waitFor(need);
+    if (need.answer === undefined) return giveUp(deciding, need.needId, NOBODY_ANSWERED);
+    return need.answer.status === 200 ? finishKnock(wish, need.needId, need.answer) : giveUp(deciding, need.needId, refusalOf(need.answer));
+  }
+  const atWork = sameAtWork(deciding);
+  if (atWork !== undefined) return atWork;
+  if (outside?.membership === 'invite') return rejected(forbidden('You are invited to the room already'));
+  const via = viaOf(wish, facts.rooms.get(input.roomId)?.servers ?? []);
+  if (via.length === 0) return rejected(ROOM_NOT_FOUND);
+  return isTooLate(deciding) ? rejected(NOBODY_ANSWERED) : openNeed(deciding, {
+    kind: 'remote_membership', eventId: '', key: inputKey(input), msMax: KNOCK_MS_MAX, roomVersion: head?.version.id ?? '',
+    body: { remoteMembership: { userId: wish.send.sender, membership: 'knock', via, content: jsonOf(wish.content) } },
+  });
+}
+
+/** Whatever other servers say, or do not say: who is invited or knocks can get rid of it. */
 function decideLeave(wish: OwnMembership): RoomDecision | undefined {
   const { deciding, send, outside } = wish;
   const { picture: { remote: facts }, input, place } = deciding;
@@ -150,11 +166,11 @@ function decideLeave(wish: OwnMembership): RoomDecision | undefined {
   });
 }
 
-/** The inviting server first when somebody leaves: it is sure to know of the invite. */
+/** The inviting server, or the one that took the knock, first when somebody leaves: it is sure to know of it. */
 function viaOf({ deciding, send, membership, outside }: OwnMembership, last: readonly string[]): string[] {
-  const inviter = outside === undefined ? [] : [domainOf(outside.sender)];
+  const knowing = outside === undefined ? [] : [outside.origin, domainOf(outside.sender)];
   const named = send.via ?? [];
-  const ordered = membership === 'leave' ? [...inviter, ...named] : [...named, ...inviter];
+  const ordered = membership === 'leave' ? [...knowing, ...named] : [...named, ...knowing];
   return [...new Set([...ordered, ...last])].filter((server) => server !== deciding.signer.serverName && isServerName(server)).slice(0, VIA_MAX);
 }
 

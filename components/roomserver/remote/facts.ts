@@ -20,7 +20,7 @@ export interface RemoteNeed extends NeedRow {
   readonly answer: Answer | undefined;
 }
 
-export type OutsideMember = Pick<OutsideRow, 'membership' | 'eventId' | 'sender' | 'roomVersion' | 'bytes'>;
+export type OutsideMember = Pick<OutsideRow, 'membership' | 'eventId' | 'sender' | 'origin' | 'roomVersion' | 'bytes'>;
 
 export interface RoomPresence {
   /** Some users of this server who are joined by the tables. */

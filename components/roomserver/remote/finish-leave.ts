@@ -50,7 +50,7 @@ function versionOf({ roomVersion: id }: OutsideMember): RoomVersion {
 
 function left({ deciding: { input, place }, send }: OwnMembership, { roomVersion }: OutsideMember, leave: { eventId: string; bytes: Uint8Array; needId: string | undefined }): RoomDecision {
   const outside: OutsideRow = {
-    userId: send.sender, roomVersion, membership: 'leave', eventId: leave.eventId, sender: send.sender, bytes: leave.bytes, strippedState: EMPTY_LIST, sequence: place.nextSequence,
+    userId: send.sender, roomVersion, membership: 'leave', eventId: leave.eventId, sender: send.sender, origin: '', bytes: leave.bytes, strippedState: EMPTY_LIST, sequence: place.nextSequence,
   };
   return {
     kind: 'accepted',

@@ -119,15 +119,15 @@ async function readPresence({ database, serverName }: FactsLoading, facts: Remot
 }
 
 interface OutsideSql extends SqlRow {
-  membership: string; event_id: string; sender: string; room_version: string; json: Uint8Array;
+  membership: string; event_id: string; sender: string; origin: string; room_version: string; json: Uint8Array;
 }
 
 async function readOutside(database: Database, facts: RemoteFacts, roomId: string, userId: string): Promise<void> {
   const ref = memberRef(roomId, userId);
   if (facts.outside.has(ref)) return;
   const [row] = await database.query<OutsideSql>(
-    'SELECT membership, event_id, sender, room_version, json FROM outside_memberships WHERE room_id = ? AND user_id = ?', [roomId, userId]);
-  facts.outside.set(ref, row === undefined ? null : { membership: row.membership, eventId: row.event_id, sender: row.sender, roomVersion: row.room_version, bytes: row.json });
+    'SELECT membership, event_id, sender, origin, room_version, json FROM outside_memberships WHERE room_id = ? AND user_id = ?', [roomId, userId]);
+  facts.outside.set(ref, row === undefined ? null : { membership: row.membership, eventId: row.event_id, sender: row.sender, origin: row.origin, roomVersion: row.room_version, bytes: row.json });
 }
 
 /** What the join will be authorised by, out of the imported state. */

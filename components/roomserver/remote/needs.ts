@@ -10,6 +10,7 @@ import type { RemoteFacts, RemoteNeed } from './facts.ts';
 /** A join over federation brings the state of a room: servers take their time. */
 export const JOIN_MS_MAX = 120_000;
 export const LEAVE_MS_MAX = 30_000;
+export const KNOCK_MS_MAX = 60_000;
 export const INVITE_MS_MAX = 60_000;
 
 /** Under what a command waits that delays no other. */

@@ -31,7 +31,7 @@ export function decideReceiveInvite(deciding: Deciding, head: RoomHead | undefin
   }
   if (facts.outside.get(memberRef(input.roomId, target))?.eventId === invite.eventId) return done;
   const outside: OutsideRow = {
-    userId: target, roomVersion: version.id, membership: 'invite', eventId: invite.eventId, sender: pdu.sender, bytes: invite.pdu,
+    userId: target, roomVersion: version.id, membership: 'invite', eventId: invite.eventId, sender: pdu.sender, origin: invite.origin, bytes: invite.pdu,
     strippedState: invite.strippedState, sequence: place.nextSequence,
   };
   return {

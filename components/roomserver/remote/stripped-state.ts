@@ -1,12 +1,11 @@
 /** What an invited server and its user are told of a room (spec: client-server, "Stripped state"; server-server, PUT /invite: whole events in the room version's format). */
 import { eventText } from '../../../pkg/matrix/events/event-text.ts';
+import { STRIPPED_TYPES } from '../../../pkg/matrix/events/stripped-types.ts';
 import { stateEntry, type RoomHead } from '../input/room-head.ts';
-
-const TYPES = ['m.room.create', 'm.room.join_rules', 'm.room.canonical_alias', 'm.room.name', 'm.room.avatar', 'm.room.topic', 'm.room.encryption'];
 
 /** The keys of the state that stripped state is made of. */
 export function strippedKeys(inviter: string): (readonly [type: string, stateKey: string])[] {
-  return [...TYPES.map((type) => [type, ''] as const), ['m.room.member', inviter]];
+  return [...STRIPPED_TYPES.map((type) => [type, ''] as const), ['m.room.member', inviter]];
 }
 
 /** JSON list of those that the room has. The head must hold the keys. */

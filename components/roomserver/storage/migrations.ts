@@ -23,7 +23,7 @@ import { placeAllInChains } from './auth-chains.ts';
  *   state has entries (`state-snapshots.ts`), so that no state is many more steps above one than the state has entries.
  * - `needs`: what was asked of other servers (`Need`) and not used yet. `input_id`: of the input that waits, under `parked_key`; `event_id`, `event`: the event that was built here and that another
  *   server has to sign; `answer`: the Answer input, once there is one.
- * - `outside_memberships`: memberships of users here in rooms that this server is not in: invites, and the ends of them.
+ * - `outside_memberships`: memberships of users here in rooms that this server is not in: invites, knocks, and the ends of them. `origin`: server that told of it or took it.
  * - `aliases`: those of this server. One counts while its room is there; `reserved_until` (wall-clock ms, 0: not reserved): the room is being made, and when that did not happen by then,
  *   the alias is free.
  * - `upgrades`: the newest of each room that was replaced (`upgrade/`). `new_room`: the CreateRoom input, encoded; `result`: JSON, empty while it is under way.

@@ -1,18 +1,8 @@
 /** The few state events that tell an invited (or knocking) user what the room is. */
+import { STRIPPED_TYPES } from '../../../pkg/matrix/events/stripped-types.ts';
 import type { Reader } from '../../../pkg/storage/database.ts';
 import { slotOf, type StateRow } from '../storage/rows.ts';
 import type { RoomView } from '../sync/scope.ts';
-
-/** Client-Server API, "Stripped state". */
-const TYPES = [
-  'm.room.create',
-  'm.room.name',
-  'm.room.avatar',
-  'm.room.topic',
-  'm.room.join_rules',
-  'm.room.canonical_alias',
-  'm.room.encryption',
-] as const;
 
 const COLUMNS = 's.slot, s.from_sequence, s.to_sequence, s.room_id, s.type, s.event_id';
 
@@ -20,7 +10,7 @@ const COLUMNS = 's.slot, s.from_sequence, s.to_sequence, s.room_id, s.type, s.ev
 export async function loadStrippedState(reader: Reader, views: readonly RoomView[], userId: string): Promise<Map<string, string[]>> {
   if (views.length === 0) return new Map();
   const byRoom = new Map(views.map((view) => [view.roomId, view]));
-  const slots = views.flatMap((view) => [...TYPES.map((type) => slotOf(view.roomId, type, '')), slotOf(view.roomId, 'm.room.member', userId)]);
+  const slots = views.flatMap((view) => [...STRIPPED_TYPES.map((type) => slotOf(view.roomId, type, '')), slotOf(view.roomId, 'm.room.member', userId)]);
   const senders = await reader.queryIn<{ room_id: string; sender: string }>(
     'SELECT room_id, sender FROM timeline WHERE event_id IN (??)',
     [],

@@ -36,7 +36,7 @@ export interface HandServer {
   /** An event of this server, hashed and signed. */
   event(draft: EventDraft, place: Place): BuiltEvent;
   /** A membership event by the world's template. */
-  template(membership: 'join' | 'leave', roomId: string, userId: string): Promise<BuiltEvent & { readonly version: string }>;
+  template(membership: 'join' | 'leave' | 'knock', roomId: string, userId: string): Promise<BuiltEvent & { readonly version: string }>;
   join(roomId: string, userId: string): Promise<Joined>;
   /** A message that follows the user's join, or other events. */
   message(joined: Joined, body: string, after?: Partial<Place>): BuiltEvent;

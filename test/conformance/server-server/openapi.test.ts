@@ -32,6 +32,7 @@ describe('the Server-Server API as the spec describes it', { skip: specMissing }
   let closedRoomId: string;
   /** Users of another server are joined to it. */
   let openRoomId: string;
+  let knockRoomId: string;
   const sent: string[] = [];
   let hand: HandServer;
   let joined: Joined;
@@ -54,6 +55,8 @@ describe('the Server-Server API as the spec describes it', { skip: specMissing }
     await hand.join(openRoomId, '@carl:remote.test');
     made['join'] = await hand.template('join', openRoomId, '@dora:remote.test');
     made['leave'] = await hand.template('leave', openRoomId, '@carl:remote.test');
+    knockRoomId = (await world.ask(alice, 'POST', '/createRoom', { initial_state: [{ type: 'm.room.join_rules', content: { join_rule: 'knock' } }] })).room_id;
+    made['knock'] = await hand.template('knock', knockRoomId, '@dora:remote.test');
     made['message'] = hand.message(joined, 'hello');
     const place = { version: '11', roomId: '!elsewhere:remote.test', prevEvents: ['$' + 'a'.repeat(43)], authEvents: ['$' + 'b'.repeat(43)], depth: 5 };
     const draft = { type: 'm.room.member', sender: '@bob:remote.test', state_key: alice.userId, content: { membership: 'invite' } };
@@ -92,11 +95,13 @@ describe('the Server-Server API as the spec describes it', { skip: specMissing }
     backfillRoom: () => ({ method: 'GET', path: `${FEDERATION}/backfill/${roomId}?v=${sent[3]}&limit=3` }),
     getMissingPreviousEvents: () => ({ method: 'POST', path: `${FEDERATION}/get_missing_events/${roomId}?`, body: { earliest_events: [sent[0]], latest_events: [sent[3]], limit: 10 } }),
     makeJoin: () => ({ method: 'GET', path: `${FEDERATION}/make_join/${openRoomId}/%40eve%3Aremote.test?ver=1&ver=12` }),
+    makeKnock: () => ({ method: 'GET', path: `${FEDERATION}/make_knock/${knockRoomId}/%40eve%3Aremote.test?ver=1&ver=12` }),
     makeLeave: () => ({ method: 'GET', path: `${FEDERATION}/make_leave/${openRoomId}/%40bob%3Aremote.test?` }),
     sendJoinV2: () => ({ method: 'PUT', path: `${FEDERATION_V2}/send_join/${openRoomId}/${made['join']!.eventId}`, body: made['join']!.pdu }),
     sendJoinV1: () => ({ method: 'PUT', path: `${FEDERATION}/send_join/${openRoomId}/${made['join']!.eventId}`, body: made['join']!.pdu }),
     sendLeaveV1: () => ({ method: 'PUT', path: `${FEDERATION}/send_leave/${openRoomId}/${made['leave']!.eventId}`, body: made['leave']!.pdu }),
     sendInviteV1: () => ({ method: 'PUT', path: `${FEDERATION}/invite/!old:remote.test/${encodeURIComponent(made['oldInvite']!.eventId)}`, body: made['oldInvite']!.pdu }),
+    sendKnock: () => ({ method: 'PUT', path: `${FEDERATION}/send_knock/${knockRoomId}/${made['knock']!.eventId}`, body: made['knock']!.pdu }),
     sendLeaveV2: () => ({ method: 'PUT', path: `${FEDERATION_V2}/send_leave/${openRoomId}/${made['leave']!.eventId}`, body: made['leave']!.pdu }),
     sendInviteV2: () => ({
       method: 'PUT', path: `${FEDERATION_V2}/invite/!elsewhere:remote.test/${made['invite']!.eventId}`, body: { room_version: '11', event: made['invite']!.pdu, invite_room_state: [] },
