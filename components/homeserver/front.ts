@@ -2,6 +2,7 @@
  * Configuration of a front (nginx) that spreads requests over the processes of each role, generated from the route table: so a route that moves to another role
  * moves in the front too.
  */
+import { pathsOf } from '../../pkg/http/older-paths.ts';
 import type { HttpRole, Route } from '../../pkg/http/route.ts';
 
 export interface FrontOptions {
@@ -18,6 +19,7 @@ export function nginxFront(options: FrontOptions): string {
   if (first === undefined) throw new Error('a front needs the addresses of at least one role');
   const known = new Set(options.upstreams.map((upstream) => upstream.role));
   const mapped = options.routes.filter((route) => known.has(route.role as HttpRole) && route.role !== first.role);
+  const shared = new Set(options.routes.filter((route) => route.role === first.role).map((route) => route.path));
   return [
     ...options.upstreams.map(({ role, addresses }) => upstreamBlock(role, addresses)),
     '# Who asks: a user of one access token.',
@@ -28,7 +30,7 @@ export function nginxFront(options: FrontOptions): string {
     '# The raw request line: escaped slashes in IDs stay escaped.',
     'map "$request_method $request_uri" $myelin_role {',
     `  default myelin_${first.role};`,
-    ...mapped.map((route) => `  "~${requestPattern(route)}" myelin_${route.role};`),
+    ...mapped.flatMap((route) => pathsOf(route.path).map((path) => `  "~${requestPattern(route, path, shared.has(route.path))}" myelin_${route.role};`)),
     '}',
     serverBlock(options.listen),
     '',
@@ -67,13 +69,16 @@ function serverBlock(listen: string): string {
 }`;
 }
 
-/** A regular expression over `METHOD /path?query` for one route: parameters take no slash, `/r0/` stands for `/v3/`, a trailing parameter takes the rest. */
-function requestPattern(route: Route): string {
-  const methods = route.method === 'GET' ? '(GET|HEAD|OPTIONS)' : route.method;
-  const path = route.path
+/**
+ * A regular expression over `METHOD /path?query` for one path of a route: parameters take no slash, a trailing parameter takes the rest. Where the path is of one role alone
+ * (not `isShared`), wrong methods go there too, so that they are told so.
+ */
+function requestPattern(route: Route, template: string, isShared: boolean): string {
+  const methods = !isShared ? '[A-Z]+' : route.method === 'GET' ? '(GET|HEAD|OPTIONS)' : route.method;
+  const path = template
     .split('/')
-    .map((segment) => (/^\{.*\}$/.test(segment) ? '[^/?]+' : segment === 'v3' ? '(v3|r0)' : segment.replace(/[.*+?^$()|[\]\\]/g, '\\$&')))
+    .map((segment) => (/^\{.*\}$/.test(segment) ? '[^/?]+' : segment.replace(/[.*+?^$()|[\]\\]/g, '\\$&')))
     .join('/');
   const whole = route.trailing === true ? path.replace(/\/\[\^\/\?\]\+$/, '(/[^?]*)?') : path;
-  return `^${methods} ${whole}/?([?]|$)`;
+  return `^${methods} ${whole}([?]|$)`;
 }

@@ -106,7 +106,7 @@ async function listen({ settings, runtime, homeserver, shutdown, status, rooms }
   const operational = operationalRoutes({ health: () => health.report(), ready: () => readiness.report(), metrics: () => metrics.expose() });
   const { host } = settings.listen;
   const own = [statusRoute({ host, status }), ...purgeRoutes({ host, runtime, submitRoomInput: homeserver.submitRoomInput, reader: rooms })];
-  const router = createRouter([...homeserver.routes, ...operational, ...own], { runtime, metrics });
+  const router = createRouter([...homeserver.routes, ...operational, ...own], { runtime, metrics, queryTokens: settings.queryTokens });
   const common = { router, runtime, trustedProxies: settings.trustedProxies };
   const listener = await startListener({ ...common, ...settings.listen });
   stopInTime('listener', listener, shutdown);

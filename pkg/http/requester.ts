@@ -7,22 +7,30 @@ import type { ApiRequest } from './route.ts';
 
 export { accessTokenHash, accessTokenOf } from './access-token.ts';
 
-type Asking = Pick<ApiRequest, 'headers' | 'query'>;
+type Asking = Pick<ApiRequest, 'headers' | 'query' | 'takesQueryToken' | 'isOpenToGuests'>;
 
 /**
- * The user and device that make the request. Throws 401 M_MISSING_TOKEN or M_UNKNOWN_TOKEN; for an application service also what `Appservices.requester` says of the query parameters
- * `user_id` and `device_id`.
+ * The user and device that make the request. Throws 401 M_MISSING_TOKEN or M_UNKNOWN_TOKEN; 403 M_GUEST_ACCESS_FORBIDDEN for a guest whose request is not for guests; for an application service also what `Appservices.requester` says of the query parameters
+ * `user_id` and `device_id`. Throws 401 M_USER_LOCKED too, unless what is asked for is allowed while the account is locked.
  */
-export async function requireRequester(request: Asking, userQuery: Pick<UserQuery, 'requesterByToken' | 'appservices'>): Promise<Requester> {
+export async function requireRequester(request: Asking, userQuery: Pick<UserQuery, 'requesterByToken' | 'appservices'>, whileLocked: 'refused' | 'allowed' = 'refused'): Promise<Requester> {
   const token = requireToken(request);
   const appservice = userQuery.appservices?.byToken(token);
   if (userQuery.appservices !== undefined && appservice !== undefined) {
     const { query } = request;
-    return userQuery.appservices.requester(appservice, { userId: query.get('user_id') ?? undefined, deviceId: query.get('device_id') ?? undefined });
+    const requester = await userQuery.appservices.requester(appservice, { userId: query.get('user_id') ?? undefined, deviceId: query.get('device_id') ?? undefined });
+    requireOpenTo(requester, request, whileLocked);
+    return requester;
   }
   const requester = await userQuery.requesterByToken(accessTokenHash(token));
   if (requester === undefined) throw unknownToken();
+  requireOpenTo(requester, request, whileLocked);
   return requester;
+}
+
+function requireOpenTo(requester: Requester, { isOpenToGuests }: Asking, whileLocked: 'refused' | 'allowed'): void {
+  if (requester.isLocked === true && whileLocked === 'refused') throw userLocked();
+  if (requester.isGuest && isOpenToGuests !== true) throw new MatrixError(403, 'M_GUEST_ACCESS_FORBIDDEN', 'Guests cannot do this; it takes an account');
 }
 
 /** The application service that makes the request by its as_token. Throws 401 M_MISSING_TOKEN or M_UNKNOWN_TOKEN. */
@@ -36,6 +44,11 @@ function requireToken(request: Asking): string {
   const token = accessTokenOf(request);
   if (token === undefined) throw new MatrixError(401, 'M_MISSING_TOKEN', 'The request carries no access token');
   return token;
+}
+
+/** Client-Server API, "Account locking": the client keeps its session and asks again. */
+export function userLocked(): MatrixError {
+  return new MatrixError(401, 'M_USER_LOCKED', 'This account has been locked', { fields: { soft_logout: true } });
 }
 
 function unknownToken(): MatrixError {

@@ -4,6 +4,7 @@
  */
 import { AssertionFailed } from '../assert/assert.ts';
 import { MatrixError } from './matrix-error.ts';
+import { pathsOf } from './older-paths.ts';
 import type { Route } from './route.ts';
 
 /** More segments than this is no path of ours; it bounds the walk. */
@@ -33,10 +34,12 @@ export interface RouteTable<T> {
 export function buildRouteTable<T>(entries: readonly { route: Pick<Route, 'method' | 'path' | 'trailing'>; entry: T }[]): RouteTable<T> {
   const root = newNode<T>();
   for (const { route, entry } of entries) {
-    const segments = segmentsOf(route.path);
-    const methods = route.trailing === true ? walk(root, segments.slice(0, -1)).rest : walk(root, segments).here;
-    if (methods.has(route.method)) throw new AssertionFailed(`two routes serve ${route.method} ${route.path}`);
-    methods.set(route.method, entry);
+    for (const path of pathsOf(route.path)) {
+      const segments = segmentsOf(path);
+      const methods = route.trailing === true ? walk(root, segments.slice(0, -1)).rest : walk(root, segments).here;
+      if (methods.has(route.method)) throw new AssertionFailed(`two routes serve ${route.method} ${path}`);
+      methods.set(route.method, entry);
+    }
   }
   return { find: (method, path) => find(root, method, path) };
 }
@@ -95,8 +98,6 @@ function walk<T>(root: Node<T>, segments: readonly string[]): Node<T> {
 function find<T>(root: Node<T>, method: string, path: string): Found<T> {
   const segments = segmentsOf(path);
   if (!path.startsWith('/') || segments.length > SEGMENTS_MAX) return { kind: 'nothing' };
-  // Old clients ask for /_matrix/client/r0/…; what they mean is served under v3.
-  if (segments[2] === 'r0' && segments[0] === '_matrix') segments[2] = 'v3';
   const search: Search = { method, segments, rawParams: [], methods: new Set() };
   const entry = descend(search, root, 0);
   if (entry !== undefined) return { kind: 'route', entry, rawParams: search.rawParams };

@@ -21,6 +21,10 @@ export interface ApiRequest {
   readonly rawBody?: string | undefined;
   /** Of routes with `raw` only: path and query as received. */
   readonly rawTarget?: string;
+  /** The route may be used by guests (`Route.guests`); who asks is checked against it where they are identified (`requester.ts`). */
+  readonly isOpenToGuests?: boolean;
+  /** Access tokens in the query count (setting `access_tokens_in_query`). */
+  readonly takesQueryToken?: boolean;
   /** Address of the client, as the listener (or a trusted proxy) tells it. */
   readonly remoteAddress: string;
   /** Follows the request through the logs; in every log line about it. */
@@ -46,7 +50,7 @@ export interface Route {
   /** The spec's operationId. */
   readonly operationId: string;
   readonly method: HttpMethod;
-  /** The spec's template, for example `/_matrix/client/v3/rooms/{roomId}/send/{eventType}/{txnId}`. `/r0/` is served for `/v3/` too. */
+  /** The spec's template, for example `/_matrix/client/v3/rooms/{roomId}/send/{eventType}/{txnId}`; what old clients call it is served too (`older-paths.ts`). */
   readonly path: string;
   readonly role: HttpRole;
   /** Whether the last parameter takes the rest of the path, slashes included, and may be empty (state keys). */
@@ -57,6 +61,8 @@ export interface Route {
   readonly bodyBytesMax?: number;
   /** The handler gets `rawBody` and `rawTarget` too: a signature covers them. */
   readonly raw?: boolean;
+  /** Whether guests may use it (Client-Server API, "Guest Access"), always or by its decoded path parameters; what does not say so is refused to them with 403 M_GUEST_ACCESS_FORBIDDEN. */
+  readonly guests?: boolean | ((params: Readonly<Record<string, string>>) => boolean);
   /** May be repeated on another instance without harm (front retries). */
   readonly idempotent: boolean;
   readonly handle: (request: ApiRequest) => Promise<ApiResponse>;

@@ -30,6 +30,8 @@ const ROUTES: Route[] = [
   route('PUT', STATE, { trailing: true }),
   route('POST', '/_matrix/client/v3/join/{roomIdOrAlias}', { body: 'optional-json-object' }),
   route('POST', '/_matrix/client/v3/createRoom', { bodyBytesMax: 300 }),
+  route('POST', '/_matrix/client/v3/knock/{roomIdOrAlias}'),
+  route('GET', '/_matrix/federation/v3/things'),
   route('GET', '/a/fixed/x'),
   route('GET', '/a/{any}/y'),
   route('DELETE', '/a/{any}/y'),
@@ -74,6 +76,11 @@ const REFUSED: [string, string, number, string][] = [
   ['GET', '/', 404, 'M_UNRECOGNIZED'],
   ['GET', '/_matrix/client/versions/', 404, 'M_UNRECOGNIZED'],
   ['GET', '/_matrix/client/v3/rooms//state', 404, 'M_UNRECOGNIZED'],
+  ['GET', '/_matrix/client/unstable/sync', 404, 'M_UNRECOGNIZED'],
+  ['GET', '/_matrix/client/r1/sync', 404, 'M_UNRECOGNIZED'],
+  ['POST', '/_matrix/client/r0/knock/!a:b', 404, 'M_UNRECOGNIZED'],
+  ['GET', '/_matrix/federation/r0/things', 404, 'M_UNRECOGNIZED'],
+  ['PUT', '/_matrix/client/r0/sync', 405, 'M_UNRECOGNIZED'],
   ['GET', '/_matrix/client/v3/rooms/!a:b', 404, 'M_UNRECOGNIZED'],
   ['GET', `/${'a/'.repeat(5000)}`, 404, 'M_UNRECOGNIZED'],
   ['GET', '/__proto__/constructor', 404, 'M_UNRECOGNIZED'],
@@ -199,6 +206,23 @@ test('no token gets into the log', async () => {
   await router.dispatch(raw('GET', '/nothing?access_token=syt_secret'));
   assert.ok(runtime.lines.length >= 3);
   assert.doesNotMatch(JSON.stringify(runtime.lines), /syt_secret/);
+});
+
+test('handlers see whether guests may come, by the path if need be, and whether the query may carry a token', async () => {
+  const seen: unknown[] = [];
+  const seeing = (path: string, guests?: Route['guests']) => route('GET', path, {
+    ...(guests !== undefined && { guests }),
+    handle: (request) => {
+      seen.push(request.isOpenToGuests, request.takesQueryToken);
+      return Promise.resolve({ status: 200 });
+    },
+  });
+  const routes = [seeing('/never'), seeing('/always', true), seeing('/some/{name}', ({ name }) => name === 'one')];
+  for (const queryTokens of [undefined, true]) {
+    const router = createRouter(routes, { runtime: createManualRuntime(), ...(queryTokens && { queryTokens }) });
+    for (const target of ['/never', '/always', '/some/one', '/some/other']) await router.dispatch(raw('GET', target));
+  }
+  assert.deepEqual(seen, [false, false, true, false, true, false, false, false, false, true, true, true, true, true, false, true]);
 });
 
 test('handlers see query, headers, address and trace', async () => {

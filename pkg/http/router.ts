@@ -51,8 +51,15 @@ interface Entry {
 
 type FoundRoute = Extract<Found<Entry>, { kind: 'route' }>;
 
+export interface RouterOptions {
+  readonly runtime: Runtime;
+  readonly metrics?: Metrics;
+  /** Access tokens may stand in the query (`access-token.ts`); not by default. */
+  readonly queryTokens?: boolean;
+}
+
 /** Throws when two of `routes` have the same method and path. */
-export function createRouter(routes: readonly Route[], options: { runtime: Runtime; metrics?: Metrics }): Router {
+export function createRouter(routes: readonly Route[], options: RouterOptions): Router {
   const { clock, random, logger } = options.runtime;
   const table = buildRouteTable(routes.map((route) => ({ route, entry: { route, paramNames: paramNamesOf(route.path) } })));
   const requestMetrics = createRequestMetrics(options.metrics ?? noMetrics());
@@ -61,7 +68,7 @@ export function createRouter(routes: readonly Route[], options: { runtime: Runti
     const { route } = found.entry;
     const requestLogger = lazyChild(logger, { traceId, operation: route.operationId });
     try {
-      return await route.handle(requestOf(raw, found, { traceId, logger: requestLogger }));
+      return await route.handle(requestOf(raw, found, { traceId, logger: requestLogger, takesQueryToken: options.queryTokens === true }));
     } catch (error) {
       const { response, blame } = errorResponse(error, traceId);
       if (raw.signal.aborted) requestLogger.debug({ error }, 'request failed after its client had gone');
@@ -92,7 +99,7 @@ export function createRouter(routes: readonly Route[], options: { runtime: Runti
   };
 }
 
-function requestOf(raw: RawRequest, found: FoundRoute, more: Pick<ApiRequest, 'traceId' | 'logger'>): ApiRequest {
+function requestOf(raw: RawRequest, found: FoundRoute, more: Pick<ApiRequest, 'traceId' | 'logger' | 'takesQueryToken'>): ApiRequest {
   const { route, paramNames } = found.entry;
   const params = decodeParams(paramNames, found.rawParams);
   const bytesMax = bodyBytesMaxOf(route);
@@ -105,9 +112,9 @@ function requestOf(raw: RawRequest, found: FoundRoute, more: Pick<ApiRequest, 't
     headers: raw.headers,
     body: parseBody(route, raw.body),
     ...(route.raw === true && rawParts(raw)),
+    isOpenToGuests: typeof route.guests === 'function' ? route.guests(params) : route.guests === true,
     remoteAddress: raw.remoteAddress,
-    traceId: more.traceId,
-    logger: more.logger,
+    ...more,
     signal: raw.signal,
   };
 }

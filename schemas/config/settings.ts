@@ -1,3 +1,5 @@
+import type { LimitClass, RateLimit, UserLimits } from './rate-limits.ts';
+
 /** The settings as the program sees them, checked and with defaults; `components/homeserver/config` reads them. Times in ms, sizes in bytes. */
 export interface Settings {
   readonly serverName: string;
@@ -16,11 +18,21 @@ export interface Settings {
   readonly partitions: number;
   readonly registration: 'open' | 'token' | 'closed';
   readonly registrationToken: string;
+  /** Whether who has no account may get a guest's. */
+  readonly guests: boolean;
+  /** File with the terms that users have to accept; empty: none. */
+  readonly termsFile: string;
   /** Who knows it makes accounts whatever `registration` says; empty: off. */
   readonly registrationSharedSecret: string;
   /** Folder of the registration files of application services; empty: none. */
   readonly appserviceDir: string;
   readonly rateLimits: boolean;
+  /** Where the limits of classes differ from `pkg/http/limit-classes.ts`. */
+  readonly classLimits: Partial<Readonly<Record<LimitClass, RateLimit>>>;
+  readonly userLimits: UserLimits;
+  /** Access tokens in the query count. */
+  readonly queryTokens: boolean;
+  readonly discovery: DiscoverySettings;
   /** Addresses, networks or names (`loopback`) of proxies whose X-Forwarded-For is believed. */
   readonly trustedProxies: readonly string[];
   readonly defaultRoomVersion: string;
@@ -32,6 +44,33 @@ export interface Settings {
   readonly tls: { readonly host: string; readonly port: number; readonly certificateFile: string; readonly keyFile: string } | undefined;
   readonly federation: FederationSettings;
   readonly logging: { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly format: 'pretty' | 'json' };
+}
+
+/** What /.well-known/matrix/client and /.well-known/matrix/support say beside `publicBaseUrl`. */
+export interface DiscoverySettings {
+  /** URL of an identity server; empty: none. */
+  readonly identityServer: string;
+  /** Further members of the client's document. */
+  readonly clientFields: Readonly<Record<string, unknown>>;
+  readonly supportContacts: readonly SupportContact[];
+  /** URL; empty: none. */
+  readonly supportPage: string;
+}
+
+/** As clients get it. */
+export interface SupportContact {
+  readonly role: string;
+  readonly matrix_id?: string;
+  readonly email_address?: string;
+}
+
+/** What users have to accept, by policy ID. */
+export type Terms = Readonly<Record<string, Policy>>;
+
+export interface Policy {
+  readonly version: string;
+  /** By language code. */
+  readonly languages: Readonly<Record<string, { readonly name: string; readonly url: string }>>;
 }
 
 export interface FederationSettings {

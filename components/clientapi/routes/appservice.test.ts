@@ -62,7 +62,7 @@ test('it acts as its users, on their devices or on none, and as nobody else', ()
   assert.deepEqual((await whoami(world, '')).body, { user_id: '@_irc_bot:test.example', is_guest: false }, 'its sender, who needs no account');
   assert.deepEqual((await whoami(world, `user_id=${GHOST}`)).body, { user_id: GHOST, is_guest: false });
   assert.deepEqual((await whoami(world, `user_id=${GHOST}&device_id=GHOST`)).body, { user_id: GHOST, device_id: 'GHOST', is_guest: false });
-  assert.equal((await world.call('GET', `${V3}/account/whoami?user_id=${GHOST}&access_token=as-irc`)).body.user_id, GHOST);
+  assert.equal(failure(await world.call('GET', `${V3}/account/whoami?user_id=${GHOST}&access_token=as-irc`)), '401 M_MISSING_TOKEN');
   assert.equal(failure(await whoami(world, `user_id=${GHOST}&device_id=OTHER`)), '400 M_UNKNOWN_DEVICE');
   for (const stranger of ['@alice:test.example', '@_irc_ghost:other.example', '@_irc_unknown:test.example', 'x', '']) {
     assert.equal(failure(await whoami(world, `user_id=${stranger}`)), '403 M_FORBIDDEN', stranger);

@@ -42,6 +42,6 @@ async function join(context: Context, request: ApiRequest, target: string): Prom
 }
 
 export const joiningRoutes: readonly RouteSpec[] = [
-  { handler: joinRoomById, method: 'POST', path: `${CLIENT_V3}/rooms/{roomId}/join`, body: 'optional-json-object', idempotent: false },
-  { handler: joinRoom, method: 'POST', path: `${CLIENT_V3}/join/{roomIdOrAlias}`, body: 'optional-json-object', idempotent: false },
+  { handler: joinRoomById, method: 'POST', path: `${CLIENT_V3}/rooms/{roomId}/join`, guests: true, body: 'optional-json-object', idempotent: false },
+  { handler: joinRoom, method: 'POST', path: `${CLIENT_V3}/join/{roomIdOrAlias}`, guests: true, body: 'optional-json-object', idempotent: false },
 ];

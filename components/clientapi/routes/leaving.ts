@@ -33,5 +33,5 @@ export async function forgetRoom(context: Context, request: ApiRequest): Promise
 
 export const leavingRoutes: readonly RouteSpec[] = [
   { handler: forgetRoom, method: 'POST', path: `${CLIENT_V3}/rooms/{roomId}/forget`, body: 'optional-json-object', idempotent: true },
-  { handler: leaveRoom, method: 'POST', path: `${CLIENT_V3}/rooms/{roomId}/leave`, body: 'optional-json-object', idempotent: false },
+  { handler: leaveRoom, method: 'POST', path: `${CLIENT_V3}/rooms/{roomId}/leave`, guests: true, body: 'optional-json-object', idempotent: false },
 ];

@@ -86,9 +86,12 @@ function requireText(key: string, value: unknown, lengthMax: number): string {
 
 const FIELD = `${CLIENT_V3}/profile/{userId}/{keyName}`;
 
+/** All that guests may change of themselves. */
+const isDisplayName = ({ keyName }: ApiRequest['params']): boolean => keyName === 'displayname';
+
 export const profileRoutes: readonly RouteSpec[] = [
   { handler: getUserProfile, method: 'GET', path: `${CLIENT_V3}/profile/{userId}`, idempotent: true },
   { handler: getProfileField, method: 'GET', path: FIELD, idempotent: true },
-  { handler: setProfileField, method: 'PUT', path: FIELD, idempotent: true },
-  { handler: deleteProfileField, method: 'DELETE', path: FIELD, idempotent: true },
+  { handler: setProfileField, method: 'PUT', path: FIELD, guests: isDisplayName, idempotent: true },
+  { handler: deleteProfileField, method: 'DELETE', path: FIELD, guests: isDisplayName, idempotent: true },
 ];

@@ -28,5 +28,5 @@ function draftOf(type: string, body: Record<string, unknown>): DraftEvent {
 }
 
 export const roomSendRoutes: readonly RouteSpec[] = [
-  { handler: sendMessage, method: 'PUT', path: `${CLIENT_V3}/rooms/{roomId}/send/{eventType}/{txnId}`, idempotent: true },
+  { handler: sendMessage, method: 'PUT', path: `${CLIENT_V3}/rooms/{roomId}/send/{eventType}/{txnId}`, guests: true, idempotent: true },
 ];

@@ -34,5 +34,5 @@ function requireMembership(content: Content, stateKey: string): void {
 }
 
 export const roomStateRoutes: readonly RouteSpec[] = [
-  { handler: setRoomStateWithKey, method: 'PUT', path: `${CLIENT_V3}/rooms/{roomId}/state/{eventType}/{stateKey}`, trailing: true, idempotent: false },
+  { handler: setRoomStateWithKey, method: 'PUT', path: `${CLIENT_V3}/rooms/{roomId}/state/{eventType}/{stateKey}`, trailing: true, guests: true, idempotent: false },
 ];

@@ -10,4 +10,4 @@ export async function getTokenOwner(context: Context, request: ApiRequest): Prom
   return ok({ user_id: userId, ...(deviceId === NO_DEVICE ? {} : { device_id: deviceId }), is_guest: isGuest });
 }
 
-export const whoamiRoutes: readonly RouteSpec[] = [{ handler: getTokenOwner, method: 'GET', path: `${CLIENT_V3}/account/whoami`, idempotent: true }];
+export const whoamiRoutes: readonly RouteSpec[] = [{ handler: getTokenOwner, method: 'GET', path: `${CLIENT_V3}/account/whoami`, guests: true, idempotent: true }];

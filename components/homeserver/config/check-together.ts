@@ -15,9 +15,9 @@ export function checkTogether(values: SettingValues, origins: ReadonlyMap<Settin
     problems.push(`${where('database')} is sqlite, which one process alone can use, but ${where('roles')} is only ${values.roles.join(', ')}; `
       + 'use a postgres:// URL, or run all roles');
   }
-  if (values.registration === 'token' && values.registration_token === '') {
-    problems.push(`${where('registration')} is token, but there is no registration_token; set it with ${envNameOf('registration_token')}, `
-      + `${argumentOf('registration_token')} or in the config file`);
+  if (values.registration === 'open' && !values.registration_open_without_verification) {
+    problems.push(`${where('registration')} is open, so that robots too can make accounts; use token, or, if that is meant, set registration_open_without_verification with `
+      + `${envNameOf('registration_open_without_verification')}, ${argumentOf('registration_open_without_verification')} or in the config file`);
   }
   const missing = (['tls_certificate', 'tls_key'] as const).filter((key) => values[key] === '');
   if (values.tls_listen !== null && missing.length > 0) {

@@ -30,7 +30,8 @@ function problemsOf(sources: Sources): readonly string[] {
 const DEFAULTS: Settings = {
   serverName: 'localhost', dataDir: 'data', listen: { host: '127.0.0.1', port: 8008 }, publicBaseUrl: 'http://127.0.0.1:8008', trustedProxies: [],
   roles: ['roomserver', 'userapi', 'clientapi', 'syncapi', 'federationapi'], database: { kind: 'sqlite' }, log: { kind: 'embedded' }, logPrefix: 'myelin', partitions: 32,
-  registration: 'closed', registrationToken: '', registrationSharedSecret: '', appserviceDir: '', rateLimits: true, defaultRoomVersion: '12', roomHeadsBytes: 64 * 1024 * 1024, forwardExtremitiesMax: 10, logging: { level: 'info', format: 'pretty' }, tls: undefined,
+  registration: 'closed', registrationToken: '', registrationSharedSecret: '', appserviceDir: '', rateLimits: true, classLimits: {}, userLimits: new Map(), queryTokens: false,
+  discovery: { identityServer: '', clientFields: {}, supportContacts: [], supportPage: '' }, defaultRoomVersion: '12', roomHeadsBytes: 64 * 1024 * 1024, forwardExtremitiesMax: 10, logging: { level: 'info', format: 'pretty' }, tls: undefined,
   federation: {
     wellKnownServer: '', trustedKeyServers: [], deniedServers: [], caFiles: [], ipDenied: DENIED_RANGES_DEFAULT, ipAllowed: [], overrides: new Map(),
     retry: { firstMs: 2000, maxMs: 3_600_000 },
@@ -59,6 +60,16 @@ const SAMPLES: Record<SettingKey, { text: string; get: (settings: Settings) => u
   registration_token: { text: 'let-me-in', get: (s) => s.registrationToken, value: 'let-me-in' },
   registration_shared_secret: { text: 'open^sesame!', get: (s) => s.registrationSharedSecret, value: 'open^sesame!' },
   appservice_dir: { text: '/etc/myelin/appservices', get: (s) => s.appserviceDir, value: '/etc/myelin/appservices' },
+  identity_server: { text: 'https://id.a.example/', get: (s) => s.discovery.identityServer, value: 'https://id.a.example' },
+  well_known_client: { text: '{"org.example.a": {"b": [1]}}', get: (s) => s.discovery.clientFields, value: { 'org.example.a': { b: [1] } } },
+  support_contacts: { text: '[{"role":"m.role.admin","matrix_id":"@a:b"}]', get: (s) => s.discovery.supportContacts, value: [{ role: 'm.role.admin', matrix_id: '@a:b' }] },
+  support_page: { text: 'https://a.example/help', get: (s) => s.discovery.supportPage, value: 'https://a.example/help' },
+  rate_limit_classes: { text: 'message=0.5/3, lookup=1/1', get: (s) => s.classLimits, value: { message: { perSecond: 0.5, burst: 3 }, lookup: { perSecond: 1, burst: 1 } } },
+  rate_limit_users: {
+    text: '@a:b=exempt,@c=d:e=message:1/2,@c=d:e=report:3/4', get: (s) => s.userLimits,
+    value: new Map<string, unknown>([['@a:b', 'exempt'], ['@c=d:e', { message: { perSecond: 1, burst: 2 }, report: { perSecond: 3, burst: 4 } }]]),
+  },
+  access_tokens_in_query: { text: 'on', get: (s) => s.queryTokens, value: true },
   rate_limits: { text: 'off', get: (s) => s.rateLimits, value: false },
   default_room_version: { text: '11', get: (s) => s.defaultRoomVersion, value: '11' },
   room_heads_mb: { text: '5', get: (s) => s.roomHeadsBytes, value: 5 * 1024 * 1024 },
@@ -90,7 +101,7 @@ for (const key of SETTING_KEYS) {
     assert.deepEqual(get(load({ env: { ...also, [envNameOf(key)]: text } })), value);
     assert.deepEqual(get(load({ env: also, args: [argumentOf(key), text] })), value);
     assert.deepEqual(get(load({ env: also, args: [`${argumentOf(key)}=${text}`] })), value);
-    assert.deepEqual(get(load({ env: also, file: `${key}: "${text}"\n` })), value);
+    assert.deepEqual(get(load({ env: also, file: `${key}: '${text}'\n` })), value);
   });
 }
 

@@ -4,9 +4,12 @@
  */
 import { BACKOFF_DEFAULT } from '../../../pkg/federation/backoff.ts';
 import { DENIED_RANGES_DEFAULT } from '../../../pkg/federation/ip-ranges.ts';
+import { LIMITS_DEFAULT } from '../../../pkg/http/limit-classes.ts';
 import { DEFAULT_PARTITIONS } from '../../../pkg/log/partition-map.ts';
 import { DEFAULT_ROOM_VERSION, ROOM_VERSIONS } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import { ROLES, type Role } from '../../../schemas/config/settings.ts';
+import { extraFields, supportContacts } from './discovery-types.ts';
+import { classLimits, userLimits } from './limit-types.ts';
 import {
   choice, databaseKind, fileOrNone, files, folder, hostAndPort, hostAndPortOrOff, integer, ipRanges, listOf, logKind,
   logPrefix, onOff, optionalFolder, overrides, proxies, registrationToken, serverName, serverNameOrNone, serverNames, serverPatterns, sharedSecret, webUrl, type SettingType,
@@ -48,6 +51,26 @@ export const SETTINGS = {
     default: '',
     help: 'The URL at which clients reach this server, announced in /.well-known/matrix/client. Empty: http:// and what `listen` says.',
   }),
+  identity_server: setting({
+    type: webUrl,
+    default: '',
+    help: 'The URL of an identity server that clients may use, announced in /.well-known/matrix/client. Empty: none.',
+  }),
+  well_known_client: setting({
+    type: extraFields,
+    default: '',
+    help: 'What /.well-known/matrix/client says beside `public_base_url` and `identity_server`, as a JSON object. Empty: nothing.',
+  }),
+  support_contacts: setting({
+    type: supportContacts,
+    default: '',
+    help: 'Whom users and other operators can ask for help, announced in /.well-known/matrix/support, as a JSON list. Empty, and without `support_page`: that answers 404.',
+  }),
+  support_page: setting({
+    type: webUrl,
+    default: '',
+    help: 'The URL of a page that helps users, announced in /.well-known/matrix/support. Empty: none.',
+  }),
   trusted_proxies: setting({
     type: proxies,
     default: '',
@@ -84,10 +107,25 @@ export const SETTINGS = {
     default: 'closed',
     help: 'Who may make an account: `open`: everybody who reaches the server; `token`: who knows `registration_token`; `closed`: nobody.',
   }),
+  registration_open_without_verification: setting({
+    type: onOff,
+    default: 'off',
+    help: 'Has to be on for `registration: open`, which lets robots make accounts as well as people: a server that is reached from outside is soon full of them. On is for tests and for servers that only friends reach.',
+  }),
+  guests: setting({
+    type: onOff,
+    default: 'off',
+    help: 'Whether who has no account may get a guest\'s, which can look around and speak in the rooms that let guests in.',
+  }),
+  terms_file: setting({
+    type: fileOrNone,
+    default: '',
+    help: 'A YAML file with the terms that users have to accept: for each policy (`privacy_policy` and so on) its `version` and, for each language, its `name` and `url`. New users accept them when they register. When a version changes, all accept it again before they send anything; a page of this server asks them. It is read at the start; every process needs the same. Empty: none.',
+  }),
   registration_token: setting({
     type: registrationToken,
     default: '',
-    help: 'What one has to know to make an account when `registration` is `token`.',
+    help: 'What one has to know to make an account when `registration` is `token`; beside it, `myelin user tokens` gives out tokens that end. Empty: those only.',
     secret: true,
   }),
   registration_shared_secret: setting({
@@ -105,6 +143,21 @@ export const SETTINGS = {
     type: onOff,
     default: 'on',
     help: 'Whether clients that ask too often are told to wait. Off is for tests and benchmarks.',
+  }),
+  rate_limit_classes: setting({
+    type: classLimits,
+    default: '',
+    help: `How often clients may ask, where it should differ from this: ${Object.entries(LIMITS_DEFAULT).map(([name, { perSecond, burst }]) => `${name}=${perSecond}/${burst}`).join(', ')}. Each is how many requests of the class come free each second, and how many may be made at once; all processes with the roles clientapi and syncapi together let that through.`,
+  }),
+  rate_limit_users: setting({
+    type: userLimits,
+    default: '',
+    help: 'Users of this server for whom other limits hold, such as bots: none with `exempt`, else one for a class (`@bot:example.org=message:50/500`). The limits of log-ins and registrations hold for everybody. Empty: no exceptions.',
+  }),
+  access_tokens_in_query: setting({
+    type: onOff,
+    default: 'off',
+    help: 'Whether access tokens count that stand in URLs, as ?access_token=, and not in the Authorization header. The spec has given that up, because URLs get into logs; on is for old clients and application services.',
   }),
   default_room_version: setting({
     type: choice(...ROOM_VERSIONS.map((version) => version.id)),

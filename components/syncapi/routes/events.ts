@@ -17,6 +17,7 @@ export function eventRoute(deps: ReadDeps): Route {
     path: '/_matrix/client/v3/rooms/{roomId}/event/{eventId}',
     role: 'syncapi',
     idempotent: true,
+    guests: true,
     handle: (request) => getEvent(deps, request),
   };
 }

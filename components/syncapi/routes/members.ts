@@ -12,7 +12,7 @@ const MEMBERSHIPS = ['join', 'invite', 'knock', 'leave', 'ban'];
 export function memberRoutes(deps: ReadDeps): Route[] {
   const common = { method: 'GET', role: 'syncapi', idempotent: true } as const;
   return [
-    { ...common, operationId: 'getMembersByRoom', path: '/_matrix/client/v3/rooms/{roomId}/members', handle: (request) => getMembers(deps, request) },
+    { ...common, operationId: 'getMembersByRoom', path: '/_matrix/client/v3/rooms/{roomId}/members', guests: true, handle: (request) => getMembers(deps, request) },
     { ...common, operationId: 'getJoinedMembersByRoom', path: '/_matrix/client/v3/rooms/{roomId}/joined_members', handle: (request) => getJoinedMembers(deps, request) },
   ];
 }

@@ -20,6 +20,7 @@ export function messagesRoute(deps: ReadDeps): Route {
     path: '/_matrix/client/v3/rooms/{roomId}/messages',
     role: 'syncapi',
     idempotent: true,
+    guests: true,
     handle: (request) => getMessages(deps, request),
   };
 }

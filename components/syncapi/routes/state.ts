@@ -10,7 +10,7 @@ import { param, requesterOf } from './route-parts.ts';
 const STATE_PATH = '/_matrix/client/v3/rooms/{roomId}/state';
 
 export function stateRoutes(deps: ReadDeps): Route[] {
-  const common = { method: 'GET', role: 'syncapi', idempotent: true } as const;
+  const common = { method: 'GET', role: 'syncapi', guests: true, idempotent: true } as const;
   return [
     { ...common, operationId: 'getRoomState', path: STATE_PATH, handle: (request) => getState(deps, request) },
     {
