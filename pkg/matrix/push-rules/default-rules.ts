@@ -7,7 +7,8 @@ export type PushCondition =
   | { readonly kind: 'event_property_is'; readonly key: string; readonly value: string | number | boolean | null }
   | { readonly kind: 'event_property_contains'; readonly key: string; readonly value: string | number | boolean | null }
   | { readonly kind: 'room_member_count'; readonly is: string }
-  | { readonly kind: 'sender_notification_permission'; readonly key: string };
+  | { readonly kind: 'sender_notification_permission'; readonly key: string }
+  | { readonly kind: 'contains_display_name' };
 
 export interface PushRule {
   readonly rule_id: string;
@@ -23,7 +24,9 @@ export interface PushRule {
 /** The kinds of rules in the order in which they are tried. */
 export const PUSH_RULE_KINDS = ['override', 'content', 'room', 'sender', 'underride'] as const;
 
-export type PushRuleset = Readonly<Record<(typeof PUSH_RULE_KINDS)[number], readonly PushRule[]>>;
+export type PushRuleKind = (typeof PUSH_RULE_KINDS)[number];
+
+export type PushRuleset = Readonly<Record<PushRuleKind, readonly PushRule[]>>;
 
 const SOUND: PushAction = { set_tweak: 'sound', value: 'default' };
 const RING: PushAction = { set_tweak: 'sound', value: 'ring' };
