@@ -42,7 +42,7 @@ export function createAppservices(registrations: readonly AppserviceRegistration
     if (account?.isDeactivated === true) throw new MatrixError(403, 'M_USER_DEACTIVATED', 'This account is deactivated');
     if (as.deviceId !== undefined && !(await accounts.hasDevice(userId, as.deviceId))) throw new MatrixError(400, 'M_UNKNOWN_DEVICE', 'The user has no such device');
     const isRateExempt = !appservice.isRateLimited || userId === appservice.sender;
-    return { userId, deviceId: as.deviceId ?? NO_DEVICE, isGuest: account?.isGuest ?? false, isAdmin: account?.isAdmin ?? false, isRateExempt };
+    return { userId, deviceId: as.deviceId ?? NO_DEVICE, isGuest: account?.isGuest ?? false, isAdmin: account?.isAdmin ?? false, isLocked: account?.isLocked ?? false, isSuspended: account?.isSuspended ?? false, isRateExempt, isAppservice: true };
   }
 
   return {

@@ -33,7 +33,7 @@ async function behindNginx(trusted: string, work: (front: string, direct: string
   const folder = mkdtempSync(join(tmpdir(), 'myelin-address-'));
   mkdirSync(join(folder, 'front'));
   const port = await freePort();
-  const env = { MYELIN_DATA_DIR: join(folder, 'data'), MYELIN_REGISTRATION: 'open', MYELIN_PARTITIONS: '2', MYELIN_LOG_FORMAT: 'json', MYELIN_TRUSTED_PROXIES: trusted };
+  const env = { MYELIN_DATA_DIR: join(folder, 'data'), MYELIN_REGISTRATION: 'open', MYELIN_REGISTRATION_OPEN_WITHOUT_VERIFICATION: 'on', MYELIN_PARTITIONS: '2', MYELIN_LOG_FORMAT: 'json', MYELIN_TRUSTED_PROXIES: trusted };
   const program = await startProgram({ port, env });
   try {
     const front = await startFront(join(folder, 'front'), { clientapi: `127.0.0.1:${port}`, syncapi: `127.0.0.1:${port}` });

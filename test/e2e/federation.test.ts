@@ -35,7 +35,7 @@ function certify(name: Name): void {
 
 function environmentOf(name: Name): Record<string, string> {
   return {
-    MYELIN_SERVER_NAME: name, MYELIN_DATA_DIR: file(name), MYELIN_REGISTRATION: 'open', MYELIN_RATE_LIMITS: 'off', MYELIN_LOG_FORMAT: 'json',
+    MYELIN_SERVER_NAME: name, MYELIN_DATA_DIR: file(name), MYELIN_REGISTRATION: 'open', MYELIN_REGISTRATION_OPEN_WITHOUT_VERIFICATION: 'on', MYELIN_RATE_LIMITS: 'off', MYELIN_LOG_FORMAT: 'json',
     MYELIN_TLS_LISTEN: `127.0.0.1:${tlsPorts[name]}`, MYELIN_TLS_CERTIFICATE: file(`${name}.pem`), MYELIN_TLS_KEY: file(`${name}.key`),
     MYELIN_FEDERATION_CA_FILES: file('authority.pem'), MYELIN_FEDERATION_IP_ALLOWED: '127.0.0.1',
     MYELIN_FEDERATION_OVERRIDES: NAMES.map((other) => `${other}=127.0.0.1:${tlsPorts[other]}`).join(','),

@@ -108,7 +108,7 @@ function behindFront(name: string, log: string | undefined, processes: readonly 
 /** A data folder of its own and, on the PostgreSQL at `postgres`, a database of its own. */
 export async function makePlace(postgres: string | undefined) {
   const folder = mkdtempSync(join(tmpdir(), 'myelin-e2e-'));
-  const env: Record<string, string> = { MYELIN_DATA_DIR: folder, MYELIN_LOG_PREFIX: `e2e_${randomBytes(6).toString('hex')}`, MYELIN_SERVER_NAME: 'e2e.test', MYELIN_REGISTRATION: 'open', MYELIN_RATE_LIMITS: 'off' };
+  const env: Record<string, string> = { MYELIN_DATA_DIR: folder, MYELIN_LOG_PREFIX: `e2e_${randomBytes(6).toString('hex')}`, MYELIN_SERVER_NAME: 'e2e.test', MYELIN_REGISTRATION: 'open', MYELIN_REGISTRATION_OPEN_WITHOUT_VERIFICATION: 'on', MYELIN_RATE_LIMITS: 'off' };
   if (postgres === undefined) return { folder, env, remove: async () => rmSync(folder, { recursive: true, force: true }) };
   const { Client } = (await import('pg')).default;
   const name = `e2e_${randomBytes(6).toString('hex')}`;

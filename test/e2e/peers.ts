@@ -140,7 +140,7 @@ function makeFolder(authority: Authority, appservices: readonly string[]): strin
 
 function settings(folder: string, serverName: string): Record<string, string> {
   return {
-    MYELIN_SERVER_NAME: serverName, MYELIN_REGISTRATION: 'open', MYELIN_RATE_LIMITS: 'off', MYELIN_LOG_FORMAT: 'json', MYELIN_APPSERVICE_DIR: join(folder, 'appservices'),
+    MYELIN_SERVER_NAME: serverName, MYELIN_REGISTRATION: 'open', MYELIN_REGISTRATION_OPEN_WITHOUT_VERIFICATION: 'on', MYELIN_RATE_LIMITS: 'off', MYELIN_LOG_FORMAT: 'json', MYELIN_APPSERVICE_DIR: join(folder, 'appservices'),
     MYELIN_FEDERATION_CA_FILES: join(folder, 'authority.pem'), MYELIN_FEDERATION_IP_ALLOWED: '127.0.0.1,::1',
   };
 }

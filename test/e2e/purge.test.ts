@@ -14,7 +14,7 @@ const START = fileURLToPath(new URL('../../bin/start.mjs', import.meta.url));
 test('a purge survives kill -9, and afterwards clients read on from where it ended', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'myelin-purge-'));
   const port = await freePort();
-  const env = { MYELIN_DATA_DIR: join(folder, 'data'), MYELIN_LISTEN: `127.0.0.1:${port}`, MYELIN_REGISTRATION: 'open', MYELIN_PARTITIONS: '4', MYELIN_LOG_FORMAT: 'json', MYELIN_RATE_LIMITS: 'off' };
+  const env = { MYELIN_DATA_DIR: join(folder, 'data'), MYELIN_LISTEN: `127.0.0.1:${port}`, MYELIN_REGISTRATION: 'open', MYELIN_REGISTRATION_OPEN_WITHOUT_VERIFICATION: 'on', MYELIN_PARTITIONS: '4', MYELIN_LOG_FORMAT: 'json', MYELIN_RATE_LIMITS: 'off' };
   const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('MYELIN_')));
   const purge = (...args: string[]) => spawnSync(process.execPath, [START, 'purge-history', ...args], { env: { ...inherited, ...env }, encoding: 'utf8' });
   let program = await startProgram({ port, env });

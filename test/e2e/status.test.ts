@@ -25,7 +25,7 @@ function run(env: Record<string, string>, ...args: string[]): { code: number | n
 test('the status of a server on SQLite: while it runs, after kill -9, and before it ever ran', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'myelin-status-'));
   const port = await freePort();
-  const env = { MYELIN_DATA_DIR: join(folder, 'data'), MYELIN_LISTEN: `127.0.0.1:${port}`, MYELIN_REGISTRATION: 'open', MYELIN_PARTITIONS: '4', MYELIN_LOG_FORMAT: 'json' };
+  const env = { MYELIN_DATA_DIR: join(folder, 'data'), MYELIN_LISTEN: `127.0.0.1:${port}`, MYELIN_REGISTRATION: 'open', MYELIN_REGISTRATION_OPEN_WITHOUT_VERIFICATION: 'on', MYELIN_PARTITIONS: '4', MYELIN_LOG_FORMAT: 'json' };
   try {
     const before = run(env);
     assert.deepEqual([before.code, before.stdout], [1, '']);
@@ -67,7 +67,7 @@ test('two instances on PostgreSQL and NATS share the partitions; when both are d
   const folder = mkdtempSync(join(tmpdir(), 'myelin-status-'));
   const env = {
     MYELIN_DATA_DIR: join(folder, 'data'), MYELIN_DATABASE: database.address, MYELIN_LOG: broker.address, MYELIN_LOG_PREFIX: uniqueName(),
-    MYELIN_REGISTRATION: 'open', MYELIN_PARTITIONS: '4', MYELIN_LOG_FORMAT: 'json',
+    MYELIN_REGISTRATION: 'open', MYELIN_REGISTRATION_OPEN_WITHOUT_VERIFICATION: 'on', MYELIN_PARTITIONS: '4', MYELIN_LOG_FORMAT: 'json',
   };
   const programs: Program[] = [];
   try {

@@ -42,7 +42,7 @@ for (const left of [0, 300_000, 500_000]) {
 }
 
 async function fillUnder(t: TestContext, path: string, left: number): Promise<void> {
-  const env = { MYELIN_DATA_DIR: path, MYELIN_SERVER_NAME: 'e2e.test', MYELIN_REGISTRATION: 'open', MYELIN_RATE_LIMITS: 'off' };
+  const env = { MYELIN_DATA_DIR: path, MYELIN_SERVER_NAME: 'e2e.test', MYELIN_REGISTRATION: 'open', MYELIN_REGISTRATION_OPEN_WITHOUT_VERIFICATION: 'on', MYELIN_RATE_LIMITS: 'off' };
   const program = await startProgram({ port: await freePort(), env });
   t.after(() => program.stop());
   const alice = await register(program.baseUrl);

@@ -30,8 +30,8 @@ function problemsOf(sources: Sources): readonly string[] {
 const DEFAULTS: Settings = {
   serverName: 'localhost', dataDir: 'data', listen: { host: '127.0.0.1', port: 8008 }, publicBaseUrl: 'http://127.0.0.1:8008', trustedProxies: [],
   roles: ['roomserver', 'userapi', 'clientapi', 'syncapi', 'federationapi'], database: { kind: 'sqlite' }, log: { kind: 'embedded' }, logPrefix: 'myelin', partitions: 32,
-  registration: 'closed', registrationToken: '', registrationSharedSecret: '', appserviceDir: '', rateLimits: true, classLimits: {}, userLimits: new Map(), queryTokens: false,
-  discovery: { identityServer: '', clientFields: {}, supportContacts: [], supportPage: '' }, defaultRoomVersion: '12', roomHeadsBytes: 64 * 1024 * 1024, forwardExtremitiesMax: 10, logging: { level: 'info', format: 'pretty' }, tls: undefined,
+  registration: 'closed', registrationToken: '', guests: false, termsFile: '', registrationSharedSecret: '', appserviceDir: '', rateLimits: true, classLimits: {}, userLimits: new Map(), queryTokens: false,
+  discovery: { identityServer: '', clientFields: {}, supportContacts: [], supportPage: '' }, defaultRoomVersion: '12', forgetOnLeave: false, serverNotices: undefined, roomHeadsBytes: 64 * 1024 * 1024, forwardExtremitiesMax: 10, logging: { level: 'info', format: 'pretty' }, tls: undefined,
   federation: {
     wellKnownServer: '', trustedKeyServers: [], deniedServers: [], caFiles: [], ipDenied: DENIED_RANGES_DEFAULT, ipAllowed: [], overrides: new Map(),
     retry: { firstMs: 2000, maxMs: 3_600_000 },
@@ -56,7 +56,10 @@ const SAMPLES: Record<SettingKey, { text: string; get: (settings: Settings) => u
   log: { text: 'kafka://a:9092,b:9093', get: (s) => s.log, value: { kind: 'kafka', brokers: 'a:9092,b:9093' } },
   log_prefix: { text: 'mine', get: (s) => s.logPrefix, value: 'mine' },
   partitions: { text: '8', get: (s) => s.partitions, value: 8 },
-  registration: { text: 'open', get: (s) => s.registration, value: 'open' },
+  registration: { text: 'open', get: (s) => s.registration, value: 'open', also: { MYELIN_REGISTRATION_OPEN_WITHOUT_VERIFICATION: 'on' } },
+  registration_open_without_verification: { text: 'on', get: (s) => s.registration, value: 'open', also: { MYELIN_REGISTRATION: 'open' } },
+  guests: { text: 'on', get: (s) => s.guests, value: true },
+  terms_file: { text: '/etc/myelin/terms.yaml', get: (s) => s.termsFile, value: '/etc/myelin/terms.yaml' },
   registration_token: { text: 'let-me-in', get: (s) => s.registrationToken, value: 'let-me-in' },
   registration_shared_secret: { text: 'open^sesame!', get: (s) => s.registrationSharedSecret, value: 'open^sesame!' },
   appservice_dir: { text: '/etc/myelin/appservices', get: (s) => s.appserviceDir, value: '/etc/myelin/appservices' },
@@ -72,6 +75,13 @@ const SAMPLES: Record<SettingKey, { text: string; get: (settings: Settings) => u
   access_tokens_in_query: { text: 'on', get: (s) => s.queryTokens, value: true },
   rate_limits: { text: 'off', get: (s) => s.rateLimits, value: false },
   default_room_version: { text: '11', get: (s) => s.defaultRoomVersion, value: '11' },
+  forget_on_leave: { text: 'on', get: (s) => s.forgetOnLeave, value: true },
+  server_notices_localpart: {
+    text: 'notices', get: (s) => s.serverNotices, value: { localpart: 'notices', displayName: 'Server notices', roomName: 'Server notices', avatarUrl: '' },
+  },
+  server_notices_display_name: { text: 'The server', get: (s) => s.serverNotices?.displayName, value: 'The server', also: { MYELIN_SERVER_NOTICES_LOCALPART: 'n' } },
+  server_notices_room_name: { text: 'From the server', get: (s) => s.serverNotices?.roomName, value: 'From the server', also: { MYELIN_SERVER_NOTICES_LOCALPART: 'n' } },
+  server_notices_avatar: { text: 'mxc://h/a', get: (s) => s.serverNotices?.avatarUrl, value: 'mxc://h/a', also: { MYELIN_SERVER_NOTICES_LOCALPART: 'n' } },
   room_heads_mb: { text: '5', get: (s) => s.roomHeadsBytes, value: 5 * 1024 * 1024 },
   forward_extremities_max: { text: '3', get: (s) => s.forwardExtremitiesMax, value: 3 },
   tls_listen: {
@@ -165,8 +175,9 @@ const WRONG: [Sources, string][] = [
     'database (environment variable MYELIN_DATABASE) has a value (not shown) that is not allowed, but must be sqlite, or a URL such as postgres://user:password@host:5432/database'],
   [{ env: { MYELIN_DEFAULT_ROOM_VERSION: 'newest' } }, 'default_room_version (environment variable MYELIN_DEFAULT_ROOM_VERSION) is "newest", but must be one of 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12'],
   [{ env: { MYELIN_ROLES: 'syncapi,rooms' } }, 'roles (environment variable MYELIN_ROLES) is "syncapi,rooms", but must be all, or a list (with commas) of roomserver, userapi, clientapi, syncapi, federationapi'],
-  [{ env: { MYELIN_REGISTRATION: 'token' } },
-    'registration (environment variable MYELIN_REGISTRATION) is token, but there is no registration_token; set it with MYELIN_REGISTRATION_TOKEN, --registration-token or in the config file'],
+  [{ env: { MYELIN_REGISTRATION: 'open' } },
+    'registration (environment variable MYELIN_REGISTRATION) is open, so that robots too can make accounts; use token, or, if that is meant, set registration_open_without_verification with '
+    + 'MYELIN_REGISTRATION_OPEN_WITHOUT_VERIFICATION, --registration-open-without-verification or in the config file'],
   [{ args: ['--roles', 'syncapi'], env: { MYELIN_DATABASE: 'postgres://h/d' } },
     'log (default) is embedded, which needs all roles in one process, but roles (argument --roles) is only syncapi; use nats:// or kafka://, or run all roles'],
   [{ args: ['--roles', 'syncapi,userapi'], file: 'log: nats://h:4222\n' },
