@@ -40,7 +40,7 @@ export interface SyncapiDeps extends NearestDeps {
   readonly partitionMap: PartitionMap;
   /** This process is the only one on these databases. */
   readonly exclusive: boolean;
-  readonly roomQuery: Pick<RoomQuery, 'eventsById' | 'someServers'>;
+  readonly roomQuery: Pick<RoomQuery, 'eventsById' | 'someServers' | 'currentStates'>;
   readonly roomHistoryQuery: Pick<RoomHistoryQuery, 'membershipsAt' | 'historyEnd' | 'timestampToEvent'>;
   readonly commands: HistoryDeps['commands'];
   readonly userQuery: Pick<UserQuery, 'requesterByToken' | 'appservices' | 'filter' | 'accountData'>;

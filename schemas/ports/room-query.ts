@@ -16,6 +16,12 @@ export interface RoomQuery {
   eventsById(eventIds: readonly string[]): Promise<StoredEvent[]>;
   /** Current state events under these (type, state key) pairs; all of the state with `keys` undefined. */
   currentState(roomId: string, keys?: readonly (readonly [type: string, stateKey: string])[]): Promise<StoredEvent[]>;
+  /** Current state events of several rooms under these (type, state key) pairs, in no order. */
+  currentStates(roomIds: readonly string[], keys: readonly (readonly [type: string, stateKey: string])[]): Promise<StoredEvent[]>;
+  /** The `m.space.child` events in the current states of these rooms, in no order. */
+  spaceChildren(roomIds: readonly string[]): Promise<StoredEvent[]>;
+  /** Those of the rooms that a user of the server is in now by one of these memberships. */
+  roomsWith(roomIds: readonly string[], serverName: string, memberships: readonly string[]): Promise<Set<string>>;
   /** Those of the events that this server knows, whatever it thinks of them: also rejected ones and those without a place in the room's graph. */
   knownEventIds(eventIds: readonly string[]): Promise<Set<string>>;
   /** What the next event of the room would follow; undefined when this server does not know the room. */

@@ -4,4 +4,33 @@ export interface SyncQuery {
   membership(roomId: string, userId: string): Promise<string | undefined>;
   /** Rooms that the user is joined to. */
   joinedRooms(userId: string): Promise<string[]>;
+  /** By room ID, what the user is in rooms now, but for `leave`; also in those that this server is not in. */
+  standing(userId: string): Promise<Map<string, string>>;
+  /** By room ID, how many users are joined to these rooms; rooms that are not known are left out. */
+  joinedCounts(roomIds: readonly string[]): Promise<Map<string, number>>;
+  /** Rooms that both users are joined to, by ID: those after `after`, at most `limit`; and how many there are in all. */
+  mutualRooms(users: readonly [string, string], page: { readonly after: string; readonly limit: number }): Promise<{ readonly roomIds: string[]; readonly count: number }>;
+  /** A page of the room directory. Throws `RangeError` for a `since` that it has not given out. */
+  publicRooms(wish: PublicRoomsWish): Promise<PublicRoomsPage>;
+}
+
+export interface PublicRoomsWish {
+  /** At least 1. */
+  readonly limit: number;
+  /** A token of another page. */
+  readonly since?: string | undefined;
+  /** Rooms of this server's own list by default. */
+  readonly list?: 'all' | { readonly network: string } | undefined;
+  /** Part of a name, topic or alias. */
+  readonly search?: string | undefined;
+  /** null: rooms without a type. */
+  readonly roomTypes?: readonly (string | null)[] | undefined;
+}
+
+/** Wire object (Client-Server API, `PublicRoomsResponse`). */
+export interface PublicRoomsPage {
+  readonly chunk: readonly Readonly<Record<string, unknown>>[];
+  readonly next_batch?: string;
+  readonly prev_batch?: string;
+  readonly total_room_count_estimate?: number;
 }

@@ -19,6 +19,7 @@ import type { UserOutput } from '../../schemas/log/user-output.ts';
 import type { StoredEvent } from '../../schemas/ports/room-query.ts';
 import { createDirectOwner, type DirectOwner } from './direct-owner.ts';
 import { createManualRuntime, type ManualRuntime } from './manual-runtime.ts';
+import { createReadModel } from './read-model.ts';
 
 export const WORLD_SERVER = 'test.example';
 export const PASSWORD = 'correct horse battery';
@@ -80,7 +81,7 @@ export async function createClientWorld(options: Partial<ClientapiSettings> = {}
   const waited: string[] = [];
   const query = roomQuery(roomDatabase);
   const accounts = userQuery(userDatabase);
-  const membership = async (roomId: string, userId: string) => (await state(roomId, 'm.room.member', userId))?.['membership'] as string | undefined;
+  const readModel = await createReadModel({ roomQuery: query, outputs: rooms.outputs, serverName: WORLD_SERVER });
 
   async function state(roomId: string, type: string, stateKey = ''): Promise<Record<string, unknown> | undefined> {
     const [event] = await query.currentState(roomId, [[type, stateKey]]);
@@ -92,14 +93,7 @@ export async function createClientWorld(options: Partial<ClientapiSettings> = {}
     commands: { submitRoomInput: (input, wish) => elsewhere.submit?.(input, wish) ?? rooms.submit(input), submitUserInput: users.submit, close: async () => undefined },
     userQuery: { ...accounts, appservices: createAppservices(appservices, WORLD_SERVER, accounts) },
     roomQuery: query,
-    syncQuery: {
-      membership,
-      async joinedRooms(userId) {
-        const ids = [...new Set(rooms.inputs.map((input) => input.roomId))];
-        const memberships = await Promise.all(ids.map((roomId) => membership(roomId, userId)));
-        return ids.filter((_, index) => memberships[index] === 'join');
-      },
-    },
+    syncQuery: readModel.syncQuery,
     appliedPositions: {
       waitFor: async (log, partition, sequence) => (waited.push(`${log} ${partition} ${sequence}`), true),
       vector: () => [],
@@ -135,6 +129,7 @@ export async function createClientWorld(options: Partial<ClientapiSettings> = {}
     async close() {
       await userDatabase.close();
       await roomDatabase.close();
+      await readModel.close();
     },
   };
 }

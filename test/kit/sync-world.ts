@@ -64,6 +64,7 @@ export async function createSyncWorld(log: Pick<HistoryLog, 'records' | 'partiti
   const counted = countQueries(database, () => void (world.queries += 1));
   const routes = syncapiRoutes({
     nearestEvent: options.nearestEvent ?? { here: () => Promise.resolve(undefined), mayLack: () => Promise.resolve(false), elsewhere: () => Promise.resolve(undefined) },
+    limits: { take: () => undefined },
     history: options.history ?? { more: () => Promise.resolve('complete') },
     ...{ runtime, database: counted, partitionMap: log.partitionMap, notifier, typing, roomHistoryQuery: log.roomHistoryQuery },
     events: createEventLoader({ database: counted, roomQuery: log.roomQuery, cache }),
@@ -82,7 +83,7 @@ export async function createSyncWorld(log: Pick<HistoryLog, 'records' | 'partiti
     },
   });
   const router = createRouter(routes, { runtime });
-  const roomApplier = roomOutputApplier({ roomQuery: log.roomQuery, cache, serverName: HISTORY_SERVER });
+  const roomApplier = roomOutputApplier({ roomQuery: { ...log.roomQuery, currentStates: () => Promise.resolve([]) }, database, cache, serverName: HISTORY_SERVER });
   const userApplier = userOutputApplier();
   const advance = (name: OutputLogName, records: readonly SequencedRecord<unknown>[], woken: { rooms: string[]; users: string[] }): void => {
     for (const { partition, sequence } of records) vectors[name][partition] = sequence;

@@ -6,6 +6,7 @@ import { readRooms, readSomeJoined } from '../storage/read-events.ts';
 import { stateRef } from '../storage/refs.ts';
 import { aliasQuery } from './aliases.ts';
 import { outsideMembership } from './outside-membership.ts';
+import { statesOfRooms } from './states-of-rooms.ts';
 import { isStorable, OF_ROOM, readStored, STORED, storedEvent, type StoredSql } from './stored-event.ts';
 
 export function roomQuery(database: Database): RoomQuery {
@@ -45,6 +46,7 @@ export function roomQuery(database: Database): RoomQuery {
     async isPublished(roomId) {
       return isStorable(roomId) && ((await readPublished(database, [roomId])).get(roomId) ?? []).includes(OWN_LIST);
     },
+    ...statesOfRooms(database),
     ...aliasQuery(database),
   };
 }

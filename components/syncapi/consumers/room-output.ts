@@ -12,6 +12,7 @@ import { writeRelations } from '../relations/write-relations.ts';
 import { currentMemberships, interruptedMemberships } from '../storage/memberships.ts';
 import type { DecodedRoomOutput, Records } from './decoded.ts';
 import { foreignEvents, readForeign } from './foreign-events.ts';
+import { loadPublished, writePublished, type PublishedDeps, type RoomTexts } from './published-rooms.ts';
 import { purgeTimelines } from './purge-timelines.ts';
 import { resetRoom } from './reset-room.ts';
 import { memberChanges, planMemberships, planState, type MembershipPlan } from './room-rows.ts';
@@ -20,7 +21,9 @@ import { visibilitiesBefore, writeTimeline } from './write-timeline.ts';
 
 export interface RoomApplierDeps {
   /** Asked only about state that changed without its event being in the records (state resolution). */
-  readonly roomQuery: Pick<RoomQuery, 'eventsById'>;
+  readonly roomQuery: Pick<RoomQuery, 'eventsById' | 'currentStates'>;
+  /** The read model itself. */
+  readonly database: PublishedDeps['database'];
   readonly cache: EventCache;
   /** Only its users sync here. */
   readonly serverName: string;
@@ -29,6 +32,7 @@ export interface RoomApplierDeps {
 /** The applier of room-output. */
 export function roomOutputApplier(deps: RoomApplierDeps): Applier<DecodedRoomOutput> {
   const foreign = new Map<string, string>();
+  let published = new Map<string, RoomTexts>();
   return {
     decode: (bytes) => {
       const record = roomOutputCodec.decode(bytes);
@@ -39,10 +43,12 @@ export function roomOutputApplier(deps: RoomApplierDeps): Applier<DecodedRoomOut
     traceOf: ({ record }) => record.traceId,
     load: async (records) => {
       for (const [eventId, value] of await readForeign(deps.roomQuery, foreignEvents(records))) foreign.set(eventId, value);
+      published = await loadPublished(deps, records);
     },
     apply: async (tx, records) => {
       const users = new Set<string>();
       for (const part of partsOf(records)) for (const userId of await applyPart(tx, part, { foreign, serverName: deps.serverName })) users.add(userId);
+      if (published.size > 0 || records.some(({ output }) => output.record.published)) await writePublished(tx, records, published);
       return whomToWake(records, [...users]);
     },
     committed: (records) => {
@@ -76,7 +82,7 @@ function partsOf(records: Records): Records[] {
 async function applyPart(tx: Transaction, records: Records, { foreign, serverName }: { foreign: ReadonlyMap<string, string>; serverName: string }): Promise<string[]> {
   const [first] = records;
   if (first?.output.record.stateSlice?.reset === true) await resetRoom(tx, first.output.record.roomId, first.sequence);
-  const inRooms = records.filter(({ output }) => !output.record.outsideMembership && !output.record.forgotten);
+  const inRooms = records.filter(({ output }) => !output.record.outsideMembership && !output.record.forgotten && !output.record.published);
   const memberships = await plannedMemberships(tx, inRooms, foreign);
   const visibilities = await visibilitiesBefore(tx, inRooms);
   const isHere = (userId: string): boolean => isLocalUser(userId, serverName);

@@ -2,6 +2,7 @@
 import type { Reader } from '../../../pkg/storage/database.ts';
 import type { SyncQuery } from '../../../schemas/ports/sync-query.ts';
 import { OPEN, slotOf } from '../storage/rows.ts';
+import { publicRooms } from './public-rooms.ts';
 
 export function syncQuery(database: Reader): SyncQuery {
   return {
@@ -17,5 +18,26 @@ export function syncQuery(database: Reader): SyncQuery {
       );
       return rows.map((row) => row.room_id);
     },
+    standing: async (userId) => {
+      const rows = await database.query<{ room_id: string; membership: string }>(
+        `SELECT room_id, membership FROM memberships WHERE user_id = ? AND to_sequence = ? AND membership <> 'leave'
+         UNION ALL SELECT room_id, membership FROM outside_memberships WHERE user_id = ? AND membership <> 'leave'`,
+        [userId, OPEN, userId],
+      );
+      return new Map(rows.map((row) => [row.room_id, row.membership]));
+    },
+    joinedCounts: async (roomIds) => {
+      if (roomIds.length === 0) return new Map();
+      const rows = await database.queryIn<{ room_id: string; joined_count: number }>('SELECT room_id, joined_count FROM rooms WHERE room_id IN (??)', [], [...new Set(roomIds)]);
+      return new Map(rows.map((row) => [row.room_id, row.joined_count]));
+    },
+    mutualRooms: async ([one, other], { after, limit }) => {
+      const shared = `memberships a JOIN memberships b ON b.user_id = ? AND b.room_id = a.room_id AND b.to_sequence = a.to_sequence AND b.membership = 'join'
+         WHERE a.user_id = ? AND a.to_sequence = ? AND a.membership = 'join'`;
+      const rows = await database.query<{ room_id: string }>(`SELECT a.room_id FROM ${shared} AND a.room_id > ? ORDER BY a.room_id LIMIT ?`, [other, one, OPEN, after, limit]);
+      const [all] = await database.query<{ count: number }>(`SELECT COUNT(*) AS count FROM ${shared}`, [other, one, OPEN]);
+      return { roomIds: rows.map((row) => row.room_id), count: all?.count ?? 0 };
+    },
+    publicRooms: (wish) => publicRooms(database, wish),
   };
 }

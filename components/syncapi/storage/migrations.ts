@@ -15,6 +15,8 @@
  * - `relations`: events of the timeline that relate to others (`pkg/matrix/relations`), until they are redacted; the parent may be unknown, or in another room. `is_edit`: it has what a replacement has to
  *   have by itself. `is_restricted`: it was sent while not all who join later might read it. `threads`: of each event that threads name as their root, how many events do, how many of these are
  *   restricted, and the newest.
+ * - `public_rooms`: rooms that stand in a list of the room directory (`networks`, a JSON list; `is_listed`: in this server's own), with what is told and searched of them. How many are
+ *   joined is in `rooms`.
  * - `outside_memberships`: the newest of what other servers said of users here in rooms that this one was not in, with all that a client is told of it: there is no room that it
  *   could be read from. Once a user here has joined, the room tells of itself.
  */
@@ -173,6 +175,21 @@ export const syncapiMigrations: readonly Migration[] = [
         PRIMARY KEY (root_id, room_id)
       )`,
       'CREATE INDEX threads_by_latest ON threads (room_id, latest_key)',
+    ],
+  },
+  {
+    number: 7,
+    name: 'room directory',
+    statements: [
+      `CREATE TABLE public_rooms (
+        room_id TEXT NOT NULL PRIMARY KEY,
+        networks TEXT NOT NULL,
+        is_listed INTEGER NOT NULL,
+        room_type TEXT NOT NULL,
+        search_text TEXT NOT NULL,
+        summary TEXT NOT NULL
+      )`,
+      'CREATE INDEX public_rooms_by_list ON public_rooms (is_listed)',
     ],
   },
 ];
