@@ -36,6 +36,10 @@ export interface Settings {
   /** Addresses, networks or names (`loopback`) of proxies whose X-Forwarded-For is believed. */
   readonly trustedProxies: readonly string[];
   readonly defaultRoomVersion: string;
+  /** Who leaves a room forgets it at once. */
+  readonly forgetOnLeave: boolean;
+  /** How this server speaks to its users; undefined: not at all. */
+  readonly serverNotices: ServerNoticesSettings | undefined;
   /** Bytes of room heads in memory. */
   readonly roomHeadsBytes: number;
   /** Forward extremities of a room that are left alone. */
@@ -71,6 +75,15 @@ export interface Policy {
   readonly version: string;
   /** By language code. */
   readonly languages: Readonly<Record<string, { readonly name: string; readonly url: string }>>;
+}
+
+export interface ServerNoticesSettings {
+  /** Of the user by whom it does. */
+  readonly localpart: string;
+  readonly displayName: string;
+  readonly roomName: string;
+  /** Of the user and of the rooms; empty: none. */
+  readonly avatarUrl: string;
 }
 
 export interface FederationSettings {

@@ -102,6 +102,8 @@ function settingsOf(values: SettingValues): Settings {
     queryTokens: values.access_tokens_in_query,
     discovery: { identityServer: values.identity_server, clientFields: values.well_known_client, supportContacts: values.support_contacts, supportPage: values.support_page },
     defaultRoomVersion: values.default_room_version,
+    forgetOnLeave: values.forget_on_leave,
+    serverNotices: noticesOf(values),
     roomHeadsBytes: values.room_heads_mb * 1024 * 1024,
     forwardExtremitiesMax: values.forward_extremities_max,
     tls: values.tls_listen === null ? undefined : { ...values.tls_listen, certificateFile: values.tls_certificate, keyFile: values.tls_key },
@@ -116,6 +118,13 @@ function settingsOf(values: SettingValues): Settings {
       retry: { firstMs: values.federation_retry_first_ms, maxMs: values.federation_retry_max_ms },
     },
     logging: { level: values.log_level, format: values.log_format },
+  };
+}
+
+function noticesOf(values: SettingValues): Settings['serverNotices'] {
+  if (values.server_notices_localpart === '') return undefined;
+  return {
+    localpart: values.server_notices_localpart, displayName: values.server_notices_display_name, roomName: values.server_notices_room_name, avatarUrl: values.server_notices_avatar,
   };
 }
 

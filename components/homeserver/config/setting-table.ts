@@ -10,6 +10,7 @@ import { DEFAULT_ROOM_VERSION, ROOM_VERSIONS } from '../../../pkg/matrix/room-ve
 import { ROLES, type Role } from '../../../schemas/config/settings.ts';
 import { extraFields, supportContacts } from './discovery-types.ts';
 import { classLimits, userLimits } from './limit-types.ts';
+import { localpartOrNone, mxcUriOrNone, shownText } from './notice-types.ts';
 import {
   choice, databaseKind, fileOrNone, files, folder, hostAndPort, hostAndPortOrOff, integer, ipRanges, listOf, logKind,
   logPrefix, onOff, optionalFolder, overrides, proxies, registrationToken, serverName, serverNameOrNone, serverNames, serverPatterns, sharedSecret, webUrl, type SettingType,
@@ -163,6 +164,31 @@ export const SETTINGS = {
     type: choice(...ROOM_VERSIONS.map((version) => version.id)),
     default: DEFAULT_ROOM_VERSION,
     help: 'The version of new rooms whose creator asks for none.',
+  }),
+  forget_on_leave: setting({
+    type: onOff,
+    default: 'off',
+    help: 'Whether who leaves a room forgets it at once, so that it is no longer among the rooms that they have left. Clients are told of it (the capability `m.forget_forced_upon_leave`).',
+  }),
+  server_notices_localpart: setting({
+    type: localpartOrNone,
+    default: '',
+    help: 'The localpart of the user by whom this server speaks to its users, each in a room of their own; for example `notices`. An administrator sends a notice by /_synapse/admin/v1/send_server_notice. The account is made with the first one. Empty: there are no notices.',
+  }),
+  server_notices_display_name: setting({
+    type: shownText,
+    default: 'Server notices',
+    help: 'What the user is called who sends the notices of this server.',
+  }),
+  server_notices_room_name: setting({
+    type: shownText,
+    default: 'Server notices',
+    help: 'What the rooms are called that this server sends its notices to.',
+  }),
+  server_notices_avatar: setting({
+    type: mxcUriOrNone,
+    default: '',
+    help: 'The avatar of the user who sends the notices of this server, and of the rooms that they are sent to, as an mxc:// URI. Empty: none.',
   }),
   room_heads_mb: setting({
     type: integer(1, 65_536),
