@@ -8,6 +8,8 @@ import { signedTransport } from '../../pkg/federation/sign-requests.ts';
 import { FederationError, type FederationTransport } from '../../pkg/federation/transport.ts';
 import { createAppservices } from '../../pkg/http/appservices.ts';
 import type { Route } from '../../pkg/http/route.ts';
+import { createTokenUse } from '../../pkg/http/token-use.ts';
+import { createSharedRateLimiter } from '../../pkg/http/shared-rate-limit.ts';
 import { createAppliedPositions } from '../../pkg/log/applied-positions.ts';
 import { roomOutputCodec, userOutputCodec, type Codec } from '../../pkg/log/codec.ts';
 import { createCommandClient } from '../../pkg/log/command-client.ts';
@@ -25,6 +27,7 @@ import type { Database } from '../../pkg/storage/database.ts';
 import type { AppserviceRegistration } from '../../schemas/config/appservice.ts';
 import type { Role, Settings } from '../../schemas/config/settings.ts';
 import type { OutputEnvelope } from '../../schemas/log/envelope.ts';
+import type { UserQuery } from '../../schemas/ports/user-query.ts';
 import { createClientapi } from '../clientapi/index.ts';
 import { createRoomserver, ROOMSERVER_CONSUMER, roomHistoryQuery, roomQuery, roomSnapshot } from '../roomserver/index.ts';
 import { createSyncapi, SYNCAPI_CONSUMER, syncQuery } from '../syncapi/index.ts';
@@ -79,13 +82,10 @@ export async function wire(options: WireOptions): Promise<Homeserver> {
   const appservices = createAppservices(options.appservices ?? [], serverName, users);
   const ports = { roomQuery: roomQuery(databases.roomserver), userQuery: { ...users, appservices }, syncQuery: syncQuery(databases.syncapi) };
   const appliedPositions = await createAppliedPositions({ consumer: SYNCAPI_CONSUMER, logs: ['room-output', 'user-output'], database: databases.syncapi, driver, runtime, exclusive });
-  const commands = await createCommandClient({
-    driver, runtime, partitionMap,
-    lookup: outcomeLookup({
-      'room-input': { database: databases.roomserver, consumer: ROOMSERVER_CONSUMER },
-      'user-input': { database: databases.userapi, consumer: USERAPI_CONSUMER },
-    }),
-  });
+  const commands = await createCommandClient({ driver, runtime, partitionMap, lookup: outcomesIn(databases) });
+  const limits = createSharedRateLimiter({ ...settings, runtime, driver: exclusive || !roles.some((role) => role === 'clientapi' || role === 'syncapi') ? undefined : driver, enabled: settings.rateLimits });
+  const userPort: UserQuery = { ...users, appservices, tokenUse: createTokenUse({ runtime, commands }) };
+  const ports = { roomQuery: roomQuery(databases.roomserver), userQuery: userPort, syncQuery: syncQuery(databases.syncapi) };
   const transport = options.transport ?? NO_TRANSPORT;
   const signed = signedTransport(transport, { serverName, signingKey });
   const common = { runtime, driver, partitionMap, exclusive, serverName };

@@ -7,13 +7,13 @@ import type { ApiRequest } from './route.ts';
 
 export { accessTokenHash, accessTokenOf } from './access-token.ts';
 
-type Asking = Pick<ApiRequest, 'headers' | 'query' | 'takesQueryToken' | 'isOpenToGuests'>;
+type Asking = Pick<ApiRequest, 'headers' | 'query' | 'takesQueryToken' | 'isOpenToGuests'> & Partial<Pick<ApiRequest, 'remoteAddress'>>;
 
 /**
- * The user and device that make the request. Throws 401 M_MISSING_TOKEN or M_UNKNOWN_TOKEN; 403 M_GUEST_ACCESS_FORBIDDEN for a guest whose request is not for guests; for an application service also what `Appservices.requester` says of the query parameters
+ * The user and device that make the request. Throws 401 M_MISSING_TOKEN or M_UNKNOWN_TOKEN (with `soft_logout` when it has expired); 403 M_GUEST_ACCESS_FORBIDDEN for a guest whose request is not for guests; for an application service also what `Appservices.requester` says of the query parameters
  * `user_id` and `device_id`. Throws 401 M_USER_LOCKED too, unless what is asked for is allowed while the account is locked.
  */
-export async function requireRequester(request: Asking, userQuery: Pick<UserQuery, 'requesterByToken' | 'appservices'>, whileLocked: 'refused' | 'allowed' = 'refused'): Promise<Requester> {
+export async function requireRequester(request: Asking, userQuery: Pick<UserQuery, 'requesterByToken' | 'appservices' | 'tokenUse'>, whileLocked: 'refused' | 'allowed' = 'refused'): Promise<Requester> {
   const token = requireToken(request);
   const appservice = userQuery.appservices?.byToken(token);
   if (userQuery.appservices !== undefined && appservice !== undefined) {
@@ -22,8 +22,11 @@ export async function requireRequester(request: Asking, userQuery: Pick<UserQuer
     requireOpenTo(requester, request, whileLocked);
     return requester;
   }
-  const requester = await userQuery.requesterByToken(accessTokenHash(token));
+  const tokenHash = accessTokenHash(token);
+  const requester = await userQuery.requesterByToken(tokenHash);
   if (requester === undefined) throw unknownToken();
+  const noted = userQuery.tokenUse?.note(requester, { tokenHash, address: request.remoteAddress });
+  if (noted !== undefined) await noted;
   requireOpenTo(requester, request, whileLocked);
   return requester;
 }

@@ -42,6 +42,27 @@ export interface RefreshTokens {
   expiresMs: number;
   newRefreshHash: Uint8Array;
   refreshExpiresMs: number;
+  /** Of all refresh tokens of the session. */
+  familyHash: Uint8Array;
+}
+
+export interface PutPushRule {
+  kind: string;
+  ruleId: string;
+  /** JSON object: actions, conditions, pattern. */
+  rule: Uint8Array;
+  /** Rule beside which it is put; empty: none. */
+  before: string;
+  after: string;
+}
+
+export interface ChangePushRule {
+  kind: string;
+  ruleId: string;
+  /** `enabled` or `actions`. */
+  property: string;
+  /** JSON value. */
+  value: Uint8Array;
 }
 
 export interface UserInput extends InputHeader {
@@ -68,4 +89,7 @@ export interface UserInput extends InputHeader {
   putRegistrationToken?: PutRegistrationToken | null;
   useRegistrationToken?: { userId: string } | null;
   upgradeGuest?: { passwordHash: string; device?: NewDevice | null } | null;
+  putPushRule?: PutPushRule | null;
+  deletePushRule?: { kind: string; ruleId: string } | null;
+  changePushRule?: ChangePushRule | null;
 }

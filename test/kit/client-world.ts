@@ -5,6 +5,8 @@ import { createUserProcessor, userapiMigrations, userQuery } from '../../compone
 import { createAppservices } from '../../pkg/http/appservices.ts';
 import type { FederationTransport } from '../../pkg/federation/transport.ts';
 import { createRouter, type Router } from '../../pkg/http/router.ts';
+import { createTokenUse } from '../../pkg/http/token-use.ts';
+import { createSharedRateLimiter } from '../../pkg/http/shared-rate-limit.ts';
 import type { CommandClient } from '../../pkg/log/commands.ts';
 import { roomInputCodec, userInputCodec, userOutputCodec } from '../../pkg/log/codec.ts';
 import { signingKeyFromSeed } from '../../pkg/matrix/signing/signing-key.ts';
@@ -91,7 +93,7 @@ export async function createClientWorld(options: Partial<ClientapiSettings> = {}
   const { routes } = createClientapi({
     runtime, serverName: WORLD_SERVER, signingKey, partitionMap,
     commands: { submitRoomInput: (input, wish) => elsewhere.submit?.(input, wish) ?? rooms.submit(input), submitUserInput: users.submit, close: async () => undefined },
-    userQuery: { ...accounts, appservices: createAppservices(appservices, WORLD_SERVER, accounts) },
+    userQuery: { ...accounts, appservices: createAppservices(appservices, WORLD_SERVER, accounts), tokenUse: createTokenUse({ runtime, commands: { submitUserInput: users.submit } }) },
     roomQuery: query,
     syncQuery: readModel.syncQuery,
     appliedPositions: {

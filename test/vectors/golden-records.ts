@@ -23,6 +23,7 @@ const USER = { ...HEADER, ts: 1_790_000_000_000, userId: '@alice:a.example' };
 const ROOM_OUT = { roomId: '!room:a.example', roomVersion: '12', inputId: 'in-1', traceId: 'trace-1' };
 const USER_OUT = { userId: '@alice:a.example', inputId: 'in-1', traceId: 'trace-1' };
 const DEVICE = { deviceId: 'DEVICE', tokenHash: new Uint8Array([1, 2, 254, 255]), displayName: 'Phone' };
+const REFRESHED_DEVICE = { ...DEVICE, expiresMs: 1_790_000_300_000, familyHash: new Uint8Array([5, 6]), refreshHash: new Uint8Array([7, 8]), refreshExpiresMs: 1_790_900_000_000, ip: '203.0.113.7' };
 
 const roomInput = (name: string, value: RoomInput, hex: string): GoldenRecord => ({ name, message: 'room-input/RoomInput', value, hex });
 const roomOutput = (name: string, value: RoomOutput, hex: string): GoldenRecord => ({ name, message: 'room-output/RoomOutput', value, hex });
@@ -238,3 +239,24 @@ export const GOLDEN_RECORDS: readonly GoldenRecord[] = [
   roomInput('a guest joins', { ...ROOM, sendEvent: { sender: '@1:a.example', deviceId: 'DEVICE', txnId: '', event: { type: 'm.room.member', stateKey: '@1:a.example', content: bytes('{"membership":"join"}') }, isGuest: true } },
     '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34320f21726f6f6d3a612e6578616d706c655a4e0a0c40313a612e6578616d706c65120644455649434522340a0d6d2e726f6f6d2e6d656d626572120c40313a612e6578616d706c651a157b226d656d62657273686970223a226a6f696e227d7801'),
 ];
+  userInput('log in with a token, to refresh', { ...USER, login: { device: REFRESHED_DEVICE, loginTokenHash: new Uint8Array([9, 8]) } },
+    '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34321040616c6963653a612e6578616d706c655a3e0a380a0644455649434512040102feff1a0550686f6e6520e0ffd3a28c342a020506320207083880aad5cf8f34420b3230332e302e3131332e3712020908'),
+  userInput('refresh tokens', { ...USER, refreshTokens: {
+    deviceId: 'DEVICE', refreshHash: new Uint8Array([1]), newTokenHash: new Uint8Array([2]), expiresMs: 1_790_000_300_000, newRefreshHash: new Uint8Array([3]), refreshExpiresMs: 1_790_900_000_000,
+    familyHash: new Uint8Array([4]),
+  } },
+    '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34321040616c6963653a612e6578616d706c658201220a064445564943451201011a010220e0ffd3a28c342a01033080aad5cf8f343a0104'),
+  userInput('confirm a token', { ...USER, confirmToken: { deviceId: 'DEVICE', tokenHash: new Uint8Array([1, 2]) } },
+    '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34321040616c6963653a612e6578616d706c658a010c0a0644455649434512020102'),
+  userInput('issue a token', { ...USER, issueToken: { purpose: 'openid', tokenHash: new Uint8Array([1, 2]), expiresMs: 1_790_003_600_000 } },
+    '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34321040616c6963653a612e6578616d706c659201130a066f70656e6964120201021880b59da48c34'),
+  userInput('remove devices', { ...USER, removeDevices: { deviceIds: ['DEVICE', 'OTHER'] } },
+    '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34321040616c6963653a612e6578616d706c659a010f0a064445564943450a054f54484552'),
+  userInput('put a device', { ...USER, putDevice: { deviceId: 'DEVICE', displayName: 'Phone', mayCreate: true } },
+    '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34321040616c6963653a612e6578616d706c65a201110a06444556494345120550686f6e651801'),
+  userInput('see a device', { ...USER, seeDevice: { deviceId: 'DEVICE', ip: '203.0.113.7' } },
+    '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34321040616c6963653a612e6578616d706c65aa01150a06444556494345120b3230332e302e3131332e37'),
+  userInput('change a password', { ...USER, changePassword: { passwordHash: '$scrypt$ln=15,r=8,p=1$c2FsdA$aGFzaA', logsOutOthers: true, deviceId: 'DEVICE' } },
+    '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34321040616c6963653a612e6578616d706c65b2012f0a2324736372797074246c6e3d31352c723d382c703d3124633246736441246147467a614110011a06444556494345'),
+  userInput('complete a stage', { ...USER, userId: '~session', uiaStep: { stage: 'm.login.dummy', expiresMs: 1_790_000_900_000 } },
+    '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c3432087e73657373696f6eba01160a0d6d2e6c6f67696e2e64756d6d7910a0cff8a28c34'),

@@ -3,6 +3,7 @@ import type { InsertMany, SqlValue, Transaction } from '../../../pkg/storage/dat
 import type { InputPlace } from '../../../pkg/log/processor.ts';
 import type { UserEffects, UserWrite } from './effects.ts';
 import { isLifecycleWrite, writeLifecycles, type PlacedWrite } from './lifecycle-writes.ts';
+import { isSessionWrite, writeSessions, type PlacedSessionWrite } from './session-writes.ts';
 
 type Row = readonly SqlValue[];
 
@@ -10,13 +11,13 @@ type Row = readonly SqlValue[];
 interface Fold {
   readonly accounts: Map<string, Row>;
   readonly devices: Map<string, Row>;
-  /** null: the device's token goes and none comes. */
-  readonly tokens: Map<string, { userId: string; deviceId: string; row: Row | null }>;
   readonly profiles: Map<string, Row>;
   readonly accountData: Map<string, Row>;
   readonly filters: Map<string, Row>;
   /** In order. */
   readonly lifecycles: PlacedWrite[];
+  /** In order. */
+  readonly sessions: PlacedSessionWrite[];
 }
 
 export interface PlacedEffects {
@@ -24,9 +25,9 @@ export interface PlacedEffects {
   readonly effects: UserEffects;
 }
 
-/** One statement per table and per replaced token, whatever the size of the batch. */
+/** One statement per table and per device whose tokens change, whatever the size of the batch. */
 export async function commitUserEffects(tx: Transaction, accepted: readonly PlacedEffects[]): Promise<void> {
-  const fold: Fold = { accounts: new Map(), devices: new Map(), tokens: new Map(), profiles: new Map(), accountData: new Map(), filters: new Map(), lifecycles: [] };
+  const fold: Fold = { accounts: new Map(), devices: new Map(), profiles: new Map(), accountData: new Map(), filters: new Map(), lifecycles: [], sessions: [] };
   for (const { place, effects } of accepted) {
     for (const write of effects.writes) foldOne(fold, { place, effects }, write);
   }
@@ -36,6 +37,7 @@ export async function commitUserEffects(tx: Transaction, accepted: readonly Plac
 function foldOne(fold: Fold, { place, effects }: PlacedEffects, write: UserWrite): void {
   const { userId, ts } = effects;
   if (isLifecycleWrite(write)) return void fold.lifecycles.push({ userId, ts, place, write });
+  if (isSessionWrite(write)) return void fold.sessions.push({ userId, ts, place, write });
   switch (write.kind) {
     case 'account':
       fold.accounts.set(userId, [userId, write.passwordHash, write.accountKind, 0, ts, write.isAdmin ? 1 : 0]);
@@ -46,11 +48,6 @@ function foldOne(fold: Fold, { place, effects }: PlacedEffects, write: UserWrite
     case 'device-removed':
       fold.devices.set(key(userId, write.deviceId), [userId, write.deviceId, '', 1, ts, place.partition, write.sequence]);
       return;
-    case 'token': {
-      const row = write.tokenHash === null ? null : [write.tokenHash, userId, write.deviceId, ts];
-      fold.tokens.set(key(userId, write.deviceId), { userId, deviceId: write.deviceId, row });
-      return;
-    }
     case 'profile':
       fold.profiles.set(key(userId, write.field), [userId, write.field, write.value, place.partition, write.sequence]);
       return;
@@ -74,9 +71,9 @@ async function writeFold(tx: Transaction, fold: Fold): Promise<void> {
     columns: ['user_id', 'device_id', 'display_name', 'removed', 'created_at', 'partition', 'sequence'],
     onConflict: `ON CONFLICT (user_id, device_id) DO UPDATE SET display_name = excluded.display_name, removed = excluded.removed,
       created_at = CASE WHEN devices.removed = 1 THEN excluded.created_at ELSE devices.created_at END,
-      partition = excluded.partition, sequence = excluded.sequence`,
+      seen_ip = CASE WHEN excluded.removed = 1 THEN '' ELSE devices.seen_ip END, partition = excluded.partition, sequence = excluded.sequence`,
   });
-  await writeTokens(tx, fold.tokens);
+  await writeSessions(tx, fold.sessions);
   await insert(tx, fold.profiles, {
     into: 'profiles',
     columns: ['user_id', 'field', 'value', 'partition', 'sequence'],
@@ -93,13 +90,6 @@ async function writeFold(tx: Transaction, fold: Fold): Promise<void> {
     onConflict: 'ON CONFLICT (user_id, filter_id) DO NOTHING',
   });
   await writeLifecycles(tx, fold.lifecycles);
-}
-
-/** The old token goes first: a device has one at most. */
-async function writeTokens(tx: Transaction, tokens: Fold['tokens']): Promise<void> {
-  for (const { userId, deviceId } of tokens.values()) await tx.run('DELETE FROM access_tokens WHERE user_id = ? AND device_id = ?', [userId, deviceId]);
-  const fresh = new Map([...tokens].flatMap(([name, { row }]) => (row === null ? [] : [[name, row] as const])));
-  await insert(tx, fresh, { into: 'access_tokens', columns: ['token_hash', 'user_id', 'device_id', 'created_at'] });
 }
 
 async function insert(tx: Transaction, rows: ReadonlyMap<string, Row>, where: Omit<InsertMany, 'rows'>): Promise<void> {

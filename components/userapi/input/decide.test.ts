@@ -37,7 +37,7 @@ function refusal(picture: UserPicture, kind: Partial<UserInput>): string {
 
 test('a registration makes the account, its device and the token', () => {
   const { writes, outputs } = accept(emptyPicture(), { register: { passwordHash: 'phc', kind: 'user', device: DEVICE } });
-  assert.deepEqual(writes.map((write) => write.kind), ['account', 'device', 'token']);
+  assert.deepEqual(writes.map((write) => write.kind), ['account', 'device', 'tokens']);
   assert.deepEqual(writes[1], { kind: 'device', deviceId: 'PHONE', displayName: 'Phone', sequence: 41 });
   assert.deepEqual(outputs.map(({ userId, inputId, traceId, device }) => ({ userId, inputId, traceId, device: { ...device } })), [{ userId: ALICE, inputId: 'i1', traceId: 't1', device: { deviceId: 'PHONE' } }]);
 });
@@ -59,8 +59,8 @@ test('a log-in on an existing device replaces its token and keeps its name', () 
   const { writes } = accept(withAccount({ devices: new Map([['PHONE', 'Old phone']]) }), { login: { device: DEVICE } });
   assert.deepEqual(writes, [
     { kind: 'device', deviceId: 'PHONE', displayName: 'Old phone', sequence: 41 },
-    { kind: 'token', deviceId: 'PHONE', tokenHash: Buffer.from(DEVICE.tokenHash) },
-  ].map((write) => ('tokenHash' in write ? { ...write, tokenHash: DEVICE.tokenHash } : write)));
+    { kind: 'tokens', deviceId: 'PHONE', tokens: [{ tokenHash: DEVICE.tokenHash, createdAt: 1000, expiresMs: 0, isNew: false, familyHash: null, refreshHash: null, refreshExpiresMs: 0 }] },
+  ]);
 });
 
 test('logging out of one device leaves the others; of all, none; of a device that is gone, nothing happens', () => {

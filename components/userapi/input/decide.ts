@@ -1,10 +1,12 @@
 /** The verdict on an input of a user: pure, from the user's picture and the input alone. */
 import { PoisonRecord } from '../../../pkg/log/log.ts';
 import type { InputPlace } from '../../../pkg/log/processor.ts';
-import type { NewDevice, Register, UserInput } from '../../../schemas/log/user-input.ts';
+import type { Register, UserInput } from '../../../schemas/log/user-input.ts';
+import { decideChangePassword, decideLogin, decideLogout, decidePutDevice, decideRemoveDevices, decideSeeDevice, removeDevices, useDevice } from './decide-devices.ts';
 import { decideAcceptTerms, decideDeactivate, decideFinishDeactivation, decideSetAccountFlag, decideUpgradeGuest } from './decide-lifecycle.ts';
 import { decidePutRegistrationToken, decideUseRegistrationToken } from './decide-registration-token.ts';
 import { accepted, openDraft, rejected, type Draft, type Verdict } from './draft.ts';
+import { decideConfirm, decideIssueToken, decideRefresh, decideUiaStep } from './decide-sessions.ts';
 import type { UserPicture } from './picture.ts';
 
 /** Content of one piece of account data, and a filter's definition, in bytes. */
@@ -20,6 +22,7 @@ export function decideUserInput(picture: UserPicture, input: UserInput, place: P
   if (input.putRegistrationToken) return decidePutRegistrationToken(draft, input.putRegistrationToken);
   if (input.useRegistrationToken) return decideUseRegistrationToken(draft, input.useRegistrationToken.userId, place.nowMs);
   if (picture.account === undefined) return rejected(404, 'M_NOT_FOUND', 'There is no such account');
+  if (input.uiaStep) return decideUiaStep(draft, input.uiaStep);
   if (input.deactivate) return decideDeactivate(draft, input.deactivate);
   if (input.finishDeactivation) return decideFinishDeactivation(draft);
   if (picture.account.deactivated) return rejected(403, 'M_USER_DEACTIVATED', 'This account is deactivated');
@@ -28,8 +31,8 @@ export function decideUserInput(picture: UserPicture, input: UserInput, place: P
 
 function decideOfAccount(draft: Draft): Verdict {
   const { input } = draft;
-  if (input.login) return login(draft, input.login.device);
-  if (input.logout) return logout(draft, input.logout.deviceId);
+  const ofSession = decideOfSession(draft);
+  if (ofSession !== undefined) return ofSession;
   if (input.setProfileField) return setProfileField(draft, input.setProfileField.key, input.setProfileField.value);
   if (input.setAccountData) return setAccountData(draft, input.setAccountData);
   if (input.putFilter) return putFilter(draft, input.putFilter);
@@ -41,6 +44,21 @@ function decideOfAccount(draft: Draft): Verdict {
 
 function register(draft: Draft, wanted: Register): Verdict {
   if (draft.picture.account !== undefined) return rejected(400, 'M_USER_IN_USE', 'This user ID is taken');
+/** undefined: it is about something else. */
+function decideOfSession(draft: Draft): Verdict | undefined {
+  const { input } = draft;
+  if (input.login) return decideLogin(draft, input.login);
+  if (input.logout) return decideLogout(draft, input.logout.deviceId);
+  if (input.seeDevice) return decideSeeDevice(draft, input.seeDevice);
+  if (input.refreshTokens) return decideRefresh(draft, input.refreshTokens);
+  if (input.confirmToken) return decideConfirm(draft, input.confirmToken);
+  if (input.issueToken) return decideIssueToken(draft, input.issueToken);
+  if (input.removeDevices) return decideRemoveDevices(draft, input.removeDevices.deviceIds);
+  if (input.putDevice) return decidePutDevice(draft, input.putDevice);
+  if (input.changePassword) return decideChangePassword(draft, input.changePassword);
+  return undefined;
+}
+
   draft.writes.push({ kind: 'account', passwordHash: wanted.passwordHash, accountKind: wanted.kind, isAdmin: wanted.admin === true });
   if (wanted.device) useDevice(draft, wanted.device);
   return accepted(draft, { user_id: draft.input.userId });
@@ -50,33 +68,9 @@ function register(draft: Draft, wanted: Register): Verdict {
 function upgradeGuest(draft: Draft, wanted: NonNullable<UserInput['upgradeGuest']>): Verdict {
   const verdict = decideUpgradeGuest(draft, wanted);
   if (verdict.kind !== 'accepted') return verdict;
-  logout(draft, '');
+  removeDevices(draft, [...draft.picture.devices.keys()]);
   if (wanted.device) useDevice(draft, wanted.device);
   return verdict;
-}
-
-function login(draft: Draft, device: NewDevice): Verdict {
-  useDevice(draft, device);
-  return accepted(draft, { user_id: draft.input.userId, device_id: device.deviceId });
-}
-
-/** Makes the device, or takes the existing one, which keeps its display name; its token is replaced. */
-function useDevice(draft: Draft, device: NewDevice): void {
-  const displayName = draft.picture.devices.get(device.deviceId) ?? device.displayName;
-  const sequence = draft.emit({ device: { deviceId: device.deviceId, removed: false } });
-  draft.writes.push({ kind: 'device', deviceId: device.deviceId, displayName, sequence });
-  draft.writes.push({ kind: 'token', deviceId: device.deviceId, tokenHash: device.tokenHash });
-}
-
-/** `deviceId` empty: all devices. A device that is gone already is no error. */
-function logout(draft: Draft, deviceId: string): Verdict {
-  const { devices } = draft.picture;
-  const gone = deviceId === '' ? [...devices.keys()].sort() : [deviceId].filter((id) => devices.has(id));
-  for (const id of gone) {
-    const sequence = draft.emit({ device: { deviceId: id, removed: true } });
-    draft.writes.push({ kind: 'device-removed', deviceId: id, sequence }, { kind: 'token', deviceId: id, tokenHash: null });
-  }
-  return accepted(draft);
 }
 
 function setProfileField(draft: Draft, key: string, value: Uint8Array): Verdict {

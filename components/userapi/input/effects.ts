@@ -1,13 +1,13 @@
 /** What an accepted input changes, as values: `decide.ts` makes them, `picture.ts` and `commit.ts` apply them. */
 import type { LifecycleWrite } from './lifecycle-writes.ts';
+import type { SessionWrite } from './session-writes.ts';
 
 export type UserWrite =
+  | SessionWrite
   | LifecycleWrite
   | { readonly kind: 'account'; readonly passwordHash: string; readonly accountKind: string; readonly isAdmin: boolean }
   | { readonly kind: 'device'; readonly deviceId: string; readonly displayName: string; readonly sequence: number }
   | { readonly kind: 'device-removed'; readonly deviceId: string; readonly sequence: number }
-  /** Replaces the device's token; null: the device has none any more. */
-  | { readonly kind: 'token'; readonly deviceId: string; readonly tokenHash: Uint8Array | null }
   /** `value` is a JSON value; empty: the field is removed. */
   | { readonly kind: 'profile'; readonly field: string; readonly value: Uint8Array; readonly sequence: number }
   | { readonly kind: 'account-data'; readonly roomId: string; readonly type: string; readonly content: Uint8Array; readonly sequence: number }

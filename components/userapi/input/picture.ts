@@ -1,9 +1,12 @@
 /** What `decide` knows of a user: loaded for a batch, and carried forward by the effects of the inputs before. */
 import type { Reader } from '../../../pkg/storage/database.ts';
 import type { UserInput } from '../../../schemas/log/user-input.ts';
+import { isAboutPushRules, PUSH_RULES } from './decide-push-rules.ts';
 import type { UserEffects, UserWrite } from './effects.ts';
 import { isLifecycleWrite, type LifecycleWrite } from './lifecycle-writes.ts';
 import { readRegistrationTokens, type RegistrationTokenFact } from './registration-token-fact.ts';
+import { emptySessionFacts, loadSessionFacts, type SessionFacts } from './session-facts.ts';
+import { advanceSession, isSessionWrite } from './session-writes.ts';
 
 export interface AccountFact {
   readonly deactivated: boolean;
@@ -23,14 +26,18 @@ export interface UserPicture {
   readonly devices: Map<string, string>;
   /** JSON values of the profile fields that exist. */
   readonly profile: Map<string, Uint8Array>;
+  sessions: SessionFacts;
+  /** Content of the account data m.push_rules; undefined: the rules are the predefined ones, or no input is about them. */
+  pushRules: Uint8Array | undefined;
 }
 
 export function emptyPicture(): UserPicture {
-  return { account: undefined, devices: new Map(), profile: new Map() };
+  return { account: undefined, devices: new Map(), profile: new Map(), sessions: emptySessionFacts(), pushRules: undefined };
 }
 
 type AccountRow = { user_id: string; deactivated: number; kind: string; accepted_terms: string; erased: number | null };
 type DeviceRow = { user_id: string; device_id: string; display_name: string };
+type RulesRow = { user_id: string; content: Uint8Array };
 type ProfileRow = { user_id: string; field: string; value: Uint8Array };
 
 const ACCOUNTS = `SELECT a.user_id AS user_id, a.deactivated AS deactivated, a.kind AS kind, a.accepted_terms AS accepted_terms, d.erased AS erased
@@ -40,15 +47,18 @@ const ACCOUNTS = `SELECT a.user_id AS user_id, a.deactivated AS deactivated, a.k
 export async function loadPictures(reader: Reader, inputs: readonly UserInput[]): Promise<Map<string, UserPicture>> {
   const pictures = new Map(inputs.map((input) => [input.userId, emptyPicture()]));
   const usersOf = (needed: (input: UserInput) => unknown) => [...new Set(inputs.filter(needed).map((input) => input.userId))];
-  const ofDevices = usersOf((input) => input.register ?? input.login ?? input.logout ?? input.deactivate ?? input.upgradeGuest);
+  const ofDevices = usersOf((input) => input.register ?? input.login ?? input.logout ?? input.removeDevices ?? input.putDevice ?? input.changePassword ?? input.deactivate ?? input.upgradeGuest);
   const ofProfiles = usersOf((input) => input.setProfileField ?? input.deactivate);
   const ofTokens = usersOf((input) => input.putRegistrationToken ?? input.useRegistrationToken);
+  const ofRules = usersOf(isAboutPushRules);
 
-  const [accounts, devices, profiles, tokens] = await Promise.all([
+  const [accounts, devices, profiles, tokens, sessions, rules] = await Promise.all([
     reader.queryIn<AccountRow>(ACCOUNTS, [], [...pictures.keys()]),
     ofDevices.length === 0 ? [] : reader.queryIn<DeviceRow>('SELECT user_id, device_id, display_name FROM devices WHERE removed = 0 AND user_id IN (??)', [], ofDevices),
     ofProfiles.length === 0 ? [] : reader.queryIn<ProfileRow>('SELECT user_id, field, value FROM profiles WHERE user_id IN (??)', [], ofProfiles),
     readRegistrationTokens(reader, ofTokens.map((key) => key.slice(1))),
+    loadSessionFacts(reader, inputs),
+    ofRules.length === 0 ? [] : reader.queryIn<RulesRow>(`SELECT user_id, content FROM account_data WHERE room_id = '' AND type = ? AND user_id IN (??)`, [PUSH_RULES], ofRules),
   ]);
   for (const row of accounts) {
     pictures.get(row.user_id)!.account = { deactivated: row.deactivated !== 0, isErased: row.erased === 1, isGuest: row.kind === 'guest', acceptedTerms: row.accepted_terms };
@@ -58,6 +68,8 @@ export async function loadPictures(reader: Reader, inputs: readonly UserInput[])
     if (row.value.length > 0) pictures.get(row.user_id)!.profile.set(row.field, row.value);
   }
   for (const [token, fact] of tokens) pictures.get(`#${token}`)!.registrationToken = fact;
+  for (const row of rules) pictures.get(row.user_id)!.pushRules = row.content;
+  for (const [key, facts] of sessions) pictures.get(key)!.sessions = facts;
   return pictures;
 }
 
@@ -81,8 +93,12 @@ function advanceOne(picture: UserPicture, write: UserWrite): void {
       if (write.value.length === 0) picture.profile.delete(write.field);
       else picture.profile.set(write.field, write.value);
       return;
+    case 'account-data':
+      if (write.roomId === '' && write.type === PUSH_RULES) picture.pushRules = write.content;
+      return;
     default:
-      if (isLifecycleWrite(write)) advanceLifecycle(picture, write);
+      if (isSessionWrite(write)) advanceSession(picture.sessions, write);
+      else if (isLifecycleWrite(write)) advanceLifecycle(picture, write);
       return;
   }
 }

@@ -7,10 +7,12 @@ import type { UserOutput } from '../../../schemas/log/user-output.ts';
 import { ALICE, BOB, deviceWith, hashOf, json, openUserapi, PARTITION, registration } from '../../../test/kit/user-driver.ts';
 import { userSnapshot } from '../query/snapshot.ts';
 
+const PLAIN = { isGuest: false, isAdmin: false, isLocked: false, isSuspended: false, acceptedTerms: '' };
+
 test('of two registrations of one name in one batch, the first wins', async () => {
   const { query, batch, database } = await openUserapi();
   assert.deepEqual(await batch({ userId: ALICE, ...registration('ONE', 't1') }, { userId: ALICE, ...registration('TWO', 't2') }), ['accepted', 'M_USER_IN_USE']);
-  assert.deepEqual(await query.requesterByToken(hashOf('t1')), { userId: ALICE, deviceId: 'ONE', isGuest: false, isAdmin: false });
+  assert.deepEqual(await query.requesterByToken(hashOf('t1')), { userId: ALICE, deviceId: 'ONE', ...PLAIN });
   assert.equal(await query.requesterByToken(hashOf('t2')), undefined);
   assert.deepEqual(await batch({ userId: ALICE, ...registration('THREE', 't3') }), ['M_USER_IN_USE']);
   await database.close();
@@ -22,7 +24,7 @@ test('a new log-in on a device kills its old token, also within a batch', async 
   await batch({ userId: ALICE, login: { device: deviceWith('ONE', 't2') } }, { userId: ALICE, login: { device: deviceWith('ONE', 't3') } });
   assert.equal(await query.requesterByToken(hashOf('t1')), undefined);
   assert.equal(await query.requesterByToken(hashOf('t2')), undefined);
-  assert.deepEqual(await query.requesterByToken(hashOf('t3')), { userId: ALICE, deviceId: 'ONE', isGuest: false, isAdmin: false });
+  assert.deepEqual(await query.requesterByToken(hashOf('t3')), { userId: ALICE, deviceId: 'ONE', ...PLAIN });
   await database.close();
 });
 
@@ -33,7 +35,7 @@ test('logging out after logging in, in one batch, leaves no token; logging in af
   for (const token of ['t1', 't2']) assert.equal(await query.requesterByToken(hashOf(token)), undefined);
   await batch({ userId: BOB, logout: { deviceId: 'ONE' } }, { userId: BOB, login: { device: deviceWith('ONE', 'b2') } });
   assert.equal(await query.requesterByToken(hashOf('b1')), undefined);
-  assert.deepEqual(await query.requesterByToken(hashOf('b2')), { userId: BOB, deviceId: 'ONE', isGuest: false, isAdmin: false });
+  assert.deepEqual(await query.requesterByToken(hashOf('b2')), { userId: BOB, deviceId: 'ONE', ...PLAIN });
   await database.close();
 });
 

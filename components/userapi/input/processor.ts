@@ -6,6 +6,7 @@ import type { Reader } from '../../../pkg/storage/database.ts';
 import type { UserInput } from '../../../schemas/log/user-input.ts';
 import { commitUserEffects } from './commit.ts';
 import { TOKEN_KEY_SIGIL } from './decide-registration-token.ts';
+import { UIA_KEY_SIGIL } from './decide-sessions.ts';
 import { decideUserInput } from './decide.ts';
 import type { UserEffects } from './effects.ts';
 import { advance, loadPictures, type UserPicture } from './picture.ts';
@@ -20,7 +21,7 @@ export function createUserProcessor(deps: { database: Reader }): Processor<UserI
   return {
     decode(record) {
       const input = userInputCodec.decode(record);
-      if (!input.userId.startsWith(input.putRegistrationToken ?? input.useRegistrationToken ? TOKEN_KEY_SIGIL : '@')) throw new PoisonRecord('a user input without a user');
+      if (!input.userId.startsWith(sigilOf(input))) throw new PoisonRecord('a user input without a user');
       return input;
     },
     keyOf: (input) => input.userId,
@@ -52,4 +53,10 @@ function byPartition(inputs: readonly PlacedInput<UserInput>[]): Map<number, Use
     else result.set(partition, [input]);
   }
   return result;
+}
+
+/** What the key of an input begins with: most are about users. */
+function sigilOf(input: UserInput): string {
+  if (input.uiaStep) return UIA_KEY_SIGIL;
+  return input.putRegistrationToken ?? input.useRegistrationToken ? TOKEN_KEY_SIGIL : '@';
 }

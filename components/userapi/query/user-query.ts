@@ -1,9 +1,10 @@
 /** The userapi's read-only answers, over its tables; for any process that reaches the shared database. */
 import type { Reader } from '../../../pkg/storage/database.ts';
 import type { UserQuery } from '../../../schemas/ports/user-query.ts';
+import { accountQuery } from './account-query.ts';
+import { sessionQuery } from './session-query.ts';
 
-type RequesterRow = { user_id: string; device_id: string; kind: string; admin: number };
-type AccountRow = { kind: string; admin: number; deactivated: number };
+type RequesterRow = { user_id: string; device_id: string; kind: string; admin: number; locked: number; suspended: number; accepted_terms: string; expires_at: number; is_new: number };
 type SecretRow = { password_hash: string; deactivated: number };
 type FieldRow = { field: string | null; value: Uint8Array | null };
 
@@ -12,21 +13,23 @@ const text = new TextDecoder();
 /** Reads what is committed. Rejects with `StorageError` when the database cannot answer. */
 export function userQuery(database: Reader): UserQuery {
   return {
+    ...accountQuery(database),
+    ...sessionQuery(database),
+
     async requesterByToken(tokenHash) {
       const [row] = await database.query<RequesterRow>(
-        `SELECT t.user_id AS user_id, t.device_id AS device_id, a.kind AS kind, a.admin AS admin FROM access_tokens t JOIN accounts a ON a.user_id = t.user_id
+        `SELECT t.user_id AS user_id, t.device_id AS device_id, a.kind AS kind, a.admin AS admin, a.locked AS locked,
+           a.suspended AS suspended, a.accepted_terms AS accepted_terms, t.expires_at AS expires_at, t.is_new AS is_new FROM access_tokens t JOIN accounts a ON a.user_id = t.user_id
          WHERE t.token_hash = ? AND a.deactivated = 0`, [tokenHash]);
-      return row && { userId: row.user_id, deviceId: row.device_id, isGuest: row.kind === 'guest', isAdmin: row.admin !== 0 };
+      return row && {
+        userId: row.user_id, deviceId: row.device_id, isGuest: row.kind === 'guest', isAdmin: row.admin !== 0, isLocked: row.locked !== 0, isSuspended: row.suspended !== 0,
+        acceptedTerms: row.accepted_terms, ...((row.expires_at !== 0 || row.is_new !== 0) && { token: { expiresMs: row.expires_at, isNew: row.is_new !== 0 } }),
+      };
     },
 
     async loginSecret(userId) {
       const [row] = await database.query<SecretRow>('SELECT password_hash, deactivated FROM accounts WHERE user_id = ?', [userId]);
       return row && { userId, passwordHash: row.password_hash, deactivated: row.deactivated !== 0 };
-    },
-
-    async account(userId) {
-      const [row] = await database.query<AccountRow>('SELECT kind, admin, deactivated FROM accounts WHERE user_id = ?', [userId]);
-      return row && { isGuest: row.kind === 'guest', isAdmin: row.admin !== 0, isDeactivated: row.deactivated !== 0 };
     },
 
     async hasDevice(userId, deviceId) {
