@@ -114,11 +114,14 @@ export interface Unsigned {
   readonly replaced?: ClientEvent;
   /** The redaction of this event. */
   readonly redactedBecause?: ClientEvent;
+  /** What is told of the events that relate to it, as JSON text. */
+  readonly relations?: string;
 }
 
 /** The full JSON text. `withRoomId`: /sync leaves it out, for it stands above. */
 export function renderEvent(event: ClientEvent, unsigned: Unsigned, withRoomId: boolean): string {
   const parts = [`"age":${unsigned.nowMs - event.originServerTs}`];
+  if (unsigned.relations !== undefined) parts.push(`"m.relations":${unsigned.relations}`);
   if (unsigned.membership !== undefined) parts.push(`"membership":${JSON.stringify(unsigned.membership)}`);
   if (unsigned.replaced !== undefined) {
     parts.push(`"prev_content":${contentText(unsigned.replaced)}`);

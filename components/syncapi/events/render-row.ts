@@ -11,6 +11,8 @@ export interface RowReader {
   readonly nowMs: number;
   /** /sync leaves it out. */
   readonly withRoomId: boolean;
+  /** By event ID: what is told of the events that relate to it, as JSON text. */
+  readonly bundles?: ReadonlyMap<string, string>;
 }
 
 /** JSON text of a timeline event for one reader. `events` holds what redacted it, and what it replaced where the reader may see that (`visibleReplaced`). */
@@ -23,6 +25,7 @@ export function renderTimelineRow(row: SeenRow, event: ClientEvent, reader: RowR
     replaces: row.replaces === '' ? undefined : row.replaces,
     replaced: reader.events.get(row.replaces),
     redactedBecause: event.redactedBy === null ? undefined : reader.events.get(event.redactedBy),
+    relations: reader.bundles?.get(row.event_id),
   };
   return renderEvent(event, unsigned, reader.withRoomId);
 }

@@ -4,8 +4,10 @@ import { renderEvent } from '../events/client-event.ts';
 import { renderTimelineRow } from '../events/render-row.ts';
 import { visibleReplaced } from '../events/replaced.ts';
 import { passes, passesRoom, type EventFilter } from '../filters/filter.ts';
+import { loadBundles } from '../relations/load-bundles.ts';
 import { slotOf, type SeenRow } from '../storage/rows.ts';
 import type { ReadDeps } from '../sync/deps.ts';
+import type { IgnoredUsers } from '../visibility/ignored-users.ts';
 import type { MembershipInterval } from '../visibility/visibility.ts';
 
 export interface PageReader {
@@ -13,18 +15,21 @@ export interface PageReader {
   readonly deviceId: string;
   /** All that the user ever was in the rooms of the page, in order. */
   readonly intervals: readonly MembershipInterval[];
+  /** Read where it is needed, when it is absent. */
+  readonly ignored?: IgnoredUsers;
 }
 
 type RenderDeps = Pick<ReadDeps, 'runtime' | 'database' | 'roomHistoryQuery' | 'events'>;
 
 /** The events of these rows of one room, in their order. */
-export async function renderPage(deps: RenderDeps, { userId, deviceId, intervals }: PageReader, rows: readonly SeenRow[]): Promise<string[]> {
+export async function renderPage(deps: RenderDeps, { userId, deviceId, intervals, ignored }: PageReader, rows: readonly SeenRow[]): Promise<string[]> {
   const replaced = await visibleReplaced(deps.database, rows, { userId, past: deps.roomHistoryQuery, intervals: () => intervals });
   const events = await deps.events.load([...rows.map((row) => row.event_id), ...replaced]);
   const nowMs = deps.runtime.clock.now();
+  const bundles = await loadBundles(deps, rows, { userId, deviceId, nowMs, withRoomId: true, intervals: () => intervals, ...(ignored && { ignored }) });
   return rows.flatMap((row) => {
     const event = events.get(row.event_id);
-    return event === undefined ? [] : [renderTimelineRow(row, event, { events, userId, deviceId, intervals, nowMs, withRoomId: true })];
+    return event === undefined ? [] : [renderTimelineRow(row, event, { events, userId, deviceId, intervals, nowMs, withRoomId: true, bundles })];
   });
 }
 

@@ -1,6 +1,7 @@
 /** Makes one answer of /sync: reads all rooms together in a bounded number of queries, then assembles the text from stored fragments. */
 import { currentMembershipsOf } from './watched.ts';
 import { visibleReplaced } from '../events/replaced.ts';
+import { loadSyncBundles } from '../relations/sync-bundles.ts';
 import { loadAccountData } from '../streams/account-data.ts';
 import { loadReceipts } from '../streams/receipts.ts';
 import { loadState, type StateWanted } from '../streams/state.ts';
@@ -88,6 +89,7 @@ async function readMaterial(deps: ReadDeps, scope: SyncScope, known: Known): Pro
     }),
     events: eventIds.length === 0 ? new Map() : await events.load(eventIds),
     raw: scope.filter.federationFormat ? await events.loadRaw(eventIds) : undefined,
+    bundles: await loadSyncBundles(deps, scope, { ...known, timelines }),
   };
 }
 

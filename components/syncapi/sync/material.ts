@@ -1,4 +1,5 @@
 import type { EventLoader } from '../events/load-events.ts';
+import type { Bundles } from '../relations/load-bundles.ts';
 import type { AccountDataRow } from '../storage/rows.ts';
 import type { OutsideRoom } from '../streams/outside.ts';
 import type { ReceiptContent } from '../streams/receipts.ts';
@@ -21,4 +22,5 @@ export interface Material {
   readonly events: Awaited<ReturnType<EventLoader['load']>>;
   /** PDUs as JSON text, where the filter asks for the federation's format. */
   readonly raw: ReadonlyMap<string, string> | undefined;
+  readonly bundles: Bundles;
 }

@@ -109,8 +109,8 @@ function renderTimeline(rendering: Rendering, view: RoomView): { text: string; n
 function renderRow({ scope, material }: Rendering, view: RoomView, row: TimelineRow): string | undefined {
   if (material.raw !== undefined) return material.raw.get(row.event_id);
   const event = material.events.get(row.event_id);
-  const { events } = material;
-  return event && ofFields(scope, renderTimelineRow(row, event, { ...scope, events, intervals: view.intervals, withRoomId: false }));
+  const { events, bundles } = material;
+  return event && ofFields(scope, renderTimelineRow(row, event, { ...scope, events, bundles, intervals: view.intervals, withRoomId: false }));
 }
 
 function ofFields({ filter }: SyncScope, text: string): string {
