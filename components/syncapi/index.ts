@@ -43,7 +43,7 @@ export interface SyncapiDeps extends NearestDeps {
   readonly roomQuery: Pick<RoomQuery, 'eventsById' | 'someServers' | 'currentStates'>;
   readonly roomHistoryQuery: Pick<RoomHistoryQuery, 'membershipsAt' | 'historyEnd' | 'timestampToEvent'>;
   readonly commands: HistoryDeps['commands'];
-  readonly userQuery: Pick<UserQuery, 'requesterByToken' | 'appservices' | 'filter' | 'accountData'>;
+  readonly userQuery: Pick<UserQuery, 'requesterByToken' | 'appservices' | 'tokenUse' | 'filter' | 'accountData'>;
   readonly roomOutbox: OutboxReader;
   readonly userOutbox: OutboxReader;
   readonly roomSnapshot?: Snapshot;

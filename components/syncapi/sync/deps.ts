@@ -15,7 +15,7 @@ export interface ReadDeps {
   readonly runtime: Runtime;
   readonly database: Reader;
   readonly partitionMap: PartitionMap;
-  readonly userQuery: Pick<UserQuery, 'requesterByToken' | 'appservices' | 'filter' | 'accountData'>;
+  readonly userQuery: Pick<UserQuery, 'requesterByToken' | 'appservices' | 'tokenUse' | 'filter' | 'accountData'>;
   readonly appliedPositions: Pick<AppliedPositions, 'vector' | 'refresh'>;
   readonly roomHistoryQuery: PastQuery;
   /** What other servers know of a room's past. */
