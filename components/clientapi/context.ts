@@ -2,7 +2,6 @@
 import type { Nonces } from './auth/nonces.ts';
 import type { Passwords } from './auth/password.ts';
 import type { Uia } from './auth/uia.ts';
-import type { RequestLimits } from './checks/request-limits.ts';
 import type { ClientapiDeps } from './deps.ts';
 import type { ProfilePropagation } from './profile/propagate.ts';
 
@@ -10,6 +9,5 @@ export interface Context extends ClientapiDeps {
   readonly passwords: Passwords;
   readonly uia: Uia;
   readonly nonces: Nonces;
-  readonly limits: RequestLimits;
   readonly propagation: ProfilePropagation;
 }

@@ -5,15 +5,20 @@ import type { AppliedPositions } from '../../pkg/log/applied.ts';
 import type { PartitionMap } from '../../pkg/log/partition-map.ts';
 import type { SigningKey } from '../../pkg/matrix/signing/signing-key.ts';
 import type { Runtime } from '../../pkg/runtime/runtime.ts';
-import type { Settings } from '../../schemas/config/settings.ts';
+import type { Settings, Terms } from '../../schemas/config/settings.ts';
 import type { RoomQuery } from '../../schemas/ports/room-query.ts';
 import type { SyncQuery } from '../../schemas/ports/sync-query.ts';
 import type { UserQuery } from '../../schemas/ports/user-query.ts';
+import type { RequestLimits } from './checks/request-limits.ts';
 
-export type ClientapiSettings = Pick<Settings, 'registration' | 'registrationToken' | 'defaultRoomVersion' | 'publicBaseUrl' | 'rateLimits'> & Partial<Pick<Settings, 'registrationSharedSecret'>>;
+export type ClientapiSettings = Pick<Settings, 'registration' | 'registrationToken' | 'defaultRoomVersion' | 'publicBaseUrl' | 'rateLimits'> & Partial<Pick<Settings, 'forgetOnLeave' | 'serverNotices' | 'registrationSharedSecret' | 'discovery' | 'guests'>> & {
+  /** What users have to accept; undefined: nothing. */
+  readonly terms?: Terms | undefined;
+};
 
 export interface ClientapiDeps {
   readonly runtime: Runtime;
+  readonly limits: RequestLimits;
   readonly serverName: string;
   readonly signingKey: SigningKey;
   readonly commands: CommandClient;

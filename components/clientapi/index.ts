@@ -3,7 +3,6 @@ import type { Route } from '../../pkg/http/route.ts';
 import { createNonces } from './auth/nonces.ts';
 import { createPasswords } from './auth/password.ts';
 import { createUia } from './auth/uia.ts';
-import { createRequestLimits } from './checks/request-limits.ts';
 import type { Context } from './context.ts';
 import type { ClientapiDeps } from './deps.ts';
 import { createProfilePropagation } from './profile/propagate.ts';
@@ -17,13 +16,12 @@ export interface Clientapi {
 }
 
 export function createClientapi(deps: ClientapiDeps): Clientapi {
-  const { runtime, signingKey, settings } = deps;
+  const { runtime, signingKey } = deps;
   const context: Context = {
     ...deps,
     passwords: createPasswords(runtime),
     uia: createUia(runtime, signingKey),
     nonces: createNonces(runtime, signingKey),
-    limits: createRequestLimits(runtime.clock, settings.rateLimits),
     propagation: createProfilePropagation(deps),
   };
   return { routes: CLIENTAPI_ROUTES.map((spec) => clientRoute(context, spec)) };

@@ -40,7 +40,7 @@ export type Databases = { readonly [component in 'roomserver' | 'userapi' | 'syn
 
 export interface WireOptions {
   readonly settings: Pick<Settings, 'serverName' | 'roles' | 'partitions' | 'registration' | 'registrationToken' | 'rateLimits' | 'defaultRoomVersion' | 'publicBaseUrl'>
-    & Partial<Pick<Settings, 'registrationSharedSecret' | 'federation' | 'roomHeadsBytes' | 'forwardExtremitiesMax'>>;
+    & Partial<Pick<Settings, 'forgetOnLeave' | 'serverNotices' | 'classLimits' | 'userLimits' | 'discovery' | 'registrationSharedSecret' | 'federation' | 'roomHeadsBytes' | 'forwardExtremitiesMax'>>;
   readonly runtime: Runtime;
   /** Migrated. */
   readonly databases: Databases;
@@ -80,7 +80,6 @@ export async function wire(options: WireOptions): Promise<Homeserver> {
   const partitionMap = { version: 1, partitions: settings.partitions };
   const users = userQuery(databases.userapi);
   const appservices = createAppservices(options.appservices ?? [], serverName, users);
-  const ports = { roomQuery: roomQuery(databases.roomserver), userQuery: { ...users, appservices }, syncQuery: syncQuery(databases.syncapi) };
   const appliedPositions = await createAppliedPositions({ consumer: SYNCAPI_CONSUMER, logs: ['room-output', 'user-output'], database: databases.syncapi, driver, runtime, exclusive });
   const commands = await createCommandClient({ driver, runtime, partitionMap, lookup: outcomesIn(databases) });
   const limits = createSharedRateLimiter({ ...settings, runtime, driver: exclusive || !roles.some((role) => role === 'clientapi' || role === 'syncapi') ? undefined : driver, enabled: settings.rateLimits });
@@ -107,7 +106,7 @@ export async function wire(options: WireOptions): Promise<Homeserver> {
   }
   if (roles.includes('syncapi')) {
     const syncapi = createSyncapi({
-      ...common, ...ports, ...roomOutput, database: databases.syncapi, appliedPositions, commands, signedTransport: signed, roomHistoryQuery: roomHistoryQuery(databases.roomserver),
+      ...common, ...ports, ...roomOutput, database: databases.syncapi, appliedPositions, commands, limits, signedTransport: signed, roomHistoryQuery: roomHistoryQuery(databases.roomserver),
       userOutbox: outboxReader(databases.userapi, 'user-output', USERAPI_CONSUMER),
       userSnapshot: async (partition, after, limit) => enveloped(userOutputCodec, await userSnapshot(databases.userapi, partition, after, limit)),
       onApplied: (advance) => appliedPositions.advance(advance),
@@ -116,7 +115,7 @@ export async function wire(options: WireOptions): Promise<Homeserver> {
     routes.push(...syncapi.routes);
   }
   if (roles.includes('clientapi')) {
-    routes.push(...createClientapi({ runtime, serverName, signingKey, commands, appliedPositions, partitionMap, settings, signedTransport: signed, ...ports }).routes);
+    routes.push(...createClientapi({ runtime, limits, serverName, signingKey, commands, appliedPositions, partitionMap, settings, signedTransport: signed, ...ports }).routes);
   }
   if (roles.includes('federationapi')) {
     const federationapi = createFederationapi({
@@ -133,15 +132,24 @@ export async function wire(options: WireOptions): Promise<Homeserver> {
     submitRoomInput: commands.submitRoomInput,
     async start() {
       for (const part of parts) await part.start();
+      await limits.start();
     },
     async stop() {
-      const steps = [...[...parts].reverse().map((part) => () => part.stop()), () => commands.close(), () => appliedPositions.close()];
+      const steps = [...[...parts].reverse().map((part) => () => part.stop()), () => limits.stop(), () => commands.close(), () => appliedPositions.close()];
       // One that fails must not keep the others from giving their partitions back.
       const failures: unknown[] = [];
       for (const step of steps) await step().catch((error: unknown) => failures.push(error));
       if (failures.length > 0) throw new AggregateError(failures, 'not everything stopped in order');
     },
   };
+}
+
+/** Where outcomes are remembered. */
+function outcomesIn(databases: Databases): ReturnType<typeof outcomeLookup> {
+  return outcomeLookup({
+    'room-input': { database: databases.roomserver, consumer: ROOMSERVER_CONSUMER },
+    'user-input': { database: databases.userapi, consumer: USERAPI_CONSUMER },
+  });
 }
 
 /** What makes this process unhealthy: a dead task, a component that does not advance, the log, a database. */

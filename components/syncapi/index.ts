@@ -20,6 +20,7 @@ import { createNearestEvent, type NearestDeps } from './history/nearest-event.ts
 import { createNotifier } from './notifier/notifier.ts';
 import { createTypingBoard } from './notifier/typing-now.ts';
 import { syncapiRoutes } from './routes/routes.ts';
+import type { ReadDeps } from './sync/deps.ts';
 
 export { syncQuery } from './query/sync-query.ts';
 export { syncapiMigrations } from './storage/migrations.ts';
@@ -34,13 +35,14 @@ type Snapshot = (partition: number, after: number, limit: number) => Promise<Out
 
 export interface SyncapiDeps extends NearestDeps {
   readonly runtime: Runtime;
+  readonly limits: ReadDeps['limits'];
   /** Migrated. */
   readonly database: Database;
   readonly driver: LogDriver;
   readonly partitionMap: PartitionMap;
   /** This process is the only one on these databases. */
   readonly exclusive: boolean;
-  readonly roomQuery: Pick<RoomQuery, 'eventsById' | 'someServers' | 'currentStates'>;
+  readonly roomQuery: Pick<RoomQuery, 'eventsById' | 'isPublished' | 'someServers' | 'currentStates'>;
   readonly roomHistoryQuery: Pick<RoomHistoryQuery, 'membershipsAt' | 'historyEnd' | 'timestampToEvent'>;
   readonly commands: HistoryDeps['commands'];
   readonly userQuery: Pick<UserQuery, 'requesterByToken' | 'appservices' | 'tokenUse' | 'filter' | 'accountData'>;

@@ -92,6 +92,7 @@ export async function createClientWorld(options: Partial<ClientapiSettings> = {}
 
   const { routes } = createClientapi({
     runtime, serverName: WORLD_SERVER, signingKey, partitionMap,
+    limits: createSharedRateLimiter({ runtime, driver: undefined, enabled: options.rateLimits ?? SETTINGS.rateLimits }),
     commands: { submitRoomInput: (input, wish) => elsewhere.submit?.(input, wish) ?? rooms.submit(input), submitUserInput: users.submit, close: async () => undefined },
     userQuery: { ...accounts, appservices: createAppservices(appservices, WORLD_SERVER, accounts), tokenUse: createTokenUse({ runtime, commands: { submitUserInput: users.submit } }) },
     roomQuery: query,

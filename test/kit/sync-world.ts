@@ -67,6 +67,7 @@ export async function createSyncWorld(log: Pick<HistoryLog, 'records' | 'partiti
     limits: { take: () => undefined },
     history: options.history ?? { more: () => Promise.resolve('complete') },
     ...{ runtime, database: counted, partitionMap: log.partitionMap, notifier, typing, roomHistoryQuery: log.roomHistoryQuery },
+    roomQuery: { isPublished: () => Promise.resolve(false) },
     events: createEventLoader({ database: counted, roomQuery: log.roomQuery, cache }),
     appliedPositions: { vector: (name: OutputLogName) => [...vectors[name]], refresh: async () => undefined },
     userQuery: {

@@ -2,11 +2,19 @@
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import { requireRequester } from '../../../pkg/http/requester.ts';
 import type { ApiRequest } from '../../../pkg/http/route.ts';
+import type { LimitClass } from '../../../schemas/config/rate-limits.ts';
 import type { Requester } from '../../../schemas/ports/user-query.ts';
 import type { ReadDeps } from '../sync/deps.ts';
 
 export function requesterOf(deps: Pick<ReadDeps, 'userQuery'>, request: ApiRequest): Promise<Requester> {
   return requireRequester(request, deps.userQuery);
+}
+
+/** The requester, counted against their rate limit. Throws 401, 403 and 429. */
+export async function limitedRequesterOf(deps: Pick<ReadDeps, 'userQuery' | 'limits'>, request: ApiRequest, limitClass: LimitClass): Promise<Requester> {
+  const requester = await requesterOf(deps, request);
+  if (requester.isRateExempt !== true) deps.limits.take(limitClass, requester.userId);
+  return requester;
 }
 
 /** A path parameter that the route's template names. */

@@ -8,7 +8,7 @@ import type { ReadDeps } from '../sync/deps.ts';
 import { withMembershipBefore } from '../visibility/membership-before.ts';
 import { notInRoom, readingRights, type ReadingRights } from '../visibility/reading-rights.ts';
 import { isVisible } from '../visibility/visibility.ts';
-import { enumParam, param, requesterOf } from './route-parts.ts';
+import { enumParam, limitedRequesterOf, param } from './route-parts.ts';
 
 /** Events that the user may not see are passed over, so many. */
 const PASSED_OVER_MAX = 50;
@@ -33,7 +33,7 @@ export function timestampToEventRoute(deps: ReadDeps): Route {
 }
 
 async function getNearest(deps: ReadDeps, request: ApiRequest): Promise<ApiResponse> {
-  const { userId } = await requesterOf(deps, request);
+  const { userId } = await limitedRequesterOf(deps, request, 'lookup');
   const moment = momentOf(request);
   const rights = await readingRights(deps.database, moment.roomId, userId);
   if (rights.room.history_visibility !== 'world_readable' && rights.intervals.length === 0) throw notInRoom();

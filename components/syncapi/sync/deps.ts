@@ -1,8 +1,10 @@
 /** What answering needs. */
+import type { RateLimiter } from '../../../pkg/http/rate-limit.ts';
 import type { AppliedPositions } from '../../../pkg/log/applied.ts';
 import type { PartitionMap } from '../../../pkg/log/partition-map.ts';
 import type { Runtime } from '../../../pkg/runtime/runtime.ts';
 import type { Reader } from '../../../pkg/storage/database.ts';
+import type { RoomQuery } from '../../../schemas/ports/room-query.ts';
 import type { UserQuery } from '../../../schemas/ports/user-query.ts';
 import type { EventLoader } from '../events/load-events.ts';
 import type { HistoryFetcher } from '../history/fetch-history.ts';
@@ -18,10 +20,12 @@ export interface ReadDeps {
   readonly userQuery: Pick<UserQuery, 'requesterByToken' | 'appservices' | 'tokenUse' | 'filter' | 'accountData'>;
   readonly appliedPositions: Pick<AppliedPositions, 'vector' | 'refresh'>;
   readonly roomHistoryQuery: PastQuery;
+  readonly roomQuery: Pick<RoomQuery, 'isPublished'>;
   /** What other servers know of a room's past. */
   readonly history: HistoryFetcher;
   readonly nearestEvent: NearestEvent;
   readonly events: EventLoader;
   readonly typing: TypingBoard;
   readonly notifier: Notifier;
+  readonly limits: Pick<RateLimiter, 'take'>;
 }
