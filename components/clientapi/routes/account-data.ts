@@ -1,7 +1,7 @@
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import { requireRequester } from '../../../pkg/http/requester.ts';
 import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
-import { defaultPushRules } from '../../../pkg/matrix/push-rules/default-rules.ts';
+import { mergedRules } from '../../../pkg/matrix/push-rules/change-rules.ts';
 import { requireRoomId, requireShort } from '../checks/identifiers.ts';
 import type { Context } from '../context.ts';
 import { submitUserCommand } from '../outcome/submit.ts';
@@ -47,8 +47,8 @@ async function get(context: Context, request: ApiRequest, roomId: string): Promi
   requireSelf(requester, request.params['userId']);
   const type = requireShort(request.params['type'], 'a type of account data');
   const json = await context.userQuery.accountData(requester.userId, roomId, type);
+  if (type === PUSH_RULES && roomId === GLOBAL) return ok({ global: mergedRules(requester.userId, json === undefined ? undefined : JSON.parse(json)) });
   if (json !== undefined) return { status: 200, json };
-  if (type === PUSH_RULES && roomId === GLOBAL) return ok({ global: defaultPushRules(requester.userId) });
   throw new MatrixError(404, 'M_NOT_FOUND', 'There is no such account data');
 }
 

@@ -94,6 +94,38 @@ test('push rules can be read whole and in parts', () => withAlice(async (world, 
   assert.deepEqual((await world.call('GET', `${V3}/user/${userId}/account_data/m.push_rules`, { token })).body, body);
 }));
 
+test('push rules are added, moved, changed and deleted, and clients are told', () => withAlice(async (world, { userId, token }) => {
+  const rules = `${V3}/pushrules/global`;
+  const ask = (method: string, path: string, body?: unknown) => world.call(method, `${rules}/${path}`, { token, ...(body !== undefined && { body }) });
+  const content = async (): Promise<string[]> => (await ask('GET', '')).body.content.map((rule: { rule_id: string }) => rule.rule_id);
+  for (const name of ['a', 'b']) assert.equal((await ask('PUT', `content/${name}`, { pattern: name, actions: ['notify', 'dont_notify'] })).status, 200);
+  assert.deepEqual(await content(), ['b', 'a']);
+  assert.deepEqual((await ask('GET', 'content/a')).body, { rule_id: 'a', pattern: 'a', actions: ['notify'], default: false, enabled: true });
+  assert.equal((await ask('PUT', 'content/b?after=a', { pattern: 'b*', actions: [] })).status, 200);
+  assert.deepEqual(await content(), ['a', 'b']);
+  assert.equal((await ask('PUT', 'content/b/enabled', { enabled: false })).status, 200);
+  assert.equal((await ask('PUT', 'override/.m.rule.tombstone/actions', { actions: [] })).status, 200);
+  assert.deepEqual((await ask('GET', 'content/b/enabled')).body, { enabled: false });
+  assert.deepEqual((await ask('GET', 'override/.m.rule.tombstone/actions')).body, { actions: [] });
+  assert.equal((await ask('DELETE', 'content/a')).status, 200);
+  assert.deepEqual(await content(), ['b']);
+  assert.equal(failure(await ask('DELETE', 'content/a')), '404 M_NOT_FOUND');
+  const told = world.userOutputs().filter((output) => output.accountData);
+  assert.equal(told.length, 6);
+  assert.ok(told.every((output) => output.userId === userId && output.accountData?.roomId === '' && output.accountData.type === 'm.push_rules'));
+  const whole = JSON.parse(Buffer.from(told.at(-1)!.accountData!.content).toString());
+  assert.deepEqual(whole, { global: (await ask('GET', '')).body });
+  assert.deepEqual((await world.call('GET', `${V3}/user/${userId}/account_data/m.push_rules`, { token })).body, whole);
+  assert.equal(failure(await ask('PUT', 'content/big', { pattern: 'x', actions: [{ set_tweak: 'x', value: 'y'.repeat(65_536) }] })), '413 M_TOO_LARGE');
+}));
+
+test('two devices that change push rules at once lose nothing', () => withAlice(async (world, { token }) => {
+  const names = Array.from({ length: 8 }, (_, index) => `r${index}`);
+  await Promise.all(names.map((name) => world.call('PUT', `${V3}/pushrules/global/room/${name}`, { token, body: { actions: [] } })));
+  const { body } = await world.call('GET', `${V3}/pushrules/global/`, { token });
+  assert.deepEqual(body.room.map((rule: { rule_id: string }) => rule.rule_id).sort(), names);
+}));
+
 test('the server says what it can do', () => withAlice(async (world, { token }) => {
   const { body: versions } = await world.call('GET', '/_matrix/client/versions');
   assert.deepEqual(versions.versions, ['v1.1']);

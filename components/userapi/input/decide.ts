@@ -4,9 +4,10 @@ import type { InputPlace } from '../../../pkg/log/processor.ts';
 import type { Register, UserInput } from '../../../schemas/log/user-input.ts';
 import { decideChangePassword, decideLogin, decideLogout, decidePutDevice, decideRemoveDevices, decideSeeDevice, removeDevices, useDevice } from './decide-devices.ts';
 import { decideAcceptTerms, decideDeactivate, decideFinishDeactivation, decideSetAccountFlag, decideUpgradeGuest } from './decide-lifecycle.ts';
+import { decidePushRules, isAboutPushRules } from './decide-push-rules.ts';
 import { decidePutRegistrationToken, decideUseRegistrationToken } from './decide-registration-token.ts';
-import { accepted, openDraft, rejected, type Draft, type Verdict } from './draft.ts';
 import { decideConfirm, decideIssueToken, decideRefresh, decideUiaStep } from './decide-sessions.ts';
+import { accepted, openDraft, rejected, type Draft, type Verdict } from './draft.ts';
 import type { UserPicture } from './picture.ts';
 
 /** Content of one piece of account data, and a filter's definition, in bytes. */
@@ -21,8 +22,8 @@ export function decideUserInput(picture: UserPicture, input: UserInput, place: P
   if (input.register) return register(draft, input.register);
   if (input.putRegistrationToken) return decidePutRegistrationToken(draft, input.putRegistrationToken);
   if (input.useRegistrationToken) return decideUseRegistrationToken(draft, input.useRegistrationToken.userId, place.nowMs);
-  if (picture.account === undefined) return rejected(404, 'M_NOT_FOUND', 'There is no such account');
   if (input.uiaStep) return decideUiaStep(draft, input.uiaStep);
+  if (picture.account === undefined) return rejected(404, 'M_NOT_FOUND', 'There is no such account');
   if (input.deactivate) return decideDeactivate(draft, input.deactivate);
   if (input.finishDeactivation) return decideFinishDeactivation(draft);
   if (picture.account.deactivated) return rejected(403, 'M_USER_DEACTIVATED', 'This account is deactivated');
@@ -36,14 +37,13 @@ function decideOfAccount(draft: Draft): Verdict {
   if (input.setProfileField) return setProfileField(draft, input.setProfileField.key, input.setProfileField.value);
   if (input.setAccountData) return setAccountData(draft, input.setAccountData);
   if (input.putFilter) return putFilter(draft, input.putFilter);
+  if (isAboutPushRules(input)) return decidePushRules(draft)!;
   if (input.setAccountFlag) return decideSetAccountFlag(draft, input.setAccountFlag);
   if (input.acceptTerms) return decideAcceptTerms(draft, input.acceptTerms);
   if (input.upgradeGuest) return upgradeGuest(draft, input.upgradeGuest);
   throw new PoisonRecord('a user input of no known kind');
 }
 
-function register(draft: Draft, wanted: Register): Verdict {
-  if (draft.picture.account !== undefined) return rejected(400, 'M_USER_IN_USE', 'This user ID is taken');
 /** undefined: it is about something else. */
 function decideOfSession(draft: Draft): Verdict | undefined {
   const { input } = draft;
@@ -59,6 +59,8 @@ function decideOfSession(draft: Draft): Verdict | undefined {
   return undefined;
 }
 
+function register(draft: Draft, wanted: Register): Verdict {
+  if (draft.picture.account !== undefined) return rejected(400, 'M_USER_IN_USE', 'This user ID is taken');
   draft.writes.push({ kind: 'account', passwordHash: wanted.passwordHash, accountKind: wanted.kind, isAdmin: wanted.admin === true });
   if (wanted.device) useDevice(draft, wanted.device);
   return accepted(draft, { user_id: draft.input.userId });

@@ -87,6 +87,23 @@ const USER_DATA: readonly Refusal[] = [
     const operationId = ['getPushRule', 'isPushRuleEnabled', 'getPushRuleActions'][index]!;
     return refused(operationId, 'no such rule', by('alice', 'GET', `/pushrules/global/override/none${part}`), [404, 'M_NOT_FOUND']);
   }),
+  ...['/enabled', '/actions'].flatMap((part, index) => {
+    const [operationId, body] = [['setPushRuleEnabled', { enabled: true }], ['setPushRuleActions', { actions: [] }]][index] as [string, object];
+    return [
+      refused(operationId, 'no such rule', by('alice', 'PUT', `/pushrules/global/override/none${part}`, body), [404, 'M_NOT_FOUND']),
+      refused(operationId, 'no such kind', by('alice', 'PUT', `/pushrules/global/sideways/none${part}`, body), [400, 'M_INVALID_PARAM']),
+    ];
+  }),
+  refused('setPushRule', 'the ID of a predefined rule', by('alice', 'PUT', '/pushrules/global/override/.mine', { actions: [] }), [400, 'M_INVALID_PARAM']),
+  refused('setPushRule', 'a slash in the ID', by('alice', 'PUT', '/pushrules/global/override/a%2Fb', { actions: [] }), [400, 'M_INVALID_PARAM']),
+  refused('setPushRule', 'a backslash in the ID', by('alice', 'PUT', '/pushrules/global/override/a%5Cb', { actions: [] }), [400, 'M_INVALID_PARAM']),
+  refused('setPushRule', 'no such kind', by('alice', 'PUT', '/pushrules/global/sideways/a', { actions: [] }), [400, 'M_INVALID_PARAM']),
+  refused('setPushRule', 'content without a pattern', by('alice', 'PUT', '/pushrules/global/content/a', { actions: [] }), [400, 'M_MISSING_PARAM']),
+  refused('setPushRule', 'a tweak without a name', by('alice', 'PUT', '/pushrules/global/room/!a:b', { actions: [{ value: 'x' }] }), [400, 'M_INVALID_PARAM']),
+  refused('setPushRule', 'beside no rule', by('alice', 'PUT', '/pushrules/global/override/a?before=none', { actions: [] }), [400, 'M_UNKNOWN']),
+  refused('setPushRule', 'beside a predefined rule', by('alice', 'PUT', '/pushrules/global/override/a?after=.m.rule.master', { actions: [] }), [400, 'M_INVALID_PARAM']),
+  refused('deletePushRule', 'no such rule', by('alice', 'DELETE', '/pushrules/global/override/none'), [404, 'M_NOT_FOUND']),
+  refused('deletePushRule', 'a predefined rule', by('alice', 'DELETE', '/pushrules/global/override/.m.rule.master'), [400, 'M_INVALID_PARAM']),
 ];
 
 const MEMBERSHIP: readonly Refusal[] = [
@@ -183,6 +200,7 @@ export const WHERE_CLOSED: readonly Refusal[] = [
 export const NEVER_REFUSED: Readonly<Record<string, string>> = {
   'getLoginFlows 404': 'accounts with passwords are supported',
   'getTokenOwner 403': 'there are no application services',
+  'setPushRule 404': 'a rule that does not exist is made',
   'getUserProfile 403': 'profiles are public',
   'getProfileField 403': 'profiles are public',
 };

@@ -30,4 +30,12 @@ export const USER_DATA_REQUESTS: GoodRequests = {
   getPushRule: (s) => of(s, 'GET', '/pushrules/global/override/.m.rule.master'),
   isPushRuleEnabled: (s) => of(s, 'GET', '/pushrules/global/override/.m.rule.master/enabled'),
   getPushRuleActions: (s) => of(s, 'GET', '/pushrules/global/override/.m.rule.master/actions'),
+  setPushRule: (s) => of(s, 'PUT', '/pushrules/global/override/org.example.tea', { actions: ['notify', { set_tweak: 'highlight' }], conditions: [{ kind: 'event_match', key: 'content.body', pattern: 'tea', is: '2', value: 'x' }], pattern: 'tea' }),
+  deletePushRule: async (s) => {
+    const path = '/pushrules/global/content/gone';
+    await s.world.ask(s.alice, 'PUT', path, { actions: ['notify'], pattern: 'cake' });
+    return of(s, 'DELETE', path);
+  },
+  setPushRuleEnabled: (s) => of(s, 'PUT', '/pushrules/global/underride/.m.rule.call/enabled', { enabled: false }),
+  setPushRuleActions: (s) => of(s, 'PUT', '/pushrules/global/underride/.m.rule.call/actions', { actions: ['notify'] }),
 };
