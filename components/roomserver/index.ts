@@ -10,7 +10,10 @@ import type { SigningKey } from '../../pkg/matrix/signing/signing-key.ts';
 import type { Runtime } from '../../pkg/runtime/runtime.ts';
 import type { Database } from '../../pkg/storage/database.ts';
 import type { StagedState } from '../../schemas/ports/staged-state.ts';
+import type { UserQuery } from '../../schemas/ports/user-query.ts';
+import { createExpeller } from './guests/expel.ts';
 import { createRoomProcessor } from './input/processor.ts';
+import { roomQuery } from './query/room-query.ts';
 import { createUpgrader } from './upgrade/drive.ts';
 import { createTyping } from './typing/typing.ts';
 import { createUpkeep } from './upkeep/upkeep.ts';
@@ -44,6 +47,8 @@ export interface RoomserverDeps {
   readonly headBytesMax?: number | undefined;
   /** For what spans partitions (upgrades of rooms); without it nothing carries that through. */
   readonly commands?: Pick<CommandClient, 'submitRoomInput'> | undefined;
+  /** Who of the users here is a guest; without it nobody is taken out of rooms that guests may not be in. */
+  readonly guests?: Pick<UserQuery, 'guestsAmong'> | undefined;
   /** Forward extremities of a room that are left alone; default 10. */
   readonly extremitiesMax?: number | undefined;
 }
@@ -58,19 +63,22 @@ export function createRoomserver(deps: RoomserverDeps): Roomserver {
   const typing = createTyping({ clock: runtime.clock, driver });
   const runner = createInputRunner({
     consumer: ROOMSERVER_CONSUMER, inputLog: 'room-input', outputLog: 'room-output',
-    processor: createRoomProcessor({ database, serverName, signingKey, typing, stagedState: deps.stagedState, headBytesMax: deps.headBytesMax, metrics: runtime.metrics, onUpgrade: () => upgrader?.nudge(), onBranched: (partition, room) => { upkeep.joinSoon(partition, room); } }),
+    processor: createRoomProcessor({ database, serverName, signingKey, typing, stagedState: deps.stagedState, headBytesMax: deps.headBytesMax, metrics: runtime.metrics, onUpgrade: () => upgrader?.nudge(), onBarred: () => { expeller?.nudge(); }, onBranched: (partition, room) => { upkeep.joinSoon(partition, room); } }),
     database, driver, runtime, partitions: deps.partitionMap.partitions, exclusive: deps.exclusive ?? database.dialect === 'sqlite', outputReaders: deps.outputReaders,
   });
   const upgrader = deps.commands && createUpgrader({ database, runtime, commands: deps.commands, owned: () => runner.owned() });
+  const expeller = deps.commands && deps.guests && createExpeller({ database, runtime, serverName, commands: deps.commands, members: roomQuery(database), guests: deps.guests, owned: () => runner.owned() });
   const upkeep = createUpkeep({ database, driver, runtime, owned: () => runner.owned(), extremitiesMax: deps.extremitiesMax ?? EXTREMITIES_MAX });
   return {
     async start() {
       await runner.start();
       upkeep.start();
       upgrader?.start();
+      expeller?.start();
     },
     async stop() {
       await upgrader?.stop();
+      await expeller?.stop();
       await upkeep.stop();
       await runner.stop();
     },

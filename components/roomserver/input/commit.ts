@@ -5,6 +5,7 @@ import { writeAliases } from '../aliases/commit-aliases.ts';
 import type { Position } from '../../../pkg/matrix/state-res/chain-cover.ts';
 import { placeInChains, unchained } from '../storage/auth-chains.ts';
 import { writePublished } from '../directory/commit-published.ts';
+import { writeBarred } from '../guests/commit-barred.ts';
 import { writeHistory } from '../history/commit-history.ts';
 import { writeForgotten } from '../forget/commit-forgotten.ts';
 import { receiptRef, storedInputId } from '../storage/refs.ts';
@@ -29,7 +30,7 @@ export async function commitBatch(tx: Transaction, accepted: readonly AcceptedIn
   const chained = await placeInChains(tx, events.filter(({ event }) => isState(event.pdu)).map(({ event: { eventId, pdu }, ...of }) => unchained(eventId, pdu, of)));
   await Promise.all([
     writeRooms(tx, accepted), writeEvents(tx, events, chained), writeEdges(tx, events), writeHistory(tx, accepted), writeStates(tx, accepted), writeReceipts(tx, accepted), writeNeeds(tx, accepted),
-    writeOutsideMemberships(tx, accepted), writeAliases(tx, accepted), writeForgotten(tx, accepted), writeUpgrades(tx, accepted), writePublished(tx, accepted),
+    writeOutsideMemberships(tx, accepted), writeAliases(tx, accepted), writeForgotten(tx, accepted), writeUpgrades(tx, accepted), writePublished(tx, accepted), writeBarred(tx, accepted),
   ]);
   await writeEarly(tx, accepted);
   // The redacted event may be one of the batch.

@@ -3,6 +3,7 @@ import type { SendEvent } from '../../../schemas/log/room-input.ts';
 import { decideDeleteAlias, decideSetAlias } from '../aliases/decide-alias.ts';
 import { decideVisibility } from '../directory/decide-visibility.ts';
 import { decideForget } from '../forget/decide-forget.ts';
+import { guestProblem } from '../guests/guest-access.ts';
 import { decideHistory } from '../history/decide-history.ts';
 import { decideBeginning } from '../receive/begin-room.ts';
 import { decideReceive } from '../receive/decide-receive.ts';
@@ -68,6 +69,8 @@ function decideOfRoom(deciding: Deciding, head: RoomHead | undefined): RoomDecis
 /** What needs another server; undefined: it does not. */
 function decideElsewhere(deciding: Deciding, head: RoomHead | undefined, send: SendEvent): RoomDecision | undefined {
   if (send.event.type !== 'm.room.member') return undefined;
+  const barred = guestProblem(head, send);
+  if (barred !== undefined) return rejected(barred);
   return decideMembership(deciding, head, send) ?? (head && decideInvite(deciding, head, send));
 }
 

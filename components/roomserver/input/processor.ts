@@ -6,6 +6,7 @@ import type { Database } from '../../../pkg/storage/database.ts';
 import type { Metrics } from '../../../pkg/telemetry/metrics.ts';
 import type { Typing } from '../typing/typing.ts';
 import type { StagedState } from '../../../schemas/ports/staged-state.ts';
+import { barringEvents } from '../guests/guest-access.ts';
 import { createEventCache, type EventCache } from '../receive/event-cache.ts';
 import { loadHistory } from '../history/load-history.ts';
 import { loadWanted } from '../receive/load-graph.ts';
@@ -38,6 +39,8 @@ export interface RoomProcessorDeps {
   readonly metrics?: Metrics | undefined;
   /** An upgrade of a room was begun. */
   readonly onUpgrade?: (() => void) | undefined;
+  /** A room was closed to guests. */
+  readonly onBarred?: (() => void) | undefined;
   /** An event has left the room with branches that are too many for one event to follow, or in much conflict. */
   readonly onBranched?: ((partition: number, room: Pick<RoomRow, 'roomId' | 'extremities'>) => void) | undefined;
 }
@@ -84,7 +87,7 @@ const RECENT_BYTES_MAX = 32 * 1024 * 1024;
  * `forget`) of one batch come before the next `load`.
  */
 export function createRoomProcessor(deps: RoomProcessorDeps): Processor<RoomInput, RoomEffects> {
-  const { database, serverName, signingKey, typing, stagedState = NOTHING_STAGED } = deps;
+  const { database, serverName, signingKey, typing, stagedState = NOTHING_STAGED, onBarred = () => undefined } = deps;
   const heads = createHeadCache(deps.headBytesMax ?? HEAD_BYTES_MAX);
   const recent = createEventCache(RECENT_BYTES_MAX);
   watchHeads(deps.metrics, heads);
@@ -141,6 +144,7 @@ export function createRoomProcessor(deps: RoomProcessorDeps): Processor<RoomInpu
       count(collected);
       collected = { states: 0, events: 0 };
       forgetPurged({ recent, heads }, accepted);
+      if (barringEvents(accepted).length > 0) onBarred();
       for (const { place, effects } of accepted) {
         recent.note(effects, picture.graphs.get(effects.roomId));
         if (effects.typing !== undefined) typing.set(place, effects.typing);

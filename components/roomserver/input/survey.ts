@@ -2,6 +2,7 @@
 import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
 import type { PlacedInput } from '../../../pkg/log/processor.ts';
 import type { DraftEvent, RoomInput } from '../../../schemas/log/room-input.ts';
+import { GUEST_ACCESS } from '../guests/guest-access.ts';
 import { receiptRef } from '../storage/refs.ts';
 import { textProblem } from './check-input.ts';
 import { parseContent } from './parse-content.ts';
@@ -48,6 +49,7 @@ function surveyInput(found: Survey, input: RoomInput): void {
   found.roomIds.add(roomId);
   if (createRoom?.alias) found.aliases.add(createRoom.alias);
   if (sendEvent) surveyDraft(found, roomId, { sender: sendEvent.sender, event: sendEvent.event });
+  if (sendEvent?.isGuest === true) found.drafts.push({ roomId, draft: { type: GUEST_ACCESS, sender: sendEvent.sender, state_key: '', content: {} } });
   if (receivePdu) found.received.push({ roomId, eventId: receivePdu.eventId, pdu: JSON.parse(Buffer.from(receivePdu.pdu).toString()) as Pdu });
   if (input.setRoomVisibility) found.published.add(roomId);
   if (input.forgetRoom) found.members.push({ roomId, userId: input.forgetRoom.userId });

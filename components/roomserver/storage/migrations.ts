@@ -186,4 +186,12 @@ export const roomserverMigrations: readonly Migration[] = [
     ],
   },
   { number: 10, name: 'who took a knock', statements: ["ALTER TABLE outside_memberships ADD COLUMN origin TEXT NOT NULL DEFAULT ''"] },
+  {
+    number: 11,
+    name: 'rooms that guests have to leave',
+    statements: [
+      'CREATE TABLE barred_rooms (room_id TEXT PRIMARY KEY, event_id TEXT NOT NULL, partition BIGINT NOT NULL) WITHOUT ROWID',
+      'CREATE INDEX barred_rooms_by_partition ON barred_rooms (partition)',
+    ],
+  },
 ];
