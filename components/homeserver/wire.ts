@@ -100,7 +100,7 @@ export async function wire(options: WireOptions): Promise<Homeserver> {
   if (roles.includes('roomserver')) {
     const roomserver = createRoomserver({
       ...common, database: databases.roomserver, signingKey, outputReaders: [applied('room-output'), federated], stagedState: stagedState(databases.federationapi),
-      commands, headBytesMax: settings.roomHeadsBytes, extremitiesMax: settings.forwardExtremitiesMax,
+      commands, guests: users, headBytesMax: settings.roomHeadsBytes, extremitiesMax: settings.forwardExtremitiesMax,
     });
     parts.push({ role: 'roomserver', ...bound(roomserver) });
   }

@@ -1,4 +1,4 @@
-/** Identifiers in paths and bodies. All throw 400 M_INVALID_PARAM. */
+/** Identifiers in paths and bodies. All throw 400 M_INVALID_PARAM, and those of an event's own fields 413 M_TOO_LARGE. */
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import { fitsIdLimit } from '../../../pkg/matrix/ids/byte-length.ts';
 import { isEventId } from '../../../pkg/matrix/ids/event-id.ts';
@@ -29,8 +29,14 @@ export function requireUserId(value: string | undefined): string {
   return value;
 }
 
-/** An event type or state key: at most 255 bytes. */
+/** An event type, or what else has at most 255 bytes. */
 export function requireShort(value: string | undefined, what: string): string {
   if (value === undefined || !fitsIdLimit(value)) throw invalid(value, what);
+  return value;
+}
+
+/** The same, of an event that is to be sent: one with a longer field is too large (Client-Server API, "Size limits"). */
+export function requireEventField(value: string, what: 'event type' | 'state key'): string {
+  if (!fitsIdLimit(value)) throw new MatrixError(413, 'M_TOO_LARGE', `The ${what} of an event has at most 255 bytes`);
   return value;
 }

@@ -18,6 +18,6 @@ export interface MembershipChange {
 /** Sends the member event. Throws `MatrixError` when the room's owner refuses it. */
 export async function sendMembership(context: Context, request: ApiRequest, requester: Requester, change: MembershipChange): Promise<void> {
   const event = { type: 'm.room.member', stateKey: change.userId, content: contentBytes(change.content) };
-  const sendEvent = { sender: requester.userId, deviceId: requester.deviceId, txnId: '', event, via: [...(change.via ?? [])] };
+  const sendEvent = { sender: requester.userId, deviceId: requester.deviceId, txnId: '', event, via: [...(change.via ?? [])], ...(requester.isGuest && { isGuest: true }) };
   await submitRoomCommand(context, request, { roomId: change.roomId, sendEvent }, { deadlineMs: change.deadlineMs });
 }

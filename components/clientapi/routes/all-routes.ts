@@ -1,8 +1,11 @@
 /** Every route of the clientapi, by the spec's files. */
 import type { RouteSpec } from './client-route.ts';
 import { accountDataRoutes } from './account-data.ts';
+import { adminRoutes } from './admin.ts';
+import { administrativeContactRoutes } from './administrative-contact.ts';
 import { banningRoutes } from './banning.ts';
 import { capabilitiesRoutes } from './capabilities.ts';
+import { consentRoutes } from './consent.ts';
 import { createRoomRoutes } from './create-room.ts';
 import { directoryRoutes } from './directory.ts';
 import { filterRoutes } from './filter.ts';
@@ -24,6 +27,7 @@ import { roomSendRoutes } from './room-send.ts';
 import { roomStateRoutes } from './room-state.ts';
 import { roomUpgradesRoutes } from './room-upgrades.ts';
 import { sharedSecretRegistrationRoutes } from './shared-secret-registration.ts';
+import { supportRoutes } from './support.ts';
 import { thirdPartyLookupRoutes } from './third-party-lookup.ts';
 import { typingRoutes } from './typing.ts';
 import { versionsRoutes } from './versions.ts';
@@ -33,8 +37,11 @@ import { whoamiRoutes } from './whoami.ts';
 
 export const CLIENTAPI_ROUTES: readonly RouteSpec[] = [
   ...accountDataRoutes,
+  ...adminRoutes,
+  ...administrativeContactRoutes,
   ...banningRoutes,
   ...capabilitiesRoutes,
+  ...consentRoutes,
   ...createRoomRoutes,
   ...directoryRoutes,
   ...filterRoutes,
@@ -56,6 +63,7 @@ export const CLIENTAPI_ROUTES: readonly RouteSpec[] = [
   ...roomStateRoutes,
   ...roomUpgradesRoutes,
   ...sharedSecretRegistrationRoutes,
+  ...supportRoutes,
   ...thirdPartyLookupRoutes,
   ...typingRoutes,
   ...versionsRoutes,

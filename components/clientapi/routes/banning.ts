@@ -1,18 +1,19 @@
 import { z } from 'zod';
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
+import { actingRequester } from '../accounts/standing.ts';
 import { parseBody } from '../checks/body.ts';
 import { requireRoomId, requireUserId } from '../checks/identifiers.ts';
 import type { Context } from '../context.ts';
 import { currentMember } from '../rooms/current-member.ts';
 import { sendMembership } from '../rooms/send-membership.ts';
-import { CLIENT_V3, EMPTY, limitedRequester, type RouteSpec } from './client-route.ts';
+import { CLIENT_V3, EMPTY, type RouteSpec } from './client-route.ts';
 
 const banBody = z.object({ user_id: z.string(), reason: z.string().optional() });
 
 /** POST /_matrix/client/v3/rooms/{roomId}/ban — r0 */
 export async function ban(context: Context, request: ApiRequest): Promise<ApiResponse> {
-  const requester = await limitedRequester(context, request, 'membership');
+  const requester = await actingRequester(context, request, 'membership');
   const roomId = requireRoomId(request.params['roomId']);
   const body = parseBody(banBody, request.body);
   await sendMembership(context, request, requester, { roomId, userId: requireUserId(body.user_id), content: { membership: 'ban', reason: body.reason } });
@@ -21,7 +22,7 @@ export async function ban(context: Context, request: ApiRequest): Promise<ApiRes
 
 /** POST /_matrix/client/v3/rooms/{roomId}/unban — r0, changed in v1.1 (reason) */
 export async function unban(context: Context, request: ApiRequest): Promise<ApiResponse> {
-  const requester = await limitedRequester(context, request, 'membership');
+  const requester = await actingRequester(context, request, 'membership');
   const roomId = requireRoomId(request.params['roomId']);
   const body = parseBody(banBody, request.body);
   const userId = requireUserId(body.user_id);

@@ -1,15 +1,17 @@
-import { requireRequester } from '../../../pkg/http/requester.ts';
 import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
 import { ROOM_VERSIONS } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import type { Context } from '../context.ts';
-import { CLIENT_V3, ok, type RouteSpec } from './client-route.ts';
+import { CLIENT_V3, limitedRequester, ok, type RouteSpec } from './client-route.ts';
 
 /** GET /_matrix/client/v3/capabilities — r0 */
 export async function getCapabilities(context: Context, request: ApiRequest): Promise<ApiResponse> {
-  await requireRequester(request, context.userQuery);
+  const { isAdmin, userId } = await limitedRequester(context, request, 'reading');
+  const secret = await context.userQuery.loginSecret(userId);
+  // A user of an application service has none.
+  const hasPassword = secret !== undefined && secret.passwordHash !== '';
   return ok({
     capabilities: {
-      'm.change_password': { enabled: false },
+      'm.change_password': { enabled: hasPassword },
       'm.room_versions': {
         default: context.settings.defaultRoomVersion,
         available: Object.fromEntries(ROOM_VERSIONS.map((version) => [version.id, 'stable'])),
@@ -19,6 +21,8 @@ export async function getCapabilities(context: Context, request: ApiRequest): Pr
       'm.3pid_changes': { enabled: false },
       'm.get_login_token': { enabled: false },
       'm.profile_fields': { enabled: true },
+      'm.forget_forced_upon_leave': { enabled: context.settings.forgetOnLeave === true },
+      ...(isAdmin && { 'm.account_moderation': { suspend: true, lock: true } }),
     },
   });
 }

@@ -4,17 +4,19 @@ import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
 import { isLocalUser } from '../../../pkg/matrix/ids/user-id.ts';
 import { roomVersion, type RoomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import type { DraftEvent } from '../../../schemas/log/room-input.ts';
+import { actingRequester } from '../accounts/standing.ts';
 import { jsonObject, parseBody, text } from '../checks/body.ts';
 import { contentBytes } from '../checks/event-content.ts';
-import { requireShort, requireUserId } from '../checks/identifiers.ts';
+import { requireEventField, requireUserId } from '../checks/identifiers.ts';
 import type { Context } from '../context.ts';
 import { submitRoomCommand } from '../outcome/submit.ts';
 import { memberProfile, type MemberProfile } from '../profile/member-profile.ts';
 import { buildCreateEvent } from '../rooms/create-event.ts';
 import { requireFreeName, underReservation } from '../rooms/alias-reservation.ts';
+import { requireInvitable } from '../rooms/invitable.ts';
 import { inviteOthers } from '../rooms/invite-others.ts';
 import { planRoom, type Preset, type StateWanted } from '../rooms/plan-room.ts';
-import { CLIENT_V3, limitedRequester, ok, type RouteSpec } from './client-route.ts';
+import { CLIENT_V3, ok, type RouteSpec } from './client-route.ts';
 
 /** Each invitation is an event of the same transaction, or a request to another server. */
 const INVITES_MAX = 200;
@@ -41,12 +43,13 @@ type CreateRoomBody = z.infer<typeof createRoomBody>;
 
 /** POST /_matrix/client/v3/createRoom — r0, changed in v1.16 (room version 12) */
 export async function createRoom(context: Context, request: ApiRequest): Promise<ApiResponse> {
-  const requester = await limitedRequester(context, request, 'room-creation');
+  const requester = await actingRequester(context, request, 'room-creation');
   const body = parseBody(createRoomBody, request.body);
   refuseWhatIsNotThere(body);
   const version = requireVersion(body.room_version ?? context.settings.defaultRoomVersion);
   const creator = requester.userId;
   const invite = [...new Set(body.invite.map(requireUserId))].filter((userId) => userId !== creator);
+  await requireInvitable(context, invite);
   const alias = body.room_alias_name === undefined ? undefined : requireFreeName(context, request, body.room_alias_name);
   const plan = planRoom({
     creator,
@@ -93,7 +96,7 @@ function presetOf({ preset, visibility }: CreateRoomBody): Preset {
 }
 
 function stateWanted(event: CreateRoomBody['initial_state'][number]): StateWanted {
-  return { type: requireShort(event.type, 'an event type'), stateKey: requireShort(event.state_key, 'a state key'), content: event.content };
+  return { type: requireEventField(event.type, 'event type'), stateKey: requireEventField(event.state_key, 'state key'), content: event.content };
 }
 
 async function profilesOf(context: Context, userIds: readonly string[]): Promise<Map<string, MemberProfile>> {

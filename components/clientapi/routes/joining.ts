@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
+import { actingRequester } from '../accounts/standing.ts';
 import { parseBody } from '../checks/body.ts';
 import { requireRoomId } from '../checks/identifiers.ts';
 import type { Context } from '../context.ts';
@@ -8,7 +9,7 @@ import { currentMember } from '../rooms/current-member.ts';
 import { resolveAlias } from '../rooms/resolve-alias.ts';
 import { sendMembership } from '../rooms/send-membership.ts';
 import { namedServers, OTHER_SERVERS_MS_MAX, viaServers } from '../rooms/via-servers.ts';
-import { CLIENT_V3, limitedRequester, ok, type RouteSpec } from './client-route.ts';
+import { CLIENT_V3, ok, type RouteSpec } from './client-route.ts';
 
 /** Answers to invites by e-mail address, which this server cannot make: checked, and of no effect. */
 const thirdPartySigned = z.object({ sender: z.string(), mxid: z.string(), token: z.string(), signatures: z.record(z.string(), z.record(z.string(), z.string())) });
@@ -26,7 +27,7 @@ export async function joinRoom(context: Context, request: ApiRequest): Promise<A
 }
 
 async function join(context: Context, request: ApiRequest, target: string): Promise<ApiResponse> {
-  const requester = await limitedRequester(context, request, 'membership');
+  const requester = await actingRequester(context, request, 'membership');
   const { reason } = parseBody(joinBody, request.body);
   const { roomId, servers } = target.startsWith('#') ? await resolveAlias(context, target, request.signal) : { roomId: target, servers: [] };
   const { userId } = requester;

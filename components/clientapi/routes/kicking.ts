@@ -1,19 +1,20 @@
 import { z } from 'zod';
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
+import { actingRequester } from '../accounts/standing.ts';
 import { parseBody } from '../checks/body.ts';
 import { requireRoomId, requireUserId } from '../checks/identifiers.ts';
 import type { Context } from '../context.ts';
 import { currentMember } from '../rooms/current-member.ts';
 import { sendMembership } from '../rooms/send-membership.ts';
-import { CLIENT_V3, EMPTY, limitedRequester, type RouteSpec } from './client-route.ts';
+import { CLIENT_V3, EMPTY, type RouteSpec } from './client-route.ts';
 
 const kickBody = z.object({ user_id: z.string(), reason: z.string().optional() });
 const IN_THE_ROOM = new Set(['join', 'invite', 'knock']);
 
 /** POST /_matrix/client/v3/rooms/{roomId}/kick — r0 */
 export async function kick(context: Context, request: ApiRequest): Promise<ApiResponse> {
-  const requester = await limitedRequester(context, request, 'membership');
+  const requester = await actingRequester(context, request, 'membership');
   const roomId = requireRoomId(request.params['roomId']);
   const body = parseBody(kickBody, request.body);
   const userId = requireUserId(body.user_id);

@@ -10,7 +10,7 @@ const ALL_DEVICES = '';
 
 /** POST /_matrix/client/v3/logout — r0 */
 export async function logout(context: Context, request: ApiRequest): Promise<ApiResponse> {
-  const { userId, deviceId } = await requireRequester(request, context.userQuery);
+  const { userId, deviceId } = await requireRequester(request, context.userQuery, 'allowed');
   // As an input it would mean all devices.
   if (deviceId === NO_DEVICE) throw new MatrixError(403, 'M_FORBIDDEN', 'An application service that acts on no device has nothing to log out of');
   await submitUserCommand(context, request, { userId, logout: { deviceId } });
@@ -19,7 +19,7 @@ export async function logout(context: Context, request: ApiRequest): Promise<Api
 
 /** POST /_matrix/client/v3/logout/all — r0 */
 export async function logout_all(context: Context, request: ApiRequest): Promise<ApiResponse> {
-  const { userId } = await requireRequester(request, context.userQuery);
+  const { userId } = await requireRequester(request, context.userQuery, 'allowed');
   await submitUserCommand(context, request, { userId, logout: { deviceId: ALL_DEVICES } });
   return EMPTY;
 }

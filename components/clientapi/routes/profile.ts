@@ -1,6 +1,7 @@
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
 import { byteLength } from '../../../pkg/matrix/ids/byte-length.ts';
+import { requireNotSuspended } from '../accounts/standing.ts';
 import { requireUserId } from '../checks/identifiers.ts';
 import type { Context } from '../context.ts';
 import { submitUserCommand } from '../outcome/submit.ts';
@@ -31,6 +32,7 @@ export async function getProfileField(context: Context, request: ApiRequest): Pr
 /** PUT /_matrix/client/v3/profile/{userId}/{keyName} — r0, changed in v1.16 (any key) */
 export async function setProfileField(context: Context, request: ApiRequest): Promise<ApiResponse> {
   const requester = await limitedRequester(context, request, 'settings');
+  requireNotSuspended(requester);
   requireSelf(requester, request.params['userId']);
   const key = requireKey(request.params['keyName']!);
   const value = requireValue(key, request.body as Record<string, unknown>);
@@ -43,6 +45,7 @@ export async function setProfileField(context: Context, request: ApiRequest): Pr
 /** DELETE /_matrix/client/v3/profile/{userId}/{keyName} — v1.16 */
 export async function deleteProfileField(context: Context, request: ApiRequest): Promise<ApiResponse> {
   const requester = await limitedRequester(context, request, 'settings');
+  requireNotSuspended(requester);
   requireSelf(requester, request.params['userId']);
   const key = requireKey(request.params['keyName']!);
   await submitField(context, request, key, REMOVED);

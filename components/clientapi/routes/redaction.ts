@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
+import { requireMayRedact } from '../accounts/standing.ts';
 import { parseBody } from '../checks/body.ts';
 import { contentBytes } from '../checks/event-content.ts';
 import { requireEventId, requireRoomId } from '../checks/identifiers.ts';
@@ -15,6 +16,7 @@ export async function redactEvent(context: Context, request: ApiRequest): Promis
   const requester = await limitedRequester(context, request, 'message');
   const roomId = requireRoomId(request.params['roomId']);
   const redacts = requireEventId(request.params['eventId']);
+  await requireMayRedact(context, requester, redacts);
   const content = contentBytes(parseBody(redactBody, request.body));
   const result = await submitRoomCommand(context, request, {
     roomId,

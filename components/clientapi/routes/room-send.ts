@@ -1,7 +1,8 @@
 import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
 import type { DraftEvent } from '../../../schemas/log/room-input.ts';
+import { requireMaySend } from '../accounts/standing.ts';
 import { contentBytes } from '../checks/event-content.ts';
-import { requireRoomId, requireShort } from '../checks/identifiers.ts';
+import { requireEventField, requireRoomId } from '../checks/identifiers.ts';
 import type { Context } from '../context.ts';
 import { inputIdOf } from '../outcome/input-id.ts';
 import { submitRoomCommand } from '../outcome/submit.ts';
@@ -11,7 +12,8 @@ import { CLIENT_V3, limitedRequester, ok, type RouteSpec } from './client-route.
 export async function sendMessage(context: Context, request: ApiRequest): Promise<ApiResponse> {
   const requester = await limitedRequester(context, request, 'message');
   const roomId = requireRoomId(request.params['roomId']);
-  const type = requireShort(request.params['eventType'], 'an event type');
+  const type = requireEventField(request.params['eventType'] ?? '', 'event type');
+  await requireMaySend(context, requester, { type, content: request.body as Record<string, unknown> });
   const result = await submitRoomCommand(context, request, {
     roomId,
     inputId: inputIdOf(requester, request),

@@ -1,10 +1,12 @@
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
+import { requireMaySend } from '../accounts/standing.ts';
 import { contentBytes } from '../checks/event-content.ts';
-import { requireRoomId, requireShort, requireUserId } from '../checks/identifiers.ts';
+import { requireEventField, requireRoomId, requireUserId } from '../checks/identifiers.ts';
 import type { Context } from '../context.ts';
 import { submitRoomCommand } from '../outcome/submit.ts';
 import { requireAliases } from '../rooms/canonical-alias.ts';
+import { requireInvitable } from '../rooms/invitable.ts';
 import { OTHER_SERVERS_MS_MAX } from '../rooms/via-servers.ts';
 import { CLIENT_V3, limitedRequester, ok, type RouteSpec } from './client-route.ts';
 
@@ -15,13 +17,15 @@ const MEMBERSHIPS = new Set(['join', 'invite', 'leave', 'ban', 'knock']);
 /** PUT /_matrix/client/v3/rooms/{roomId}/state/{eventType}/{stateKey} — r0. Without state key, with or without the last slash, it is empty. */
 export async function setRoomStateWithKey(context: Context, request: ApiRequest): Promise<ApiResponse> {
   const content = request.body as Record<string, unknown>;
-  const type = requireShort(request.params['eventType'], 'an event type');
+  const type = requireEventField(request.params['eventType'] ?? '', 'event type');
   const requester = await limitedRequester(context, request, type === 'm.room.member' ? 'membership' : 'message');
   const roomId = requireRoomId(request.params['roomId']);
-  const stateKey = requireShort(request.params['stateKey'] ?? '', 'a state key');
+  const stateKey = requireEventField(request.params['stateKey'] ?? '', 'state key');
   if (type === 'm.room.member') requireMembership(content, stateKey);
+  await requireMaySend(context, requester, { type, stateKey, content });
+  if (type === 'm.room.member' && content['membership'] === 'invite') await requireInvitable(context, [stateKey]);
   if (type === 'm.room.canonical_alias') await requireAliases(context, content, { roomId, stateKey, signal: request.signal });
-  const sendEvent = { sender: requester.userId, deviceId: requester.deviceId, txnId: '', event: { type, stateKey, content: contentBytes(content) } };
+  const sendEvent = { sender: requester.userId, deviceId: requester.deviceId, txnId: '', event: { type, stateKey, content: contentBytes(content) }, ...(requester.isGuest && { isGuest: true }) };
   return ok(await submitRoomCommand(context, request, { roomId, sendEvent }, type === 'm.room.member' ? { deadlineMs: OTHER_SERVERS_MS_MAX } : {}));
 }
 

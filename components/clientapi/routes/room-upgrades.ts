@@ -3,6 +3,7 @@ import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
 import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
 import { roomVersion, type RoomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
+import { actingRequester } from '../accounts/standing.ts';
 import { parseBody } from '../checks/body.ts';
 import { contentBytes } from '../checks/event-content.ts';
 import { requireRoomId, requireUserId } from '../checks/identifiers.ts';
@@ -11,7 +12,7 @@ import { submitRoomCommand } from '../outcome/submit.ts';
 import { memberProfile } from '../profile/member-profile.ts';
 import { buildCreateEvent } from '../rooms/create-event.ts';
 import { planUpgrade, UPGRADED_TYPES } from '../rooms/plan-upgrade.ts';
-import { CLIENT_V3, limitedRequester, ok, type RouteSpec } from './client-route.ts';
+import { CLIENT_V3, ok, type RouteSpec } from './client-route.ts';
 
 const upgradeBody = z.object({ new_version: z.string(), additional_creators: z.array(z.string()).default([]) });
 
@@ -20,7 +21,7 @@ const APPLIED_WAIT_MS_MAX = 5000;
 
 /** POST /_matrix/client/v3/rooms/{roomId}/upgrade — r0, changed in v1.16 (additional_creators) */
 export async function upgradeRoom(context: Context, request: ApiRequest): Promise<ApiResponse> {
-  const { userId: sender } = await limitedRequester(context, request, 'room-creation');
+  const { userId: sender } = await actingRequester(context, request, 'room-creation');
   const oldRoomId = requireRoomId(request.params['roomId']);
   const body = parseBody(upgradeBody, request.body);
   const version = roomVersion(body.new_version);
