@@ -1,9 +1,7 @@
 /** Texts of events outside of /sync, with their room's ID. */
-import type { ClientEvent } from '../events/client-event.ts';
-import { renderEvent } from '../events/client-event.ts';
+import { renderEvent, type ClientEvent } from '../events/client-event.ts';
 import { renderTimelineRow } from '../events/render-row.ts';
 import { visibleReplaced } from '../events/replaced.ts';
-import { passes, passesRoom, type EventFilter } from '../filters/filter.ts';
 import { loadBundles } from '../relations/load-bundles.ts';
 import { slotOf, type SeenRow } from '../storage/rows.ts';
 import type { ReadDeps } from '../sync/deps.ts';
@@ -33,11 +31,10 @@ export async function renderPage(deps: RenderDeps, { userId, deviceId, intervals
   });
 }
 
-/** State events as texts, those that the filter lets through. */
-export async function renderStateEvents(deps: Pick<ReadDeps, 'runtime' | 'events'>, eventIds: readonly string[], filter?: EventFilter): Promise<string[]> {
+/** State events as texts, those of them that are wanted. */
+export async function renderStateEvents(deps: Pick<ReadDeps, 'runtime' | 'events'>, eventIds: readonly string[], isWanted: (event: ClientEvent) => boolean = () => true): Promise<string[]> {
   const events = await deps.events.load(eventIds);
   const nowMs = deps.runtime.clock.now();
-  const isWanted = (event: ClientEvent): boolean => filter === undefined || (passesRoom(filter, event.roomId) && passes(filter, event));
   const wanted = eventIds.flatMap((eventId) => events.get(eventId) ?? []).filter(isWanted);
   return wanted.map((event) => renderEvent(event, { nowMs, redactedBecause: event.redactedBy === null ? undefined : events.get(event.redactedBy) }, true));
 }

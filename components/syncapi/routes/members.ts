@@ -1,11 +1,15 @@
 /** GET /rooms/{roomId}/members and /rooms/{roomId}/joined_members. */
+import { accessTokenOf } from '../../../pkg/http/access-token.ts';
 import type { ApiRequest, ApiResponse, Route } from '../../../pkg/http/route.ts';
-import { contentText, renderEvent, type ClientEvent } from '../events/client-event.ts';
+import { contentText, type ClientEvent } from '../events/client-event.ts';
+import { renderStateEvents } from '../history/render-page.ts';
+import { syncQuery } from '../query/sync-query.ts';
+import { OPEN } from '../storage/rows.ts';
 import type { ReadDeps } from '../sync/deps.ts';
 import { sequenceAtToken } from '../sync/page-place.ts';
 import { notInRoom, readingRights } from '../visibility/reading-rights.ts';
 import { enumParam, param, requesterOf } from './route-parts.ts';
-import { stateEventsAt } from './state.ts';
+import { stateIdsAt } from './state.ts';
 
 const MEMBERSHIPS = ['join', 'invite', 'knock', 'leave', 'ban'];
 
@@ -25,10 +29,8 @@ async function getMembers(deps: ReadDeps, request: ApiRequest): Promise<ApiRespo
   const rights = await readingRights(deps.database, roomId, userId);
   const at = request.query.get('at');
   const sequence = at === null || at === '' ? rights.stateAt : Math.min(rights.stateAt, await sequenceAtToken(deps, rights.room, at));
-  const members = await stateEventsAt(deps, roomId, sequence, 'm.room.member');
-  const wanted = members.filter((event) => isWanted(event, membership, notMembership));
-  const nowMs = deps.runtime.clock.now();
-  return { status: 200, json: `{"chunk":[${wanted.map((event) => renderEvent(event, { nowMs }, true)).join(',')}]}` };
+  const chunk = await renderStateEvents(deps, await stateIdsAt(deps, roomId, sequence, 'members'), (event) => isWanted(event, membership, notMembership));
+  return { status: 200, json: `{"chunk":[${chunk.join(',')}]}` };
 }
 
 /** With both parameters, either is enough. */
@@ -40,11 +42,20 @@ function isWanted(event: ClientEvent, membership: string | undefined, notMembers
 async function getJoinedMembers(deps: ReadDeps, request: ApiRequest): Promise<ApiResponse> {
   const { userId } = await requesterOf(deps, request);
   const roomId = param(request, 'roomId');
-  const rights = await readingRights(deps.database, roomId, userId);
-  if (!rights.isJoined) throw notInRoom();
-  const members = await stateEventsAt(deps, roomId, rights.stateAt, 'm.room.member');
-  const joined = members.filter((event) => event.membership === 'join' && event.stateKey !== undefined);
+  if (!(await mayListJoined(deps, request, { roomId, userId }))) throw notInRoom();
+  const events = await deps.events.load(await stateIdsAt(deps, roomId, OPEN, 'members'));
+  const joined = [...events.values()].filter((event) => event.type === 'm.room.member' && event.membership === 'join' && event.stateKey !== undefined);
   return { status: 200, body: { joined: Object.fromEntries(joined.map((event) => [event.stateKey, profileOf(event)])) } };
+}
+
+/** Members may, and application services one of whose users is a member. */
+async function mayListJoined({ database, userQuery }: ReadDeps, request: ApiRequest, { roomId, userId }: { roomId: string; userId: string }): Promise<boolean> {
+  if ((await syncQuery(database).membership(roomId, userId)) === 'join') return true;
+  const token = accessTokenOf(request);
+  const appservice = token === undefined ? undefined : userQuery.appservices?.byToken(token);
+  if (appservice === undefined) return false;
+  const rows = await database.query<{ user_id: string }>(`SELECT user_id FROM memberships WHERE room_id = ? AND to_sequence = ? AND membership = 'join'`, [roomId, OPEN]);
+  return rows.some((row) => userQuery.appservices?.mayBe(appservice, row.user_id) === true);
 }
 
 function profileOf(event: ClientEvent): { display_name?: string; avatar_url?: string } {

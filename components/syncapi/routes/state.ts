@@ -1,12 +1,14 @@
 /** GET /rooms/{roomId}/state and /rooms/{roomId}/state/{eventType}/{stateKey}: the present state, for those who left that of when they left. */
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import type { ApiRequest, ApiResponse, Route } from '../../../pkg/http/route.ts';
-import { contentText, renderEvent, type ClientEvent } from '../events/client-event.ts';
+import { contentText } from '../events/client-event.ts';
+import { renderStateEvents } from '../history/render-page.ts';
 import { OPEN, slotOf } from '../storage/rows.ts';
 import type { ReadDeps } from '../sync/deps.ts';
 import { readingRights } from '../visibility/reading-rights.ts';
 import { param, requesterOf } from './route-parts.ts';
 
+const STATE_PARTS: Readonly<Record<StatePart, string>> = { all: '1 = 1', members: `type = 'm.room.member'`, others: `type <> 'm.room.member'` };
 const STATE_PATH = '/_matrix/client/v3/rooms/{roomId}/state';
 
 export function stateRoutes(deps: ReadDeps): Route[] {
@@ -27,21 +29,21 @@ async function getState(deps: ReadDeps, request: ApiRequest): Promise<ApiRespons
   const { userId } = await requesterOf(deps, request);
   const roomId = param(request, 'roomId');
   const { stateAt } = await readingRights(deps.database, roomId, userId);
-  const events = await stateEventsAt(deps, roomId, stateAt);
-  const nowMs = deps.runtime.clock.now();
-  return { status: 200, json: `[${events.map((event) => renderEvent(event, { nowMs }, true)).join(',')}]` };
+  return { status: 200, json: `[${(await renderStateEvents(deps, await stateIdsAt(deps, roomId, stateAt))).join(',')}]` };
 }
 
-/** State events of the room at `sequence` (`OPEN`: now), all or of one type. */
-export async function stateEventsAt(deps: Pick<ReadDeps, 'database' | 'events'>, roomId: string, sequence: number, type?: string): Promise<ClientEvent[]> {
+/** Which of a room's state is wanted: all, or members, or what is not members. */
+type StatePart = 'all' | 'members' | 'others';
+
+/** IDs of the state events of the room at `sequence` (`OPEN`: now). */
+export async function stateIdsAt(deps: Pick<ReadDeps, 'database'>, roomId: string, sequence: number, part: StatePart = 'all'): Promise<string[]> {
   // `to_sequence` of what is current is the greatest number there is: it holds at OPEN - 1.
   const at = Math.min(sequence, OPEN - 1);
-  const rows = await deps.database.query<{ event_id: string; type: string }>(
-    `SELECT event_id, type FROM state_intervals WHERE room_id = ? AND to_sequence > ? AND from_sequence <= ? AND (? = '' OR type = ?) ORDER BY from_sequence, slot`,
-    [roomId, at, at, type ?? '', type ?? ''],
+  const rows = await deps.database.query<{ event_id: string }>(
+    `SELECT event_id FROM state_intervals WHERE room_id = ? AND to_sequence > ? AND from_sequence <= ? AND ${STATE_PARTS[part]} ORDER BY from_sequence, slot`,
+    [roomId, at, at],
   );
-  const events = await deps.events.load(rows.map((row) => row.event_id));
-  return rows.flatMap((row) => events.get(row.event_id) ?? []);
+  return rows.map((row) => row.event_id);
 }
 
 async function getStateWithKey(deps: ReadDeps, request: ApiRequest): Promise<ApiResponse> {
@@ -60,5 +62,6 @@ async function getStateWithKey(deps: ReadDeps, request: ApiRequest): Promise<Api
   const event = eventId === undefined ? undefined : (await deps.events.load([eventId])).get(eventId);
   if (event === undefined) throw new MatrixError(404, 'M_NOT_FOUND', 'The room has no such state');
   if (format === 'content') return { status: 200, json: contentText(event) };
-  return { status: 200, json: renderEvent(event, { nowMs: deps.runtime.clock.now() }, true) };
+  const [text] = await renderStateEvents(deps, [event.eventId]);
+  return { status: 200, json: text ?? '' };
 }

@@ -7,15 +7,17 @@ import { limited, passes, passesRoom, type EventFilter } from '../filters/filter
 import { accountDataText } from '../streams/account-data.ts';
 import type { OutsideRoom } from '../streams/outside.ts';
 import { summaryText } from '../streams/summary.ts';
-import type { AccountDataRow, TimelineRow } from '../storage/rows.ts';
+import type { AccountDataRow, SeenRow } from '../storage/rows.ts';
 import { encodePageToken } from '../token/page-token.ts';
 import type { ReadDeps } from './deps.ts';
 import type { Material } from './material.ts';
 import type { RoomView, Section, SyncScope } from './scope.ts';
 
-interface Rendering {
+export interface Rendering {
   readonly scope: SyncScope;
   readonly material: Material;
+  /** /sync leaves it out of events. */
+  readonly withRoomId: boolean;
 }
 
 /** The answer's JSON text; `empty` when it says nothing but the token. */
@@ -35,7 +37,7 @@ export async function renderAnswer(
     rooms.push(`${JSON.stringify(roomId)}:${text}`);
   };
   for (const view of material.views) {
-    const text = renderRoom({ scope, material }, view);
+    const text = renderRoom({ scope, material, withRoomId: false }, view);
     if (text !== undefined) add(view.section, view.roomId, text);
   }
   for (const room of material.outside) add(room.section, room.roomId, renderOutside(scope, room));
@@ -44,7 +46,7 @@ export async function renderAnswer(
 }
 
 /** Global account data; an initial sync always has push rules, the default ones where the user has changed nothing. */
-async function globalAccountData(deps: Pick<ReadDeps, 'userQuery'>, scope: SyncScope, material: Material): Promise<string[]> {
+export async function globalAccountData(deps: Pick<ReadDeps, 'userQuery'>, scope: SyncScope, material: Material): Promise<string[]> {
   const rows = [...(material.accountData.get('') ?? [])];
   if (scope.since === undefined && !rows.some((row) => row.type === 'm.push_rules')) {
     const stored = await deps.userQuery.accountData(scope.userId, '', 'm.push_rules');
@@ -58,12 +60,16 @@ function filteredAccountData(filter: EventFilter, rows: readonly AccountDataRow[
   return accountDataText(limited(filter, rows.filter((row) => passes(filter, { type: row.type }, roomId))));
 }
 
+export function renderAccountData({ scope, material }: Rendering, { roomId }: RoomView): string[] {
+  return filteredAccountData(scope.filter.room.accountData, material.accountData.get(roomId) ?? [], roomId);
+}
+
 function renderRoom(rendering: Rendering, view: RoomView): string | undefined {
   if (view.section === 'invite' || view.section === 'knock') return renderStripped(rendering, view);
   const { material, scope } = rendering;
   const timeline = renderTimeline(rendering, view);
   const state = renderState(rendering, view);
-  const accountData = filteredAccountData(scope.filter.room.accountData, material.accountData.get(view.roomId) ?? [], view.roomId);
+  const accountData = renderAccountData(rendering, view);
   const ephemeral = view.section === 'join' ? renderEphemeral(rendering, view) : [];
   const summary = view.section === 'join' ? material.summaries.get(view.roomId) : undefined;
   const isQuiet = !timeline.news && state.length === 0 && accountData.length === 0 && ephemeral.length === 0 && summary === undefined;
@@ -98,7 +104,7 @@ function renderStripped({ material }: Rendering, view: RoomView): string {
 function renderTimeline(rendering: Rendering, view: RoomView): { text: string; news: boolean } {
   const timeline = rendering.material.timelines.get(view.roomId);
   if (timeline === undefined) return { text: '{"events":[],"limited":false}', news: false };
-  const texts = timeline.shown.flatMap((row) => renderRow(rendering, view, row) ?? []);
+  const texts = renderEvents(rendering, view, timeline.shown);
   const prevBatch = JSON.stringify(encodePageToken(timeline.prevBatch));
   return {
     text: `{"events":[${texts.join(',')}],"limited":${timeline.limited},"prev_batch":${prevBatch}}`,
@@ -106,11 +112,16 @@ function renderTimeline(rendering: Rendering, view: RoomView): { text: string; n
   };
 }
 
-function renderRow({ scope, material }: Rendering, view: RoomView, row: TimelineRow): string | undefined {
+/** The texts of events of the room's timeline. */
+export function renderEvents(rendering: Rendering, view: RoomView, rows: readonly SeenRow[]): string[] {
+  return rows.flatMap((row) => renderRow(rendering, view, row) ?? []);
+}
+
+function renderRow({ scope, material, withRoomId }: Rendering, view: RoomView, row: SeenRow): string | undefined {
   if (material.raw !== undefined) return material.raw.get(row.event_id);
   const event = material.events.get(row.event_id);
   const { events, bundles } = material;
-  return event && ofFields(scope, renderTimelineRow(row, event, { ...scope, events, bundles, intervals: view.intervals, withRoomId: false }));
+  return event && ofFields(scope, renderTimelineRow(row, event, { ...scope, events, bundles, intervals: view.intervals, withRoomId }));
 }
 
 function ofFields({ filter }: SyncScope, text: string): string {
@@ -121,13 +132,13 @@ function redactionOf(event: ClientEvent, material: Material): ClientEvent | unde
   return event.redactedBy === null ? undefined : material.events.get(event.redactedBy);
 }
 
-function renderState({ scope, material }: Rendering, view: RoomView): string[] {
+export function renderState({ scope, material, withRoomId }: Rendering, view: RoomView): string[] {
   const filter = scope.filter.room.state;
   const events = (material.state.get(view.roomId) ?? []).flatMap((eventId) => material.events.get(eventId) ?? []);
   const wanted = limited(filter, events.filter((event) => passes(filter, event, view.roomId)));
   return wanted.map((event) => {
     const raw = material.raw?.get(event.eventId);
-    return raw ?? ofFields(scope, renderEvent(event, { nowMs: scope.nowMs, redactedBecause: redactionOf(event, material) }, false));
+    return raw ?? ofFields(scope, renderEvent(event, { nowMs: scope.nowMs, redactedBecause: redactionOf(event, material) }, withRoomId));
   });
 }
 
