@@ -2,6 +2,7 @@
 import { verifyPdus } from '../../components/federationapi/verify/verify-pdus.ts';
 import type { KnownKeys } from '../../components/federationapi/storage/server-keys.ts';
 import { roomInputCodec } from '../../pkg/log/codec.ts';
+import { LogUnavailable } from '../../pkg/log/log.ts';
 import { partitionOf } from '../../pkg/log/partition-map.ts';
 import { checkIntegrity, type IntactEvent } from '../../pkg/matrix/events/check-received.ts';
 import { roomVersion, type RoomVersion } from '../../pkg/matrix/room-versions/room-versions.ts';
@@ -18,10 +19,11 @@ export interface Feed {
 /** What was fed: the last event of each room. */
 export type LastEvents = Map<string, string>;
 
-/** Events in one go, how many such are checked ahead, and how many appended at once. */
+/** Events in one go, and how many such are checked ahead. */
 const CHUNK = 500;
 const CHECKED_AHEAD = 3;
-const APPENDS_MAX = 4;
+const RETRY_MS = 20;
+const PATIENCE_MS = 60_000;
 
 /** Resolves when all is appended. Rejects when an event is not what its sender signed, or the log is away. */
 export async function feed({ driver, runtime }: Pick<ServerHere, 'driver' | 'runtime'>, { lines, keys, roomVersion: versionId, partitions }: Feed): Promise<LastEvents> {
@@ -30,21 +32,30 @@ export async function feed({ driver, runtime }: Pick<ServerHere, 'driver' | 'run
   const known = keys && keyRing(keys);
   const check = (from: number): Promise<IntactEvent[]> => checked(lines.slice(from, from + CHUNK), { version, known, runtime });
   const last: LastEvents = new Map();
-  const appends = new Set<Promise<void>>();
   const ahead: Promise<IntactEvent[]>[] = [];
   for (let from = 0; from < lines.length; from += CHUNK) {
     while (ahead.length < CHECKED_AHEAD && from + ahead.length * CHUNK < lines.length) ahead.push(check(from + ahead.length * CHUNK));
     const events = await ahead.shift()!;
     for (const { roomId, eventId } of events) last.set(roomId, eventId);
     for (const [partition, records] of Map.groupBy(events, ({ roomId }) => partitionOf({ version: 1, partitions }, roomId))) {
-      while (appends.size >= APPENDS_MAX) await Promise.race(appends);
-      // The file is what a replay begins again with: where the log is in this process, its inputs need not be durable.
-      const append: Promise<void> = driver.append('room-input', partition, records.map(recordOf), { durable: false }).finally(() => appends.delete(append));
-      appends.add(append);
+      await appendPatiently({ driver, runtime }, partition, records.map(recordOf));
     }
   }
-  await Promise.all(appends);
   return last;
+}
+
+/** In order, and so one after the other: a log that is full says so, and its consumer goes first. */
+async function appendPatiently({ driver, runtime }: Pick<ServerHere, 'driver' | 'runtime'>, partition: number, records: Uint8Array[]): Promise<void> {
+  const givenUpAt = runtime.clock.monotonic() + PATIENCE_MS;
+  for (;;) {
+    try {
+      // The file is what a replay begins again with: where the log is in this process, its inputs need not be durable.
+      return await driver.append('room-input', partition, records, { durable: false });
+    } catch (error) {
+      if (!(error instanceof LogUnavailable) || runtime.clock.monotonic() > givenUpAt) throw error;
+      await runtime.clock.sleep(RETRY_MS);
+    }
+  }
 }
 
 function recordOf({ eventId, roomId, json }: IntactEvent): Uint8Array {

@@ -50,6 +50,7 @@ async function stand(t: TestContext, options: { exclusive?: boolean; beforeClose
       next = undefined;
       return mine === undefined ? database.transaction(work) : mine(work);
     },
+    reuseSpace: (table) => database.reuseSpace(table),
     ping: () => database.ping(),
     close: () => database.close(),
   };

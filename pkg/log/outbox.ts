@@ -38,31 +38,37 @@ export const DELETE_ROWS_MAX = 1000;
 
 /**
  * Deletes what every registered consumer has passed, but keeps the newest `keep` records of each partition; beyond `keepMax` a consumer that hangs is
- * not waited for (it rebuilds from a snapshot). `passed`: sequences per partition, one list a consumer. `rest` is waited for between its transactions.
+ * not waited for (it rebuilds from a snapshot). `passed`: sequences per partition, one list a consumer. `rest` is waited for between its transactions. The result is how many were
+ * deleted.
  */
 export async function trimOutbox(
   database: Database, log: OutputLogName, heads: readonly number[],
   limits: { passed: readonly (readonly number[])[]; keep: number; keepMax: number; rest?: () => Promise<void> },
-): Promise<void> {
+): Promise<number> {
+  let deleted = 0;
   for (const [partition, head] of heads.entries()) {
     const slowest = Math.min(head, ...limits.passed.map((sequences) => sequences[partition] ?? 0));
     const floor = Math.max(Math.min(slowest, head - limits.keep), head - limits.keepMax);
-    if (floor > 0) await trimPartition(database, log, { partition, floor, rest: limits.rest });
+    if (floor > 0) deleted += await trimPartition(database, log, { partition, floor, rest: limits.rest });
   }
+  return deleted;
 }
 
-async function trimPartition(database: Database, log: OutputLogName, { partition, floor, rest }: { partition: number; floor: number; rest: (() => Promise<void>) | undefined }): Promise<void> {
+async function trimPartition(database: Database, log: OutputLogName, { partition, floor, rest }: { partition: number; floor: number; rest: (() => Promise<void>) | undefined }): Promise<number> {
+  let deleted = 0;
   const oldest = await database.query<{ sequence: number | null }>('SELECT MIN(sequence) AS sequence FROM outbox WHERE log = ? AND partition = ?', [log, partition]);
   for (let from = oldest[0]?.sequence ?? floor + 1; from <= floor; from += DELETE_ROWS_MAX) {
     const to = Math.min(floor, from + DELETE_ROWS_MAX - 1);
-    await database.transaction(async (tx) => {
+    deleted += await database.transaction(async (tx) => {
       const { changes } = await tx.run('DELETE FROM outbox WHERE log = ? AND partition = ? AND sequence <= ?', [log, partition, to]);
-      if (changes === 0) return;
+      if (changes === 0) return 0;
       await tx.insertMany({
         into: 'outbox_trimmed', columns: ['log', 'partition', 'sequence'], rows: [[log, partition, to]],
         onConflict: 'ON CONFLICT (log, partition) DO UPDATE SET sequence = excluded.sequence WHERE outbox_trimmed.sequence < excluded.sequence',
       });
+      return changes;
     });
     await rest?.();
   }
+  return deleted;
 }

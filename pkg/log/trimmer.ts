@@ -27,6 +27,8 @@ const EVERY_MS = 60_000;
 const RECORDS = 500;
 /** Between two transactions that delete: others come first. */
 const REST_MS = 20;
+/** After so many the database is told to use their room again. */
+const DELETED = 2000;
 const KEEP = 1000;
 const KEEP_MAX = 1_000_000;
 
@@ -35,11 +37,15 @@ export function createTrimmer({ consumer, outputLog, database, runtime, outputRe
   let written = { partitions: new Set<number>(), records: 0 };
   let soon = new AbortController();
   let lastAllMs = clock.monotonic();
+  let deleted = 0;
 
   async function trim(isDue: (partition: number) => boolean, rest: () => Promise<void>): Promise<void> {
     const passed = await Promise.all(outputReaders.map((read) => read()));
     const heads = (await readSequences(database, consumer)).map((head, partition) => (isDue(partition) ? head : 0));
-    await trimOutbox(database, outputLog, heads, { passed, keep: KEEP, keepMax: KEEP_MAX, rest });
+    deleted += await trimOutbox(database, outputLog, heads, { passed, keep: KEEP, keepMax: KEEP_MAX, rest });
+    if (deleted < DELETED) return;
+    await database.reuseSpace('outbox');
+    deleted = 0;
   }
 
   return {

@@ -47,6 +47,11 @@ export interface Database extends Reader {
   readonly dialect: 'sqlite' | 'postgres';
   /** Reads outside a transaction see what is committed, never a transaction that is under way. */
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
+  /**
+   * Lets new rows of `table` take the room of deleted ones, for tables where many rows come and go: PostgreSQL does so by itself a minute later at best, and the table has grown by then. Nothing
+   * waits for it; where another process is at it, or the database (SQLite) needs no telling, nothing is done.
+   */
+  reuseSpace(table: string): Promise<void>;
   /** Resolves when the database answers; rejects with `StorageError` when it does not. */
   ping(): Promise<void>;
   /** Waits for the transactions under way, then closes. */

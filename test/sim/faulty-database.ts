@@ -36,6 +36,7 @@ export function faultyDatabase(options: FaultyDatabaseOptions): Database {
     query: (sql, params) => read(() => shared.query(sql, params)),
     queryIn: (sql, params, values) => read(() => shared.queryIn(sql, params, values)),
     transaction: (work) => transact(options, work),
+    reuseSpace: (table) => shared.reuseSpace(table),
     ping: () => shared.ping(),
     close: async () => undefined,
   };

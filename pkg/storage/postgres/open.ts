@@ -115,6 +115,12 @@ class PostgresDatabase implements Database {
     });
   }
 
+  async reuseSpace(table: string): Promise<void> {
+    if (!SCHEMA_NAME.test(table)) throw new StorageError('bug', `not a name of a table: ${table}`);
+    // Pages at the end are not given back: that takes a lock that writers would wait for, and the next rows need them.
+    await this.#withClient((client) => send(client, `VACUUM (SKIP_LOCKED, TRUNCATE FALSE) ${table}`, []));
+  }
+
   async ping(): Promise<void> {
     await this.query('SELECT 1 AS one');
   }

@@ -82,6 +82,9 @@ class SqliteDatabase implements Database {
     return this.#queue.run(() => runTransaction(this.#connections.writer, work));
   }
 
+  /** Pages of deleted rows are used again at once. */
+  async reuseSpace(): Promise<void> {}
+
   async ping(): Promise<void> {
     await this.query('SELECT COUNT(*) AS n FROM sqlite_schema');
   }
