@@ -2,13 +2,15 @@ import type { ApiResponse } from '../../../pkg/http/route.ts';
 import type { Context } from '../context.ts';
 import { ok, type RouteSpec } from './client-route.ts';
 
-/**
- * What a client may count on. v1.1 is the oldest that clients of today accept, and already more than is here: keys, media and the directory are missing. Each later
- * version makes clients ask for what it brought (hierarchies v1.2, relations v1.3, authenticated media v1.11), so it is listed when that is there; single features are named below.
- */
-const VERSIONS = ['v1.1'];
+/** Newest version of the spec 1.x whose operations are served. */
+const NEWEST = 19;
 
-/** Under the names by which clients look for them: private receipts (v1.4), threaded receipts (v1.4), custom profile fields (v1.16). */
+/** The last ones before v1.1, whose paths are served too (`pkg/http/older-paths.ts`). */
+const OLDER = ['r0.5.0', 'r0.6.0', 'r0.6.1'];
+
+const VERSIONS = [...OLDER, ...Array.from({ length: NEWEST }, (_, index) => `v1.${index + 1}`)];
+
+/** Under the names by which clients look for them: private receipts (v1.4), threaded receipts (v1.4), custom profile fields (v1.16). They are the same for everybody. */
 const UNSTABLE_FEATURES = {
   'org.matrix.msc2285.stable': true,
   'org.matrix.msc3771': true,

@@ -1,11 +1,10 @@
-import { requireRequester } from '../../../pkg/http/requester.ts';
 import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
 import type { Context } from '../context.ts';
-import { CLIENT_V3, EMPTY, type RouteSpec } from './client-route.ts';
+import { CLIENT_V3, EMPTY, limitedRequester, type RouteSpec } from './client-route.ts';
 
 /** GET /_matrix/client/v3/voip/turnServer — r0. Empty: this server has no TURN server to offer. */
 export async function getTurnServer(context: Context, request: ApiRequest): Promise<ApiResponse> {
-  await requireRequester(request, context.userQuery);
+  await limitedRequester(context, request, 'reading');
   return EMPTY;
 }
 

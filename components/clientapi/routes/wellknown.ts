@@ -4,8 +4,10 @@ import type { Context } from '../context.ts';
 import { ok, type RouteSpec } from './client-route.ts';
 
 /** What tells clients where this server is; undefined when it is not known. */
-export function wellKnown({ settings }: Pick<Context, 'settings'>): Record<string, unknown> | undefined {
-  return settings.publicBaseUrl === '' ? undefined : { 'm.homeserver': { base_url: settings.publicBaseUrl } };
+export function wellKnown({ settings: { publicBaseUrl, discovery } }: Pick<Context, 'settings'>): Record<string, unknown> | undefined {
+  if (publicBaseUrl === '') return undefined;
+  const { identityServer = '', clientFields = {} } = discovery ?? {};
+  return { ...clientFields, 'm.homeserver': { base_url: publicBaseUrl }, ...(identityServer !== '' && { 'm.identity_server': { base_url: identityServer } }) };
 }
 
 /** GET /.well-known/matrix/client — r0 */

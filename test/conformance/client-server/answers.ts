@@ -10,6 +10,11 @@ const BEYOND_THE_SCHEMA: Readonly<Record<string, string>> = {
   getTurnServer: 'the spec has no answer for a server without TURN; an empty object is what others give, and an empty list of `uris` would break calls in browsers',
 };
 
+/** What a good request of these gets, and why: nothing that they could give is there. */
+export const GOOD_STATUS: Readonly<Record<string, number>> = {
+  getProtocolMetadata: 404, queryLocationByProtocol: 404, queryUserByProtocol: 404, queryLocationByAlias: 404, queryUserByID: 404,
+};
+
 /** Empty where the spec is not at hand. */
 export const OPERATIONS: ReadonlyMap<string, Operation> = specMissing === undefined ? loadOperations() : new Map();
 

@@ -27,7 +27,7 @@ describe('refusals of the Client-Server API', () => {
   });
 
   test('a server that is closed and not announced says so', async () => {
-    const world = await createWorld({ registration: 'closed', publicBaseUrl: '' });
+    const world = await createWorld({ registration: 'closed', publicBaseUrl: '', discovery: undefined });
     for (const { operationId, call, status, errcode } of WHERE_CLOSED) {
       const answer = await answerTo(world, operationId, await call(scene));
       assert.deepEqual([operationId, answer.status, answer.body.errcode], [operationId, status, errcode]);

@@ -106,6 +106,15 @@ const USER_DATA: readonly Refusal[] = [
   refused('deletePushRule', 'a predefined rule', by('alice', 'DELETE', '/pushrules/global/override/.m.rule.master'), [400, 'M_INVALID_PARAM']),
 ];
 
+const DISCOVERY: readonly Refusal[] = [
+  ...['protocol/tea', 'location/tea', 'user/tea', 'location?alias=%23tea:spec.example', 'user?userid=@bob:spec.example'].map((path, index) => {
+    const operationId = ['getProtocolMetadata', 'queryLocationByProtocol', 'queryUserByProtocol', 'queryLocationByAlias', 'queryUserByID'][index]!;
+    return refused(operationId, 'there is no bridge', by('alice', 'GET', `/thirdparty/${path}`), [404, 'M_NOT_FOUND']);
+  }),
+  refused('queryLocationByAlias', 'no alias', by('alice', 'GET', '/thirdparty/location?alias=tea'), [400, 'M_INVALID_PARAM']),
+  refused('queryUserByID', 'no user ID', by('alice', 'GET', '/thirdparty/user?userid=bob'), [400, 'M_INVALID_PARAM']),
+];
+
 const MEMBERSHIP: readonly Refusal[] = [
   refused('joinRoomById', 'banned', by('carol', 'POST', whereCarolIsBanned('join'), {}), [403, 'M_FORBIDDEN']),
   refused('joinRoom', 'not invited', by('carol', 'POST', async (s) => `/join/${(await s.world.ask(s.alice, 'POST', '/createRoom', {})).room_id}`, {}), [403, 'M_FORBIDDEN']),
@@ -192,13 +201,14 @@ const ROOMS: readonly Refusal[] = [
   refused('sync', 'a filter of wrong types', by('alice', 'GET', `/sync?filter=${encodeURIComponent('{"room":{"timeline":{"limit":"1"}}}')}`), [400, 'M_BAD_JSON']),
 ];
 
-export const REFUSALS: readonly Refusal[] = [...ACCOUNTS, ...USER_DATA, ...MEMBERSHIP, ...ROOMS];
+export const REFUSALS: readonly Refusal[] = [...ACCOUNTS, ...DISCOVERY, ...USER_DATA, ...MEMBERSHIP, ...ROOMS];
 
 /** Of a server whose registration is closed and that has no base URL. */
 export const WHERE_CLOSED: readonly Refusal[] = [
   refused('register', 'closed', register({}), [403, 'M_FORBIDDEN']),
   refused('checkUsernameAvailability', 'closed', byNobody('GET', '/register/available?username=newcomer'), [403, 'M_FORBIDDEN']),
   refused('registrationTokenValidity', 'closed', () => ({ method: 'GET', path: '/_matrix/client/v1/register/m.login.registration_token/validity?token=a' }), [403, 'M_FORBIDDEN']),
+  refused('getWellknownSupport', 'nobody to ask', () => ({ method: 'GET', path: '/.well-known/matrix/support' }), [404, 'M_NOT_FOUND']),
   refused('getWellknown', 'not announced', () => ({ method: 'GET', path: '/.well-known/matrix/client' }), [404, 'M_NOT_FOUND']),
 ];
 

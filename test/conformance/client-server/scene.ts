@@ -18,8 +18,8 @@ export interface Scene {
   next(): number;
 }
 
-export async function createScene(): Promise<Scene> {
-  const world = await createWorld();
+export async function createScene(settings: Parameters<typeof createWorld>[0] = {}): Promise<Scene> {
+  const world = await createWorld(settings);
   const [alice, bob, carol] = [await world.register('alice'), await world.register('bob'), await world.register('carol')];
   const newRoom = async (): Promise<string> => (await world.ask(alice, 'POST', '/createRoom', { preset: 'public_chat', name: 'Tea' })).room_id as string;
   const roomId = await newRoom();

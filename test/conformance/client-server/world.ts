@@ -14,6 +14,11 @@ export const SERVER = 'spec.example';
 export const PASSWORD = 'correct horse battery';
 export const CLIENT = '/_matrix/client/v3';
 
+const DISCOVERY: WireOptions['settings']['discovery'] = {
+  identityServer: 'https://identity.spec.example', clientFields: { 'org.example.tea': { kettle: true } },
+  supportContacts: [{ role: 'm.role.admin', matrix_id: '@alice:spec.example', email_address: 'alice@spec.example' }], supportPage: 'https://spec.example/help',
+};
+
 export interface Call {
   readonly method: string;
   /** Percent-encoded, with its query. */
@@ -57,7 +62,7 @@ export async function createWorld(settings: Partial<WireOptions['settings']> = {
   const homeserver = await wire({
     settings: {
       serverName: SERVER, roles: ROLES, partitions: 4, registration: 'open', registrationToken: '', rateLimits: false, defaultRoomVersion: '12',
-      publicBaseUrl: 'https://matrix.spec.example', ...settings,
+      publicBaseUrl: 'https://matrix.spec.example', discovery: DISCOVERY, ...settings,
     },
     runtime, databases, driver, signingKey: signingKeyFromSeed('1', new Uint8Array(32).fill(9)), exclusive: true, ...more,
   });
