@@ -65,6 +65,19 @@ export interface ChangePushRule {
   value: Uint8Array;
 }
 
+/** The user has joined the room that replaces another one. */
+export interface FollowUpgrade {
+  oldRoomId: string;
+  newRoomId: string;
+}
+
+/** The room that the server's notices for the user are in; the first one stands. */
+export interface SetNoticeRoom {
+  roomId: string;
+  /** One that can be used no more; empty: none. */
+  replaces: string;
+}
+
 export interface UserInput extends InputHeader {
   ts: number;
   userId: string;
@@ -92,4 +105,6 @@ export interface UserInput extends InputHeader {
   putPushRule?: PutPushRule | null;
   deletePushRule?: { kind: string; ruleId: string } | null;
   changePushRule?: ChangePushRule | null;
+  followUpgrade?: FollowUpgrade | null;
+  setNoticeRoom?: SetNoticeRoom | null;
 }

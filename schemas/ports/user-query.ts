@@ -83,5 +83,7 @@ export interface UserQuery extends SessionQuery {
   profile(userId: string): Promise<Record<string, unknown> | undefined>;
   /** Content of global (`roomId` empty) or room account data as JSON text. */
   accountData(userId: string, roomId: string, type: string): Promise<string | undefined>;
+  /** The room in which the server speaks to the user; undefined: there is none yet. */
+  noticeRoom(userId: string): Promise<string | undefined>;
   filter(userId: string, filterId: string): Promise<StoredFilter | undefined>;
 }

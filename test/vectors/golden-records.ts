@@ -101,6 +101,10 @@ export const GOLDEN_RECORDS: readonly GoldenRecord[] = [
 
   roomInput('publish a room in a list of the directory', { ...ROOM, setRoomVisibility: { isPublic: true, network: 'irc' } },
     '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34320f21726f6f6d3a612e6578616d706c65e2010708011203697263'),
+  userInput('what was set for a room is taken along', { ...USER, followUpgrade: { oldRoomId: '!old:a.example', newRoomId: '!new:a.example' } },
+    '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34321040616c6963653a612e6578616d706c65b202200a0e216f6c643a612e6578616d706c65120e216e65773a612e6578616d706c65'),
+  userInput('the room of notices', { ...USER, setNoticeRoom: { roomId: '!new:a.example', replaces: '!old:a.example' } },
+    '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34321040616c6963653a612e6578616d706c65ba02200a0e216e65773a612e6578616d706c65120e216f6c643a612e6578616d706c65'),
   roomOutput('a room stands in lists of the directory', { ...ROOM_OUT, published: { networks: ['', 'irc'] } },
     '0a0f21726f6f6d3a612e6578616d706c65120231321a04696e2d31220774726163652d319a01070a000a03697263'),
   roomOutput('an event that was redacted before it came', { ...ROOM_OUT, event: {

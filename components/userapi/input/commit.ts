@@ -14,6 +14,7 @@ interface Fold {
   readonly profiles: Map<string, Row>;
   readonly accountData: Map<string, Row>;
   readonly filters: Map<string, Row>;
+  readonly noticeRooms: Map<string, Row>;
   /** In order. */
   readonly lifecycles: PlacedWrite[];
   /** In order. */
@@ -27,7 +28,7 @@ export interface PlacedEffects {
 
 /** One statement per table and per device whose tokens change, whatever the size of the batch. */
 export async function commitUserEffects(tx: Transaction, accepted: readonly PlacedEffects[]): Promise<void> {
-  const fold: Fold = { accounts: new Map(), devices: new Map(), profiles: new Map(), accountData: new Map(), filters: new Map(), lifecycles: [], sessions: [] };
+  const fold: Fold = { accounts: new Map(), devices: new Map(), profiles: new Map(), accountData: new Map(), filters: new Map(), noticeRooms: new Map(), lifecycles: [], sessions: [] };
   for (const { place, effects } of accepted) {
     for (const write of effects.writes) foldOne(fold, { place, effects }, write);
   }
@@ -56,6 +57,9 @@ function foldOne(fold: Fold, { place, effects }: PlacedEffects, write: UserWrite
       return;
     case 'filter':
       fold.filters.set(key(userId, write.filterId), [userId, write.filterId, write.definition, ts]);
+      return;
+    case 'notice-room':
+      fold.noticeRooms.set(userId, [userId, write.roomId]);
       return;
   }
 }
@@ -89,6 +93,7 @@ async function writeFold(tx: Transaction, fold: Fold): Promise<void> {
     columns: ['user_id', 'filter_id', 'definition', 'created_at'],
     onConflict: 'ON CONFLICT (user_id, filter_id) DO NOTHING',
   });
+  await insert(tx, fold.noticeRooms, { into: 'notice_rooms', columns: ['user_id', 'room_id'], onConflict: 'ON CONFLICT (user_id) DO UPDATE SET room_id = excluded.room_id' });
   await writeLifecycles(tx, fold.lifecycles);
 }
 

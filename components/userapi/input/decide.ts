@@ -6,6 +6,7 @@ import { decideChangePassword, decideLogin, decideLogout, decidePutDevice, decid
 import { decideAcceptTerms, decideDeactivate, decideFinishDeactivation, decideSetAccountFlag, decideUpgradeGuest } from './decide-lifecycle.ts';
 import { decidePushRules, isAboutPushRules } from './decide-push-rules.ts';
 import { decidePutRegistrationToken, decideUseRegistrationToken } from './decide-registration-token.ts';
+import { decideFollowUpgrade, decideSetNoticeRoom } from './decide-room-settings.ts';
 import { decideConfirm, decideIssueToken, decideRefresh, decideUiaStep } from './decide-sessions.ts';
 import { accepted, openDraft, rejected, type Draft, type Verdict } from './draft.ts';
 import type { UserPicture } from './picture.ts';
@@ -38,6 +39,8 @@ function decideOfAccount(draft: Draft): Verdict {
   if (input.setAccountData) return setAccountData(draft, input.setAccountData);
   if (input.putFilter) return putFilter(draft, input.putFilter);
   if (isAboutPushRules(input)) return decidePushRules(draft)!;
+  if (input.followUpgrade) return decideFollowUpgrade(draft, input.followUpgrade);
+  if (input.setNoticeRoom) return decideSetNoticeRoom(draft, input.setNoticeRoom);
   if (input.setAccountFlag) return decideSetAccountFlag(draft, input.setAccountFlag);
   if (input.acceptTerms) return decideAcceptTerms(draft, input.acceptTerms);
   if (input.upgradeGuest) return upgradeGuest(draft, input.upgradeGuest);

@@ -11,6 +11,8 @@ export type UserWrite =
   /** `value` is a JSON value; empty: the field is removed. */
   | { readonly kind: 'profile'; readonly field: string; readonly value: Uint8Array; readonly sequence: number }
   | { readonly kind: 'account-data'; readonly roomId: string; readonly type: string; readonly content: Uint8Array; readonly sequence: number }
+  /** The room that the server's notices for the user are in. */
+  | { readonly kind: 'notice-room'; readonly roomId: string }
   | { readonly kind: 'filter'; readonly filterId: string; readonly definition: Uint8Array };
 
 export interface UserEffects {

@@ -5,6 +5,7 @@ import { isAboutPushRules, PUSH_RULES } from './decide-push-rules.ts';
 import type { UserEffects, UserWrite } from './effects.ts';
 import { isLifecycleWrite, type LifecycleWrite } from './lifecycle-writes.ts';
 import { readRegistrationTokens, type RegistrationTokenFact } from './registration-token-fact.ts';
+import { advanceRoomSettings, emptyRoomSettings, loadRoomSettings, type RoomSettingsFacts } from './room-settings-facts.ts';
 import { emptySessionFacts, loadSessionFacts, type SessionFacts } from './session-facts.ts';
 import { advanceSession, isSessionWrite } from './session-writes.ts';
 
@@ -27,12 +28,13 @@ export interface UserPicture {
   /** JSON values of the profile fields that exist. */
   readonly profile: Map<string, Uint8Array>;
   sessions: SessionFacts;
+  roomSettings: RoomSettingsFacts;
   /** Content of the account data m.push_rules; undefined: the rules are the predefined ones, or no input is about them. */
   pushRules: Uint8Array | undefined;
 }
 
 export function emptyPicture(): UserPicture {
-  return { account: undefined, devices: new Map(), profile: new Map(), sessions: emptySessionFacts(), pushRules: undefined };
+  return { account: undefined, devices: new Map(), profile: new Map(), sessions: emptySessionFacts(), roomSettings: emptyRoomSettings(), pushRules: undefined };
 }
 
 type AccountRow = { user_id: string; deactivated: number; kind: string; accepted_terms: string; erased: number | null };
@@ -50,14 +52,15 @@ export async function loadPictures(reader: Reader, inputs: readonly UserInput[])
   const ofDevices = usersOf((input) => input.register ?? input.login ?? input.logout ?? input.removeDevices ?? input.putDevice ?? input.changePassword ?? input.deactivate ?? input.upgradeGuest);
   const ofProfiles = usersOf((input) => input.setProfileField ?? input.deactivate);
   const ofTokens = usersOf((input) => input.putRegistrationToken ?? input.useRegistrationToken);
-  const ofRules = usersOf(isAboutPushRules);
+  const ofRules = usersOf((input) => isAboutPushRules(input) || input.followUpgrade);
 
-  const [accounts, devices, profiles, tokens, sessions, rules] = await Promise.all([
+  const [accounts, devices, profiles, tokens, sessions, roomSettings, rules] = await Promise.all([
     reader.queryIn<AccountRow>(ACCOUNTS, [], [...pictures.keys()]),
     ofDevices.length === 0 ? [] : reader.queryIn<DeviceRow>('SELECT user_id, device_id, display_name FROM devices WHERE removed = 0 AND user_id IN (??)', [], ofDevices),
     ofProfiles.length === 0 ? [] : reader.queryIn<ProfileRow>('SELECT user_id, field, value FROM profiles WHERE user_id IN (??)', [], ofProfiles),
     readRegistrationTokens(reader, ofTokens.map((key) => key.slice(1))),
     loadSessionFacts(reader, inputs),
+    loadRoomSettings(reader, inputs),
     ofRules.length === 0 ? [] : reader.queryIn<RulesRow>(`SELECT user_id, content FROM account_data WHERE room_id = '' AND type = ? AND user_id IN (??)`, [PUSH_RULES], ofRules),
   ]);
   for (const row of accounts) {
@@ -69,13 +72,17 @@ export async function loadPictures(reader: Reader, inputs: readonly UserInput[])
   }
   for (const [token, fact] of tokens) pictures.get(`#${token}`)!.registrationToken = fact;
   for (const row of rules) pictures.get(row.user_id)!.pushRules = row.content;
+  for (const [userId, facts] of roomSettings) pictures.get(userId)!.roomSettings = facts;
   for (const [key, facts] of sessions) pictures.get(key)!.sessions = facts;
   return pictures;
 }
 
 /** Carries the picture forward over the effects of an accepted input. */
 export function advance(picture: UserPicture, effects: UserEffects): void {
-  for (const write of effects.writes) advanceOne(picture, write);
+  for (const write of effects.writes) {
+    advanceOne(picture, write);
+    advanceRoomSettings(picture.roomSettings, write);
+  }
 }
 
 function advanceOne(picture: UserPicture, write: UserWrite): void {

@@ -56,6 +56,11 @@ export function userQuery(database: Reader): UserQuery {
       return row && text.decode(row.content);
     },
 
+    async noticeRoom(userId) {
+      const [row] = await database.query<{ room_id: string }>('SELECT room_id FROM notice_rooms WHERE user_id = ?', [userId]);
+      return row?.room_id;
+    },
+
     async filter(userId, filterId) {
       const [row] = await database.query<{ definition: Uint8Array }>('SELECT definition FROM filters WHERE user_id = ? AND filter_id = ?', [userId, filterId]);
       return row && { filterId, definition: row.definition };

@@ -15,6 +15,7 @@ import type { Migration } from '../../../pkg/storage/database.ts';
  * - `uia_sessions`: sessions of user-interactive authentication of which some stages are completed; `stages` is a JSON array.
  * - `profiles`: one row per field; `value` is a JSON value, empty when the field was removed.
  * - `account_data`: `room_id` is empty for global data; `content` is a JSON object.
+ * - `notice_rooms`: the room in which the server speaks to the user.
  * - `filters`: `filter_id` comes from the definition, so rows never change.
  */
 export const userapiMigrations: readonly Migration[] = [
@@ -79,4 +80,5 @@ export const userapiMigrations: readonly Migration[] = [
       `CREATE TABLE registration_token_uses (token TEXT NOT NULL, user_id TEXT NOT NULL, reserved_until BIGINT NOT NULL, PRIMARY KEY (token, user_id))`,
     ],
   },
+  { number: 5, name: 'rooms of notices', statements: ['CREATE TABLE notice_rooms (user_id TEXT NOT NULL PRIMARY KEY, room_id TEXT NOT NULL)'] },
 ];
