@@ -10,7 +10,7 @@ import { CLIENT_V3, EMPTY, limitedRequester, type RouteSpec } from './client-rou
 
 const leaveBody = z.object({ reason: z.string().optional() });
 
-/** POST /_matrix/client/v3/rooms/{roomId}/leave — r0, changed in v1.1 (reason). The room is not forgotten by it (v1.18 would allow that). */
+/** POST /_matrix/client/v3/rooms/{roomId}/leave — r0, changed in v1.1 (reason), v1.18 (the room may be forgotten, which is a setting) */
 export async function leaveRoom(context: Context, request: ApiRequest): Promise<ApiResponse> {
   const requester = await limitedRequester(context, request, 'membership');
   const { reason } = parseBody(leaveBody, request.body);
@@ -21,6 +21,8 @@ export async function leaveRoom(context: Context, request: ApiRequest): Promise<
   const isOutside = outside !== undefined && outside.membership !== 'leave';
   const via = isOutside ? viaServers({ named: [], inviter: outside.sender, roomId, ownName: context.serverName }) : [];
   await sendMembership(context, request, requester, { roomId, userId, via, deadlineMs: isOutside ? OTHER_SERVERS_MS_MAX : undefined, content: { membership: 'leave', reason } });
+  // Whoever dies in between: the client, which has no answer yet, leaves again, and that is the same leave.
+  if (context.settings.forgetOnLeave === true) await submitRoomCommand(context, request, { roomId, forgetRoom: { userId } });
   return EMPTY;
 }
 

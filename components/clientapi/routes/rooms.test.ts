@@ -100,7 +100,11 @@ test('what no event can hold is refused', () => scene(async (all) => {
   assert.equal(failure(await send({ body: 'x'.repeat(66_000) })), '413 M_TOO_LARGE');
   assert.equal(failure(await send('nonsense')), '400 M_NOT_JSON');
   assert.equal(failure(await send('[1]')), '400 M_BAD_JSON');
-  assert.equal(failure(await send({}, `send/${'t'.repeat(256)}/x`)), '400 M_INVALID_PARAM');
+  assert.equal(failure(await send({}, `send/${'ä'.repeat(128)}/x`)), '413 M_TOO_LARGE');
+  assert.equal((await send({}, `send/${'ä'.repeat(127)}/x`)).status, 200);
+  assert.equal(failure(await send({}, `state/${'t'.repeat(256)}`)), '413 M_TOO_LARGE');
+  assert.equal(failure(await send({}, `state/x/${'ä'.repeat(128)}`)), '413 M_TOO_LARGE');
+  assert.equal(failure(await send({}, 'state/m.room.create')), '403 M_FORBIDDEN');
   assert.equal(failure(await all.world.call('PUT', `${V3}/rooms/room/send/m.room.message/x`, { token: all.alice.token, body: {} })), '400 M_INVALID_PARAM');
 }));
 
