@@ -214,6 +214,7 @@ export const WHERE_CLOSED: readonly Refusal[] = [
 
 /** Refusals that the spec declares and this server never makes, by `operationId status`. 429 is one for all operations, and 401 too. */
 export const NEVER_REFUSED: Readonly<Record<string, string>> = {
+  'initialSync 404': 'what it says is of another operation: there is no avatar to ask for',
   'getLoginFlows 404': 'accounts with passwords are supported',
   'getTokenOwner 403': 'there are no application services',
   'setPushRule 404': 'a rule that does not exist is made',
