@@ -1,12 +1,11 @@
 import { NO_DEVICE } from '../../../pkg/http/appservices.ts';
-import { requireRequester } from '../../../pkg/http/requester.ts';
 import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
 import type { Context } from '../context.ts';
-import { CLIENT_V3, ok, type RouteSpec } from './client-route.ts';
+import { CLIENT_V3, limitedRequester, ok, type RouteSpec } from './client-route.ts';
 
 /** GET /_matrix/client/v3/account/whoami — r0, changed in v1.2 (is_guest) */
 export async function getTokenOwner(context: Context, request: ApiRequest): Promise<ApiResponse> {
-  const { userId, deviceId, isGuest } = await requireRequester(request, context.userQuery);
+  const { userId, deviceId, isGuest } = await limitedRequester(context, request, 'reading');
   return ok({ user_id: userId, ...(deviceId === NO_DEVICE ? {} : { device_id: deviceId }), is_guest: isGuest });
 }
 

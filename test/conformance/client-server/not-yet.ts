@@ -1,0 +1,50 @@
+/** Operations of the Client-Server API that this server does not have yet, by what they wait for. */
+
+/** For each area the files of the spec whose operations may wait for it. */
+export const AREA_FILES = {
+  media: ['content-repo.yaml', 'authed-content-repo.yaml'],
+  pushers: ['pusher.yaml'],
+  search: ['search.yaml'],
+  'user directory': ['users.yaml'],
+  'e-mail addresses and phone numbers': ['administrative_contact.yaml', 'registration.yaml', 'password_management.yaml', 'third_party_membership.yaml'],
+  'end-to-end encryption': ['keys.yaml', 'cross_signing.yaml', 'key_backup.yaml', 'to_device.yaml'],
+  'OAuth and single sign-on': ['oauth_server_metadata.yaml', 'sso_login_redirect.yaml'],
+  'application services': ['appservice_ping.yaml', 'appservice_room_directory.yaml'],
+} as const;
+
+export type Area = keyof typeof AREA_FILES;
+
+export const NOT_YET: Readonly<Record<Area, readonly string[]>> = {
+  media: [
+    'createContent', 'uploadContent', 'uploadContentToMXC', 'getConfigAuthed', 'getContentAuthed', 'getContentOverrideNameAuthed', 'getUrlPreviewAuthed', 'getContentThumbnailAuthed',
+    'getConfig', 'getContent', 'getContentOverrideName', 'getUrlPreview', 'getContentThumbnail',
+  ],
+  pushers: ['getPushers', 'postPusher'],
+  search: ['search'],
+  'user directory': ['searchUserDirectory'],
+  'e-mail addresses and phone numbers': [
+    'post3PIDs', 'add3PID', 'bind3PID', 'delete3pidFromAccount', 'requestTokenTo3PIDEmail', 'requestTokenTo3PIDMSISDN', 'unbind3pidFromAccount', 'requestTokenToRegisterEmail',
+    'requestTokenToRegisterMSISDN', 'requestTokenToResetPasswordEmail', 'requestTokenToResetPasswordMSISDN', 'inviteBy3PID',
+  ],
+  'end-to-end encryption': [
+    'getKeysChanges', 'claimKeys', 'queryKeys', 'uploadKeys', 'uploadCrossSigningKeys', 'uploadCrossSigningSignatures', 'deleteRoomKeys', 'getRoomKeys', 'putRoomKeys',
+    'deleteRoomKeysByRoomId', 'getRoomKeysByRoomId', 'putRoomKeysByRoomId', 'deleteRoomKeyBySessionId', 'getRoomKeyBySessionId', 'putRoomKeyBySessionId', 'getRoomKeysVersionCurrent',
+    'postRoomKeysVersion', 'deleteRoomKeysVersion', 'getRoomKeysVersion', 'putRoomKeysVersion', 'sendToDevice',
+  ],
+  'OAuth and single sign-on': ['getAuthMetadata', 'redirectToSSO', 'redirectToIdP'],
+  'application services': ['pingAppservice', 'updateAppserviceRoomDirectoryVisibility'],
+};
+
+/** Not this server's: a policy server says where it is. */
+export const SERVED_ELSEWHERE: readonly string[] = ['getWellknownPolicy'];
+
+/** What comes with the rest of the core. Those that are there already may stand here; at its end nothing does. */
+export const BEING_BUILT: readonly string[] = [
+  'deactivateAccount', 'changePassword', 'generateLoginToken', 'refresh', 'requestOpenIdToken', 'getDevices', 'getDevice', 'updateDevice', 'deleteDevice', 'deleteDevices',
+  'getAccount3PIDs', 'getWhoIs', 'getAdminLockUser', 'setAdminLockUser', 'getAdminSuspendUser', 'setAdminSuspendUser',
+  'getRoomVisibilityOnDirectory', 'setRoomVisibilityOnDirectory', 'getPublicRooms', 'queryPublicRooms', 'getRoomSummary', 'getSpaceHierarchy', 'getMutualRooms', 'reportRoom', 'reportEvent',
+  'reportUser', 'getRoomTags', 'setRoomTag', 'deleteRoomTag',
+  'getEventContext', 'roomInitialSync', 'initialSync', 'getEvents', 'peekEvents', 'getOneEvent',
+  'getRelatingEvents', 'getRelatingEventsWithRelType', 'getRelatingEventsWithRelTypeAndEventType', 'getThreadRoots',
+  'deletePushRule', 'setPushRule', 'setPushRuleActions', 'setPushRuleEnabled', 'getNotifications', 'getPresence', 'setPresence',
+];
