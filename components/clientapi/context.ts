@@ -1,13 +1,13 @@
 /** What the handlers of the clientapi work with. */
 import type { Nonces } from './auth/nonces.ts';
 import type { Passwords } from './auth/password.ts';
-import type { Uia } from './auth/uia.ts';
+import type { UiaSessions } from './auth/uia-session.ts';
 import type { ClientapiDeps } from './deps.ts';
 import type { ProfilePropagation } from './profile/propagate.ts';
 
 export interface Context extends ClientapiDeps {
   readonly passwords: Passwords;
-  readonly uia: Uia;
+  readonly uiaSessions: UiaSessions;
   readonly nonces: Nonces;
   readonly propagation: ProfilePropagation;
 }

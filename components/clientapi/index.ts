@@ -2,7 +2,7 @@
 import type { Route } from '../../pkg/http/route.ts';
 import { createNonces } from './auth/nonces.ts';
 import { createPasswords } from './auth/password.ts';
-import { createUia } from './auth/uia.ts';
+import { createUiaSessions } from './auth/uia-session.ts';
 import type { Context } from './context.ts';
 import type { ClientapiDeps } from './deps.ts';
 import { createProfilePropagation } from './profile/propagate.ts';

@@ -15,6 +15,7 @@ export const sessionFields = {
   device_id: textUpTo(255).min(1).optional(),
   initial_device_display_name: textUpTo(255).optional(),
   inhibit_login: z.boolean().default(false),
+  refresh_token: z.boolean().default(false),
 };
 
 export interface NewAccount {
@@ -22,17 +23,17 @@ export interface NewAccount {
   /** Empty: nobody can log in with a password. */
   readonly passwordHash: string;
   readonly isAdmin?: boolean;
-  readonly session: { readonly device_id?: string | undefined; readonly initial_device_display_name?: string | undefined; readonly inhibit_login: boolean };
+  readonly session: { readonly device_id?: string | undefined; readonly initial_device_display_name?: string | undefined; readonly inhibit_login: boolean; readonly refresh_token?: boolean };
 }
 
 /** Makes the account, and a device unless `inhibit_login`. The answer is that of `POST /register`. Throws 400 M_USER_IN_USE. */
 export async function createAccount(context: Context, request: ApiRequest, account: NewAccount): Promise<ApiResponse> {
   const { userId, passwordHash, isAdmin, session } = account;
-  const login = session.inhibit_login ? undefined : newDeviceLogin(context.runtime, { deviceId: session.device_id, displayName: session.initial_device_display_name });
+  const login = session.inhibit_login ? undefined : newDeviceLogin(context, request, session);
   await submitUserCommand(context, request, {
     userId, register: { passwordHash, kind: 'user', ...(isAdmin === true && { admin: true }), ...(login && { device: login.device }) },
   });
-  const fields = login && { access_token: login.accessToken, device_id: login.device.deviceId };
+  const fields = login?.fields;
   return { status: 200, body: { user_id: userId, home_server: context.serverName, ...fields } };
 }
 

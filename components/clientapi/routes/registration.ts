@@ -6,31 +6,32 @@ import { userId as formatUserId } from '../../../pkg/matrix/ids/user-id.ts';
 import { APPSERVICE_LOGIN, requireNotExclusive, requireOwnUser } from '../auth/appservice.ts';
 import { createAccount, requireFree, requireGoodPassword, requireUnused, requireValid, sessionFields } from '../auth/create-account.ts';
 import { registrationFlows } from '../auth/registration-flows.ts';
-import { jsonObject, parseBody, text } from '../checks/body.ts';
+import { interact } from '../auth/uia.ts';
+import { parseBody, text } from '../checks/body.ts';
 import type { Context } from '../context.ts';
 import { CLIENT_V3, ok, type RouteSpec } from './client-route.ts';
 
 const RANDOM_LOCALPART_LENGTH = 12;
+/** Who registers is nobody yet. */
+const NOBODY = '';
 
 const registerBody = z.object({
-  auth: jsonObject.and(z.object({ type: z.string().optional(), session: z.string().optional() })).optional(),
   type: z.string().optional(),
   username: text.optional(),
   password: z.string().optional(),
   ...sessionFields,
-  // Whether the client could use one: this server has none to give.
-  refresh_token: z.boolean().optional(),
 });
 
 /** POST /_matrix/client/v3/register — r0, changed in v1.2 (registration tokens) */
 export async function register(context: Context, request: ApiRequest): Promise<ApiResponse> {
   requireUserKind(request.query.get('kind') ?? 'user');
-  const body = parseBody(registerBody, request.body);
+  const interaction = interact(context, request, NOBODY);
+  const body = parseBody(registerBody, interaction.parameters);
   if (body.type === APPSERVICE_LOGIN) return registerForAppservice(context, request, body);
   requireRegistration(context);
   const wanted = body.username === undefined ? undefined : await requireFree(context, body.username);
   if (body.password !== undefined) requireGoodPassword(body.password);
-  const challenge = context.uia.challenge({ operation: 'register', auth: body.auth, ...registrationFlows(context.settings) });
+  const challenge = await interaction.challenge(registrationFlows(context.settings));
   if (challenge !== undefined) return challenge;
   if (body.password === undefined) throw new MatrixError(400, 'M_MISSING_PARAM', 'password is missing');
 
