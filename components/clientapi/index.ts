@@ -20,7 +20,7 @@ export function createClientapi(deps: ClientapiDeps): Clientapi {
   const context: Context = {
     ...deps,
     passwords: createPasswords(runtime),
-    uia: createUia(runtime, signingKey),
+    uiaSessions: createUiaSessions(runtime, signingKey),
     nonces: createNonces(runtime, signingKey),
     propagation: createProfilePropagation(deps),
   };

@@ -40,7 +40,7 @@ export type Databases = { readonly [component in 'roomserver' | 'userapi' | 'syn
 
 export interface WireOptions {
   readonly settings: Pick<Settings, 'serverName' | 'roles' | 'partitions' | 'registration' | 'registrationToken' | 'rateLimits' | 'defaultRoomVersion' | 'publicBaseUrl'>
-    & Partial<Pick<Settings, 'forgetOnLeave' | 'serverNotices' | 'classLimits' | 'userLimits' | 'discovery' | 'registrationSharedSecret' | 'federation' | 'roomHeadsBytes' | 'forwardExtremitiesMax'>>;
+    & Partial<Pick<Settings, 'sessions' | 'forgetOnLeave' | 'serverNotices' | 'classLimits' | 'userLimits' | 'discovery' | 'registrationSharedSecret' | 'federation' | 'roomHeadsBytes' | 'forwardExtremitiesMax'>>;
   readonly runtime: Runtime;
   /** Migrated. */
   readonly databases: Databases;

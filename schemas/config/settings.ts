@@ -35,6 +35,7 @@ export interface Settings {
   readonly discovery: DiscoverySettings;
   /** Addresses, networks or names (`loopback`) of proxies whose X-Forwarded-For is believed. */
   readonly trustedProxies: readonly string[];
+  readonly sessions: SessionSettings;
   readonly defaultRoomVersion: string;
   /** Who leaves a room forgets it at once. */
   readonly forgetOnLeave: boolean;
@@ -49,6 +50,19 @@ export interface Settings {
   readonly federation: FederationSettings;
   readonly logging: { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly format: 'pretty' | 'json' };
 }
+
+/** How long sessions last; 0: for ever. */
+export interface SessionSettings {
+  /** Access tokens of clients that refresh them. */
+  readonly accessTokenMs: number;
+  readonly refreshTokenMs: number;
+  /** Access tokens of clients that do not refresh them. */
+  readonly plainTokenMs: number;
+  /** Users may have tokens made that log in another client. */
+  readonly loginTokens: boolean;
+}
+
+export const SESSIONS_DEFAULT: SessionSettings = { accessTokenMs: 3_600_000, refreshTokenMs: 0, plainTokenMs: 0, loginTokens: true };
 
 /** What /.well-known/matrix/client and /.well-known/matrix/support say beside `publicBaseUrl`. */
 export interface DiscoverySettings {

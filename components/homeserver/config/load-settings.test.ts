@@ -4,7 +4,7 @@ import { configPathOf, loadSettings } from './load-settings.ts';
 import { envNameOf, argumentOf, SETTING_KEYS, type SettingKey } from './setting-table.ts';
 import { SettingsError } from './settings-error.ts';
 import { DENIED_RANGES_DEFAULT } from '../../../pkg/federation/ip-ranges.ts';
-import type { Settings } from '../../../schemas/config/settings.ts';
+import { SESSIONS_DEFAULT, type Settings } from '../../../schemas/config/settings.ts';
 
 interface Sources {
   readonly env?: Record<string, string>;
@@ -31,6 +31,7 @@ const DEFAULTS: Settings = {
   serverName: 'localhost', dataDir: 'data', listen: { host: '127.0.0.1', port: 8008 }, publicBaseUrl: 'http://127.0.0.1:8008', trustedProxies: [],
   roles: ['roomserver', 'userapi', 'clientapi', 'syncapi', 'federationapi'], database: { kind: 'sqlite' }, log: { kind: 'embedded' }, logPrefix: 'myelin', partitions: 32,
   registration: 'closed', registrationToken: '', guests: false, termsFile: '', registrationSharedSecret: '', appserviceDir: '', rateLimits: true, classLimits: {}, userLimits: new Map(), queryTokens: false,
+  sessions: SESSIONS_DEFAULT,
   discovery: { identityServer: '', clientFields: {}, supportContacts: [], supportPage: '' }, defaultRoomVersion: '12', forgetOnLeave: false, serverNotices: undefined, roomHeadsBytes: 64 * 1024 * 1024, forwardExtremitiesMax: 10, logging: { level: 'info', format: 'pretty' }, tls: undefined,
   federation: {
     wellKnownServer: '', trustedKeyServers: [], deniedServers: [], caFiles: [], ipDenied: DENIED_RANGES_DEFAULT, ipAllowed: [], overrides: new Map(),
@@ -72,6 +73,10 @@ const SAMPLES: Record<SettingKey, { text: string; get: (settings: Settings) => u
     text: '@a:b=exempt,@c=d:e=message:1/2,@c=d:e=report:3/4', get: (s) => s.userLimits,
     value: new Map<string, unknown>([['@a:b', 'exempt'], ['@c=d:e', { message: { perSecond: 1, burst: 2 }, report: { perSecond: 3, burst: 4 } }]]),
   },
+  access_token_minutes: { text: '5', get: (s) => s.sessions.accessTokenMs, value: 300_000 },
+  refresh_token_days: { text: '2', get: (s) => s.sessions.refreshTokenMs, value: 172_800_000 },
+  session_days: { text: '1', get: (s) => s.sessions.plainTokenMs, value: 86_400_000 },
+  login_tokens: { text: 'off', get: (s) => s.sessions.loginTokens, value: false },
   access_tokens_in_query: { text: 'on', get: (s) => s.queryTokens, value: true },
   rate_limits: { text: 'off', get: (s) => s.rateLimits, value: false },
   default_room_version: { text: '11', get: (s) => s.defaultRoomVersion, value: '11' },

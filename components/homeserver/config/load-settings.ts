@@ -9,6 +9,8 @@ import { SettingsError } from './settings-error.ts';
 import { CONFIG_ARGUMENT, CONFIG_ENV, readArguments, readEnvironment, readFileText, type Found, type Source } from './sources.ts';
 import { didYouMean } from './suggest.ts';
 
+const DAY_MS = 86_400_000;
+
 export interface SettingsInput {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Without the program's own name. */
@@ -101,6 +103,9 @@ function settingsOf(values: SettingValues): Settings {
     userLimits: values.rate_limit_users,
     queryTokens: values.access_tokens_in_query,
     discovery: { identityServer: values.identity_server, clientFields: values.well_known_client, supportContacts: values.support_contacts, supportPage: values.support_page },
+    sessions: {
+      accessTokenMs: values.access_token_minutes * 60_000, refreshTokenMs: values.refresh_token_days * DAY_MS, plainTokenMs: values.session_days * DAY_MS, loginTokens: values.login_tokens,
+    },
     defaultRoomVersion: values.default_room_version,
     forgetOnLeave: values.forget_on_leave,
     serverNotices: noticesOf(values),

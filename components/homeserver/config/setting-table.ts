@@ -160,6 +160,26 @@ export const SETTINGS = {
     default: 'off',
     help: 'Whether access tokens count that stand in URLs, as ?access_token=, and not in the Authorization header. The spec has given that up, because URLs get into logs; on is for old clients and application services.',
   }),
+  access_token_minutes: setting({
+    type: integer(1, 525_600),
+    default: '60',
+    help: 'How long (in minutes) an access token is good whose client can refresh it. Clients then fetch a new one; one that was stolen is of no use for long.',
+  }),
+  refresh_token_days: setting({
+    type: integer(0, 3650),
+    default: '0',
+    help: 'How long (in days) a client that can refresh its access token may stay away until its user has to log in again. 0: for ever.',
+  }),
+  session_days: setting({
+    type: integer(0, 3650),
+    default: '0',
+    help: 'How long (in days) the access token is good of a client that cannot refresh it; then its user has to log in again. 0: for ever.',
+  }),
+  login_tokens: setting({
+    type: onOff,
+    default: 'on',
+    help: 'Whether users may, after they have entered their password once more, log in another client by a token that is good once and for two minutes (`POST /login/get_token`), for example by a QR code.',
+  }),
   default_room_version: setting({
     type: choice(...ROOM_VERSIONS.map((version) => version.id)),
     default: DEFAULT_ROOM_VERSION,
