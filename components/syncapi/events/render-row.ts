@@ -12,7 +12,7 @@ export interface RowReader {
   /** /sync leaves it out. */
   readonly withRoomId: boolean;
   /** By event ID: what is told of the events that relate to it, as JSON text. */
-  readonly bundles?: ReadonlyMap<string, string>;
+  readonly bundles?: ReadonlyMap<string, { readonly text: string }>;
 }
 
 /** JSON text of a timeline event for one reader. `events` holds what redacted it, and what it replaced where the reader may see that (`visibleReplaced`). */
@@ -25,7 +25,7 @@ export function renderTimelineRow(row: SeenRow, event: ClientEvent, reader: RowR
     replaces: row.replaces === '' ? undefined : row.replaces,
     replaced: reader.events.get(row.replaces),
     redactedBecause: event.redactedBy === null ? undefined : reader.events.get(event.redactedBy),
-    relations: reader.bundles?.get(row.event_id),
+    relations: reader.bundles?.get(row.event_id)?.text,
   };
   return renderEvent(event, unsigned, reader.withRoomId);
 }

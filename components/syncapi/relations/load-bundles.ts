@@ -11,8 +11,8 @@ import { withMembershipBefore } from '../visibility/membership-before.ts';
 import { isVisible, type MembershipInterval } from '../visibility/visibility.ts';
 import { countOfSenders, newestChildren, readParents, type ChildRow, type ParentRow } from './children.ts';
 
-/** By event ID: the JSON text of `m.relations`. */
-export type Bundles = ReadonlyMap<string, string>;
+/** By event ID: `m.relations` as JSON text, and whether it tells of a thread. */
+export type Bundles = ReadonlyMap<string, { readonly text: string; readonly isThread: boolean }>;
 
 export interface BundleReader extends Pick<RowReader, 'userId' | 'deviceId' | 'nowMs' | 'withRoomId'> {
   /** All that the user ever was in the room, in order. */
@@ -141,7 +141,7 @@ async function renderBundles(deps: BundleDeps, reader: KnownReader, bundles: Rea
     const event = events.get(row.event_id);
     return event && renderTimelineRow(row, event, { ...reader, ...more, events, intervals: reader.intervals(row.room_id) });
   };
-  const texts = new Map<string, string>();
+  const texts = new Map<string, { text: string; isThread: boolean }>();
   for (const [eventId, { edit, thread, references }] of bundles) {
     const parts: string[] = [];
     const editText = edit && render(edit);
@@ -149,7 +149,7 @@ async function renderBundles(deps: BundleDeps, reader: KnownReader, bundles: Rea
     const latestText = thread && render(thread.latest, { bundles: ofLatest });
     if (latestText !== undefined) parts.push(`"m.thread":{"latest_event":${latestText},"count":${thread!.count},"current_user_participated":${thread!.hasTakenPart}}`);
     if (references !== undefined) parts.push(`"m.reference":{"chunk":[${references.map((id) => `{"event_id":${JSON.stringify(id)}}`).join(',')}]}`);
-    if (parts.length > 0) texts.set(eventId, `{${parts.join(',')}}`);
+    if (parts.length > 0) texts.set(eventId, { text: `{${parts.join(',')}}`, isThread: latestText !== undefined });
   }
   return texts;
 }

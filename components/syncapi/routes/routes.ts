@@ -6,12 +6,14 @@ import { joinedRoomsRoute } from './joined-rooms.ts';
 import { memberRoutes } from './members.ts';
 import { messagesRoute } from './messages.ts';
 import { oldSyncRoutes } from './old-sync.ts';
+import { relationRoutes } from './relations.ts';
 import { roomInitialSyncRoute } from './room-initial-sync.ts';
 import { stateRoutes } from './state.ts';
 import { syncRoute } from './sync.ts';
+import { threadsListRoute } from './threads-list.ts';
 import { timestampToEventRoute } from './timestamp-to-event.ts';
 
 /** All routes that this component serves. */
 export function syncapiRoutes(deps: ReadDeps): Route[] {
-  return [syncRoute(deps), messagesRoute(deps), eventRoute(deps), eventContextRoute(deps), roomInitialSyncRoute(deps), ...oldSyncRoutes(deps), ...stateRoutes(deps), ...memberRoutes(deps), joinedRoomsRoute(deps), timestampToEventRoute(deps)];
+  return [syncRoute(deps), messagesRoute(deps), eventRoute(deps), eventContextRoute(deps), roomInitialSyncRoute(deps), ...oldSyncRoutes(deps), ...stateRoutes(deps), ...memberRoutes(deps), joinedRoomsRoute(deps), timestampToEventRoute(deps), ...relationRoutes(deps), threadsListRoute(deps)];
 }

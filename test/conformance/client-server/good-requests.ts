@@ -7,6 +7,7 @@ import { DISCOVERY_REQUESTS } from './requests/discovery.ts';
 import type { GoodRequests } from './requests/making.ts';
 import { MEMBERSHIP_REQUESTS } from './requests/membership.ts';
 import { READING_REQUESTS } from './requests/reading.ts';
+import { RELATION_REQUESTS } from './requests/relations.ts';
 import { ROOM_REQUESTS } from './requests/rooms.ts';
 import { USER_DATA_REQUESTS } from './requests/user-data.ts';
 
@@ -15,6 +16,7 @@ export const GOOD_REQUESTS: GoodRequests = {
   ...DISCOVERY_REQUESTS,
   ...MEMBERSHIP_REQUESTS,
   ...READING_REQUESTS,
+  ...RELATION_REQUESTS,
   ...ROOM_REQUESTS,
   ...USER_DATA_REQUESTS,
 };
