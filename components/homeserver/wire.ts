@@ -95,7 +95,7 @@ export async function wire(options: WireOptions): Promise<Homeserver> {
   const parts: Part[] = [];
   const routes: Route[] = [];
   if (roles.includes('userapi')) {
-    parts.push({ role: 'userapi', ...bound(createUserapi({ ...common, database: databases.userapi, outputReaders: [applied('user-output')] })) });
+    parts.push({ role: 'userapi', ...bound(createUserapi({ ...common, database: databases.userapi, outputReaders: [applied('user-output')], rooms: { serverName, commands, ...ports } })) });
   }
   if (roles.includes('roomserver')) {
     const roomserver = createRoomserver({

@@ -4,6 +4,7 @@ import type { LogDriver } from '../../pkg/log/log.ts';
 import type { PartitionMap } from '../../pkg/log/partition-map.ts';
 import type { Runtime } from '../../pkg/runtime/runtime.ts';
 import type { Database } from '../../pkg/storage/database.ts';
+import { createDeactivator, type DeactivatorDeps } from './deactivate/drive.ts';
 import { createUserProcessor } from './input/processor.ts';
 
 export { userapiMigrations } from './storage/migrations.ts';
@@ -22,6 +23,8 @@ export interface UserapiDeps {
   readonly partitionMap: PartitionMap;
   /** No other process can own partitions of this database; default: on SQLite. */
   readonly exclusive?: boolean;
+  /** For deactivated users, who leave their rooms; without it they stay in them. */
+  readonly rooms?: Pick<DeactivatorDeps, 'serverName' | 'commands' | 'syncQuery' | 'roomQuery'> | undefined;
   /** How far each consumer of user-output is, by partition: the outbox is kept until all have passed. */
   readonly outputReaders?: readonly (() => Promise<readonly number[]>)[];
 }
@@ -36,11 +39,11 @@ export interface Userapi {
 
 export function createUserapi(deps: UserapiDeps): Userapi {
   const { runtime, database, driver, partitionMap } = deps;
-  return createInputRunner({
+  const runner = createInputRunner({
     consumer: USERAPI_CONSUMER,
     inputLog: 'user-input',
     outputLog: 'user-output',
-    processor: createUserProcessor({ database }),
+    processor: createUserProcessor({ database, onDeactivated: () => { deactivator?.nudge(); } }),
     database,
     driver,
     runtime,
@@ -48,4 +51,16 @@ export function createUserapi(deps: UserapiDeps): Userapi {
     exclusive: deps.exclusive ?? database.dialect === 'sqlite',
     ...(deps.outputReaders === undefined ? {} : { outputReaders: deps.outputReaders }),
   });
+  const deactivator = deps.rooms && createDeactivator({ ...deps.rooms, database, runtime, owned: () => runner.owned() });
+  return {
+    async start() {
+      await runner.start();
+      deactivator?.start();
+    },
+    async stop() {
+      await deactivator?.stop();
+      await runner.stop();
+    },
+    health: () => runner.health(),
+  };
 }

@@ -6,6 +6,8 @@ export interface SyncQuery {
   joinedRooms(userId: string): Promise<string[]>;
   /** By room ID, what the user is in rooms now, but for `leave`; also in those that this server is not in. */
   standing(userId: string): Promise<Map<string, string>>;
+  /** Rooms that the user is joined to or invited to, or has knocked on, also those that this server is not in, with the event by which that is so; at most `limit`, in no order. */
+  presences(userId: string, limit: number): Promise<{ readonly roomId: string; readonly eventId: string }[]>;
   /** By room ID, how many users are joined to these rooms; rooms that are not known are left out. */
   joinedCounts(roomIds: readonly string[]): Promise<Map<string, number>>;
   /** Rooms that both users are joined to, by ID: those after `after`, at most `limit`; and how many there are in all. */

@@ -50,6 +50,7 @@ export async function createReadModel({ roomQuery, outputs, serverName }: ReadMo
       membership: (roomId, userId) => caughtUp().then(() => query.membership(roomId, userId)),
       joinedRooms: (userId) => caughtUp().then(() => query.joinedRooms(userId)),
       standing: (userId) => caughtUp().then(() => query.standing(userId)),
+      presences: (userId, limit) => caughtUp().then(() => query.presences(userId, limit)),
       joinedCounts: (roomIds) => caughtUp().then(() => query.joinedCounts(roomIds)),
       mutualRooms: (users, page) => caughtUp().then(() => query.mutualRooms(users, page)),
       publicRooms: (wish) => caughtUp().then(() => query.publicRooms(wish)),

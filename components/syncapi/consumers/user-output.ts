@@ -1,7 +1,7 @@
-/** Applies user-output: account data. Profile changes reach rooms as member events; devices are of no concern here yet. */
+/** Applies user-output: account data, and the end of accounts. Profile changes reach rooms as member events; devices are of no concern here yet. */
 import { userOutputCodec } from '../../../pkg/log/codec.ts';
 import type { Applier } from '../../../pkg/log/applier.ts';
-import type { SqlValue } from '../../../pkg/storage/database.ts';
+import type { SqlValue, Transaction } from '../../../pkg/storage/database.ts';
 import type { UserOutput } from '../../../schemas/log/user-output.ts';
 import { storable } from '../storage/rows.ts';
 
@@ -27,7 +27,21 @@ export function userOutputApplier(): Applier<UserOutput> {
           onConflict: 'ON CONFLICT (user_id, room_id, type) DO UPDATE SET content = excluded.content, sequence = excluded.sequence',
         });
       }
+      await endAccounts(tx, records.map(({ output }) => output));
       return { rooms: [], users: [...users] };
     },
   };
+}
+
+/** Account data ends with the account. Of nobody comes any after that. */
+async function endAccounts(tx: Transaction, outputs: readonly UserOutput[]): Promise<void> {
+  const ended = outputs.filter((output) => output.deactivated);
+  for (const { userId, deactivated } of ended) {
+    await tx.run('DELETE FROM account_data WHERE user_id = ?', [userId]);
+    if (deactivated?.erased !== true) continue;
+    await tx.insertMany({
+      into: 'erased_users', columns: ['user_id', 'room_sequences'], rows: [[userId, JSON.stringify(deactivated.roomSequences)]],
+      onConflict: 'ON CONFLICT (user_id) DO UPDATE SET room_sequences = excluded.room_sequences',
+    });
+  }
 }

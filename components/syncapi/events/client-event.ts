@@ -10,6 +10,7 @@ import { roomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts'
 export interface ClientEvent {
   readonly eventId: string;
   readonly roomId: string;
+  readonly roomVersion: string;
   readonly type: string;
   readonly sender: string;
   /** undefined: not a state event. */
@@ -78,6 +79,7 @@ export function clientEventOf({ eventId, roomId, roomVersion: versionId, pdu, re
   return {
     eventId,
     roomId,
+    roomVersion: versionId,
     type: pdu.type,
     sender: pdu.sender,
     stateKey: pdu.state_key,
@@ -95,6 +97,11 @@ export function clientEventOf({ eventId, roomId, roomVersion: versionId, pdu, re
 /** JSON text of the event's content. */
 export function contentText(event: ClientEvent): string {
   return event.head.slice(CONTENT_AT, CONTENT_AT + event.contentLength);
+}
+
+/** The event with another content, as JSON text. */
+export function withContent(event: ClientEvent, text: string): ClientEvent {
+  return { ...event, head: `${event.head.slice(0, CONTENT_AT)}${text}${event.head.slice(CONTENT_AT + event.contentLength)}`, contentLength: text.length };
 }
 
 /** The stripped form for invites and knocks: content, sender, state key and type. */

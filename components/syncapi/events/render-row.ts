@@ -1,5 +1,6 @@
 /** Timeline events as their readers see them. */
 import type { SeenRow } from '../storage/rows.ts';
+import { erasedForm, isErasedFor } from '../visibility/erased.ts';
 import { isOwnMembership, membershipAtEvent, type MembershipInterval } from '../visibility/visibility.ts';
 import { renderEvent, type ClientEvent } from './client-event.ts';
 
@@ -27,5 +28,6 @@ export function renderTimelineRow(row: SeenRow, event: ClientEvent, reader: RowR
     redactedBecause: event.redactedBy === null ? undefined : reader.events.get(event.redactedBy),
     relations: reader.bundles?.get(row.event_id)?.text,
   };
-  return renderEvent(event, unsigned, reader.withRoomId);
+  const shown = isErasedFor(row, reader.userId, reader.intervals) ? erasedForm(event) : event;
+  return renderEvent(shown, unsigned, reader.withRoomId);
 }

@@ -1,6 +1,7 @@
 /** State events that were replaced: their content stands beside that of their successor (`unsigned.prev_content`), for readers who may see them. */
 import type { Reader } from '../../../pkg/storage/database.ts';
 import { TIMELINE_COLUMNS, type TimelineRow } from '../storage/rows.ts';
+import { isErasedFor } from '../visibility/erased.ts';
 import { withMembershipBefore, type PastQuery } from '../visibility/membership-before.ts';
 import { isVisible, type MembershipInterval } from '../visibility/visibility.ts';
 
@@ -17,6 +18,6 @@ export async function visibleReplaced(reader: Reader, rows: readonly TimelineRow
   if (replaced.length === 0) return [];
   const found = await reader.queryIn<TimelineRow>(`SELECT ${TIMELINE_COLUMNS} FROM timeline t WHERE t.event_id IN (??)`, [], replaced);
   const seen = await withMembershipBefore(past, found, userId);
-  const hidden = new Set(seen.filter((row) => !isVisible(row, userId, intervals(row.room_id))).map((row) => row.event_id));
+  const hidden = new Set(seen.filter((row) => !isVisible(row, userId, intervals(row.room_id)) || isErasedFor(row, userId, intervals(row.room_id))).map((row) => row.event_id));
   return replaced.filter((eventId) => !hidden.has(eventId));
 }

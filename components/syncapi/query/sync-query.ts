@@ -26,6 +26,14 @@ export function syncQuery(database: Reader): SyncQuery {
       );
       return new Map(rows.map((row) => [row.room_id, row.membership]));
     },
+    presences: async (userId, limit) => {
+      const rows = await database.query<{ room_id: string; event_id: string }>(
+        `SELECT room_id, event_id FROM memberships WHERE user_id = ? AND to_sequence = ? AND membership IN ('join', 'invite', 'knock')
+         UNION ALL SELECT room_id, event_id FROM outside_memberships WHERE user_id = ? AND membership IN ('invite', 'knock') LIMIT ?`,
+        [userId, OPEN, userId, limit],
+      );
+      return rows.map((row) => ({ roomId: row.room_id, eventId: row.event_id }));
+    },
     joinedCounts: async (roomIds) => {
       if (roomIds.length === 0) return new Map();
       const rows = await database.queryIn<{ room_id: string; joined_count: number }>('SELECT room_id, joined_count FROM rooms WHERE room_id IN (??)', [], [...new Set(roomIds)]);

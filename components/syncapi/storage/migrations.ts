@@ -17,6 +17,7 @@
  *   restricted, and the newest.
  * - `public_rooms`: rooms that stand in a list of the room directory (`networks`, a JSON list; `is_listed`: in this server's own), with what is told and searched of them. How many are
  *   joined is in `rooms`.
+ * - `erased_users`: `room_sequences` is a JSON list, how far the partitions of rooms were when the erasure was asked for.
  * - `outside_memberships`: the newest of what other servers said of users here in rooms that this one was not in, with all that a client is told of it: there is no room that it
  *   could be read from. Once a user here has joined, the room tells of itself.
  */
@@ -192,4 +193,5 @@ export const syncapiMigrations: readonly Migration[] = [
       'CREATE INDEX public_rooms_by_list ON public_rooms (is_listed)',
     ],
   },
+  { number: 8, name: 'erased users', statements: ['CREATE TABLE erased_users (user_id TEXT NOT NULL PRIMARY KEY, room_sequences TEXT NOT NULL)'] },
 ];

@@ -52,13 +52,16 @@ export type TimelineRow = {
   others_changed: number;
   /** Of history: its readers are those of the record with this sequence number, or of later ones; 0: nobody. */
   history_at: number;
+  /** Sender who had their account erased: JSON list, how far the partitions of rooms were then. null: not erased. */
+  erased_at?: string | null;
 };
 
 /** A row with what its reader was just before it, where the intervals do not tell. */
 export type SeenRow = TimelineRow & { readonly membership_before?: string };
 
 export const TIMELINE_COLUMNS = `t.room_id, t.order_key, t.event_id, t.partition_number, t.sequence, t.type, t.sender, t.state_key, t.replaces,
-  t.device_id, t.txn_id, t.history_visibility, t.visibility_before, t.has_url, t.state_before_differs, t.others_changed, t.history_at`;
+  t.device_id, t.txn_id, t.history_visibility, t.visibility_before, t.has_url, t.state_before_differs, t.others_changed, t.history_at,
+  (SELECT e.room_sequences FROM erased_users e WHERE e.user_id = t.sender) AS erased_at`;
 
 export type StateRow = {
   slot: string;

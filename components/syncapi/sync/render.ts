@@ -8,6 +8,7 @@ import { accountDataText } from '../streams/account-data.ts';
 import type { OutsideRoom } from '../streams/outside.ts';
 import { summaryText } from '../streams/summary.ts';
 import type { AccountDataRow, SeenRow } from '../storage/rows.ts';
+import { erasedRaw, isErasedFor } from '../visibility/erased.ts';
 import { encodePageToken } from '../token/page-token.ts';
 import type { ReadDeps } from './deps.ts';
 import type { Material } from './material.ts';
@@ -118,10 +119,15 @@ export function renderEvents(rendering: Rendering, view: RoomView, rows: readonl
 }
 
 function renderRow({ scope, material, withRoomId }: Rendering, view: RoomView, row: SeenRow): string | undefined {
-  if (material.raw !== undefined) return material.raw.get(row.event_id);
   const event = material.events.get(row.event_id);
+  if (material.raw !== undefined) return rawOf(material.raw.get(row.event_id), event, isErasedFor(row, scope.userId, view.intervals));
   const { events, bundles } = material;
   return event && ofFields(scope, renderTimelineRow(row, event, { ...scope, events, bundles, intervals: view.intervals, withRoomId }));
+}
+
+/** As federation carries it. */
+function rawOf(raw: string | undefined, event: ClientEvent | undefined, isErased: boolean): string | undefined {
+  return raw === undefined || event === undefined || !isErased ? raw : erasedRaw(event, raw);
 }
 
 function ofFields({ filter }: SyncScope, text: string): string {

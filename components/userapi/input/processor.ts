@@ -11,11 +11,17 @@ import { decideUserInput } from './decide.ts';
 import type { UserEffects } from './effects.ts';
 import { advance, loadPictures, type UserPicture } from './picture.ts';
 
+export interface UserProcessorDeps {
+  readonly database: Reader;
+  /** An account is over. */
+  readonly onDeactivated?: (() => void) | undefined;
+}
+
 /**
  * Nothing is kept from batch to batch: every batch reads its users' pictures anew, and they go
  * with it. So a lost lease or a failed commit leaves nothing stale behind.
  */
-export function createUserProcessor(deps: { database: Reader }): Processor<UserInput, UserEffects> {
+export function createUserProcessor(deps: UserProcessorDeps): Processor<UserInput, UserEffects> {
   const picturesOf = new Map<number, Map<string, UserPicture>>();
 
   return {
@@ -37,7 +43,10 @@ export function createUserProcessor(deps: { database: Reader }): Processor<UserI
     },
     commit: commitUserEffects,
     committed(accepted) {
-      for (const { place } of accepted) picturesOf.delete(place.partition);
+      for (const { place, effects } of accepted) {
+        picturesOf.delete(place.partition);
+        if (effects.writes.some(({ kind }) => kind === 'deactivated')) deps.onDeactivated?.();
+      }
     },
     forget(partition) {
       picturesOf.delete(partition);
