@@ -32,6 +32,7 @@ import { placeAllInChains } from './auth-chains.ts';
  * - `pending_redactions`: redactions of events that have no place here yet. `by_power`: their senders may redact anybody's event.
  * - `purges`: the newest purge of each room's history: events up to `to_order_key` go, those up to `order_key` have gone; `finished_at`: wall-clock ms, 0 while it is under way.
  *   `depth`: of the first event that stays: older ones that come again are not taken in. `sequence`: of the newest record of a purge; `to_sequence`: newest record of an event that has gone.
+ * - `annotations`: what users here have annotated events with, until they redact it (`relations/annotation-row.ts`).
  * - `receipts`: the newest of each (room, user, type, thread), under `receipt_ref`, their JSON list. `thread_id` is empty for unthreaded ones.
  */
 export const roomserverMigrations: readonly Migration[] = [
@@ -192,6 +193,14 @@ export const roomserverMigrations: readonly Migration[] = [
     statements: [
       'CREATE TABLE barred_rooms (room_id TEXT PRIMARY KEY, event_id TEXT NOT NULL, partition BIGINT NOT NULL) WITHOUT ROWID',
       'CREATE INDEX barred_rooms_by_partition ON barred_rooms (partition)',
+    ],
+  },
+  {
+    number: 12,
+    name: 'annotations of users here',
+    statements: [
+      'CREATE TABLE annotations (annotation_ref TEXT PRIMARY KEY, event_id TEXT NOT NULL) WITHOUT ROWID',
+      'CREATE UNIQUE INDEX annotations_by_event ON annotations (event_id)',
     ],
   },
 ];
