@@ -5,6 +5,8 @@ export interface CurrentMember {
   readonly membership: string;
   /** Who set it. */
   readonly sender: string;
+  /** Of the event, in ms. */
+  readonly ts: number;
   readonly content: Readonly<Record<string, unknown>>;
 }
 
@@ -12,6 +14,6 @@ export interface CurrentMember {
 export async function currentMember(roomQuery: Pick<RoomQuery, 'currentState'>, roomId: string, userId: string): Promise<CurrentMember | undefined> {
   const [event] = await roomQuery.currentState(roomId, [['m.room.member', userId]]);
   if (event === undefined) return undefined;
-  const { content, sender } = JSON.parse(Buffer.from(event.pdu).toString()) as { content: Record<string, unknown>; sender: string };
-  return { membership: String(content['membership']), sender, content };
+  const { content, sender, origin_server_ts: ts } = JSON.parse(Buffer.from(event.pdu).toString()) as { content: Record<string, unknown>; sender: string; origin_server_ts: number };
+  return { membership: String(content['membership']), sender, ts, content };
 }

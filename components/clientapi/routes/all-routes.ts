@@ -1,6 +1,7 @@
 /** Every route of the clientapi, by the spec's files. */
 import type { RouteSpec } from './client-route.ts';
 import { accountDataRoutes } from './account-data.ts';
+import { appserviceRoomDirectoryRoutes } from './appservice-room-directory.ts';
 import { adminRoutes } from './admin.ts';
 import { administrativeContactRoutes } from './administrative-contact.ts';
 import { banningRoutes } from './banning.ts';
@@ -14,8 +15,10 @@ import { joiningRoutes } from './joining.ts';
 import { kickingRoutes } from './kicking.ts';
 import { knockingRoutes } from './knocking.ts';
 import { leavingRoutes } from './leaving.ts';
+import { listPublicRoomsRoutes } from './list-public-rooms.ts';
 import { loginRoutes } from './login.ts';
 import { logoutRoutes } from './logout.ts';
+import { mutualRoomsRoutes } from './mutual-rooms.ts';
 import { profileRoutes } from './profile.ts';
 import { pushrulesRoutes } from './pushrules.ts';
 import { readMarkersRoutes } from './read-markers.ts';
@@ -25,8 +28,11 @@ import { registrationTokensRoutes } from './registration-tokens.ts';
 import { registrationRoutes } from './registration.ts';
 import { roomSendRoutes } from './room-send.ts';
 import { roomStateRoutes } from './room-state.ts';
+import { roomSummaryRoutes } from './room-summary.ts';
 import { roomUpgradesRoutes } from './room-upgrades.ts';
+import { sendServerNoticeRoutes } from './send-server-notice.ts';
 import { sharedSecretRegistrationRoutes } from './shared-secret-registration.ts';
+import { spaceHierarchyRoutes } from './space-hierarchy.ts';
 import { supportRoutes } from './support.ts';
 import { thirdPartyLookupRoutes } from './third-party-lookup.ts';
 import { typingRoutes } from './typing.ts';
@@ -37,6 +43,7 @@ import { whoamiRoutes } from './whoami.ts';
 
 export const CLIENTAPI_ROUTES: readonly RouteSpec[] = [
   ...accountDataRoutes,
+  ...appserviceRoomDirectoryRoutes,
   ...adminRoutes,
   ...administrativeContactRoutes,
   ...banningRoutes,
@@ -50,8 +57,10 @@ export const CLIENTAPI_ROUTES: readonly RouteSpec[] = [
   ...kickingRoutes,
   ...knockingRoutes,
   ...leavingRoutes,
+  ...listPublicRoomsRoutes,
   ...loginRoutes,
   ...logoutRoutes,
+  ...mutualRoomsRoutes,
   ...profileRoutes,
   ...pushrulesRoutes,
   ...readMarkersRoutes,
@@ -61,8 +70,11 @@ export const CLIENTAPI_ROUTES: readonly RouteSpec[] = [
   ...registrationRoutes,
   ...roomSendRoutes,
   ...roomStateRoutes,
+  ...roomSummaryRoutes,
   ...roomUpgradesRoutes,
+  ...sendServerNoticeRoutes,
   ...sharedSecretRegistrationRoutes,
+  ...spaceHierarchyRoutes,
   ...supportRoutes,
   ...thirdPartyLookupRoutes,
   ...typingRoutes,

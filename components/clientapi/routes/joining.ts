@@ -6,6 +6,7 @@ import { requireRoomId } from '../checks/identifiers.ts';
 import type { Context } from '../context.ts';
 import { memberProfile } from '../profile/member-profile.ts';
 import { currentMember } from '../rooms/current-member.ts';
+import { followUpgrade } from '../rooms/follow-upgrade.ts';
 import { resolveAlias } from '../rooms/resolve-alias.ts';
 import { sendMembership } from '../rooms/send-membership.ts';
 import { namedServers, OTHER_SERVERS_MS_MAX, viaServers } from '../rooms/via-servers.ts';
@@ -14,6 +15,9 @@ import { CLIENT_V3, ok, type RouteSpec } from './client-route.ts';
 /** Answers to invites by e-mail address, which this server cannot make: checked, and of no effect. */
 const thirdPartySigned = z.object({ sender: z.string(), mxid: z.string(), token: z.string(), signatures: z.record(z.string(), z.record(z.string(), z.string())) });
 const joinBody = z.object({ reason: z.string().optional(), third_party_signed: thirdPartySigned.optional() });
+
+/** Whose answer was lost asks again by then. */
+const RETRIED_MS_MAX = 10 * 60_000;
 
 /** POST /_matrix/client/v3/rooms/{roomId}/join — r0, changed in v1.1 (reason) */
 export async function joinRoomById(context: Context, request: ApiRequest): Promise<ApiResponse> {
@@ -35,10 +39,15 @@ async function join(context: Context, request: ApiRequest, target: string): Prom
     currentMember(context.roomQuery, roomId, userId), context.roomQuery.outsideMembership(roomId, userId), memberProfile(context, userId),
   ]);
   // Joining again says nothing new: no event is made of it. Where this server is in the room no more, nobody here is joined to it.
-  if (before?.membership === 'join') return ok({ room_id: roomId });
+  if (before?.membership === 'join') {
+    // The first try may have ended before its answer.
+    if (context.runtime.clock.now() - before.ts < RETRIED_MS_MAX) await followUpgrade(context, request, { userId, roomId });
+    return ok({ room_id: roomId });
+  }
   const invite = outside?.membership === 'invite' ? outside : before?.membership === 'invite' ? before : undefined;
   const via = viaServers({ named: [...namedServers(request.query), ...servers], inviter: invite?.sender, roomId, ownName: context.serverName });
   await sendMembership(context, request, requester, { roomId, userId, via, deadlineMs: OTHER_SERVERS_MS_MAX, content: { membership: 'join', reason, ...profile } });
+  await followUpgrade(context, request, { userId, roomId });
   return ok({ room_id: roomId });
 }
 

@@ -4,6 +4,7 @@ import { parseBody } from '../checks/body.ts';
 import { requireRoomId } from '../checks/identifiers.ts';
 import type { Context } from '../context.ts';
 import { submitRoomCommand } from '../outcome/submit.ts';
+import { requireMayGo } from '../rooms/notice-room.ts';
 import { sendMembership } from '../rooms/send-membership.ts';
 import { OTHER_SERVERS_MS_MAX, viaServers } from '../rooms/via-servers.ts';
 import { CLIENT_V3, EMPTY, limitedRequester, type RouteSpec } from './client-route.ts';
@@ -16,6 +17,7 @@ export async function leaveRoom(context: Context, request: ApiRequest): Promise<
   const { reason } = parseBody(leaveBody, request.body);
   const roomId = requireRoomId(request.params['roomId']);
   const { userId } = requester;
+  await requireMayGo(context, { roomId, sender: userId, userId, content: { membership: 'leave' } });
   const outside = await context.roomQuery.outsideMembership(roomId, userId);
   // An invite to a room that this server need not be in: the others are told, if they can be.
   const isOutside = outside !== undefined && outside.membership !== 'leave';

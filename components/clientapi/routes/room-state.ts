@@ -1,4 +1,5 @@
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';
+import type { SubmitOptions } from '../../../pkg/log/commands.ts';
 import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
 import { requireMaySend } from '../accounts/standing.ts';
 import { contentBytes } from '../checks/event-content.ts';
@@ -7,6 +8,9 @@ import type { Context } from '../context.ts';
 import { submitRoomCommand } from '../outcome/submit.ts';
 import { requireAliases } from '../rooms/canonical-alias.ts';
 import { requireInvitable } from '../rooms/invitable.ts';
+import { followUpgrade } from '../rooms/follow-upgrade.ts';
+import { currentMember } from '../rooms/current-member.ts';
+import { requireMayGo, type MemberChange } from '../rooms/notice-room.ts';
 import { OTHER_SERVERS_MS_MAX } from '../rooms/via-servers.ts';
 import { CLIENT_V3, limitedRequester, ok, type RouteSpec } from './client-route.ts';
 
@@ -21,12 +25,23 @@ export async function setRoomStateWithKey(context: Context, request: ApiRequest)
   const requester = await limitedRequester(context, request, type === 'm.room.member' ? 'membership' : 'message');
   const roomId = requireRoomId(request.params['roomId']);
   const stateKey = requireEventField(request.params['stateKey'] ?? '', 'state key');
-  if (type === 'm.room.member') requireMembership(content, stateKey);
   await requireMaySend(context, requester, { type, stateKey, content });
-  if (type === 'm.room.member' && content['membership'] === 'invite') await requireInvitable(context, [stateKey]);
   if (type === 'm.room.canonical_alias') await requireAliases(context, content, { roomId, stateKey, signal: request.signal });
   const sendEvent = { sender: requester.userId, deviceId: requester.deviceId, txnId: '', event: { type, stateKey, content: contentBytes(content) }, ...(requester.isGuest && { isGuest: true }) };
-  return ok(await submitRoomCommand(context, request, { roomId, sendEvent }, type === 'm.room.member' ? { deadlineMs: OTHER_SERVERS_MS_MAX } : {}));
+  const send = (options: SubmitOptions) => submitRoomCommand(context, request, { roomId, sendEvent }, options);
+  return ok(await (type === 'm.room.member' ? setMember(context, request, { roomId, sender: requester.userId, userId: stateKey, content }, send) : send({})));
+}
+
+/** Around a member event: the same as for `/join`, `/invite` and the like. */
+async function setMember<T>(context: Context, request: ApiRequest, change: MemberChange, send: (options: SubmitOptions) => Promise<T>): Promise<T> {
+  const { roomId, sender, userId, content } = change;
+  requireMembership(content, userId);
+  if (content['membership'] === 'invite') await requireInvitable(context, [userId]);
+  await requireMayGo(context, change);
+  const isJoin = content['membership'] === 'join' && sender === userId && (await currentMember(context.roomQuery, roomId, userId))?.membership !== 'join';
+  const result = await send({ deadlineMs: OTHER_SERVERS_MS_MAX });
+  if (isJoin) await followUpgrade(context, request, { userId, roomId });
+  return result;
 }
 
 /** What `/invite` and the like check, for member events that come this way. */

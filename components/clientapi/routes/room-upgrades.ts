@@ -11,6 +11,7 @@ import type { Context } from '../context.ts';
 import { submitRoomCommand } from '../outcome/submit.ts';
 import { memberProfile } from '../profile/member-profile.ts';
 import { buildCreateEvent } from '../rooms/create-event.ts';
+import { followUpgrade } from '../rooms/follow-upgrade.ts';
 import { planUpgrade, UPGRADED_TYPES } from '../rooms/plan-upgrade.ts';
 import { CLIENT_V3, ok, type RouteSpec } from './client-route.ts';
 
@@ -33,6 +34,7 @@ export async function upgradeRoom(context: Context, request: ApiRequest): Promis
   const newRoom = { roomVersion: version.id, sender, createEvent, events, alias: '' };
   const result = await submitRoomCommand(context, request, { roomId: oldRoomId, originServerTs, upgradeRoom: { sender, newRoomId, newRoom } });
   await untilSeen(context, result['seen']);
+  await followUpgrade(context, request, { userId: sender, roomId: String(result['replacement_room']) });
   return ok({ replacement_room: result['replacement_room'] });
 }
 

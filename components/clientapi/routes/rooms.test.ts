@@ -1,6 +1,7 @@
 /** Rooms, members and messages through the router, over the real roomserver. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { roomOutputCodec } from '../../../pkg/log/codec.ts';
 import { ROOM_VERSIONS } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import { createClientWorld, type Answer, type ClientWorld, type Session } from '../../../test/kit/client-world.ts';
 
@@ -217,3 +218,41 @@ test('a new profile reaches the rooms that the user has joined, and no others', 
   assert.deepEqual(await world.state(go, 'm.room.member', alice.userId), { membership: 'leave' });
   assert.deepEqual(await world.state(await createRoom(all), 'm.room.member', alice.userId), { membership: 'join', displayname: 'Al', avatar_url: 'mxc://x/y' });
 }));
+
+test('who joins the room that replaces another takes along what they had set for it, if the old room says so too', () => scene(async (all) => {
+  const { world, alice, bob } = all;
+  const old = await createRoom(all, { preset: 'public_chat' });
+  const made = await Promise.all([0, 1].map(() => createRoom(all, { preset: 'public_chat', creation_content: { predecessor: { room_id: old } } })));
+  await world.call('PUT', inRoom(old, 'state/m.room.tombstone'), { token: alice.token, body: { body: 'over', replacement_room: made[0] } });
+  const tag = (roomId: string) => `${V3}/user/${encode(bob.userId)}/rooms/${encode(roomId)}/account_data/m.tag`;
+  const tags = { tags: { 'm.favourite': { order: 0.5 } } };
+  await world.users.submit({ inputId: 'tags', traceId: '', ts: 1, userId: bob.userId, setAccountData: { roomId: old, type: 'm.tag', content: Buffer.from(JSON.stringify(tags)) } });
+  for (const roomId of made) assert.equal((await world.call('POST', inRoom(roomId, 'join'), { token: bob.token })).status, 200);
+  assert.deepEqual((await world.call('GET', tag(made[0]!), { token: bob.token })).body, tags);
+  assert.equal((await world.call('GET', tag(made[1]!), { token: bob.token })).status, 404);
+}));
+
+test('an invite of nobody, and of who takes none, is refused everywhere', () => scene(async (all) => {
+  const { world, alice, bob } = all;
+  const roomId = await createRoom(all);
+  const carol = await world.register('carol');
+  await world.call('PUT', `${V3}/user/${encode(carol.userId)}/account_data/m.invite_permission_config`, { token: carol.token, body: { default_action: 'block' } });
+  for (const [userId, expected] of [['@nobody:test.example', '404 M_NOT_FOUND'], [carol.userId, '403 M_INVITE_BLOCKED']] as const) {
+    assert.equal(failure(await world.call('POST', inRoom(roomId, 'invite'), { token: alice.token, body: { user_id: userId } })), expected);
+    assert.equal(failure(await world.call('PUT', inRoom(roomId, `state/m.room.member/${userId}`), { token: alice.token, body: { membership: 'invite' } })), expected);
+    assert.equal(failure(await world.call('POST', `${V3}/createRoom`, { token: alice.token, body: { invite: [bob.userId, userId] } })), expected);
+    assert.equal(await world.state(roomId, 'm.room.member', userId), undefined);
+  }
+}));
+
+test('where the operator wants it, who leaves has forgotten the room, and clients are told so', async () => {
+  const world = await createClientWorld({ forgetOnLeave: true });
+  const alice = await world.register('alice');
+  const roomId = await createRoom({ world, alice, bob: alice });
+  const { capabilities } = (await world.call('GET', `${V3}/capabilities`, { token: alice.token })).body;
+  assert.deepEqual(capabilities['m.forget_forced_upon_leave'], { enabled: true });
+  for (let i = 0; i < 2; i += 1) assert.equal((await world.call('POST', inRoom(roomId, 'leave'), { token: alice.token })).status, 200);
+  const forgotten = world.rooms.outputs.map(({ record }) => roomOutputCodec.decode(record)).filter((output) => output.forgotten);
+  assert.deepEqual(forgotten.map((output) => output.forgotten!.userId), [alice.userId]);
+  await world.close();
+});

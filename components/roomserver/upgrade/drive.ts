@@ -8,6 +8,7 @@ import type { Runtime, Task } from '../../../pkg/runtime/runtime.ts';
 import type { Database } from '../../../pkg/storage/database.ts';
 import type { Outcome } from '../../../schemas/log/envelope.ts';
 import type { DraftEvent, RoomInput } from '../../../schemas/log/room-input.ts';
+import { readPublished } from '../directory/published-row.ts';
 import { readState } from '../storage/read-events.ts';
 import { stateRef } from '../storage/refs.ts';
 import { restrictedPower, tombstoneOf, withoutAliases } from './restrict.ts';
@@ -36,7 +37,7 @@ const STEP_MS_MAX = 5000;
 /** The new room is there: by an earlier try, longer ago than inputs are remembered. */
 const ROOM_EXISTS = 'M_ROOM_IN_USE';
 
-type Kind = Partial<Pick<RoomInput, 'sendEvent' | 'setAlias' | 'finishUpgrade'>>;
+type Kind = Partial<Pick<RoomInput, 'sendEvent' | 'setAlias' | 'setRoomVisibility' | 'finishUpgrade'>>;
 type Content = Readonly<Record<string, unknown>>;
 
 export function createUpgrader(deps: UpgraderDeps): Upgrader {
@@ -89,6 +90,7 @@ async function carryThrough(deps: UpgraderDeps, row: UpgradeRow): Promise<void> 
   // 5.
   const tombstone = await send(deps, row, { name: 'tombstone', event: tombstoneOf(row.newRoomId) });
   if (tombstone.errcode !== '') return finish(deps, row, { refusal: refusalIn(tombstone) });
+  await moveListings(deps, row);
   // 6. As far as the user may.
   const levels = state['m.room.power_levels'];
   const restricted = levels && restrictedPower(levels);
@@ -105,6 +107,16 @@ async function moveAliases(deps: UpgraderDeps, { roomId, newRoomId, inputId, sen
     await submit(deps, { name: `${inputId}#alias#${alias}`, key: alias }, { setAlias: { roomId: newRoomId, userId: sender, reservedUntilMs: 0, movedFrom: roomId } });
   }
   return new Set(rows.map(({ alias }) => alias));
+}
+
+/** The room directory shows the new room instead of the old one; nobody finds neither. */
+async function moveListings(deps: UpgraderDeps, { roomId, newRoomId, inputId }: UpgradeRow): Promise<void> {
+  const networks = (await readPublished(deps.database, [roomId])).get(roomId) ?? [];
+  for (const network of networks) {
+    for (const [key, isPublic] of [[newRoomId, true], [roomId, false]] as const) {
+      await submit(deps, { name: `${inputId}#${isPublic ? 'list' : 'unlist'}#${network}`, key }, { setRoomVisibility: { isPublic, network } });
+    }
+  }
 }
 
 function send(deps: UpgraderDeps, { roomId, inputId, sender }: UpgradeRow, { name, event }: { name: string; event: DraftEvent }): Promise<Outcome> {

@@ -13,6 +13,7 @@ import type { Outcome } from '../../../schemas/log/envelope.ts';
 import type { RoomInput } from '../../../schemas/log/room-input.ts';
 import { createManualRuntime } from '../../../test/kit/manual-runtime.ts';
 import { ALICE, BOB, input, json, KEY, member, newRoom, SERVER, START_MS, state } from '../../../test/kit/room-driver.ts';
+import { readPublished } from '../directory/published-row.ts';
 import { createRoomserver, roomQuery, ROOMSERVER_CONSUMER, roomserverMigrations } from '../index.ts';
 
 const TEA = `#tea:${SERVER}`;
@@ -46,6 +47,7 @@ async function furnish({ submit }: Awaited<ReturnType<typeof scene>>): Promise<v
   const inputs = [
     old.input, member(old.roomId, BOB, BOB, 'join'), input(TEA, { setAlias: { roomId: old.roomId, userId: ALICE, reservedUntilMs: 0, movedFrom: '' } }),
     state(old.roomId, ALICE, ['m.room.canonical_alias', ''], { alias: TEA, alt_aliases: ['#far:elsewhere.example'] }),
+    input(old.roomId, { setRoomVisibility: { isPublic: true, network: '' } }), input(old.roomId, { setRoomVisibility: { isPublic: true, network: 'irc' } }),
   ];
   for (const one of inputs) assert.equal((await submit(one)).errcode, '');
 }
@@ -53,9 +55,10 @@ async function furnish({ submit }: Awaited<ReturnType<typeof scene>>): Promise<v
 const OLD_TYPES = ['create', 'member', 'power_levels', 'join_rules', 'history_visibility', 'member', 'canonical_alias', 'canonical_alias', 'tombstone', 'power_levels'].map((type) => `m.room.${type}`);
 
 test('wherever the process dies, before or after a step was done, the next one carries the upgrade through, once', async () => {
-  // The room, the alias, three events, the end.
-  for (let steps = 0; steps <= 6; steps += 1) {
-    for (const isDone of steps < 6 ? [false, true] : [false]) {
+  // The room, the alias, three events, four changes of the room directory, the end.
+  const stepsMax = 10;
+  for (let steps = 0; steps <= stepsMax; steps += 1) {
+    for (const isDone of steps < stepsMax ? [false, true] : [false]) {
       const all = await scene();
       let taken = 0;
       // The process does the first steps; of the next one nothing, or all but to learn of it.
@@ -72,8 +75,8 @@ test('wherever the process dies, before or after a step was done, the next one c
       await furnish(all);
       const asked = all.submit(upgrade());
       const deadline = Date.now() + 5000;
-      while (taken <= steps && steps < 6 && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 2));
-      if (steps === 6) await asked;
+      while (taken <= steps && steps < stepsMax && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 2));
+      if (steps === stepsMax) await asked;
       await first.stop();
       const second = all.owner(all.commands);
       await second.start();
@@ -85,6 +88,7 @@ test('wherever the process dies, before or after a step was done, the next one c
       assert.equal((await roomQuery(all.database).alias(TEA))?.roomId, next.roomId, label);
       const [alias] = await roomQuery(all.database).currentState(old.roomId, [['m.room.canonical_alias', '']]);
       assert.deepEqual(JSON.parse(Buffer.from(alias!.pdu).toString()).content, { alt_aliases: ['#far:elsewhere.example'] }, label);
+      assert.deepEqual([...await readPublished(all.database, [old.roomId, next.roomId])].sort(), [[next.roomId, ['', 'irc']], [old.roomId, []]].sort(), label);
       await second.stop();
       await all.close();
     }
