@@ -20,6 +20,8 @@
  * - `erased_users`: `room_sequences` is a JSON list, how far the partitions of rooms were when the erasure was asked for.
  * - `outside_memberships`: the newest of what other servers said of users here in rooms that this one was not in, with all that a client is told of it: there is no room that it
  *   could be read from. Once a user here has joined, the room tells of itself.
+ * - `unread_nodes`: what notifies, with its sums (`unread/tree.ts`); `audience` is a group of users with equal rules, or a user. `unread_marks`: up to where users have read, and of which group
+ *   they are from where on. `rule_changes`, `rule_versions`: who has ever changed what decides about notices, and per partition of user-output when that last happened.
  */
 import type { Migration } from '../../../pkg/storage/database.ts';
 
@@ -194,4 +196,38 @@ export const syncapiMigrations: readonly Migration[] = [
     ],
   },
   { number: 8, name: 'erased users', statements: ['CREATE TABLE erased_users (user_id TEXT NOT NULL PRIMARY KEY, room_sequences TEXT NOT NULL)'] },
+  {
+    number: 9,
+    name: 'unread counts',
+    statements: [
+      `CREATE TABLE unread_nodes (
+        parent TEXT NOT NULL,
+        start BIGINT NOT NULL,
+        thread_id TEXT NOT NULL,
+        level INTEGER NOT NULL,
+        room_id TEXT NOT NULL,
+        audience TEXT NOT NULL,
+        notify BIGINT NOT NULL,
+        highlight BIGINT NOT NULL,
+        actions TEXT NOT NULL,
+        sequence BIGINT NOT NULL,
+        PRIMARY KEY (parent, start, thread_id)
+      )`,
+      'CREATE INDEX unread_nodes_by_place ON unread_nodes (room_id, level, start)',
+      `CREATE TABLE unread_marks (
+        user_id TEXT NOT NULL,
+        room_id TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        name TEXT NOT NULL,
+        order_key BIGINT NOT NULL,
+        audience TEXT NOT NULL,
+        sequence BIGINT NOT NULL,
+        PRIMARY KEY (user_id, room_id, kind, name)
+      )`,
+      'CREATE INDEX unread_marks_by_room ON unread_marks (room_id, kind)',
+      'CREATE TABLE rule_changes (user_id TEXT NOT NULL PRIMARY KEY, partition_number BIGINT NOT NULL, sequence BIGINT NOT NULL)',
+      'CREATE INDEX rule_changes_by_sequence ON rule_changes (partition_number, sequence)',
+      'CREATE TABLE rule_versions (partition_number BIGINT NOT NULL PRIMARY KEY, sequence BIGINT NOT NULL)',
+    ],
+  },
 ];
