@@ -144,6 +144,12 @@ export function redaction(roomId: string, sender: string, redacts: string): Room
   return input(roomId, { sendEvent: { sender, deviceId: 'DEVICE', txnId: '', event: { type: 'm.room.redaction', content: json({ reason: 'why not' }), redacts } } });
 }
 
+/** An event that relates to another one: a reaction where there is a key, else a message. */
+export function related(roomId: string, sender: string, relation: { rel_type: string; event_id: string; key?: string }): RoomInput {
+  const [type, content] = relation.key === undefined ? ['m.room.message', { msgtype: 'm.text', body: 'related' }] : ['m.reaction', {}];
+  return input(roomId, { sendEvent: { sender, deviceId: 'DEVICE', txnId: '', event: { type, content: json({ ...content, 'm.relates_to': relation }) } } });
+}
+
 export function receipt(roomId: string, userId: string, eventId: string, more: { threadId?: string; receiptType?: string } = {}): RoomInput {
   return input(roomId, { setReceipt: { userId, eventId, receiptType: more.receiptType ?? 'm.read', ts: START_MS, ...(more.threadId !== undefined && { threadId: more.threadId }) } });
 }
@@ -211,7 +217,7 @@ export function assertRefused(answer: Answer | undefined, status: number, errcod
   assert.deepEqual([answer.no.status, answer.no.errcode], [status, errcode], answer.no.error);
 }
 
-export const TABLES = ['rooms', 'events', 'event_edges', 'state_deltas', 'current_state', 'receipts'] as const;
+export const TABLES = ['rooms', 'events', 'event_edges', 'state_deltas', 'current_state', 'receipts', 'annotations'] as const;
 
 /** Every row of the roomserver's tables, in an order of their own. */
 export async function allRows(database: Database): Promise<Record<string, unknown[]>> {

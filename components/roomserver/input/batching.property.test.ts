@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import {
-  ALICE, allRows, BOB, CAROL, createRoomDriver, member, message, newRoom, receipt, redaction, state, type RoomDriver, type TestRoom,
+  ALICE, allRows, BOB, CAROL, createRoomDriver, member, message, newRoom, receipt, redaction, related, state, type RoomDriver, type TestRoom,
 } from '../../../test/kit/room-driver.ts';
 import type { RoomInput } from '../../../schemas/log/room-input.ts';
 import { roomSnapshot } from '../query/snapshot.ts';
@@ -15,7 +15,7 @@ type Wish = { readonly room: number; readonly user: number; readonly target: num
 
 const wishes = fc.array(fc.record({
   room: fc.nat(2), user: fc.nat(2), target: fc.nat(2), value: fc.nat(30),
-  kind: fc.constantFrom('create', 'message', 'message', 'join', 'invite', 'leave', 'ban', 'topic', 'levels', 'rules', 'visibility', 'redact', 'receipt', 'rename'),
+  kind: fc.constantFrom('create', 'message', 'message', 'join', 'invite', 'leave', 'ban', 'topic', 'levels', 'rules', 'visibility', 'redact', 'receipt', 'rename', 'react', 'react', 'thread'),
 }), { minLength: 5, maxLength: 40 });
 
 const MEMBERSHIPS = new Map([['invite', 'invite'], ['ban', 'ban'], ['leave', 'leave']]);
@@ -36,6 +36,8 @@ function inputOf(rooms: readonly TestRoom[], wish: Wish, eventIds: readonly stri
     case 'rules': return state(room.roomId, user, ['m.room.join_rules', ''], joinRules(rooms, wish.value));
     case 'visibility': return state(room.roomId, user, ['m.room.history_visibility', ''], { history_visibility: wish.value % 2 === 0 ? 'joined' : 'shared' });
     case 'redact': return redaction(room.roomId, user, event);
+    case 'react': return related(room.roomId, user, { rel_type: 'm.annotation', event_id: eventIds[wish.value % 3] ?? '$none', key: 'k' });
+    case 'thread': return related(room.roomId, user, { rel_type: 'm.thread', event_id: event });
     case 'receipt': return receipt(room.roomId, user, event);
     default: return message(room.roomId, user, `m${wish.value}`);
   }

@@ -10,6 +10,7 @@ import { writeHistory } from '../history/commit-history.ts';
 import { writeForgotten } from '../forget/commit-forgotten.ts';
 import { receiptRef, storedInputId } from '../storage/refs.ts';
 import { writeUpgrades } from '../upgrade/commit-upgrades.ts';
+import { writeAnnotations } from '../relations/annotation-row.ts';
 import { writeEarly } from '../receive/early-redactions.ts';
 import { writeNeeds, writeOutsideMemberships } from './commit-needs.ts';
 import { writeStates } from './commit-states.ts';
@@ -30,7 +31,7 @@ export async function commitBatch(tx: Transaction, accepted: readonly AcceptedIn
   const chained = await placeInChains(tx, events.filter(({ event }) => isState(event.pdu)).map(({ event: { eventId, pdu }, ...of }) => unchained(eventId, pdu, of)));
   await Promise.all([
     writeRooms(tx, accepted), writeEvents(tx, events, chained), writeEdges(tx, events), writeHistory(tx, accepted), writeStates(tx, accepted), writeReceipts(tx, accepted), writeNeeds(tx, accepted),
-    writeOutsideMemberships(tx, accepted), writeAliases(tx, accepted), writeForgotten(tx, accepted), writeUpgrades(tx, accepted), writePublished(tx, accepted), writeBarred(tx, accepted),
+    writeOutsideMemberships(tx, accepted), writeAliases(tx, accepted), writeForgotten(tx, accepted), writeUpgrades(tx, accepted), writePublished(tx, accepted), writeAnnotations(tx, accepted), writeBarred(tx, accepted),
   ]);
   await writeEarly(tx, accepted);
   // The redacted event may be one of the batch.

@@ -2,6 +2,7 @@
 import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
 import { roomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import { addNewEvent } from '../receive/room-graph.ts';
+import { annotationsOf } from '../relations/annotation-row.ts';
 import { receiptRef } from '../storage/refs.ts';
 import type { NewEvent, Redaction, RoomEffects, RoomRow } from './effects.ts';
 import type { Picture } from './picture.ts';
@@ -44,6 +45,7 @@ function evolveRoom(picture: Picture, effects: RoomEffects, row: RoomRow, made: 
   noteNews(picture, row.roomId, effects.events);
   for (const event of effects.events) if (picture.wanted.has(event.eventId)) noteEvent(picture, row.roomId, event);
   for (const redaction of effects.redactions) applyRedaction(picture, head, redaction);
+  for (const [ref, eventId] of annotationsOf(effects)) picture.annotations.set(ref, eventId);
 }
 
 function noteNews(picture: Picture, roomId: string, events: readonly NewEvent[]): void {
@@ -64,6 +66,7 @@ function noteEvent(picture: Picture, roomId: string, event: NewEvent): void {
 /** A redacted state event stays in the state, with what is left of it. */
 function applyRedaction(picture: Picture, head: RoomHead, redaction: Redaction): void {
   const { eventId, bytes } = redaction;
+  for (const [ref, annotationId] of picture.annotations) if (annotationId === eventId) picture.annotations.delete(ref);
   const target = picture.events.get(eventId);
   if (target !== undefined) picture.events.set(eventId, { ...target, redacted: true, bytes });
   const pdu = JSON.parse(Buffer.from(bytes).toString()) as Pdu;

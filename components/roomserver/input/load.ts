@@ -10,6 +10,7 @@ import { readAliases } from '../aliases/alias-row.ts';
 import { readPublished } from '../directory/published-row.ts';
 import { loadReceived } from '../receive/load-graph.ts';
 import { createGraph } from '../receive/room-graph.ts';
+import { readAnnotations } from '../relations/annotation-row.ts';
 import { createFacts } from '../remote/facts.ts';
 import { readEvents, readReceiptOrders, readRooms, type EventSql } from '../storage/read-events.ts';
 import { loadRestrictedJoins } from './load-restricted-joins.ts';
@@ -26,20 +27,21 @@ const CORE_STATE: readonly (readonly [type: string, stateKey: string])[] = [
 
 export async function loadPicture(deps: LoadDeps, inputs: readonly PlacedInput<RoomInput>[]): Promise<Picture> {
   const found = survey(inputs);
-  const [heads, events, receipts, aliases, rooms, published] = await Promise.all([
+  const [heads, events, receipts, aliases, rooms, published, annotations] = await Promise.all([
     loadHeads(deps, found.roomIds),
     readEvents(deps.database, [...found.eventIds]),
     readReceiptOrders(deps.database, [...found.receiptRefs]),
     readAliases(deps.database, [...found.aliases]),
     readRooms(deps.database, [...found.aliasedRooms]),
     readPublished(deps.database, [...found.published]),
+    readAnnotations(deps.database, [...found.annotationRefs]),
   ]);
   await loadState(deps.database, wantedState(found, heads));
   const graphs = new Map([...new Set(found.received.map(({ roomId }) => roomId))].map((roomId) => [roomId, createGraph(roomId)]));
   await loadReceived(deps, graphs, found.received);
   const { joinedElsewhere, authorisers } = await loadRestrictedJoins(deps, found, heads);
   return {
-    heads, receipts, published, joinedElsewhere, authorisers, graphs, news: new Map(), remote: createFacts(), pdus: new Map(found.received.map(({ eventId, pdu }) => [eventId, pdu])),
+    heads, receipts, published, annotations, joinedElsewhere, authorisers, graphs, news: new Map(), remote: createFacts(), pdus: new Map(found.received.map(({ eventId, pdu }) => [eventId, pdu])),
     wanted: found.eventIds,
     aliases: new Map(aliases.map((row) => [row.alias, row])), rooms: new Set(rooms.map(({ roomId }) => roomId)),
     events: new Map(events.flatMap(knownEvent)),

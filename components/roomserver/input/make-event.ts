@@ -9,6 +9,7 @@ import { checkSize } from '../../../pkg/matrix/events/check-size.ts';
 import type { EventDraft } from '../../../pkg/matrix/events/pdu.ts';
 import { referenceTo, type EventReference } from '../../../pkg/matrix/events/references.ts';
 import type { SigningKey } from '../../../pkg/matrix/signing/signing-key.ts';
+import { relationProblem } from '../relations/judge-relation.ts';
 import { contentProblem } from './check-content.ts';
 import type { NewEvent, Redaction, NewState } from './effects.ts';
 import { visibilityAt } from './history-visibility.ts';
@@ -54,7 +55,7 @@ export type MadeEvent =
 
 /**
  * 1 content · 2 the same state again · 3 membership: what the rules leave open, restricted joins · 4 build and sign · 5 size · 6 authorisation rules ·
- * 7 the right to redact.
+ * 7 relations that are refused · 8 the right to redact.
  */
 export function makeEvent(wish: EventWish): MadeEvent {
   const content = parseContent(wish.draft.content);
@@ -97,6 +98,9 @@ function finish(wish: EventWish, draft: EventDraft, built: BuiltEvent): MadeEven
   const verdict = authorize({ event: built.pdu, version: head.version, state: lookupIn(head), roomId: head.roomId });
   if (!verdict.allowed) return no(forbidden(verdict.reason));
   // 7.
+  const problem = relationProblem(wish.picture, head.roomId, draft);
+  if (problem !== undefined) return no(problem);
+  // 8.
   const redaction = draft.redacts === undefined ? undefined : judgeRedaction(wish.picture, head, { eventId: built.eventId, sender: draft.sender, redacts: draft.redacts });
   if (redaction?.kind === 'refused') return no(redaction.why);
   return { kind: 'made', event: newEvent(wish, built, redaction?.redaction?.eventId), redaction: redaction?.redaction };

@@ -38,6 +38,8 @@ export interface Picture {
   readonly remote: RemoteFacts;
   /** By room ID: the events of the batch so far. */
   readonly news: Map<string, NewEvent[]>;
+  /** Event IDs of annotations that drafts would repeat, by `annotationRef`. */
+  readonly annotations: Map<string, string>;
   /** Of inputs about aliases, by alias. */
   readonly aliases: Map<string, AliasFact>;
   /** By room ID: the lists of the room directory in which it stands, of inputs that change them. */
@@ -49,7 +51,7 @@ export interface Picture {
 }
 
 export const EMPTY_PICTURE: Picture = {
-  heads: new Map(), events: new Map(), wanted: new Set(), receipts: new Map(), joinedElsewhere: new Set(), authorisers: new Map(), aliases: new Map(), published: new Map(), rooms: new Set(), pdus: new Map(), graphs: new Map(), news: new Map(),
+  heads: new Map(), events: new Map(), wanted: new Set(), receipts: new Map(), joinedElsewhere: new Set(), authorisers: new Map(), annotations: new Map(), aliases: new Map(), published: new Map(), rooms: new Set(), pdus: new Map(), graphs: new Map(), news: new Map(),
   remote: createFacts(),
 };
 

@@ -3,6 +3,7 @@ import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
 import type { PlacedInput } from '../../../pkg/log/processor.ts';
 import type { DraftEvent, RoomInput } from '../../../schemas/log/room-input.ts';
 import { GUEST_ACCESS } from '../guests/guest-access.ts';
+import { relationFacts } from '../relations/judge-relation.ts';
 import { receiptRef } from '../storage/refs.ts';
 import { textProblem } from './check-input.ts';
 import { parseContent } from './parse-content.ts';
@@ -27,12 +28,14 @@ export interface Survey {
   readonly aliasedRooms: Set<string>;
   /** Rooms whose place in the room directory changes. */
   readonly published: Set<string>;
+  /** Annotations that may be there already (`annotationRef`). */
+  readonly annotationRefs: Set<string>;
   /** Events of other servers. */
   readonly received: { readonly roomId: string; readonly eventId: string; readonly pdu: Pdu }[];
 }
 
 export function survey(inputs: readonly PlacedInput<RoomInput>[]): Survey {
-  const found: Survey = { roomIds: new Set(), drafts: [], members: [], eventIds: new Set(), receiptRefs: new Set(), aliases: new Set(), aliasedRooms: new Set(), published: new Set(), received: [] };
+  const found: Survey = { roomIds: new Set(), drafts: [], members: [], eventIds: new Set(), receiptRefs: new Set(), aliases: new Set(), aliasedRooms: new Set(), published: new Set(), annotationRefs: new Set(), received: [] };
   for (const { input } of inputs) {
     if (textProblem(input) === undefined) surveyInput(found, input);
   }
@@ -68,6 +71,9 @@ function surveyDraft(found: Survey, roomId: string, { sender, event }: { sender:
   found.drafts.push({ roomId, draft: stateKey === undefined ? draft : { ...draft, state_key: stateKey } });
   const redacts = redactsOfDraft(event, content);
   if (redacts !== undefined) found.eventIds.add(redacts);
+  const { annotationRef, threadRoot } = relationFacts(roomId, { type: event.type, sender, content: event.content });
+  if (annotationRef !== undefined) found.annotationRefs.add(annotationRef);
+  if (threadRoot !== undefined) found.eventIds.add(threadRoot);
 }
 
 /** Types whose content says which state or which event is looked at; that of others is not read twice. */

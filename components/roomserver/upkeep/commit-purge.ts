@@ -28,6 +28,7 @@ export async function purgeSlice(tx: Transaction, roomId: string, { afterOrderKe
   await tx.run(
     `DELETE FROM event_edges WHERE prev_event_id IN (SELECT event_id FROM events WHERE room_id = ? AND order_key > ? AND order_key <= ?)
        AND event_id IN (SELECT event_id FROM events WHERE room_id = ? AND order_key > ? AND order_key <= ?)`, [...range, ...range]);
+  await tx.run('DELETE FROM annotations WHERE event_id IN (SELECT event_id FROM events WHERE room_id = ? AND order_key > ? AND order_key <= ?)', range);
   const gone = await tx.run(`DELETE FROM events WHERE room_id = ? AND order_key > ? AND order_key <= ? AND NOT ${NEEDED}`, range);
   const kept = await tx.run('UPDATE events SET order_key = NULL, state_id = NULL WHERE room_id = ? AND order_key > ? AND order_key <= ?', range);
   const hidden = finishedAt === 0 ? 0 : await purgeHidden(tx, roomId);
