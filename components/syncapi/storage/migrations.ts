@@ -230,4 +230,10 @@ export const syncapiMigrations: readonly Migration[] = [
       'CREATE TABLE rule_versions (partition_number BIGINT NOT NULL PRIMARY KEY, sequence BIGINT NOT NULL)',
     ],
   },
+  {
+    number: 10,
+    name: 'state without members',
+    // Of a large room nearly all state is members, and who loads those lazily wants the rest.
+    statements: [`CREATE INDEX state_intervals_of_others ON state_intervals (room_id, to_sequence) WHERE type <> 'm.room.member'`],
+  },
 ];
