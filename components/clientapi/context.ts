@@ -3,6 +3,7 @@ import type { Nonces } from './auth/nonces.ts';
 import type { Passwords } from './auth/password.ts';
 import type { UiaSessions } from './auth/uia-session.ts';
 import type { ClientapiDeps } from './deps.ts';
+import type { RemoteRooms } from './spaces/remote-rooms.ts';
 import type { ProfilePropagation } from './profile/propagate.ts';
 
 export interface Context extends ClientapiDeps {
@@ -10,4 +11,5 @@ export interface Context extends ClientapiDeps {
   readonly uiaSessions: UiaSessions;
   readonly nonces: Nonces;
   readonly propagation: ProfilePropagation;
+  readonly remoteRooms: RemoteRooms;
 }

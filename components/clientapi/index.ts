@@ -7,6 +7,7 @@ import type { Context } from './context.ts';
 import type { ClientapiDeps } from './deps.ts';
 import { createProfilePropagation } from './profile/propagate.ts';
 import { CLIENTAPI_ROUTES } from './routes/all-routes.ts';
+import { createRemoteRooms } from './spaces/remote-rooms.ts';
 import { clientRoute } from './routes/client-route.ts';
 
 export type { ClientapiDeps, ClientapiSettings } from './deps.ts';
@@ -23,6 +24,7 @@ export function createClientapi(deps: ClientapiDeps): Clientapi {
     uiaSessions: createUiaSessions(runtime, signingKey),
     nonces: createNonces(runtime, signingKey),
     propagation: createProfilePropagation(deps),
+    remoteRooms: createRemoteRooms({ clock: runtime.clock, signedTransport: deps.signedTransport }),
   };
   return { routes: CLIENTAPI_ROUTES.map((spec) => clientRoute(context, spec)) };
 }

@@ -19,8 +19,8 @@ export function parseBody<T>(schema: z.ZodType<T>, body: unknown): T {
 
 function bodyError(issue: z.core.$ZodIssue, body: unknown): MatrixError {
   const name = issue.path.map(String).join('.') || 'the body';
-  if (issue.code !== 'invalid_type' && issue.code !== 'invalid_union') return new MatrixError(400, 'M_INVALID_PARAM', `${name}: ${issue.message}`);
   if (valueAt(body, issue.path) === undefined) return new MatrixError(400, 'M_MISSING_PARAM', `${name} is missing`);
+  if (issue.code !== 'invalid_type' && issue.code !== 'invalid_union') return new MatrixError(400, 'M_INVALID_PARAM', `${name}: ${issue.message}`);
   return new MatrixError(400, 'M_BAD_JSON', `${name}: ${issue.message}`);
 }
 

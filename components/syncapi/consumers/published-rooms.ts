@@ -2,10 +2,10 @@
  * The room directory: a row for each room that stands in a list, with what is told and searched of it. What a room says of itself is read from its owner when it is published and whenever
  * that may have changed: then the row is as new as that state, or newer than the record, whose followers write it again.
  */
-import { publishedRoom, summaryOf, SUMMARY_STATE, type Content } from '../../../pkg/matrix/room-summary/room-summary.ts';
+import { publishedRoom, SUMMARY_STATE, type PublishedRoom } from '../../../pkg/matrix/room-summary/room-summary.ts';
+import { summariesOf } from '../../../pkg/matrix/room-summary/summaries-of.ts';
 import type { Database, SqlValue, Transaction } from '../../../pkg/storage/database.ts';
 import type { RoomQuery } from '../../../schemas/ports/room-query.ts';
-import { parsePdu } from '../events/client-event.ts';
 import { searchable } from '../query/public-rooms.ts';
 import { storable } from '../storage/rows.ts';
 import { changesOf, type DecodedRoomOutput, type Records } from './decoded.ts';
@@ -41,17 +41,11 @@ function mayChange(output: DecodedRoomOutput): boolean {
 }
 
 async function readTexts(roomQuery: PublishedDeps['roomQuery'], roomIds: readonly string[]): Promise<Map<string, RoomTexts>> {
-  const contents = new Map<string, { roomVersion: string; contents: Map<string, Content> }>(roomIds.map((roomId) => [roomId, { roomVersion: '', contents: new Map() }]));
-  for (const { roomId, roomVersion, pdu } of await roomQuery.currentStates(roomIds, SUMMARY_STATE)) {
-    const { type, content } = parsePdu(pdu);
-    contents.get(roomId)?.contents.set(type, content);
-    contents.set(roomId, { ...contents.get(roomId)!, roomVersion });
-  }
-  return new Map([...contents].map(([roomId, room]) => [roomId, textsOf({ roomId, joined: 0, ...room })]));
+  const summaries = summariesOf(await roomQuery.currentStates(roomIds, SUMMARY_STATE), new Map());
+  return new Map([...summaries].map(([roomId, summary]) => [roomId, textsOf(publishedRoom(summary))]));
 }
 
-function textsOf(facts: Parameters<typeof summaryOf>[0]): RoomTexts {
-  const room = publishedRoom(summaryOf(facts));
+function textsOf(room: PublishedRoom): RoomTexts {
   const searchText = searchable([room.name, room.topic, room.canonical_alias].filter((text) => text !== undefined).join('\n'));
   return { summary: JSON.stringify(room), roomType: storable(room.room_type ?? ''), searchText: storable(searchText) };
 }
