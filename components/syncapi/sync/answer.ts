@@ -15,7 +15,7 @@ import type { TimelineRow } from '../storage/rows.ts';
 import { ignoredUsers, type IgnoredUsers } from '../visibility/ignored-users.ts';
 import { encodeSyncToken, type SyncPosition } from '../token/sync-token.ts';
 import type { ReadDeps } from './deps.ts';
-import { withoutIgnoredInvites } from './hidden-invites.ts';
+import { withoutBlockedInvites, withoutIgnoredInvites } from './hidden-invites.ts';
 import type { Material } from './material.ts';
 import { viewOutside, type OutsideView } from './outside.ts';
 import { renderAnswer } from './render.ts';
@@ -45,12 +45,13 @@ export async function readSync(deps: ReadDeps, scope: SyncScope): Promise<{ mate
   const { database } = deps;
   const [memberships, said, ignored] = await Promise.all([membershipsOfUser(database, scope.userId), outsideOfUser(database, scope.userId), ignoredUsers(database, scope.userId)]);
   const outside = viewOutside(scope, memberships, said);
-  const views = await withoutIgnoredInvites(database, viewRooms(scope, memberships, outside.roomIds), ignored);
+  const seen = await withoutBlockedInvites(database, scope.userId, { views: viewRooms(scope, memberships, outside.roomIds), outside: outside.views });
+  const views = await withoutIgnoredInvites(database, seen.views, ignored);
   const joined = views.filter((view) => view.section === 'join');
   // The place in typing is taken before its changes are read, with no await between.
   const typing = deps.typing.changes(joined, scope.since);
   const position: SyncPosition = { ...scope.now, ...deps.typing.advance(scope.since, joined) };
-  const material = await readMaterial(deps, scope, { views, typing, outside: outside.views, ignored });
+  const material = await readMaterial(deps, scope, { views, typing, outside: seen.outside, ignored });
   logTraces(deps, scope, material);
   return { material, nextBatch: encodeSyncToken(position), watched: currentMembershipsOf(memberships) };
 }
