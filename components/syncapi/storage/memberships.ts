@@ -54,15 +54,27 @@ export function outsideDetails(reader: Reader, userId: string, roomIds: readonly
   return reader.queryIn<OutsideDetail>(`SELECT ${OUTSIDE_COLUMNS}, room_version, pdu, stripped_state FROM outside_memberships WHERE user_id = ? AND room_id IN (??)`, [userId], roomIds);
 }
 
-/** Up to 6 members of each of these rooms, oldest first, joined or invited ones (`here`) before those that are gone: enough for 5 heroes. */
-export function eldestMembers(reader: Reader, roomIds: readonly string[]): Promise<{ room_id: string; user_id: string; here: number }[]> {
-  return reader.queryIn(
-    `SELECT room_id, user_id, here FROM (
-       SELECT room_id, user_id, CASE WHEN membership IN ('join', 'invite') THEN 1 ELSE 0 END AS here, ROW_NUMBER() OVER (
-         PARTITION BY room_id ORDER BY CASE WHEN membership IN ('join', 'invite') THEN 0 ELSE 1 END, from_sequence, user_id) AS place
-       FROM memberships WHERE to_sequence = ? AND room_id IN (??)
-     ) ranked WHERE place <= 6 ORDER BY room_id, place`,
-    [OPEN],
-    roomIds,
-  );
+/** Which members: those that are in the room or asked into it, or those that are gone from it. */
+export type Presence = 'here' | 'gone';
+
+const ELDEST = { here: eldestSql(['join', 'invite']), gone: eldestSql(['leave', 'ban']) };
+
+/**
+ * Of each of these rooms the eldest members, oldest first: 6 of them at least where there are as many, enough for 5 heroes beside the user. A room of ten thousand costs what a small one
+ * costs: only members are read that are no younger than the sixth of their kind.
+ */
+export function eldestMembers(reader: Reader, roomIds: readonly string[], presence: Presence): Promise<{ room_id: string; user_id: string }[]> {
+  return roomIds.length === 0 ? Promise.resolve([]) : reader.queryIn(ELDEST[presence], [], roomIds);
+}
+
+function eldestSql(kinds: readonly [string, string]): string {
+  const open = `to_sequence = ${OPEN}`;
+  return `WITH edges AS MATERIALIZED (
+      SELECT r.room_id, k.membership, COALESCE((
+        SELECT x.from_sequence FROM memberships x WHERE x.room_id = r.room_id AND x.${open} AND x.membership = k.membership ORDER BY x.from_sequence LIMIT 1 OFFSET 5
+      ), ${OPEN}) AS edge
+      FROM rooms r CROSS JOIN (SELECT '${kinds[0]}' AS membership UNION ALL SELECT '${kinds[1]}') k WHERE r.room_id IN (??)
+    )
+    SELECT m.room_id, m.user_id FROM edges e JOIN memberships m ON m.room_id = e.room_id AND m.${open} AND m.membership = e.membership AND m.from_sequence <= e.edge
+    ORDER BY m.room_id, m.from_sequence, m.user_id`;
 }

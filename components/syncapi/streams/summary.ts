@@ -2,7 +2,7 @@
 import type { Reader } from '../../../pkg/storage/database.ts';
 import { contentText } from '../events/client-event.ts';
 import type { EventLoader } from '../events/load-events.ts';
-import { eldestMembers } from '../storage/memberships.ts';
+import { eldestMembers, type Presence } from '../storage/memberships.ts';
 import { OPEN, slotOf, type RoomRow } from '../storage/rows.ts';
 
 export interface RoomSummary {
@@ -40,15 +40,16 @@ async function namedRooms(deps: { database: Reader; events: EventLoader }, roomI
 }
 
 async function heroesOf(reader: Reader, roomIds: readonly string[], userId: string): Promise<Map<string, string[]>> {
-  if (roomIds.length === 0) return new Map();
-  const byRoom = Map.groupBy(await eldestMembers(reader, roomIds), (member) => member.room_id);
-  return new Map(
-    roomIds.map((roomId) => {
-      const others = (byRoom.get(roomId) ?? []).filter((member) => member.user_id !== userId);
-      const here = others.filter((member) => member.here === 1);
-      return [roomId, (here.length > 0 ? here : others).slice(0, HEROES_MAX).map((member) => member.user_id)];
-    }),
-  );
+  const heroes = await eldestOthers(reader, roomIds, { userId, presence: 'here' });
+  const empty = roomIds.filter((roomId) => !heroes.has(roomId));
+  const gone = await eldestOthers(reader, empty, { userId, presence: 'gone' });
+  return new Map(roomIds.map((roomId) => [roomId, heroes.get(roomId) ?? gone.get(roomId) ?? []]));
+}
+
+async function eldestOthers(reader: Reader, roomIds: readonly string[], { userId, presence }: { userId: string; presence: Presence }): Promise<Map<string, string[]>> {
+  const others = (await eldestMembers(reader, roomIds, presence)).filter((member) => member.user_id !== userId);
+  const byRoom = Map.groupBy(others, (member) => member.room_id);
+  return new Map([...byRoom].map(([roomId, members]) => [roomId, members.slice(0, HEROES_MAX).map((member) => member.user_id)]));
 }
 
 /** JSON text of a summary. */

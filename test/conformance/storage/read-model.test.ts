@@ -23,7 +23,7 @@ onEachBackend('the read model', (backend) => {
           assert.deepEqual(await world.sync(userId, { filter }), await inMemory.sync(userId, { filter }));
         }
         const path = `/rooms/${played.rooms[0]?.roomId}`;
-        for (const where of ['/state', '/members', '/messages', '/joined_members']) {
+        for (const where of ['/state', '/members', '/messages', '/joined_members', '/initialSync', `/context/${played.rooms[0]?.timeline.at(-1)}`]) {
           assert.deepEqual(await world.get(userId, path + where, { dir: 'b' }), await inMemory.get(userId, path + where, { dir: 'b' }));
         }
       }
