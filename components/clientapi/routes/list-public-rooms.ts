@@ -24,11 +24,11 @@ const queryBody = z.object({
   limit: z.number().int().min(0).optional(),
   since: textUpTo(4096).optional(),
   filter: z.object({
-    generic_search_term: textUpTo(500).nullish(),
-    room_types: z.array(textUpTo(255).nullable()).max(50).nullish(),
-  }).nullish(),
+    generic_search_term: textUpTo(500).optional(),
+    room_types: z.array(textUpTo(255).nullable()).max(50).optional(),
+  }).optional(),
   include_all_networks: z.boolean().default(false),
-  third_party_instance_id: textUpTo(255).nullish(),
+  third_party_instance_id: textUpTo(255).optional(),
 });
 
 type Query = z.infer<typeof queryBody>;
@@ -58,7 +58,7 @@ export async function getPublicRooms(context: Context, request: ApiRequest): Pro
   else context.limits.take('reading', request.remoteAddress);
   const wish = {
     limit: wholeParam(query, 'limit', 0), since: query.get('since') ?? undefined,
-    include_all_networks: booleanParam(query, 'include_all_networks'), third_party_instance_id: query.get('third_party_instance_id'),
+    include_all_networks: booleanParam(query, 'include_all_networks'), third_party_instance_id: query.get('third_party_instance_id') ?? undefined,
   };
   return page(context, request, server, parseBody(queryBody, wish));
 }
@@ -86,7 +86,7 @@ function otherServer({ serverName }: Context, query: URLSearchParams): string | 
 }
 
 async function page(context: Context, request: ApiRequest, server: string | undefined, query: Query): Promise<ApiResponse> {
-  if (query.include_all_networks && typeof query.third_party_instance_id === 'string') {
+  if (query.include_all_networks && query.third_party_instance_id !== undefined) {
     throw new MatrixError(400, 'M_INVALID_PARAM', 'include_all_networks and third_party_instance_id exclude each other');
   }
   // 0 stands for as many as there may be.
@@ -96,8 +96,8 @@ async function page(context: Context, request: ApiRequest, server: string | unde
 }
 
 function wishOf({ since, filter, include_all_networks: all, third_party_instance_id: network }: Query, limit: number): PublicRoomsWish {
-  const list = all ? 'all' as const : typeof network === 'string' ? { network } : undefined;
-  return { limit, since, list, search: filter?.generic_search_term ?? undefined, roomTypes: filter?.room_types ?? undefined };
+  const list = all ? 'all' as const : network === undefined ? undefined : { network };
+  return { limit, since, list, search: filter?.generic_search_term, roomTypes: filter?.room_types };
 }
 
 async function ownPage({ syncQuery }: Context, wish: PublicRoomsWish): Promise<Awaited<ReturnType<Context['syncQuery']['publicRooms']>>> {
@@ -112,7 +112,7 @@ async function remotePage({ signedTransport }: Context, request: ApiRequest, des
   if (signedTransport === undefined) throw failed;
   const { limit, since, filter, include_all_networks: includeAllNetworks, third_party_instance_id: instance } = query;
   const answer = await askPublicRooms(signedTransport, {
-    destination, deadlineMs: REMOTE_DEADLINE_MS, limit, since, includeAllNetworks, thirdPartyInstanceId: instance ?? undefined, signal: request.signal,
+    destination, deadlineMs: REMOTE_DEADLINE_MS, limit, since, includeAllNetworks, thirdPartyInstanceId: instance, signal: request.signal,
     filter: filter ? { ...(filter.generic_search_term && { generic_search_term: filter.generic_search_term }), ...(filter.room_types && { room_types: filter.room_types }) } : undefined,
   }).catch((error: unknown) => {
     if (!(error instanceof FederationError)) throw error;
@@ -126,8 +126,8 @@ const LIST = `${CLIENT_V3}/directory/list/room/{roomId}`;
 const PUBLIC_ROOMS = `${CLIENT_V3}/publicRooms`;
 
 export const listPublicRoomsRoutes: readonly RouteSpec[] = [
-  { handler: getRoomVisibilityOnDirectory, method: 'GET', path: LIST, guests: true, idempotent: true },
+  { handler: getRoomVisibilityOnDirectory, method: 'GET', path: LIST, idempotent: true },
   { handler: setRoomVisibilityOnDirectory, method: 'PUT', path: LIST, idempotent: true },
   { handler: getPublicRooms, method: 'GET', path: PUBLIC_ROOMS, guests: true, idempotent: true },
-  { handler: queryPublicRooms, method: 'POST', path: PUBLIC_ROOMS, guests: true, idempotent: true },
+  { handler: queryPublicRooms, method: 'POST', path: PUBLIC_ROOMS, idempotent: true },
 ];

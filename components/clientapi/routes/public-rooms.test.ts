@@ -103,7 +103,7 @@ test('pages go from the biggest room to the smallest and back, whatever is asked
   assert.equal((await call('POST', `${V3}/publicRooms`, { token: bob.token, body: { limit: 'many' } })).body.errcode, 'M_BAD_JSON');
 }));
 
-const IRC = { id: 'irc', url: null, asToken: 'irc-token', hsToken: 'h', senderLocalpart: 'ircbot', isRateLimited: true, namespaces: { users: [], aliases: [], rooms: [] } };
+const IRC = { id: 'irc', url: null, asToken: 'irc-token', hsToken: 'h', senderLocalpart: 'ircbot', isRateLimited: true, protocols: [], receivesEphemeral: false, namespaces: { users: [], aliases: [], rooms: [] } };
 
 test('networks of application services have lists of their own', () => scene(async ({ call, make, alice, bob }) => {
   const bridged = await make({ name: 'bridged' });

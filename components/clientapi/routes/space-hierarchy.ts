@@ -52,5 +52,5 @@ function chunkOf({ summary, children }: Described, { suggestedOnly }: Question):
 }
 
 export const spaceHierarchyRoutes: readonly RouteSpec[] = [
-  { handler: getSpaceHierarchy, method: 'GET', path: '/_matrix/client/v1/rooms/{roomId}/hierarchy', guests: true, idempotent: true },
+  { handler: getSpaceHierarchy, method: 'GET', path: '/_matrix/client/v1/rooms/{roomId}/hierarchy', idempotent: true },
 ];

@@ -33,16 +33,21 @@ export async function publicRooms(reader: Reader, wish: PublicRoomsWish): Promis
     `SELECT p.room_id, p.summary, r.joined_count FROM public_rooms p JOIN rooms r ON r.room_id = p.room_id WHERE ${conditions.map(({ sql }) => sql).join(' AND ')}
      ORDER BY r.joined_count ${descending}, p.room_id ${ascending} LIMIT ?`, [...conditions.flatMap(({ values }) => values), wish.limit + 1]);
   const [total] = await reader.query<{ count: number }>(`SELECT COUNT(*) AS count FROM public_rooms p WHERE ${inList.sql}`, [...inList.values]);
-  const hasMore = found.length > wish.limit;
-  const rows = place?.back === true ? found.slice(0, wish.limit).reverse() : found.slice(0, wish.limit);
+  return { ...pageOf(found, wish.limit, place), total_room_count_estimate: total?.count ?? 0 };
+}
+
+/** `found` has one more than `limit` when there is another page in its direction. */
+function pageOf(found: readonly Row[], limit: number, place: Place | undefined): PublicRoomsPage {
+  const hasMore = found.length > limit;
+  const isBack = place?.back === true;
+  const rows = isBack ? found.slice(0, limit).reverse() : found.slice(0, limit);
   const [first, last] = [rows[0], rows.at(-1)];
-  const before = first !== undefined && (place?.back === true ? hasMore : place !== undefined);
-  const after = last !== undefined && (place?.back === true || hasMore);
+  const chunk = rows.map(chunkOf);
+  if (first === undefined || last === undefined) return { chunk };
   return {
-    chunk: rows.map(chunkOf),
-    ...(after && { next_batch: tokenOf(last, false) }),
-    ...(before && { prev_batch: tokenOf(first, true) }),
-    total_room_count_estimate: total?.count ?? 0,
+    chunk,
+    ...((isBack || hasMore) && { next_batch: tokenOf(last, false) }),
+    ...((isBack ? hasMore : place !== undefined) && { prev_batch: tokenOf(first, true) }),
   };
 }
 

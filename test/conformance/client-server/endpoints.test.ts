@@ -16,7 +16,7 @@ const WAITING = Object.entries(NOT_YET).flatMap(([area, operationIds]) => operat
 const FOR_GUESTS = new Set([
   'getRoomState', 'getEventContext', 'getOneRoomEvent', 'getRoomStateWithKey', 'getRoomEvents', 'getMembersByRoom', 'roomInitialSync', 'sync', 'getEvents', 'peekEvents',
   'getContentAuthed', 'getContentOverrideNameAuthed', 'getContentThumbnailAuthed', 'joinRoomById', 'joinRoom', 'leaveRoom', 'sendMessage', 'setRoomStateWithKey', 'sendToDevice',
-  'setProfileField', 'deleteProfileField', 'getDevices', 'getDevice', 'updateDevice', 'getTokenOwner', 'uploadKeys', 'queryKeys', 'claimKeys',
+  'getPublicRooms', 'getRoomSummary', 'setProfileField', 'deleteProfileField', 'getDevices', 'getDevice', 'updateDevice', 'getTokenOwner', 'uploadKeys', 'queryKeys', 'claimKeys',
 ]);
 
 /** One limit for all classes, which a test can close and open. */

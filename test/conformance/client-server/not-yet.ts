@@ -32,7 +32,7 @@ export const NOT_YET: Readonly<Record<Area, readonly string[]>> = {
     'postRoomKeysVersion', 'deleteRoomKeysVersion', 'getRoomKeysVersion', 'putRoomKeysVersion', 'sendToDevice',
   ],
   'OAuth and single sign-on': ['getAuthMetadata', 'redirectToSSO', 'redirectToIdP'],
-  'application services': ['pingAppservice', 'updateAppserviceRoomDirectoryVisibility'],
+  'application services': ['pingAppservice'],
 };
 
 /** Not this server's: a policy server says where it is. */
@@ -42,7 +42,7 @@ export const SERVED_ELSEWHERE: readonly string[] = ['getWellknownPolicy'];
 export const BEING_BUILT: readonly string[] = [
   'deactivateAccount', 'changePassword', 'generateLoginToken', 'refresh', 'requestOpenIdToken', 'getDevices', 'getDevice', 'updateDevice', 'deleteDevice', 'deleteDevices',
   'getAccount3PIDs', 'getWhoIs', 'getAdminLockUser', 'setAdminLockUser', 'getAdminSuspendUser', 'setAdminSuspendUser',
-  'getRoomVisibilityOnDirectory', 'setRoomVisibilityOnDirectory', 'getPublicRooms', 'queryPublicRooms', 'getRoomSummary', 'getSpaceHierarchy', 'getMutualRooms', 'reportRoom', 'reportEvent',
+  'reportRoom', 'reportEvent',
   'reportUser', 'getRoomTags', 'setRoomTag', 'deleteRoomTag',
   'getEventContext', 'roomInitialSync', 'initialSync', 'getEvents', 'peekEvents', 'getOneEvent',
   'getRelatingEvents', 'getRelatingEventsWithRelType', 'getRelatingEventsWithRelTypeAndEventType', 'getThreadRoots',

@@ -9,7 +9,7 @@ import { wrongBodies, wrongValues } from './wrong-bodies.ts';
 
 const WRONG_BODY_ERRCODES = new Set(['M_BAD_JSON', 'M_INVALID_PARAM', 'M_MISSING_PARAM']);
 /** Clients ask for it with a token or without. */
-const TOKEN_OPTIONAL = new Set(['getVersions']);
+const TOKEN_OPTIONAL = new Set(['getRoomSummary', 'getVersions']);
 /** What makes an operation out of another one of the same path. */
 const WITHOUT_IT_ANOTHER: Readonly<Record<string, string>> = { peekEvents: 'room_id' };
 /** Operators' doors under /_synapse/ are not of the spec. */

@@ -8,15 +8,23 @@ import { signingKeyFromSeed } from '../../../pkg/matrix/signing/signing-key.ts';
 import { createRuntime } from '../../../pkg/runtime/real/runtime.ts';
 import { openSqlite } from '../../../pkg/storage/sqlite/open.ts';
 import type { Logger } from '../../../pkg/telemetry/logger.ts';
+import type { AppserviceRegistration } from '../../../schemas/config/appservice.ts';
 import { ROLES } from '../../../schemas/config/settings.ts';
 
 export const SERVER = 'spec.example';
 export const PASSWORD = 'correct horse battery';
+/** Of the application service that bridges to the network `irc`. */
+export const APPSERVICE_TOKEN = 'bridge-token';
 export const CLIENT = '/_matrix/client/v3';
 
 const DISCOVERY: WireOptions['settings']['discovery'] = {
   identityServer: 'https://identity.spec.example', clientFields: { 'org.example.tea': { kettle: true } },
   supportContacts: [{ role: 'm.role.admin', matrix_id: '@alice:spec.example', email_address: 'alice@spec.example' }], supportPage: 'https://spec.example/help',
+};
+
+const IRC_BRIDGE: AppserviceRegistration = {
+  id: 'irc', url: null, asToken: APPSERVICE_TOKEN, hsToken: 'server-token', senderLocalpart: 'ircbot', isRateLimited: false, protocols: ['irc'], receivesEphemeral: false,
+  namespaces: { users: [], aliases: [], rooms: [] },
 };
 
 export interface Call {
@@ -64,7 +72,7 @@ export async function createWorld(settings: Partial<WireOptions['settings']> = {
       serverName: SERVER, roles: ROLES, partitions: 4, registration: 'open', registrationToken: '', rateLimits: false, defaultRoomVersion: '12',
       publicBaseUrl: 'https://matrix.spec.example', discovery: DISCOVERY, ...settings,
     },
-    runtime, databases, driver, signingKey: signingKeyFromSeed('1', new Uint8Array(32).fill(9)), exclusive: true, ...more,
+    runtime, databases, driver, signingKey: signingKeyFromSeed('1', new Uint8Array(32).fill(9)), exclusive: true, appservices: [IRC_BRIDGE], ...more,
   });
   await homeserver.start();
   const router = createRouter(homeserver.routes, { runtime });
