@@ -16,6 +16,9 @@ export interface EventFilter {
   readonly includeRedundantMembers: boolean;
   /** /sync only: counts by thread. */
   readonly unreadThreadNotifications: boolean;
+  /** Only events to which an event of these senders, or with these relation types, relates; both: the same event. Empty: all. */
+  readonly relatedBySenders: readonly string[];
+  readonly relatedByRelTypes: readonly string[];
 }
 
 export interface SyncFilter {
@@ -80,6 +83,8 @@ export function parseEventFilter(definition: unknown): EventFilter {
     lazyLoadMembers: booleanOf(filter, 'lazy_load_members') ?? false,
     includeRedundantMembers: booleanOf(filter, 'include_redundant_members') ?? false,
     unreadThreadNotifications: booleanOf(filter, 'unread_thread_notifications') ?? false,
+    relatedBySenders: fewStringsOf(filter, 'related_by_senders'),
+    relatedByRelTypes: fewStringsOf(filter, 'related_by_rel_types'),
   };
 }
 
@@ -146,6 +151,15 @@ function stringsOf(filter: Record<string, unknown>, name: string): string[] | un
   if (value === undefined || value === null) return undefined;
   if (!Array.isArray(value) || !value.every((item) => typeof item === 'string')) throw badFilter(`${name} must be a list of strings`);
   return value;
+}
+
+/** What the database is asked with. */
+const FEW = 100;
+
+function fewStringsOf(filter: Record<string, unknown>, name: string): string[] {
+  const values = [...new Set(stringsOf(filter, name))];
+  if (values.length > FEW) throw badFilter(`${name} may name ${FEW} at most`);
+  return values;
 }
 
 function booleanOf(filter: Record<string, unknown>, name: string): boolean | undefined {

@@ -1,5 +1,6 @@
 /** Pages of a room's timeline, forwards or backwards, of what their reader may see. */
 import { passes, passesRoom, type EventFilter } from '../filters/filter.ts';
+import { relatedBy } from '../relations/related-by.ts';
 import { TIMELINE_COLUMNS, type SeenRow, type TimelineRow } from '../storage/rows.ts';
 import type { ReadDeps } from '../sync/deps.ts';
 import { isIgnored, type IgnoredUsers } from '../visibility/ignored-users.ts';
@@ -54,11 +55,12 @@ export async function readPage(deps: PageDeps, question: PageQuestion): Promise<
     const wanted = Math.min(Math.max(question.limit - rows.length, 20) * (scanned === 0 ? 1 : 4), 1000);
     const found = await readRows(deps, question, { at, count: wanted });
     scanned += found.length;
+    const related = await relatedBy(deps.database, question.filter, found);
     for (const row of found) {
       if (rows.length >= question.limit) return { rows, at, isLast: false };
       if (isPast(question, row)) return { rows, at, isLast: true };
       at = question.backwards ? row.order_key - 1 : row.order_key;
-      if (isShown(question, row)) rows.push(row);
+      if (related?.has(row.event_id) !== false && isShown(question, row)) rows.push(row);
     }
     if (found.length >= wanted) continue;
     const beyond = await beyondOldest(deps, question, { at, fetched, endsAt });

@@ -4,6 +4,7 @@
  */
 import type { Reader } from '../../../pkg/storage/database.ts';
 import { passes, passesRoom, type EventFilter } from '../filters/filter.ts';
+import { relatedBy } from '../relations/related-by.ts';
 import { TIMELINE_COLUMNS, type SeenRow, type TimelineRow } from '../storage/rows.ts';
 import type { RoomView } from '../sync/scope.ts';
 import type { GappyView } from './gaps.ts';
@@ -56,6 +57,12 @@ interface TimelineRequest {
   readonly ignored: IgnoredUsers;
 }
 
+interface ScanRequest extends TimelineRequest {
+  readonly limit: number;
+  /** Those of the rows that the filter's `related_by_…` let through; undefined: all. */
+  readonly related: ReadonlySet<string> | undefined;
+}
+
 /** Timelines of `views`, by room. */
 export async function loadTimelines(reader: Reader, views: readonly GappyView[], request: TimelineRequest): Promise<Map<string, RoomTimeline>> {
   const limit = Math.min(Math.max(0, request.filter.limit ?? TIMELINE_LIMIT_DEFAULT), TIMELINE_LIMIT_MAX);
@@ -70,7 +77,7 @@ export async function loadTimelines(reader: Reader, views: readonly GappyView[],
   while (hungry.length > 0 && scanned < SCANNED_ROWS_MAX) {
     const rows = await withMembershipBefore(request.past, await readBack(reader, hungry, { from, count }), request.userId);
     scanned += rows.length;
-    const seen = scanRows(scans, rows, { ...request, limit });
+    const seen = scanRows(scans, rows, { ...request, limit, related: await relatedBy(reader, request.filter, rows) });
     for (const scan of hungry) if (!seen.has(scan.view.roomId)) scan.exhausted = true;
     hungry = hungry.filter((scan) => !scan.exhausted && !scan.more);
     from += count;
@@ -114,7 +121,7 @@ async function readBack(reader: Reader, scans: readonly Scan[], range: { from: n
 }
 
 /** Takes rows into their rooms' scans; says which rooms had any. */
-function scanRows(scans: ReadonlyMap<string, Scan>, rows: readonly SeenRow[], request: TimelineRequest & { limit: number }): Set<string> {
+function scanRows(scans: ReadonlyMap<string, Scan>, rows: readonly SeenRow[], request: ScanRequest): Set<string> {
   const seen = new Set<string>();
   for (const row of rows.toSorted((a, b) => b.order_key - a.order_key)) {
     const scan = scans.get(row.room_id);
@@ -126,7 +133,7 @@ function scanRows(scans: ReadonlyMap<string, Scan>, rows: readonly SeenRow[], re
   return seen;
 }
 
-function scanRow(scan: Scan, row: SeenRow, request: TimelineRequest & { limit: number }): void {
+function scanRow(scan: Scan, row: SeenRow, request: ScanRequest): void {
   if (scan.exhausted || scan.more) return;
   scan.lowestKey = row.order_key;
   if (row.sequence > scan.view.upper) return;
@@ -138,8 +145,7 @@ function scanRow(scan: Scan, row: SeenRow, request: TimelineRequest & { limit: n
   scan.summaryChanged ||= SUMMARISED.has(row.type) || row.others_changed === 1;
   // Such changes are in no timeline.
   scan.skipped ||= row.others_changed === 1;
-  const wanted = passesRoom(request.filter, row.room_id) && passes(request.filter, { type: row.type, sender: row.sender, hasUrl: row.has_url === 1 });
-  if (!wanted || isIgnored(row, request.ignored) || !isVisible(row, request.userId, scan.view.intervals)) {
+  if (!isWanted(row, request) || !isVisible(row, request.userId, scan.view.intervals)) {
     scan.skipped = true;
   } else if (scan.matched.length === request.limit) {
     scan.more = true;
@@ -149,6 +155,11 @@ function scanRow(scan: Scan, row: SeenRow, request: TimelineRequest & { limit: n
   }
   scan.oldest = row;
   if (row.order_key <= 1) scan.exhausted = true;
+}
+
+function isWanted(row: SeenRow, { filter, ignored, related }: ScanRequest): boolean {
+  if (!passesRoom(filter, row.room_id) || isIgnored(row, ignored) || related?.has(row.event_id) === false) return false;
+  return passes(filter, { type: row.type, sender: row.sender, hasUrl: row.has_url === 1 });
 }
 
 function timelineOf(scan: Scan): RoomTimeline {
