@@ -12,6 +12,7 @@ import { discoveryRoutes } from './routes/discovery.ts';
 import { keyRoutes } from './routes/keys.ts';
 import { createPauses } from './needs/pauses.ts';
 import { queryDirectoryRoute } from './routes/query-directory.ts';
+import { openidRoute } from './routes/openid.ts';
 import { queryProfileRoute } from './routes/query-profile.ts';
 import { createSender } from './sender/sender.ts';
 
@@ -44,7 +45,7 @@ export function createFederationapi(deps: FederationapiDeps): Federationapi {
   const inbound = createInbound(deps, { auth, keyRing });
   const parts = [...backgroundParts(deps, { sender, keyRing, pauses, isDenied }), inbound.stagedPdus];
   return {
-    routes: [...keyRoutes(deps, keyRing), ...discoveryRoutes(deps), queryProfileRoute(deps, auth), queryDirectoryRoute(deps, auth), ...inbound.routes],
+    routes: [...keyRoutes(deps, keyRing), ...discoveryRoutes(deps), queryProfileRoute(deps, auth), openidRoute(deps), queryDirectoryRoute(deps, auth), ...inbound.routes],
     start: async () => {
       for (const part of parts) await part.start();
     },

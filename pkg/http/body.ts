@@ -16,20 +16,27 @@ export function bodyBytesMaxOf(route: Pick<Route, 'method' | 'body' | 'bodyBytes
 }
 
 /**
- * The parsed body, an object; undefined where the route reads none, or where it is optional and absent. Throws `MatrixError`: 413 M_TOO_LARGE, 400 M_NOT_JSON,
+ * The parsed body, an object (of texts, of a form); undefined where the route reads none, or where it is optional and absent. Throws `MatrixError`: 413 M_TOO_LARGE, 400 M_NOT_JSON,
  * 400 M_BAD_JSON when it is JSON but no object, and what `parseJson` throws.
  */
 export function parseBody(route: Pick<Route, 'method' | 'body' | 'bodyBytesMax'>, bytes: Uint8Array | undefined): unknown {
   const mode = bodyModeOf(route);
   if (mode === 'none') return undefined;
   if (bytes === undefined || bytes.length === 0) {
+    if (mode === 'form') return {};
     if (mode === 'optional-json-object') return undefined;
     throw new MatrixError(400, 'M_NOT_JSON', 'The request has no body; a JSON object is needed');
   }
   if (bytes.length > bodyBytesMaxOf(route)) throw bodyTooLarge(bodyBytesMaxOf(route));
+  if (mode === 'form') return parseForm(bytes);
   const value = parseJson(bytes);
   if (!isJsonObject(value)) throw new MatrixError(400, 'M_BAD_JSON', 'The request body must be a JSON object');
   return value;
+}
+
+/** The fields of a form (application/x-www-form-urlencoded) by their names; of several of one name the last. */
+function parseForm(bytes: Uint8Array): Record<string, string> {
+  return Object.fromEntries(new URLSearchParams(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')));
 }
 
 export function bodyTooLarge(bytesMax: number): MatrixError {

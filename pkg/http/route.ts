@@ -55,8 +55,8 @@ export interface Route {
   readonly role: HttpRole;
   /** Whether the last parameter takes the rest of the path, slashes included, and may be empty (state keys). */
   readonly trailing?: boolean;
-  /** `json-object`: the body must be a JSON object (default for PUT and POST); `none`: the body is not read. */
-  readonly body?: 'json-object' | 'optional-json-object' | 'none';
+  /** `json-object`: the body must be a JSON object (default for PUT and POST); `form`: fields of an HTML form; `none`: the body is not read. */
+  readonly body?: 'json-object' | 'optional-json-object' | 'form' | 'none';
   /** Biggest body in bytes; default 1 MiB. */
   readonly bodyBytesMax?: number;
   /** The handler gets `rawBody` and `rawTarget` too: a signature covers them. */

@@ -5,10 +5,12 @@ import { appserviceRoomDirectoryRoutes } from './appservice-room-directory.ts';
 import { adminRoutes } from './admin.ts';
 import { administrativeContactRoutes } from './administrative-contact.ts';
 import { banningRoutes } from './banning.ts';
+import { authFallbackRoutes } from './auth-fallback.ts';
 import { capabilitiesRoutes } from './capabilities.ts';
 import { consentRoutes } from './consent.ts';
 import { createRoomRoutes } from './create-room.ts';
 import { directoryRoutes } from './directory.ts';
+import { deviceManagementRoutes } from './device-management.ts';
 import { filterRoutes } from './filter.ts';
 import { invitingRoutes } from './inviting.ts';
 import { joiningRoutes } from './joining.ts';
@@ -17,14 +19,18 @@ import { knockingRoutes } from './knocking.ts';
 import { leavingRoutes } from './leaving.ts';
 import { listPublicRoomsRoutes } from './list-public-rooms.ts';
 import { loginRoutes } from './login.ts';
+import { loginTokenRoutes } from './login-token.ts';
 import { logoutRoutes } from './logout.ts';
 import { mutualRoomsRoutes } from './mutual-rooms.ts';
 import { profileRoutes } from './profile.ts';
+import { openidRoutes } from './openid.ts';
+import { passwordManagementRoutes } from './password-management.ts';
 import { pushrulesRoutes } from './pushrules.ts';
 import { readMarkersRoutes } from './read-markers.ts';
 import { receiptsRoutes } from './receipts.ts';
 import { redactionRoutes } from './redaction.ts';
 import { registrationTokensRoutes } from './registration-tokens.ts';
+import { refreshRoutes } from './refresh.ts';
 import { registrationRoutes } from './registration.ts';
 import { roomSendRoutes } from './room-send.ts';
 import { roomStateRoutes } from './room-state.ts';
@@ -48,10 +54,12 @@ export const CLIENTAPI_ROUTES: readonly RouteSpec[] = [
   ...administrativeContactRoutes,
   ...banningRoutes,
   ...capabilitiesRoutes,
+  ...authFallbackRoutes,
   ...consentRoutes,
   ...createRoomRoutes,
   ...directoryRoutes,
   ...filterRoutes,
+  ...deviceManagementRoutes,
   ...invitingRoutes,
   ...joiningRoutes,
   ...kickingRoutes,
@@ -61,13 +69,17 @@ export const CLIENTAPI_ROUTES: readonly RouteSpec[] = [
   ...loginRoutes,
   ...logoutRoutes,
   ...mutualRoomsRoutes,
+  ...loginTokenRoutes,
   ...profileRoutes,
   ...pushrulesRoutes,
+  ...openidRoutes,
+  ...passwordManagementRoutes,
   ...readMarkersRoutes,
   ...receiptsRoutes,
   ...redactionRoutes,
   ...registrationTokensRoutes,
   ...registrationRoutes,
+  ...refreshRoutes,
   ...roomSendRoutes,
   ...roomStateRoutes,
   ...roomSummaryRoutes,

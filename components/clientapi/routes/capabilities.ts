@@ -1,5 +1,6 @@
 import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
 import { ROOM_VERSIONS } from '../../../pkg/matrix/room-versions/room-versions.ts';
+import { sessionSettings } from '../auth/new-device.ts';
 import type { Context } from '../context.ts';
 import { CLIENT_V3, limitedRequester, ok, type RouteSpec } from './client-route.ts';
 
@@ -19,7 +20,7 @@ export async function getCapabilities(context: Context, request: ApiRequest): Pr
       'm.set_displayname': { enabled: true },
       'm.set_avatar_url': { enabled: true },
       'm.3pid_changes': { enabled: false },
-      'm.get_login_token': { enabled: false },
+      'm.get_login_token': { enabled: hasPassword && sessionSettings(context).loginTokens },
       'm.profile_fields': { enabled: true },
       'm.forget_forced_upon_leave': { enabled: context.settings.forgetOnLeave === true },
       ...(isAdmin && { 'm.account_moderation': { suspend: true, lock: true } }),
