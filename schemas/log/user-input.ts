@@ -100,7 +100,7 @@ export interface UserInput extends InputHeader {
   setAccountFlag?: { flag: string; isSet: boolean } | null;
   acceptTerms?: { versions: Uint8Array } | null;
   putRegistrationToken?: PutRegistrationToken | null;
-  useRegistrationToken?: { userId: string } | null;
+  useRegistrationToken?: { userId: string; insteadOf?: string } | null;
   upgradeGuest?: { passwordHash: string; device?: NewDevice | null } | null;
   putPushRule?: PutPushRule | null;
   deletePushRule?: { kind: string; ruleId: string } | null;

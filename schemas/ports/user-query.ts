@@ -74,6 +74,8 @@ export interface UserQuery extends SessionQuery {
   guestsAmong(userIds: readonly string[]): Promise<Set<string>>;
   /** Whether an account may be made by the token now, which the operator has given out (`RegistrationToken`). */
   isRegistrationTokenValid(token: string, nowMs: number): Promise<boolean>;
+  /** The token of which a use is set aside for this account or session (`UseRegistrationToken.user_id`). */
+  reservedRegistrationToken(userId: string): Promise<string | undefined>;
   /** All of them, by name. */
   registrationTokens(nowMs: number): Promise<RegistrationToken[]>;
   hasDevice(userId: string, deviceId: string): Promise<boolean>;

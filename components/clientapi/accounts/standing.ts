@@ -29,7 +29,7 @@ export function requireNotSuspended({ isSuspended }: Requester): void {
 /** Throws 403 M_CONSENT_NOT_GIVEN with the page where the user can mend that. Application services are bound by no terms. */
 function requireConsent(context: Context, { userId, acceptedTerms }: Requester): void {
   const { terms } = context.settings;
-  if (terms === undefined || acceptedTerms === undefined || hasAccepted(terms, acceptedTerms)) return;
+  if (terms === undefined || acceptedTerms === undefined || hasAccepted(terms, acceptedTerms) || context.userQuery.appservices?.isExclusive(userId) === true) return;
   const uri = consentLink(context, userId);
   throw new MatrixError(403, 'M_CONSENT_NOT_GIVEN', `The terms of this server have to be accepted first: ${uri}`, { fields: { consent_uri: uri } });
 }

@@ -7,7 +7,7 @@ import { textUpTo } from '../checks/body.ts';
 import type { Context } from '../context.ts';
 import { submitUserCommand } from '../outcome/submit.ts';
 import { requireNotExclusive } from './appservice.ts';
-import { newDeviceLogin } from './new-device.ts';
+import { newDeviceLogin, type DeviceLogin } from './new-device.ts';
 import { passwordProblem } from './password.ts';
 
 /** Members of a body that say which session is wanted. */
@@ -23,18 +23,33 @@ export interface NewAccount {
   /** Empty: nobody can log in with a password. */
   readonly passwordHash: string;
   readonly isAdmin?: boolean;
+  readonly isGuest?: boolean;
+  /** What the user has accepted: JSON object, policy ID to version. */
+  readonly acceptedTerms?: string | undefined;
   readonly session: { readonly device_id?: string | undefined; readonly initial_device_display_name?: string | undefined; readonly inhibit_login: boolean; readonly refresh_token?: boolean };
 }
 
 /** Makes the account, and a device unless `inhibit_login`. The answer is that of `POST /register`. Throws 400 M_USER_IN_USE. */
 export async function createAccount(context: Context, request: ApiRequest, account: NewAccount): Promise<ApiResponse> {
-  const { userId, passwordHash, isAdmin, session } = account;
+  const { userId, passwordHash, isAdmin, isGuest, session } = account;
   const login = session.inhibit_login ? undefined : newDeviceLogin(context, request, session);
   await submitUserCommand(context, request, {
-    userId, register: { passwordHash, kind: 'user', ...(isAdmin === true && { admin: true }), ...(login && { device: login.device }) },
+    userId, register: { passwordHash, kind: isGuest === true ? 'guest' : 'user', ...(isAdmin === true && { admin: true }), ...(login && { device: login.device }) },
   });
-  const fields = login?.fields;
-  return { status: 200, body: { user_id: userId, home_server: context.serverName, ...fields } };
+  return answerAs(context, request, account, login);
+}
+
+/** A guest becomes a user: the account keeps its ID, its rooms and its profile. */
+export async function upgradeGuest(context: Context, request: ApiRequest, account: NewAccount): Promise<ApiResponse> {
+  const { userId, passwordHash, session } = account;
+  const login = session.inhibit_login ? undefined : newDeviceLogin(context, request, session);
+  await submitUserCommand(context, request, { userId, upgradeGuest: { passwordHash, ...(login && { device: login.device }) } });
+  return answerAs(context, request, account, login);
+}
+
+async function answerAs(context: Context, request: ApiRequest, { userId, acceptedTerms }: NewAccount, login: DeviceLogin | undefined): Promise<ApiResponse> {
+  if (acceptedTerms !== undefined) await submitUserCommand(context, request, { userId, acceptTerms: { versions: Buffer.from(acceptedTerms) } });
+  return { status: 200, body: { user_id: userId, home_server: context.serverName, ...login?.fields } };
 }
 
 /** The user ID of a name that is free for people. User IDs have no capitals (appendices, "User Identifiers"), so those of `username` are made small. Throws 400. */

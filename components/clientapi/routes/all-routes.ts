@@ -2,15 +2,16 @@
 import type { RouteSpec } from './client-route.ts';
 import { accountDataRoutes } from './account-data.ts';
 import { appserviceRoomDirectoryRoutes } from './appservice-room-directory.ts';
+import { accountDeactivationRoutes } from './account-deactivation.ts';
 import { adminRoutes } from './admin.ts';
 import { administrativeContactRoutes } from './administrative-contact.ts';
-import { banningRoutes } from './banning.ts';
 import { authFallbackRoutes } from './auth-fallback.ts';
+import { banningRoutes } from './banning.ts';
 import { capabilitiesRoutes } from './capabilities.ts';
 import { consentRoutes } from './consent.ts';
 import { createRoomRoutes } from './create-room.ts';
-import { directoryRoutes } from './directory.ts';
 import { deviceManagementRoutes } from './device-management.ts';
+import { directoryRoutes } from './directory.ts';
 import { filterRoutes } from './filter.ts';
 import { invitingRoutes } from './inviting.ts';
 import { joiningRoutes } from './joining.ts';
@@ -18,19 +19,19 @@ import { kickingRoutes } from './kicking.ts';
 import { knockingRoutes } from './knocking.ts';
 import { leavingRoutes } from './leaving.ts';
 import { listPublicRoomsRoutes } from './list-public-rooms.ts';
-import { loginRoutes } from './login.ts';
 import { loginTokenRoutes } from './login-token.ts';
+import { loginRoutes } from './login.ts';
 import { logoutRoutes } from './logout.ts';
 import { mutualRoomsRoutes } from './mutual-rooms.ts';
-import { profileRoutes } from './profile.ts';
 import { openidRoutes } from './openid.ts';
 import { passwordManagementRoutes } from './password-management.ts';
+import { profileRoutes } from './profile.ts';
 import { pushrulesRoutes } from './pushrules.ts';
 import { readMarkersRoutes } from './read-markers.ts';
 import { receiptsRoutes } from './receipts.ts';
 import { redactionRoutes } from './redaction.ts';
-import { registrationTokensRoutes } from './registration-tokens.ts';
 import { refreshRoutes } from './refresh.ts';
+import { registrationTokensRoutes } from './registration-tokens.ts';
 import { registrationRoutes } from './registration.ts';
 import { roomSendRoutes } from './room-send.ts';
 import { roomStateRoutes } from './room-state.ts';
@@ -50,16 +51,17 @@ import { whoamiRoutes } from './whoami.ts';
 export const CLIENTAPI_ROUTES: readonly RouteSpec[] = [
   ...accountDataRoutes,
   ...appserviceRoomDirectoryRoutes,
+  ...accountDeactivationRoutes,
   ...adminRoutes,
   ...administrativeContactRoutes,
+  ...authFallbackRoutes,
   ...banningRoutes,
   ...capabilitiesRoutes,
-  ...authFallbackRoutes,
   ...consentRoutes,
   ...createRoomRoutes,
+  ...deviceManagementRoutes,
   ...directoryRoutes,
   ...filterRoutes,
-  ...deviceManagementRoutes,
   ...invitingRoutes,
   ...joiningRoutes,
   ...kickingRoutes,
@@ -67,19 +69,19 @@ export const CLIENTAPI_ROUTES: readonly RouteSpec[] = [
   ...leavingRoutes,
   ...listPublicRoomsRoutes,
   ...loginRoutes,
+  ...loginTokenRoutes,
   ...logoutRoutes,
   ...mutualRoomsRoutes,
-  ...loginTokenRoutes,
-  ...profileRoutes,
-  ...pushrulesRoutes,
   ...openidRoutes,
   ...passwordManagementRoutes,
+  ...profileRoutes,
+  ...pushrulesRoutes,
   ...readMarkersRoutes,
   ...receiptsRoutes,
   ...redactionRoutes,
+  ...refreshRoutes,
   ...registrationTokensRoutes,
   ...registrationRoutes,
-  ...refreshRoutes,
   ...roomSendRoutes,
   ...roomStateRoutes,
   ...roomSummaryRoutes,

@@ -14,10 +14,11 @@ export function decidePutRegistrationToken(draft: Draft, put: PutRegistrationTok
   return accepted(draft, { token });
 }
 
-/** Sets a use aside for an account that is about to be made. When it is not made in time, the use is free again. */
-export function decideUseRegistrationToken(draft: Draft, userId: string, nowMs: number): Verdict {
-  if (usesLeft(draft.picture.registrationToken, nowMs, userId) <= 0) return rejected(401, 'M_FORBIDDEN', 'The registration token is not valid (any more)');
-  draft.writes.push({ kind: 'registration-token-use', token: tokenOf(draft.input), userId, reservedUntilMs: nowMs + RESERVED_MS });
+/** Sets a use aside for an account that is about to be made, or gives it back. When the account is not made in time, the use is free again. */
+export function decideUseRegistrationToken(draft: Draft, { userId, insteadOf = '' }: NonNullable<UserInput['useRegistrationToken']>, nowMs: number): Verdict {
+  const isTaken = userId !== '' && usesLeft(draft.picture.registrationToken, nowMs, [userId, insteadOf]) <= 0;
+  if (isTaken) return rejected(401, 'M_FORBIDDEN', 'The registration token is not valid (any more)');
+  draft.writes.push({ kind: 'registration-token-use', token: tokenOf(draft.input), userId, insteadOf, reservedUntilMs: nowMs + RESERVED_MS });
   return accepted(draft);
 }
 

@@ -15,7 +15,7 @@ function input(kind: Partial<UserInput>): UserInput {
 }
 
 function withAccount(more: Partial<UserPicture> = {}): UserPicture {
-  return { ...emptyPicture(), account: { deactivated: false, isErased: false, isGuest: false, acceptedTerms: '' }, ...more };
+  return { ...emptyPicture(), account: { deactivated: false, isErased: false, isGuest: false, isLocked: false, acceptedTerms: '' }, ...more };
 }
 
 function bytes(length: number): Uint8Array {
@@ -52,7 +52,7 @@ test('a registration without log-in makes the account alone and tells nobody', (
 test('a taken name is refused, and so is everything for an account that does not exist or is deactivated', () => {
   assert.equal(refusal(withAccount(), { register: { passwordHash: 'phc', kind: 'user' } }), '400 M_USER_IN_USE');
   assert.equal(refusal(emptyPicture(), { login: { device: DEVICE } }), '404 M_NOT_FOUND');
-  assert.equal(refusal(withAccount({ account: { deactivated: true, isErased: false, isGuest: false, acceptedTerms: '' } }), { login: { device: DEVICE } }), '403 M_USER_DEACTIVATED');
+  assert.equal(refusal(withAccount({ account: { deactivated: true, isErased: false, isGuest: false, isLocked: false, acceptedTerms: '' } }), { login: { device: DEVICE } }), '403 M_USER_DEACTIVATED');
 });
 
 test('a log-in on an existing device replaces its token and keeps its name', () => {

@@ -22,14 +22,19 @@ export function decideUserInput(picture: UserPicture, input: UserInput, place: P
   const draft = openDraft(picture, input, place);
   if (input.register) return register(draft, input.register);
   if (input.putRegistrationToken) return decidePutRegistrationToken(draft, input.putRegistrationToken);
-  if (input.useRegistrationToken) return decideUseRegistrationToken(draft, input.useRegistrationToken.userId, place.nowMs);
+  if (input.useRegistrationToken) return decideUseRegistrationToken(draft, input.useRegistrationToken, place.nowMs);
   if (input.uiaStep) return decideUiaStep(draft, input.uiaStep);
   if (picture.account === undefined) return rejected(404, 'M_NOT_FOUND', 'There is no such account');
   if (input.deactivate) return decideDeactivate(draft, input.deactivate);
   if (input.finishDeactivation) return decideFinishDeactivation(draft);
   if (picture.account.deactivated) return rejected(403, 'M_USER_DEACTIVATED', 'This account is deactivated');
+  // No other input of a locked user gets as far as here: their requests are refused.
+  if (picture.account.isLocked && (input.login ?? input.refreshTokens)) return LOCKED;
   return decideOfAccount(draft);
 }
+
+const LOCKED: Verdict = { kind: 'rejected', outcome: { status: 401, errcode: 'M_USER_LOCKED', error: 'This account has been locked', fields: { soft_logout: true } } };
+
 
 function decideOfAccount(draft: Draft): Verdict {
   const { input } = draft;

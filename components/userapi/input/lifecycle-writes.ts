@@ -14,7 +14,7 @@ export type LifecycleWrite =
   | { readonly kind: 'terms'; readonly versions: string }
   | { readonly kind: 'guest-upgraded'; readonly passwordHash: string }
   | { readonly kind: 'registration-token'; readonly token: string; readonly removed: boolean; readonly usesAllowed: number; readonly expiresMs: number }
-  | { readonly kind: 'registration-token-use'; readonly token: string; readonly userId: string; readonly reservedUntilMs: number };
+  | { readonly kind: 'registration-token-use'; readonly token: string; readonly userId: string; readonly insteadOf: string; readonly reservedUntilMs: number };
 
 export interface PlacedWrite {
   readonly userId: string;
@@ -61,7 +61,7 @@ async function writeOne(tx: Transaction, { userId, ts, place, write }: PlacedWri
 }
 
 /** All that only the account had. */
-const TABLES_OF_USER = ['access_tokens', 'issued_tokens', 'account_data', 'filters'] as const;
+const TABLES_OF_USER = ['access_tokens', 'issued_tokens', 'account_data', 'filters', 'notice_rooms'] as const;
 
 async function endAccount(tx: Transaction, { userId, ts, place, write }: PlacedWrite & { write: Extract<LifecycleWrite, { kind: 'deactivated' }> }): Promise<void> {
   await tx.run(`UPDATE accounts SET deactivated = 1, admin = 0, locked = 0, suspended = 0, password_hash = '', accepted_terms = '' WHERE user_id = ?`, [userId]);
@@ -83,6 +83,8 @@ async function putToken(tx: Transaction, write: Extract<LifecycleWrite, { kind: 
 
 async function useToken(tx: Transaction, write: Extract<LifecycleWrite, { kind: 'registration-token-use' }>, ts: number): Promise<void> {
   await tx.run('DELETE FROM registration_token_uses WHERE token = ? AND reserved_until <= ? AND user_id NOT IN (SELECT user_id FROM accounts)', [write.token, ts]);
+  if (write.insteadOf !== '') await tx.run('DELETE FROM registration_token_uses WHERE token = ? AND user_id = ?', [write.token, write.insteadOf]);
+  if (write.userId === '') return;
   await tx.insertMany({
     into: 'registration_token_uses', columns: ['token', 'user_id', 'reserved_until'], rows: [[write.token, write.userId, write.reservedUntilMs]],
     onConflict: 'ON CONFLICT (token, user_id) DO UPDATE SET reserved_until = excluded.reserved_until',

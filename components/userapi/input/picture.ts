@@ -14,6 +14,7 @@ export interface AccountFact {
   /** Its erasure was asked for. */
   readonly isErased: boolean;
   readonly isGuest: boolean;
+  readonly isLocked: boolean;
   /** JSON object: policy ID to version; empty: none. */
   readonly acceptedTerms: string;
 }
@@ -37,12 +38,12 @@ export function emptyPicture(): UserPicture {
   return { account: undefined, devices: new Map(), profile: new Map(), sessions: emptySessionFacts(), roomSettings: emptyRoomSettings(), pushRules: undefined };
 }
 
-type AccountRow = { user_id: string; deactivated: number; kind: string; accepted_terms: string; erased: number | null };
+type AccountRow = { user_id: string; deactivated: number; kind: string; locked: number; accepted_terms: string; erased: number | null };
 type DeviceRow = { user_id: string; device_id: string; display_name: string };
 type RulesRow = { user_id: string; content: Uint8Array };
 type ProfileRow = { user_id: string; field: string; value: Uint8Array };
 
-const ACCOUNTS = `SELECT a.user_id AS user_id, a.deactivated AS deactivated, a.kind AS kind, a.accepted_terms AS accepted_terms, d.erased AS erased
+const ACCOUNTS = `SELECT a.user_id AS user_id, a.deactivated AS deactivated, a.kind AS kind, a.locked AS locked, a.accepted_terms AS accepted_terms, d.erased AS erased
   FROM accounts a LEFT JOIN deactivations d ON d.user_id = a.user_id WHERE a.user_id IN (??)`;
 
 /** Pictures of all users of `inputs`, with at most three queries, two more for registration tokens: devices and profiles only of those whose inputs need them. */
@@ -64,7 +65,7 @@ export async function loadPictures(reader: Reader, inputs: readonly UserInput[])
     ofRules.length === 0 ? [] : reader.queryIn<RulesRow>(`SELECT user_id, content FROM account_data WHERE room_id = '' AND type = ? AND user_id IN (??)`, [PUSH_RULES], ofRules),
   ]);
   for (const row of accounts) {
-    pictures.get(row.user_id)!.account = { deactivated: row.deactivated !== 0, isErased: row.erased === 1, isGuest: row.kind === 'guest', acceptedTerms: row.accepted_terms };
+    pictures.get(row.user_id)!.account = { deactivated: row.deactivated !== 0, isErased: row.erased === 1, isGuest: row.kind === 'guest', isLocked: row.locked !== 0, acceptedTerms: row.accepted_terms };
   }
   for (const row of devices) pictures.get(row.user_id)!.devices.set(row.device_id, row.display_name);
   for (const row of profiles) {
@@ -88,7 +89,7 @@ export function advance(picture: UserPicture, effects: UserEffects): void {
 function advanceOne(picture: UserPicture, write: UserWrite): void {
   switch (write.kind) {
     case 'account':
-      picture.account = { deactivated: false, isErased: false, isGuest: write.accountKind === 'guest', acceptedTerms: '' };
+      picture.account = { deactivated: false, isErased: false, isGuest: write.accountKind === 'guest', isLocked: false, acceptedTerms: '' };
       return;
     case 'device':
       picture.devices.set(write.deviceId, write.displayName);
@@ -112,9 +113,27 @@ function advanceOne(picture: UserPicture, write: UserWrite): void {
 
 function advanceLifecycle(picture: UserPicture, write: LifecycleWrite): void {
   const { account, registrationToken: token } = picture;
-  if (write.kind === 'deactivated' && account) picture.account = { ...account, deactivated: true, isErased: write.erase };
-  else if (write.kind === 'terms' && account) picture.account = { ...account, acceptedTerms: write.versions };
-  else if (write.kind === 'guest-upgraded' && account) picture.account = { ...account, isGuest: false };
-  else if (write.kind === 'registration-token-use') token?.pending.set(write.userId, write.reservedUntilMs);
-  else if (write.kind === 'registration-token') picture.registrationToken = write.removed ? undefined : { completed: 0, pending: new Map(), ...token, usesAllowed: write.usesAllowed, expiresMs: write.expiresMs };
+  if (account !== undefined) picture.account = accountAfter(account, write);
+  if (write.kind === 'registration-token') {
+    picture.registrationToken = write.removed ? undefined : { completed: 0, pending: new Map(), ...token, usesAllowed: write.usesAllowed, expiresMs: write.expiresMs };
+  }
+  if (write.kind === 'registration-token-use') {
+    token?.pending.delete(write.insteadOf);
+    if (write.userId !== '') token?.pending.set(write.userId, write.reservedUntilMs);
+  }
+}
+
+function accountAfter(account: AccountFact, write: LifecycleWrite): AccountFact {
+  switch (write.kind) {
+    case 'deactivated':
+      return { ...account, deactivated: true, isErased: write.erase };
+    case 'flag':
+      return write.flag === 'locked' ? { ...account, isLocked: write.isSet } : account;
+    case 'terms':
+      return { ...account, acceptedTerms: write.versions };
+    case 'guest-upgraded':
+      return { ...account, isGuest: false };
+    default:
+      return account;
+  }
 }

@@ -1,8 +1,8 @@
 /** What is known of a registration token: who may still use it is counted from the accounts that were made by it, and from those that are being made. */
 import type { Reader } from '../../../pkg/storage/database.ts';
 
-/** Longer than a registration may take. */
-export const RESERVED_MS = 5 * 60_000;
+/** As long as a session of user-interactive authentication. */
+export const RESERVED_MS = 15 * 60_000;
 
 export interface RegistrationTokenFact {
   /** 0: any number. */
@@ -36,10 +36,10 @@ function factOf({ uses_allowed: usesAllowed, expires_at: expiresMs }: TokenRow, 
   return { usesAllowed, expiresMs, completed, pending };
 }
 
-/** How many accounts may still be made by it; that of `userId` is not counted as used. Infinity: any number. */
-export function usesLeft(fact: RegistrationTokenFact | undefined, nowMs: number, userId = ''): number {
+/** How many accounts may still be made by it; reservations for one of `users` do not count. Infinity: any number. */
+export function usesLeft(fact: RegistrationTokenFact | undefined, nowMs: number, users: readonly string[] = []): number {
   if (fact === undefined || (fact.expiresMs > 0 && fact.expiresMs <= nowMs)) return 0;
   if (fact.usesAllowed === 0) return Infinity;
-  const pending = [...fact.pending].filter(([user, untilMs]) => untilMs > nowMs && user !== userId).length;
+  const pending = [...fact.pending].filter(([user, untilMs]) => untilMs > nowMs && !users.includes(user)).length;
   return fact.usesAllowed - fact.completed - pending;
 }

@@ -12,7 +12,7 @@ type TokenRow = { token: string; created_at: number };
 const ACCOUNTS = `SELECT a.user_id AS user_id, a.kind AS kind, a.admin AS admin, a.deactivated AS deactivated, a.locked AS locked, a.suspended AS suspended,
   a.accepted_terms AS accepted_terms, a.created_at AS created_at, d.erased AS erased, d.finished_at AS finished_at FROM accounts a LEFT JOIN deactivations d ON d.user_id = a.user_id`;
 
-export function accountQuery(database: Reader): Pick<UserQuery, 'account' | 'accountDetails' | 'listAccounts' | 'devicesSeen' | 'guestsAmong' | 'isRegistrationTokenValid' | 'registrationTokens'> {
+export function accountQuery(database: Reader): Pick<UserQuery, 'account' | 'accountDetails' | 'listAccounts' | 'devicesSeen' | 'guestsAmong' | 'isRegistrationTokenValid' | 'reservedRegistrationToken' | 'registrationTokens'> {
   const accountDetails = async (userId: string): Promise<AccountDetails | undefined> => {
     const rows = await database.query<AccountRow>(`${ACCOUNTS} WHERE a.user_id = ?`, [userId]);
     return rows.map(detailsOf)[0];
@@ -36,6 +36,10 @@ export function accountQuery(database: Reader): Pick<UserQuery, 'account' | 'acc
     },
     async isRegistrationTokenValid(token, nowMs) {
       return usesLeft((await readRegistrationTokens(database, [token])).get(token), nowMs) > 0;
+    },
+    async reservedRegistrationToken(userId) {
+      const rows = await database.query<{ token: string }>('SELECT token FROM registration_token_uses WHERE user_id = ?', [userId]);
+      return rows[0]?.token;
     },
     async registrationTokens(nowMs) {
       const rows = await database.query<TokenRow>('SELECT token, created_at FROM registration_tokens ORDER BY token', []);

@@ -81,4 +81,5 @@ export const userapiMigrations: readonly Migration[] = [
     ],
   },
   { number: 5, name: 'rooms of notices', statements: ['CREATE TABLE notice_rooms (user_id TEXT NOT NULL PRIMARY KEY, room_id TEXT NOT NULL)'] },
+  { number: 6, name: 'reserved registration tokens', statements: ['CREATE INDEX registration_token_uses_by_user ON registration_token_uses (user_id)'] },
 ];
