@@ -12,7 +12,7 @@ import { decodePageToken, encodePageToken } from '../token/page-token.ts';
 import { ignoredUsers, isIgnored, type IgnoredUsers } from '../visibility/ignored-users.ts';
 import { notInRoom, readingRights, type ReadingRights } from '../visibility/reading-rights.ts';
 import { limitParam } from './relations.ts';
-import { enumParam, param, requesterOf } from './route-parts.ts';
+import { enumParam, limitedRequesterOf, param } from './route-parts.ts';
 
 const LIMIT_DEFAULT = 20;
 const LIMIT_MAX = 100;
@@ -30,7 +30,7 @@ export function threadsListRoute(deps: ReadDeps): Route {
 
 async function getThreads(deps: ReadDeps, request: ApiRequest): Promise<ApiResponse> {
   const { query } = request;
-  const { userId, deviceId } = await requesterOf(deps, request);
+  const { userId, deviceId } = await limitedRequesterOf(deps, request, 'reading');
   const onlyOwn = enumParam(query, 'include', ['all', 'participated']) === 'participated';
   const limit = limitParam(query, LIMIT_DEFAULT, LIMIT_MAX);
   const from = query.get('from');

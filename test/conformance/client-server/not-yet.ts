@@ -45,6 +45,5 @@ export const BEING_BUILT: readonly string[] = [
   'reportRoom', 'reportEvent',
   'reportUser', 'getRoomTags', 'setRoomTag', 'deleteRoomTag',
   'getEventContext', 'roomInitialSync', 'initialSync', 'getEvents', 'peekEvents', 'getOneEvent',
-  'getRelatingEvents', 'getRelatingEventsWithRelType', 'getRelatingEventsWithRelTypeAndEventType', 'getThreadRoots',
   'deletePushRule', 'setPushRule', 'setPushRuleActions', 'setPushRuleEnabled', 'getNotifications', 'getPresence', 'setPresence',
 ];
