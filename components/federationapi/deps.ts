@@ -9,6 +9,7 @@ import type { Runtime } from '../../pkg/runtime/runtime.ts';
 import type { Database } from '../../pkg/storage/database.ts';
 import type { OutputEnvelope } from '../../schemas/log/envelope.ts';
 import type { RoomHistoryQuery, RoomQuery } from '../../schemas/ports/room-query.ts';
+import type { SyncQuery } from '../../schemas/ports/sync-query.ts';
 import type { UserQuery } from '../../schemas/ports/user-query.ts';
 
 export interface FederationapiDeps {
@@ -31,6 +32,7 @@ export interface FederationapiDeps {
   readonly userQuery: UserQuery;
   readonly roomQuery: RoomQuery;
   readonly roomHistoryQuery: RoomHistoryQuery;
+  readonly syncQuery: Pick<SyncQuery, 'publicRooms' | 'joinedCounts'>;
   readonly roomOutbox: OutboxReader;
   /** Records of room-output that the outbox no longer keeps, made again from the roomserver's tables. */
   readonly roomSnapshot: (partition: number, after: number, limit: number) => Promise<OutputEnvelope[]>;

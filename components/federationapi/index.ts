@@ -11,6 +11,8 @@ import { createInbound } from './inbound/inbound.ts';
 import { discoveryRoutes } from './routes/discovery.ts';
 import { keyRoutes } from './routes/keys.ts';
 import { createPauses } from './needs/pauses.ts';
+import { publicRoomsRoutes } from './routes/public-rooms.ts';
+import { spaceHierarchyRoute } from './routes/space-hierarchy.ts';
 import { queryDirectoryRoute } from './routes/query-directory.ts';
 import { openidRoute } from './routes/openid.ts';
 import { queryProfileRoute } from './routes/query-profile.ts';
@@ -45,7 +47,10 @@ export function createFederationapi(deps: FederationapiDeps): Federationapi {
   const inbound = createInbound(deps, { auth, keyRing });
   const parts = [...backgroundParts(deps, { sender, keyRing, pauses, isDenied }), inbound.stagedPdus];
   return {
-    routes: [...keyRoutes(deps, keyRing), ...discoveryRoutes(deps), queryProfileRoute(deps, auth), openidRoute(deps), queryDirectoryRoute(deps, auth), ...inbound.routes],
+    routes: [
+      ...publicRoomsRoutes(deps, auth), spaceHierarchyRoute(deps, auth),
+      ...keyRoutes(deps, keyRing), ...discoveryRoutes(deps), queryProfileRoute(deps, auth), openidRoute(deps), queryDirectoryRoute(deps, auth), ...inbound.routes,
+    ],
     start: async () => {
       for (const part of parts) await part.start();
     },

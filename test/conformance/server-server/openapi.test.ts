@@ -33,6 +33,8 @@ describe('the Server-Server API as the spec describes it', { skip: specMissing }
   /** Users of another server are joined to it. */
   let openRoomId: string;
   let knockRoomId: string;
+  let spaceId: string;
+  let since: string;
   const sent: string[] = [];
   let hand: HandServer;
   let joined: Joined;
@@ -56,6 +58,8 @@ describe('the Server-Server API as the spec describes it', { skip: specMissing }
     made['join'] = await hand.template('join', openRoomId, '@dora:remote.test');
     made['leave'] = await hand.template('leave', openRoomId, '@carl:remote.test');
     knockRoomId = (await world.ask(alice, 'POST', '/createRoom', { initial_state: [{ type: 'm.room.join_rules', content: { join_rule: 'knock' } }] })).room_id;
+    for (const name of ['House', 'House again']) spaceId = await newSpace(name, [openRoomId, closedRoomId, knockRoomId, '!unknown:a.test']);
+    since = (await world.ask(alice, 'GET', '/publicRooms?limit=1')).next_batch;
     made['knock'] = await hand.template('knock', knockRoomId, '@dora:remote.test');
     made['message'] = hand.message(joined, 'hello');
     const place = { version: '11', roomId: '!elsewhere:remote.test', prevEvents: ['$' + 'a'.repeat(43)], authEvents: ['$' + 'b'.repeat(43)], depth: 5 };
@@ -75,6 +79,11 @@ describe('the Server-Server API as the spec describes it', { skip: specMissing }
     return (await world.ask(alice, 'POST', '/createRoom', { initial_state })).room_id;
   }
 
+  async function newSpace(name: string, children: readonly string[]): Promise<string> {
+    const initial_state = children.map((state_key, index) => ({ type: 'm.space.child', state_key, content: { via: [SERVER], suggested: index === 0 } }));
+    return (await world.ask(alice, 'POST', '/createRoom', { name, preset: 'public_chat', visibility: 'public', creation_content: { type: 'm.space' }, initial_state })).room_id;
+  }
+
   async function send(room: string): Promise<string> {
     return (await world.ask(alice, 'PUT', `/rooms/${room}/send/m.room.message/${Math.random()}`, { msgtype: 'm.text', body: 'hello' })).event_id;
   }
@@ -83,6 +92,9 @@ describe('the Server-Server API as the spec describes it', { skip: specMissing }
     getServerKey: () => ({ method: 'GET', path: `${KEY}/server` }),
     perspectivesKeyQuery: () => ({ method: 'GET', path: `${KEY}/query/remote.test?minimum_valid_until_ts=1` }),
     bulkPerspectivesKeyQuery: () => ({ method: 'POST', path: `${KEY}/query`, body: { server_keys: { 'remote.test': { [remote.key.keyId]: { minimum_valid_until_ts: 1 } }, 'unknown.test': {}, [SERVER]: {} } } }),
+    getPublicRooms: () => ({ method: 'GET', path: `${FEDERATION}/publicRooms?limit=1&since=${since}` }),
+    queryPublicRooms: () => ({ method: 'POST', path: `${FEDERATION}/publicRooms?`, body: { limit: 1, since, filter: { generic_search_term: 'house', room_types: [null, 'm.space'] }, include_all_networks: true } }),
+    getSpaceHierarchy: () => ({ method: 'GET', path: `${FEDERATION}/hierarchy/${spaceId}?suggested_only=false` }),
     getVersion: () => ({ method: 'GET', path: `${FEDERATION}/version` }),
     getWellKnown: () => ({ method: 'GET', path: '/.well-known/matrix/server' }),
     queryRoomDirectory: () => ({ method: 'GET', path: `${FEDERATION}/query/directory?room_alias=${encodeURIComponent(`#tea:${SERVER}`)}` }),
@@ -178,6 +190,13 @@ describe('the Server-Server API as the spec describes it', { skip: specMissing }
       ['queryRoomDirectory', signed({ method: 'GET', path: `${FEDERATION}/query/directory?room_alias=%23none:${SERVER}` }), 404, 'M_NOT_FOUND'],
       ['queryRoomDirectory', signed({ method: 'GET', path: `${FEDERATION}/query/directory?room_alias=%23tea:elsewhere.test` }), 400, 'M_INVALID_PARAM'],
       ['queryRoomDirectory', signed({ method: 'GET', path: `${FEDERATION}/query/directory` }), 400, 'M_MISSING_PARAM'],
+      ...['limit=-1', 'since=rubbish', 'include_all_networks=maybe', 'include_all_networks=true&third_party_instance_id=irc'].map((query): Refused =>
+        ['getPublicRooms', signed({ method: 'GET', path: `${FEDERATION}/publicRooms?${query}` }), 400, 'M_INVALID_PARAM']),
+      ...[{ limit: 'all' }, { filter: 1 }, { filter: { room_types: 'm.space' } }, { filter: { generic_search_term: 1 } }].map((body): Refused =>
+        ['queryPublicRooms', signed({ method: 'POST', path: `${FEDERATION}/publicRooms`, body }), 400, 'M_INVALID_PARAM']),
+      ['getSpaceHierarchy', signed({ method: 'GET', path: `${FEDERATION}/hierarchy/${closedRoomId}` }), 404, 'M_NOT_FOUND'],
+      ['getSpaceHierarchy', signed({ method: 'GET', path: `${FEDERATION}/hierarchy/!unknown:a.test` }), 404, 'M_NOT_FOUND'],
+      ['getSpaceHierarchy', signed({ method: 'GET', path: `${FEDERATION}/hierarchy/${spaceId}?suggested_only=maybe` }), 400, 'M_INVALID_PARAM'],
       ['getEvent', signed({ method: 'GET', path: `${FEDERATION}/event/$none` }), 404, 'M_NOT_FOUND'],
       ['getRoomStateIds', signed({ method: 'GET', path: `${FEDERATION}/state_ids/${roomId}` }), 400, 'M_MISSING_PARAM'],
       ['getEventByTimestamp', signed({ method: 'GET', path: `${FEDERATION}/timestamp_to_event/${roomId}?ts=0&dir=b` }), 403, 'M_FORBIDDEN'],
@@ -241,6 +260,15 @@ describe('the Server-Server API as the spec describes it', { skip: specMissing }
       const { status, body } = await world.call(signed(call));
       assert.deepEqual([status, body.errcode], [403, 'M_FORBIDDEN'], call.path);
     }
+  });
+
+  test('of the rooms in a space, a server is told of those that it may know of', async () => {
+    const told = async (query: string) => (await world.call(signed({ method: 'GET', path: `${FEDERATION}/hierarchy/${spaceId}?${query}` }))).body;
+    const all = await told('');
+    assert.deepEqual(all.children.map(({ room_id }: { room_id: string }) => room_id).sort(), [openRoomId, knockRoomId].sort());
+    assert.deepEqual([all.inaccessible_children, all.room.children_state.length], [[closedRoomId], 4]);
+    const suggested = await told('suggested_only=true');
+    assert.deepEqual([suggested.children.length, suggested.inaccessible_children, suggested.room.children_state.length], [1, [], 1]);
   });
 
   test('of a profile only the field that is asked for is told', async () => {
