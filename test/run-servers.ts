@@ -2,6 +2,7 @@
 import * as kafka from './kit/servers/kafka.ts';
 import * as nats from './kit/servers/nats.ts';
 import * as postgres from './kit/servers/postgres.ts';
+import * as schemathesis from './kit/servers/schemathesis.ts';
 import * as synapse from './kit/servers/synapse.ts';
 
 interface ServerKind {
@@ -55,6 +56,13 @@ const KINDS: readonly ServerKind[] = [
     available: synapse.available,
     // Each suite starts servers of its own: what they share is the program.
     start: async () => ({ variable: 'MYELIN_TEST_SYNAPSE_PYTHON', address: synapse.synapsePython(), stop: async () => undefined }),
+  },
+  {
+    name: 'Schemathesis',
+    word: 'schemathesis',
+    available: schemathesis.available,
+    // No server, but asked for like one.
+    start: async () => ({ variable: 'MYELIN_TEST_SCHEMATHESIS', address: schemathesis.schemathesisProgram(), stop: async () => undefined }),
   },
 ];
 
