@@ -42,12 +42,44 @@ const login = (body: object): Maker => byNobody('POST', '/login', { type: 'm.log
 const register = (body: object, query = ''): Maker => byNobody('POST', `/register${query}`, { auth: { type: 'm.login.dummy' }, username: 'newcomer', password: PASSWORD, ...body });
 const identifier = (user: string) => ({ identifier: { type: 'm.id.user', user } });
 
+const ADMIN = '/_matrix/client/v1/admin';
+/** Of the lock or the suspension of somebody. */
+const moderation = (operationId: string, body?: Record<string, boolean>): readonly Refusal[] => {
+  const kind = operationId.includes('Lock') ? 'lock' : 'suspend';
+  const asked = (who: 'alice' | 'admin', userId: string): Maker => (scene) => ({ method: body === undefined ? 'GET' : 'PUT', path: `${ADMIN}/${kind}/${userId}`, token: scene[who].token, body });
+  return [
+    refused(operationId, 'by who is no administrator', asked('alice', '@nobody:spec.example'), [403, 'M_FORBIDDEN']),
+    refused(operationId, 'of a user of another server', asked('admin', '@bob:elsewhere.example'), [400, 'M_INVALID_PARAM']),
+    refused(operationId, 'of nobody', asked('admin', '@nobody:spec.example'), [404, 'M_NOT_FOUND']),
+  ];
+};
+
+const ACCOUNT_LIVES: readonly Refusal[] = [
+  refused('deactivateAccount', 'no authentication yet', by('carol', 'POST', '/account/deactivate', {}), [401]),
+  ...moderation('getAdminLockUser'), ...moderation('setAdminLockUser', { locked: true }), ...moderation('getAdminSuspendUser'), ...moderation('setAdminSuspendUser', { suspended: true }),
+  refused('setAdminLockUser', 'of oneself', ({ admin }) => ({ method: 'PUT', path: `${ADMIN}/lock/${admin.userId}`, token: admin.token, body: { locked: true } }), [403, 'M_FORBIDDEN']),
+  refused('setAdminSuspendUser', 'of oneself', ({ admin }) => ({ method: 'PUT', path: `${ADMIN}/suspend/${admin.userId}`, token: admin.token, body: { suspended: true } }), [403, 'M_FORBIDDEN']),
+  refused('getWhoIs', 'of somebody else', by('bob', 'GET', ofOther('/admin/whois/{userId}')), [403, 'M_FORBIDDEN']),
+];
+
 const ACCOUNTS: readonly Refusal[] = [
   refused('login', 'a wrong password', login({ ...identifier('alice'), password: 'wrong' }), [403, 'M_FORBIDDEN']),
   refused('login', 'no such user', login(identifier('nobody')), [403, 'M_FORBIDDEN']),
   refused('login', 'a user of another server', login(identifier('@alice:elsewhere.example')), [403, 'M_FORBIDDEN']),
   refused('login', 'an unknown type of login', byNobody('POST', '/login', { type: 'org.example.magic' }), [400, 'M_UNKNOWN']),
-  refused('login', 'an identifier that is not supported', login({ identifier: { type: 'm.id.phone', country: 'GB', phone: '1' } }), [400, 'M_UNKNOWN']),
+  refused('login', 'an identifier that is none', login({ identifier: { type: 'org.example.card' } }), [400, 'M_UNKNOWN']),
+  refused('login', 'a phone number that nobody has', login({ identifier: { type: 'm.id.phone', country: 'GB', phone: '1' } }), [403, 'M_FORBIDDEN']),
+  refused('login', 'a login token that is none', byNobody('POST', '/login', { type: 'm.login.token', token: 'none' }), [403, 'M_FORBIDDEN']),
+  refused('refresh', 'a token that is none', byNobody('POST', '/refresh', { refresh_token: 'none' }), [401, 'M_UNKNOWN_TOKEN']),
+  refused('generateLoginToken', 'no authentication yet', ({ alice }) => ({ method: 'POST', path: '/_matrix/client/v1/login/get_token', token: alice.token, body: {} }), [401]),
+  refused('generateLoginToken', 'auth that is none', ({ alice }) => ({ method: 'POST', path: '/_matrix/client/v1/login/get_token', token: alice.token, body: { auth: 1 } }), [400, 'M_BAD_JSON']),
+  refused('changePassword', 'no authentication yet', by('alice', 'POST', '/account/password', { new_password: PASSWORD }), [401]),
+  refused('changePassword', 'nobody has said who they are', byNobody('POST', '/account/password', { new_password: PASSWORD }), [401]),
+  refused('getDevice', 'a device of somebody else', by('bob', 'GET', ({ alice }) => `/devices/${alice.deviceId}`), [404, 'M_NOT_FOUND']),
+  refused('updateDevice', 'a device of somebody else', by('bob', 'PUT', ({ alice }) => `/devices/${alice.deviceId}`, { display_name: 'Mine' }), [404, 'M_NOT_FOUND']),
+  refused('deleteDevice', 'no authentication yet', by('alice', 'DELETE', '/devices/NONE'), [401]),
+  refused('deleteDevices', 'no authentication yet', by('alice', 'POST', '/delete_devices', { devices: ['NONE'] }), [401]),
+  refused('requestOpenIdToken', 'for somebody else', by('bob', 'POST', ofOther('/user/{userId}/openid/request_token'), {}), [403, 'M_FORBIDDEN']),
   refused('login', 'no identifier', login({}), [400, 'M_MISSING_PARAM']),
   refused('register', 'no authentication yet', byNobody('POST', '/register', {}), [401]),
   refused('register', 'a name that is taken', register({ username: 'alice' }), [400, 'M_USER_IN_USE']),
@@ -201,7 +233,31 @@ const ROOMS: readonly Refusal[] = [
   refused('sync', 'a filter of wrong types', by('alice', 'GET', `/sync?filter=${encodeURIComponent('{"room":{"timeline":{"limit":"1"}}}')}`), [400, 'M_BAD_JSON']),
 ];
 
-export const REFUSALS: readonly Refusal[] = [...ACCOUNTS, ...DISCOVERY, ...USER_DATA, ...MEMBERSHIP, ...ROOMS];
+const ofRelations = (who: 'alice' | 'carol', path: string): Maker => (scene) => ({ method: 'GET', path: `/_matrix/client/v1/rooms/${scene.roomId}/${path}`, token: scene[who].token });
+
+/** Sends an event with this relation to the scene's message twice; the path of the second time. */
+const sentTwice = (type: string, relation: object): Maker => async (scene) => {
+  const { world, bob, roomId, eventId } = scene;
+  const send = `/rooms/${roomId}/send/${type}/twice`;
+  const body = { 'm.relates_to': { ...relation, event_id: eventId } };
+  await world.ask(bob, 'PUT', `${send}${scene.next()}`, body);
+  return request(bob, 'PUT', `${send}${scene.next()}`, body);
+};
+
+const RELATIONS: readonly Refusal[] = [
+  ...['', '/m.thread', '/m.thread/m.room.message'].flatMap((rest, index) => {
+    const operationId = ['getRelatingEvents', 'getRelatingEventsWithRelType', 'getRelatingEventsWithRelTypeAndEventType'][index]!;
+    return [
+      refused(operationId, 'no such event', ofRelations('alice', `relations/${UNKNOWN_EVENT}${rest}`), [404, 'M_NOT_FOUND']),
+      refused(operationId, 'a limit of nothing', async (scene) => ofRelations('alice', `relations/${scene.eventId}${rest}?limit=0`)(scene), [400, 'M_INVALID_PARAM']),
+    ];
+  }),
+  refused('getThreadRoots', 'a token that is none', ofRelations('alice', 'threads?from=page'), [400, 'M_INVALID_PARAM']),
+  refused('getThreadRoots', 'not in the room', ofRelations('carol', 'threads'), [403, 'M_FORBIDDEN']),
+  refused('sendMessage', 'the same reaction again', sentTwice('m.reaction', { rel_type: 'm.annotation', key: 'tea' }), [400, 'M_DUPLICATE_ANNOTATION']),
+];
+
+export const REFUSALS: readonly Refusal[] = [...ACCOUNTS, ...ACCOUNT_LIVES, ...DISCOVERY, ...USER_DATA, ...MEMBERSHIP, ...ROOMS, ...RELATIONS];
 
 /** Of a server whose registration is closed and that has no base URL. */
 export const WHERE_CLOSED: readonly Refusal[] = [
