@@ -4,18 +4,19 @@ import type { Applier } from '../../../pkg/log/applier.ts';
 import { PoisonRecord } from '../../../pkg/log/log.ts';
 import { isLocalUser } from '../../../pkg/matrix/ids/user-id.ts';
 import { roomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
-import type { Transaction } from '../../../pkg/storage/database.ts';
+import type { Reader, Transaction } from '../../../pkg/storage/database.ts';
 import type { RoomQuery } from '../../../schemas/ports/room-query.ts';
 import { clientEventOf, parsePdu } from '../events/client-event.ts';
 import type { EventCache } from '../events/event-cache.ts';
 import { writeRelations } from '../relations/write-relations.ts';
+import { createUnreadWriter } from '../unread/unread-writer.ts';
 import { currentMemberships, interruptedMemberships } from '../storage/memberships.ts';
 import type { DecodedRoomOutput, Records } from './decoded.ts';
 import { foreignEvents, readForeign } from './foreign-events.ts';
 import { loadPublished, writePublished, type PublishedDeps, type RoomTexts } from './published-rooms.ts';
 import { purgeTimelines } from './purge-timelines.ts';
 import { resetRoom } from './reset-room.ts';
-import { memberChanges, planMemberships, planState, type MembershipPlan } from './room-rows.ts';
+import { memberChanges, planMemberships, planState, type MembershipMove, type MembershipPlan } from './room-rows.ts';
 import { endOutside, writeForgotten, writeMemberships, writeOutside, writeReceipts, writeRedactions, writeRooms, writeState } from './write-rows.ts';
 import { visibilitiesBefore, writeTimeline } from './write-timeline.ts';
 
@@ -23,7 +24,7 @@ export interface RoomApplierDeps {
   /** Asked only about state that changed without its event being in the records (state resolution). */
   readonly roomQuery: Pick<RoomQuery, 'eventsById' | 'currentStates'>;
   /** The read model itself. */
-  readonly database: PublishedDeps['database'];
+  readonly database: PublishedDeps['database'] & Reader;
   readonly cache: EventCache;
   /** Only its users sync here. */
   readonly serverName: string;
@@ -33,6 +34,7 @@ export interface RoomApplierDeps {
 export function roomOutputApplier(deps: RoomApplierDeps): Applier<DecodedRoomOutput> {
   const foreign = new Map<string, string>();
   let published = new Map<string, RoomTexts>();
+  const unread = createUnreadWriter(deps);
   return {
     decode: (bytes) => {
       const record = roomOutputCodec.decode(bytes);
@@ -44,10 +46,13 @@ export function roomOutputApplier(deps: RoomApplierDeps): Applier<DecodedRoomOut
     load: async (records) => {
       for (const [eventId, value] of await readForeign(deps.roomQuery, foreignEvents(records))) foreign.set(eventId, value);
       published = await loadPublished(deps, records);
+      await unread.load(records);
     },
     apply: async (tx, records) => {
       const users = new Set<string>();
-      for (const part of partsOf(records)) for (const userId of await applyPart(tx, part, { foreign, serverName: deps.serverName })) users.add(userId);
+      const moves: MembershipMove[] = [];
+      for (const part of partsOf(records)) for (const userId of await applyPart(tx, part, { foreign, moves, serverName: deps.serverName })) users.add(userId);
+      await unread.apply(tx, records, moves);
       if (published.size > 0 || records.some(({ output }) => output.record.published)) await writePublished(tx, records, published);
       return whomToWake(records, [...users]);
     },
@@ -55,6 +60,7 @@ export function roomOutputApplier(deps: RoomApplierDeps): Applier<DecodedRoomOut
       for (const { output } of records) remember(deps.cache, output);
       for (const eventId of foreignEvents(records)) foreign.delete(eventId);
     },
+    forget: () => unread.forget(),
   };
 }
 
@@ -78,12 +84,14 @@ function partsOf(records: Records): Records[] {
   return parts.filter((part) => part.length > 0);
 }
 
-/** The users of this server whose memberships changed. */
-async function applyPart(tx: Transaction, records: Records, { foreign, serverName }: { foreign: ReadonlyMap<string, string>; serverName: string }): Promise<string[]> {
+/** The users of this server whose memberships changed; all changes are added to `moves`. */
+async function applyPart(tx: Transaction, records: Records, known: { foreign: ReadonlyMap<string, string>; moves: MembershipMove[]; serverName: string }): Promise<string[]> {
+  const { foreign, serverName } = known;
   const [first] = records;
   if (first?.output.record.stateSlice?.reset === true) await resetRoom(tx, first.output.record.roomId, first.sequence);
   const inRooms = records.filter(({ output }) => !output.record.outsideMembership && !output.record.forgotten && !output.record.published);
   const memberships = await plannedMemberships(tx, inRooms, foreign);
+  for (const move of memberships.moves) known.moves.push(move);
   const visibilities = await visibilitiesBefore(tx, inRooms);
   const isHere = (userId: string): boolean => isLocalUser(userId, serverName);
   // Issued together and carried out in this order.

@@ -64,6 +64,18 @@ export interface MembershipPlan {
   readonly counts: Map<string, { joined: number; invited: number }>;
   /** Users whose membership or profile in a room changed. */
   readonly users: Set<string>;
+  /** In order. */
+  readonly moves: MembershipMove[];
+}
+
+/** A membership that has become another one; empty: none. */
+export interface MembershipMove {
+  readonly partition: number;
+  readonly sequence: number;
+  readonly roomId: string;
+  readonly userId: string;
+  readonly before: string;
+  readonly membership: string;
 }
 
 /** What is known before the batch. */
@@ -98,7 +110,7 @@ interface MemberChange {
 
 /** Membership intervals of the batch: only a change of the membership itself begins a new one. */
 export function planMemberships(records: Records, known: KnownMemberships): MembershipPlan {
-  const plan: MembershipPlan = { resumes: new Map(), ends: new Map(), begins: [], counts: new Map(), users: new Set() };
+  const plan: MembershipPlan = { resumes: new Map(), ends: new Map(), begins: [], counts: new Map(), users: new Set(), moves: [] };
   const now = new Map<string, string>(known.current.map((row) => [slotOf(row.room_id, 'm.room.member', row.user_id), row.membership]));
   const interrupted = new Map(known.interrupted.map((row) => [slotOf(row.room_id, 'm.room.member', row.user_id), row]));
   const last = new Map<string, NewMembership>();
@@ -117,7 +129,11 @@ export function planMemberships(records: Records, known: KnownMemberships): Memb
 function planMember(plan: MembershipPlan, member: MemberChange, known: { last: Map<string, NewMembership>; interrupted: MembershipRow | undefined }): void {
   const { record, change, slot, before, membership } = member;
   const { interrupted, last } = known;
-  if (membership !== before) count(plan, record.output.record.roomId, member);
+  if (membership !== before) {
+    const { roomId } = record.output.record;
+    count(plan, roomId, member);
+    plan.moves.push({ partition: record.partition, sequence: record.sequence, roomId, userId: change.stateKey, before, membership });
+  }
   const isResumed = record.output.record.stateSlice && before === '' && interrupted?.event_id === change.eventId && interrupted.membership === membership;
   if (isResumed) {
     plan.resumes.set(slot, interrupted.from_sequence);

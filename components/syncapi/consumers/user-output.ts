@@ -4,6 +4,7 @@ import type { Applier } from '../../../pkg/log/applier.ts';
 import type { SqlValue, Transaction } from '../../../pkg/storage/database.ts';
 import type { UserOutput } from '../../../schemas/log/user-output.ts';
 import { storable } from '../storage/rows.ts';
+import { writeRuleChanges } from '../unread/rule-changes.ts';
 
 export function userOutputApplier(): Applier<UserOutput> {
   return {
@@ -28,6 +29,7 @@ export function userOutputApplier(): Applier<UserOutput> {
         });
       }
       await endAccounts(tx, records.map(({ output }) => output));
+      await writeRuleChanges(tx, records);
       return { rooms: [], users: [...users] };
     },
   };

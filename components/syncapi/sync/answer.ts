@@ -12,6 +12,7 @@ import { loadTimelines } from '../streams/timeline.ts';
 import { loadOutside } from '../streams/outside.ts';
 import { membershipsOfUser, outsideOfUser } from '../storage/memberships.ts';
 import type { TimelineRow } from '../storage/rows.ts';
+import { countUnread } from '../unread/count-unread.ts';
 import { ignoredUsers, type IgnoredUsers } from '../visibility/ignored-users.ts';
 import { encodeSyncToken, type SyncPosition } from '../token/sync-token.ts';
 import type { ReadDeps } from './deps.ts';
@@ -83,6 +84,7 @@ async function readMaterial(deps: ReadDeps, scope: SyncScope, known: Known): Pro
     ...{ views: known.views, typing: known.typing, timelines, summaries, state, stripped },
     outside: (await loadOutside(database, userId, known.outside)).filter((room) => room.section !== 'invite' || !known.ignored.has(room.event.sender)),
     receipts: await loadReceipts(database, moved, userId),
+    unread: await countUnread(database, userId, moved.map((view) => view.roomId)),
     accountData: await loadAccountData(database, userId, {
       after: scope.since?.user[partition] ?? 0,
       upTo: scope.now.user[partition] ?? 0,

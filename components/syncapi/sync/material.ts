@@ -5,6 +5,7 @@ import type { OutsideRoom } from '../streams/outside.ts';
 import type { ReceiptContent } from '../streams/receipts.ts';
 import type { RoomSummary } from '../streams/summary.ts';
 import type { RoomTimeline } from '../streams/timeline.ts';
+import type { RoomUnread } from '../unread/count-unread.ts';
 import type { RoomView } from './scope.ts';
 
 /** What was read for an answer, by room where it belongs to one. */
@@ -16,6 +17,8 @@ export interface Material {
   /** Rooms that this server is not in. */
   readonly outside: readonly OutsideRoom[];
   readonly receipts: ReadonlyMap<string, readonly ReceiptContent[]>;
+  /** Of rooms with news. */
+  readonly unread: ReadonlyMap<string, RoomUnread>;
   readonly typing: ReadonlyMap<string, readonly string[]>;
   readonly summaries: ReadonlyMap<string, RoomSummary>;
   readonly accountData: ReadonlyMap<string, readonly AccountDataRow[]>;

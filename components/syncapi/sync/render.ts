@@ -7,6 +7,7 @@ import { limited, passes, passesRoom, type EventFilter } from '../filters/filter
 import { accountDataText } from '../streams/account-data.ts';
 import type { OutsideRoom } from '../streams/outside.ts';
 import { summaryText } from '../streams/summary.ts';
+import { unreadText } from '../unread/count-unread.ts';
 import type { AccountDataRow, SeenRow } from '../storage/rows.ts';
 import { erasedRaw, isErasedFor } from '../visibility/erased.ts';
 import { encodePageToken } from '../token/page-token.ts';
@@ -73,7 +74,9 @@ function renderRoom(rendering: Rendering, view: RoomView): string | undefined {
   const accountData = renderAccountData(rendering, view);
   const ephemeral = view.section === 'join' ? renderEphemeral(rendering, view) : [];
   const summary = view.section === 'join' ? material.summaries.get(view.roomId) : undefined;
-  const isQuiet = !timeline.news && state.length === 0 && accountData.length === 0 && ephemeral.length === 0 && summary === undefined;
+  const unread = view.section === 'join' ? material.unread.get(view.roomId) : undefined;
+  const isCountNew = unread !== undefined && unread.sequence > view.lower && unread.sequence <= view.upper;
+  const isQuiet = !isCountNew && !timeline.news && state.length === 0 && accountData.length === 0 && ephemeral.length === 0 && summary === undefined;
   if (isQuiet && !view.entered) return undefined;
   const parts = [
     `"timeline":${timeline.text}`,
@@ -81,6 +84,7 @@ function renderRoom(rendering: Rendering, view: RoomView): string | undefined {
     `"account_data":{"events":[${accountData.join(',')}]}`,
   ];
   if (view.section === 'join') parts.push(`"ephemeral":{"events":[${ephemeral.join(',')}]}`);
+  if (unread !== undefined) parts.push(unreadText(unread, scope.filter.room.timeline.unreadThreadNotifications));
   if (summary !== undefined) parts.push(`"summary":${summaryText(summary)}`);
   return `{${parts.join(',')}}`;
 }

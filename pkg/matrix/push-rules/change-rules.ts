@@ -31,7 +31,7 @@ export function mergedRules(userId: string, stored: unknown): PushRuleset {
     });
     return [kind, inOrder(rules.filter((rule) => !rule.default), defaults)] as const;
   });
-  return Object.fromEntries(merged) as PushRuleset;
+  return Object.fromEntries(merged) as unknown as PushRuleset;
 }
 
 const MASTER = '.m.rule.master';

@@ -1,6 +1,7 @@
 /** The predefined push rules (spec v1.19: client-server, "Predefined Rules"), in the order in which they are tried. */
 
-export type PushAction = 'notify' | { readonly set_tweak: string; readonly value?: unknown };
+/** Other strings are actions of older versions of the spec. */
+export type PushAction = 'notify' | 'dont_notify' | 'coalesce' | { readonly set_tweak: string; readonly value?: unknown };
 
 export type PushCondition =
   | { readonly kind: 'event_match'; readonly key: string; readonly pattern: string }

@@ -24,7 +24,7 @@ export interface PreparedRules {
   readonly shared: readonly PreparedRule[];
   /** All rules; undefined: there are no others. */
   readonly own: readonly PreparedRule[] | undefined;
-  /** Whether they depend on the display name. */
+  /** Whether they depend on the display name, or would if there were one. */
   readonly usesName: boolean;
 }
 
@@ -37,22 +37,24 @@ export interface RuleHolder {
 
 /** The rules in the order in which they are tried. */
 export function prepareRules(ruleset: PushRuleset, holder: RuleHolder): PreparedRules {
-  const prepared: (PreparedRule & { isShared: boolean; usesName: boolean })[] = [];
+  const prepared: (PreparedRule & { isShared: boolean })[] = [];
+  let usesName = false;
   for (const kind of PUSH_RULE_KINDS) {
     for (const rule of ruleset[kind]) {
       const conditions = rule.enabled ? conditionsOf(kind, rule) : undefined;
+      const asksForName = conditions?.some((condition) => (condition as Condition | null)?.['kind'] === 'contains_display_name') === true;
+      usesName ||= asksForName;
       const tests = conditions && testsOf(conditions, holder);
       if (tests === undefined) continue;
       const isOfRoom = kind === 'room' || (tests.length === 0 && conditions!.length > 0);
-      const usesName = tests.some((test) => test.is === 'name');
-      prepared.push({ tests, actions: effective(rule.actions), isShared: (rule.default || isOfRoom || tests.length === 0) && !usesName, usesName });
+      prepared.push({ tests, actions: effective(rule.actions), isShared: (rule.default || isOfRoom || tests.length === 0) && !asksForName });
     }
   }
   const strip = ({ tests, actions }: PreparedRule): PreparedRule => ({ tests, actions });
   const shared = upToTheFirstThatAlwaysMatches(prepared.filter((rule) => rule.isShared)).map(strip);
   const all = upToTheFirstThatAlwaysMatches(prepared);
   const own = all.some((rule) => !rule.isShared) ? all.map(strip) : undefined;
-  return { shared, own, usesName: prepared.some((rule) => rule.usesName) };
+  return { shared, own, usesName };
 }
 
 function upToTheFirstThatAlwaysMatches<Rule extends PreparedRule>(rules: readonly Rule[]): Rule[] {
