@@ -10,6 +10,7 @@ import { createAppservices } from '../../pkg/http/appservices.ts';
 import type { Route } from '../../pkg/http/route.ts';
 import { createTokenUse } from '../../pkg/http/token-use.ts';
 import { createSharedRateLimiter } from '../../pkg/http/shared-rate-limit.ts';
+import type { AppliedPositions } from '../../pkg/log/applied.ts';
 import { createAppliedPositions } from '../../pkg/log/applied-positions.ts';
 import { roomOutputCodec, userOutputCodec, type Codec } from '../../pkg/log/codec.ts';
 import { createCommandClient } from '../../pkg/log/command-client.ts';
@@ -61,6 +62,8 @@ export interface Homeserver {
   readonly checks: readonly HealthCheck[];
   /** What the operator wants of rooms. */
   readonly submitRoomInput: CommandClient['submitRoomInput'];
+  /** What the operator wants of users. */
+  readonly accounts: { readonly commands: Pick<CommandClient, 'submitUserInput'>; readonly userQuery: UserQuery; readonly appliedPositions: AppliedPositions };
   /** Owners first, then readers, then writers: nobody asks before somebody answers. */
   start(): Promise<void>;
   /** The other way round: writers stop first. */
@@ -130,6 +133,7 @@ export async function wire(options: WireOptions): Promise<Homeserver> {
     routes,
     checks: healthChecks(options, parts),
     submitRoomInput: commands.submitRoomInput,
+    accounts: { commands, userQuery: ports.userQuery, appliedPositions },
     async start() {
       for (const part of parts) await part.start();
       await limits.start();

@@ -7,6 +7,8 @@ export interface Scene {
   readonly bob: Account;
   /** In no room. */
   readonly carol: Account;
+  /** An administrator of the server; in no room. */
+  readonly admin: Account;
   /** Public; of Alice, who has all power, and Bob, who has none. */
   readonly roomId: string;
   /** Alice's message in it. */
@@ -20,7 +22,8 @@ export interface Scene {
 
 export async function createScene(settings: Parameters<typeof createWorld>[0] = {}): Promise<Scene> {
   const world = await createWorld(settings);
-  const [alice, bob, carol] = [await world.register('alice'), await world.register('bob'), await world.register('carol')];
+  const [alice, bob, carol, admin] = [await world.register('alice'), await world.register('bob'), await world.register('carol'), await world.register('admin')];
+  await world.makeAdmin(admin);
   const newRoom = async (): Promise<string> => (await world.ask(alice, 'POST', '/createRoom', { preset: 'public_chat', name: 'Tea' })).room_id as string;
   const roomId = await newRoom();
   await world.ask(bob, 'POST', `/rooms/${roomId}/join`, {});
@@ -30,5 +33,5 @@ export async function createScene(settings: Parameters<typeof createWorld>[0] = 
   await world.ask(alice, 'PUT', `/user/${alice.userId}/rooms/${roomId}/account_data/org.example.note`, { note: 2 });
   await world.ask(alice, 'PUT', `/profile/${alice.userId}/displayname`, { displayname: 'Alice' });
   let numbers = 0;
-  return { world, alice, bob, carol, roomId, eventId, filterId, newRoom, next: () => (numbers += 1) };
+  return { world, alice, bob, carol, admin, roomId, eventId, filterId, newRoom, next: () => (numbers += 1) };
 }

@@ -59,6 +59,8 @@ export interface World {
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
   ask(account: Account, method: string, path: string, body?: unknown): Promise<any>;
   register(name: string): Promise<Account>;
+  /** Makes the account an administrator of the server. */
+  makeAdmin(account: Account): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -102,6 +104,9 @@ export async function createWorld(settings: Partial<WireOptions['settings']> = {
     async register(name) {
       const body = await okBody({ method: 'POST', path: `${CLIENT}/register`, body: { username: name, password: PASSWORD, auth: { type: 'm.login.dummy' } } });
       return { userId: body.user_id, deviceId: body.device_id, token: body.access_token };
+    },
+    async makeAdmin({ userId }) {
+      await homeserver.accounts.commands.submitUserInput({ inputId: '', traceId: '', ts: runtime.clock.now(), userId, setAccountFlag: { flag: 'admin', isSet: true } });
     },
     async close() {
       await homeserver.stop();
