@@ -1,5 +1,6 @@
 /** Whether a user may act where others see it: not while suspended, and not before the terms of this server were accepted. */
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';
+import { userLocked } from '../../../pkg/http/requester.ts';
 import type { ApiRequest } from '../../../pkg/http/route.ts';
 import type { Requester } from '../../../schemas/ports/user-query.ts';
 import type { LimitClass } from '../checks/request-limits.ts';
@@ -24,6 +25,11 @@ export function requireGoodStanding(context: Context, requester: Requester): voi
 /** Throws 403 M_USER_SUSPENDED (Client-Server API, "Account suspension"). */
 export function requireNotSuspended({ isSuspended }: Requester): void {
   if (isSuspended === true) throw new MatrixError(403, 'M_USER_SUSPENDED', 'You cannot perform this action while suspended.');
+}
+
+/** For requests without a token, which tells. Throws 401 M_USER_LOCKED. */
+export async function requireUnlocked({ userQuery }: Pick<Context, 'userQuery'>, userId: string): Promise<void> {
+  if ((await userQuery.account(userId))?.isLocked === true) throw userLocked();
 }
 
 /** Throws 403 M_CONSENT_NOT_GIVEN with the page where the user can mend that. Application services are bound by no terms. */

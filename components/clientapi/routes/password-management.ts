@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { accessTokenOf } from '../../../pkg/http/requester.ts';
 import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
+import { requireUnlocked } from '../accounts/standing.ts';
 import { requireGoodPassword } from '../auth/create-account.ts';
 import { BY_ANYONES_PASSWORD, BY_PASSWORD, userNamedIn } from '../auth/password-stage.ts';
 import { interact } from '../auth/uia.ts';
@@ -26,8 +27,10 @@ export async function changePassword(context: Context, request: ApiRequest): Pro
   requireGoodPassword(password);
   const challenge = await interaction.challenge(hasToken ? BY_PASSWORD : BY_ANYONES_PASSWORD);
   if (challenge !== undefined) return challenge;
+  const whose = hasToken ? userId : userNamedIn(context, request);
+  await requireUnlocked(context, whose);
   const passwordHash = await context.passwords.hash(password);
-  await submitUserCommand(context, request, { userId: hasToken ? userId : userNamedIn(context, request), changePassword: { passwordHash, logsOutOthers, deviceId } });
+  await submitUserCommand(context, request, { userId: whose, changePassword: { passwordHash, logsOutOthers, deviceId } });
   return EMPTY;
 }
 
