@@ -9,7 +9,7 @@ import { table, type Column } from './report/table.ts';
 import { joinLargeColumns, joinLargeWorkload } from './workloads/join-large.ts';
 import { SHAPES, type Shape } from './replay/make-history.ts';
 import { replayColumns, replayWorkload } from './workloads/replay.ts';
-import { resyncColumns, resyncWorkload } from './workloads/resync.ts';
+import { resyncColumns, resyncWorkload, type ResyncResult } from './workloads/resync.ts';
 import { silentServerColumns, silentServerWorkload } from './workloads/silent-server.ts';
 import { instancesColumns, instancesWorkload, type InstancesResult } from './workloads/instances.ts';
 import { sendColumns, sendWorkload, type SendResult } from './workloads/send.ts';
@@ -50,7 +50,7 @@ const MEASURE: Readonly<Record<string, () => Promise<void>>> = {
   instances: measureInstances,
   'join-large': async () => report(await joinLargeWorkload(options), joinLargeColumns),
   replay: measureReplay,
-  resync: async () => report(await resyncWorkload({ runs: options.runs, members: Number(values.members) }), resyncColumns),
+  resync: measureResyncs,
   'silent-server': async () => report(await silentServerWorkload(options), silentServerColumns),
 };
 const measure = MEASURE[workload ?? ''];
@@ -75,6 +75,15 @@ async function measureSends(): Promise<void> {
   }
   report(results, sendColumns);
   writeFileSync(`${values.out}/send.svg`, plot('sends per second, 64 connections', results.map((one) => ({ label: one.mode, value: one.sends64.perSecond }))));
+}
+
+async function measureResyncs(): Promise<void> {
+  const { modes } = await import('../test/e2e/modes.ts');
+  const results: ResyncResult[] = [];
+  for (const mode of modes().filter(({ name }) => isWanted(name))) {
+    if (isThere(mode)) results.push(...(await resyncWorkload(mode, { runs: options.runs, members: Number(values.members) })));
+  }
+  report(results, resyncColumns);
 }
 
 async function measureInstances(): Promise<void> {
