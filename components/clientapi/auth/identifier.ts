@@ -13,13 +13,18 @@ export type Named = z.infer<z.ZodObject<typeof userIdentifier>>;
 /** A user ID or its localpart. Throws 400 M_MISSING_PARAM or M_UNKNOWN, and 403 M_FORBIDDEN for a third-party identifier: no account here has one. */
 export function userNameOf(body: Named): string {
   const { identifier: named } = body;
-  const type = named === undefined ? typeOfOld(body) : (named.type ?? (named.medium === undefined ? 'm.id.user' : 'm.id.thirdparty'));
+  const type = named === undefined ? typeOfOld(body) : typeOf(named);
   if (type === 'm.id.thirdparty' || type === 'm.id.phone') {
     requireMember(named?.medium ?? named?.phone ?? body.medium, type === 'm.id.phone' ? 'identifier.phone' : 'identifier.medium');
     throw new MatrixError(403, 'M_FORBIDDEN', 'Nobody here has this third-party identifier');
   }
   if (type !== 'm.id.user') throw new MatrixError(400, 'M_UNKNOWN', 'There is no such type of identifier');
   return requireMember(named === undefined ? body.user : named.user, 'identifier.user');
+}
+
+/** The spec's own example of a third-party identifier has no type. */
+function typeOf({ type, medium }: NonNullable<Named['identifier']>): string {
+  return type ?? (medium === undefined ? requireMember(type, 'identifier.type') : 'm.id.thirdparty');
 }
 
 function typeOfOld({ user, medium }: Named): string {

@@ -98,7 +98,7 @@ test('a user is named in several ways; nobody has a third-party identifier', () 
   }
   assert.equal(failure(await as({ medium: 'email', address: 'a@b.example' })), '403 M_FORBIDDEN');
   assert.equal(failure(await as({ identifier: { type: 'org.example.card' } })), '400 M_UNKNOWN');
-  assert.equal(failure(await as({ identifier: { type: 'm.id.user' } })), '400 M_MISSING_PARAM');
+  for (const identifier of [{ type: 'm.id.user' }, { user: 'alice' }, {}, { type: 'm.id.phone' }]) assert.equal(failure(await as({ identifier })), '400 M_MISSING_PARAM');
   assert.equal(failure(await as({ identifier: { type: 'm.id.user', user: 7 } })), '400 M_BAD_JSON');
 }));
 

@@ -12,8 +12,8 @@ const WRONG_BODY_ERRCODES = new Set(['M_BAD_JSON', 'M_INVALID_PARAM', 'M_MISSING
 const TOKEN_OPTIONAL = new Set(['getRoomSummary', 'getVersions']);
 /** What makes an operation out of another one of the same path. */
 const WITHOUT_IT_ANOTHER: Readonly<Record<string, string>> = { peekEvents: 'room_id' };
-/** Operators' doors, and pages of this server's own, are not of the spec. */
-const isOfSpec = ({ path, role }: { path: string; role?: string }): boolean => !/^\/_(synapse|myelin)\//.test(path) && role !== 'federationapi';
+/** Operators' doors have no description, and pages for people have none that could be compared. */
+const isOfSpec = ({ path, role }: { path: string; role?: string }): boolean => !/^\/_(?:synapse|myelin)\/|^\/_matrix\/static\/|\/fallback\/web$/.test(path) && role !== 'federationapi';
 /** A route that serves two operations of the spec has a request for each. */
 const ROUTED = Object.keys(GOOD_REQUESTS);
 

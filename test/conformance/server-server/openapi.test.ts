@@ -35,6 +35,7 @@ describe('the Server-Server API as the spec describes it', { skip: specMissing }
   let knockRoomId: string;
   let spaceId: string;
   let since: string;
+  let openidToken: string;
   const sent: string[] = [];
   let hand: HandServer;
   let joined: Joined;
@@ -47,6 +48,7 @@ describe('the Server-Server API as the spec describes it', { skip: specMissing }
     world = await createWorld({ federation }, { transport: servers.transport });
     alice = await world.register('alice');
     await world.ask(alice, 'PUT', `/profile/${alice.userId}/displayname`, { displayname: 'Alice' });
+    openidToken = (await world.ask(alice, 'POST', `/user/${alice.userId}/openid/request_token`, {})).access_token;
     roomId = await newRoom('world_readable');
     closedRoomId = await newRoom('shared');
     await world.ask(alice, 'PUT', `/directory/room/${encodeURIComponent(`#tea:${SERVER}`)}`, { room_id: roomId });
@@ -95,6 +97,7 @@ describe('the Server-Server API as the spec describes it', { skip: specMissing }
     getPublicRooms: () => ({ method: 'GET', path: `${FEDERATION}/publicRooms?limit=1&since=${since}` }),
     queryPublicRooms: () => ({ method: 'POST', path: `${FEDERATION}/publicRooms?`, body: { limit: 1, since, filter: { generic_search_term: 'house', room_types: [null, 'm.space'] }, include_all_networks: true } }),
     getSpaceHierarchy: () => ({ method: 'GET', path: `${FEDERATION}/hierarchy/${spaceId}?suggested_only=false` }),
+    exchangeOpenIdToken: () => ({ method: 'GET', path: `${FEDERATION}/openid/userinfo?access_token=${openidToken}` }),
     getVersion: () => ({ method: 'GET', path: `${FEDERATION}/version` }),
     getWellKnown: () => ({ method: 'GET', path: '/.well-known/matrix/server' }),
     queryRoomDirectory: () => ({ method: 'GET', path: `${FEDERATION}/query/directory?room_alias=${encodeURIComponent(`#tea:${SERVER}`)}` }),
@@ -186,6 +189,8 @@ describe('the Server-Server API as the spec describes it', { skip: specMissing }
       ['perspectivesKeyQuery', { method: 'GET', path: `${KEY}/query/remote.test?minimum_valid_until_ts=soon` }, 400, 'M_INVALID_PARAM'],
       ['bulkPerspectivesKeyQuery', { method: 'POST', path: `${KEY}/query`, body: { server_keys: [] } }, 400, 'M_BAD_JSON'],
       ['bulkPerspectivesKeyQuery', { method: 'POST', path: `${KEY}/query`, body: { server_keys: { 'remote.test': 1 } } }, 400, 'M_BAD_JSON'],
+      ['exchangeOpenIdToken', { method: 'GET', path: `${FEDERATION}/openid/userinfo?access_token=none` }, 401, 'M_UNKNOWN_TOKEN'],
+      ['exchangeOpenIdToken', { method: 'GET', path: `${FEDERATION}/openid/userinfo` }, 401, 'M_MISSING_TOKEN'],
       ['queryProfile', signed({ method: 'GET', path: `${FEDERATION}/query/profile` }), 400, 'M_MISSING_PARAM'],
       ['queryRoomDirectory', signed({ method: 'GET', path: `${FEDERATION}/query/directory?room_alias=%23none:${SERVER}` }), 404, 'M_NOT_FOUND'],
       ['queryRoomDirectory', signed({ method: 'GET', path: `${FEDERATION}/query/directory?room_alias=%23tea:elsewhere.test` }), 400, 'M_INVALID_PARAM'],
