@@ -108,7 +108,8 @@ async function ownPage({ syncQuery }: Context, wish: PublicRoomsWish): Promise<A
 }
 
 async function remotePage({ signedTransport }: Context, request: ApiRequest, destination: string, query: Query & { limit: number }): Promise<ApiResponse> {
-  const failed = new MatrixError(502, 'M_UNKNOWN', `${destination} could not be asked for its room directory`);
+  // Who names a server that is not there has named nothing, and no server between has failed.
+  const failed = new MatrixError(404, 'M_NOT_FOUND', `${destination} could not be asked for its room directory`);
   if (signedTransport === undefined) throw failed;
   const { limit, since, filter, include_all_networks: includeAllNetworks, third_party_instance_id: instance } = query;
   const answer = await askPublicRooms(signedTransport, {
