@@ -165,13 +165,11 @@ for (const visibility of ['joined', 'shared'] as const) {
     assert.deepEqual([ofBob['m.thread'].count, ofBob['m.thread'].latest_event.event_id, ofBob['m.replace'].event_id], [2, inside, early]);
     const ofAlice = await bundle(alice, root);
     assert.deepEqual([ofAlice['m.thread'].count, ofAlice['m.replace'].event_id], [3, late]);
-    const own = room.say(alice, 'another root').eventId;
-    reply(room, alice, own);
     room.member(bob, 'join');
-    reply(room, alice, own);
+    reply(room, alice, root, 'bob is back');
     await world.apply();
-    assert.equal((await bundle(alice, own))['m.thread'].count, 2);
-    if (seesAll) assert.equal((await bundle(bob, own))['m.thread'].count, 2);
+    assert.equal((await bundle(bob, root))['m.thread'].count, seesAll ? 4 : 3);
+    assert.equal((await bundle(alice, root))['m.thread'].count, 4);
   });
 }
 
