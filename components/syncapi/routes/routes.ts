@@ -5,6 +5,7 @@ import { eventRoute } from './events.ts';
 import { joinedRoomsRoute } from './joined-rooms.ts';
 import { memberRoutes } from './members.ts';
 import { messagesRoute } from './messages.ts';
+import { notificationsRoute } from './notifications.ts';
 import { oldSyncRoutes } from './old-sync.ts';
 import { relationRoutes } from './relations.ts';
 import { roomInitialSyncRoute } from './room-initial-sync.ts';
@@ -15,5 +16,5 @@ import { timestampToEventRoute } from './timestamp-to-event.ts';
 
 /** All routes that this component serves. */
 export function syncapiRoutes(deps: ReadDeps): Route[] {
-  return [syncRoute(deps), messagesRoute(deps), eventRoute(deps), eventContextRoute(deps), roomInitialSyncRoute(deps), ...oldSyncRoutes(deps), ...stateRoutes(deps), ...memberRoutes(deps), joinedRoomsRoute(deps), timestampToEventRoute(deps), ...relationRoutes(deps), threadsListRoute(deps)];
+  return [syncRoute(deps), messagesRoute(deps), eventRoute(deps), eventContextRoute(deps), roomInitialSyncRoute(deps), ...oldSyncRoutes(deps), ...stateRoutes(deps), ...memberRoutes(deps), joinedRoomsRoute(deps), timestampToEventRoute(deps), notificationsRoute(deps), ...relationRoutes(deps), threadsListRoute(deps)];
 }

@@ -236,4 +236,5 @@ export const syncapiMigrations: readonly Migration[] = [
     // Of a large room nearly all state is members, and who loads those lazily wants the rest.
     statements: [`CREATE INDEX state_intervals_of_others ON state_intervals (room_id, to_sequence) WHERE type <> 'm.room.member'`],
   },
+  { number: 11, name: 'times of notices', statements: ['ALTER TABLE unread_nodes ADD COLUMN sent_at BIGINT NOT NULL DEFAULT 0'] },
 ];

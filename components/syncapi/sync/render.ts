@@ -1,5 +1,5 @@
 /** Assembles the text of an answer from the stored texts of its events. */
-import { defaultPushRules } from '../../../pkg/matrix/push-rules/default-rules.ts';
+import { mergedRules } from '../../../pkg/matrix/push-rules/change-rules.ts';
 import { renderEvent, strippedText, type ClientEvent } from '../events/client-event.ts';
 import { renderTimelineRow } from '../events/render-row.ts';
 import { pickFields } from '../filters/event-fields.ts';
@@ -8,6 +8,7 @@ import { accountDataText } from '../streams/account-data.ts';
 import type { OutsideRoom } from '../streams/outside.ts';
 import { summaryText } from '../streams/summary.ts';
 import { unreadText } from '../unread/count-unread.ts';
+import { PUSH_RULES } from '../unread/pictures.ts';
 import type { AccountDataRow, SeenRow } from '../storage/rows.ts';
 import { erasedRaw, isErasedFor } from '../visibility/erased.ts';
 import { encodePageToken } from '../token/page-token.ts';
@@ -49,13 +50,17 @@ export async function renderAnswer(
 
 /** Global account data; an initial sync always has push rules, the default ones where the user has changed nothing. */
 export async function globalAccountData(deps: Pick<ReadDeps, 'userQuery'>, scope: SyncScope, material: Material): Promise<string[]> {
-  const rows = [...(material.accountData.get('') ?? [])];
-  if (scope.since === undefined && !rows.some((row) => row.type === 'm.push_rules')) {
-    const stored = await deps.userQuery.accountData(scope.userId, '', 'm.push_rules');
-    const content = stored ?? JSON.stringify({ global: defaultPushRules(scope.userId) });
-    rows.unshift({ room_id: '', type: 'm.push_rules', content, sequence: 0 });
+  const rows = (material.accountData.get('') ?? []).map((row) => (row.type === PUSH_RULES ? { ...row, content: pushRulesText(scope.userId, row.content) } : row));
+  if (scope.since === undefined && !rows.some((row) => row.type === PUSH_RULES)) {
+    const stored = await deps.userQuery.accountData(scope.userId, '', PUSH_RULES);
+    rows.unshift({ room_id: '', type: PUSH_RULES, content: pushRulesText(scope.userId, stored), sequence: 0 });
   }
   return filteredAccountData(scope.filter.accountData, rows);
+}
+
+/** With the predefined rules of today, whenever the user last changed theirs. */
+function pushRulesText(userId: string, stored: string | undefined): string {
+  return JSON.stringify({ global: mergedRules(userId, stored === undefined ? undefined : JSON.parse(stored)) });
 }
 
 function filteredAccountData(filter: EventFilter, rows: readonly AccountDataRow[], roomId?: string): string[] {
@@ -68,25 +73,33 @@ export function renderAccountData({ scope, material }: Rendering, { roomId }: Ro
 
 function renderRoom(rendering: Rendering, view: RoomView): string | undefined {
   if (view.section === 'invite' || view.section === 'knock') return renderStripped(rendering, view);
-  const { material, scope } = rendering;
+  const { scope } = rendering;
   const timeline = renderTimeline(rendering, view);
   const state = renderState(rendering, view);
   const accountData = renderAccountData(rendering, view);
-  const ephemeral = view.section === 'join' ? renderEphemeral(rendering, view) : [];
-  const summary = view.section === 'join' ? material.summaries.get(view.roomId) : undefined;
-  const unread = view.section === 'join' ? material.unread.get(view.roomId) : undefined;
-  const isCountNew = unread !== undefined && unread.sequence > view.lower && unread.sequence <= view.upper;
-  const isQuiet = !isCountNew && !timeline.news && state.length === 0 && accountData.length === 0 && ephemeral.length === 0 && summary === undefined;
+  const joined = view.section === 'join' ? renderJoined(rendering, view) : { parts: [], isNew: false };
+  const isQuiet = !timeline.news && state.length === 0 && accountData.length === 0 && !joined.isNew;
   if (isQuiet && !view.entered) return undefined;
   const parts = [
     `"timeline":${timeline.text}`,
     `"${scope.stateField}":{"events":[${state.join(',')}]}`,
     `"account_data":{"events":[${accountData.join(',')}]}`,
+    ...joined.parts,
   ];
-  if (view.section === 'join') parts.push(`"ephemeral":{"events":[${ephemeral.join(',')}]}`);
+  return `{${parts.join(',')}}`;
+}
+
+/** What is told only of rooms that the user is in. */
+function renderJoined(rendering: Rendering, view: RoomView): { parts: string[]; isNew: boolean } {
+  const { material, scope } = rendering;
+  const ephemeral = renderEphemeral(rendering, view);
+  const summary = material.summaries.get(view.roomId);
+  const unread = material.unread.get(view.roomId);
+  const isCountNew = unread !== undefined && unread.sequence > view.lower && unread.sequence <= view.upper;
+  const parts = [`"ephemeral":{"events":[${ephemeral.join(',')}]}`];
   if (unread !== undefined) parts.push(unreadText(unread, scope.filter.room.timeline.unreadThreadNotifications));
   if (summary !== undefined) parts.push(`"summary":${summaryText(summary)}`);
-  return `{${parts.join(',')}}`;
+  return { parts, isNew: isCountNew || ephemeral.length > 0 || summary !== undefined };
 }
 
 /** Of a room that this server is not in there is nothing to be read but the member event. */

@@ -30,14 +30,22 @@ export async function countUnread(reader: Reader, userId: string, roomIds: reado
   return new Map([...places].map(([roomId, place]) => [roomId, countRoom(nodes, roomId, place)]));
 }
 
+export interface Span {
+  readonly audience: string;
+  readonly after: number;
+  readonly upTo: number;
+}
+
 /** Where a user stands in a room. */
 export interface ReadingPlace {
   /** All threads are read up to here. */
   readonly base: number;
   /** Threads that are read further. */
   readonly threads: ReadonlyMap<string, number>;
-  /** What the user is told is told to these audiences, each after a place and up to another one. */
-  readonly spans: readonly { readonly audience: string; readonly after: number; readonly upTo: number }[];
+  /** The groups that the user was of, each after a place and up to another one. */
+  readonly groups: readonly Span[];
+  /** Audiences of what the user may not have read: of the groups, and the user. */
+  readonly spans: readonly Span[];
   readonly sequence: number;
 }
 
@@ -51,13 +59,14 @@ export async function readPlaces(reader: Reader, userId: string, roomIds: readon
 function placeOf(userId: string, marks: readonly MarkRow[]): ReadingPlace {
   const reads = marks.filter((mark) => mark.kind === 'read');
   const base = reads.find((mark) => mark.name === '')?.order_key ?? 0;
-  const groups = marks.filter((mark) => mark.kind === 'rules').sort((one, other) => one.order_key - other.order_key);
-  const starts = [{ audience: ALL, after: 0 }, ...groups.map((mark) => ({ audience: mark.audience, after: mark.order_key }))];
-  const spans = starts.map((span, index) => ({ ...span, upTo: starts[index + 1]?.after ?? Infinity }));
+  const changes = marks.filter((mark) => mark.kind === 'rules').sort((one, other) => one.order_key - other.order_key);
+  const starts = [{ audience: ALL, after: 0 }, ...changes.map((mark) => ({ audience: mark.audience, after: mark.order_key }))];
+  const groups = starts.map((span, index) => ({ ...span, upTo: starts[index + 1]?.after ?? Infinity }));
   return {
     base,
     threads: new Map(reads.filter((mark) => mark.name !== '' && mark.order_key > base).map((mark) => [mark.name, mark.order_key])),
-    spans: [...spans.filter(({ after, upTo }) => upTo > Math.max(after, base)), { audience: userId, after: 0, upTo: Infinity }],
+    groups,
+    spans: [...groups.filter(({ after, upTo }) => upTo > Math.max(after, base)), { audience: userId, after: 0, upTo: Infinity }],
     sequence: reads.reduce((newest, mark) => Math.max(newest, mark.sequence), 0),
   };
 }

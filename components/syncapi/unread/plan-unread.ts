@@ -5,6 +5,7 @@ import { isLocalUser } from '../../../pkg/matrix/ids/user-id.ts';
 import { NO_NOTICE, type EventFacts, type Notice } from '../../../pkg/matrix/push-rules/evaluate-rules.ts';
 import { relationOf, THREAD } from '../../../pkg/matrix/relations/relation-of.ts';
 import { roomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
+import type { ReceiptSet, StateChange } from '../../../schemas/log/room-output.ts';
 import { changesOf, pduOf, type DecodedRoomOutput, type Records } from '../consumers/decoded.ts';
 import type { MembershipMove } from '../consumers/room-rows.ts';
 import { slotOf, storable } from '../storage/rows.ts';
@@ -22,6 +23,8 @@ export interface Leaf {
   readonly highlight: number;
   readonly actions: string;
   readonly sequence: number;
+  /** Wall-clock ms of the sender. */
+  readonly sentAt: number;
 }
 
 /** Kind `read`: up to where the user has read the thread `name` (empty: all threads). Kind `rules`: after which place the user is of the group `audience`. */
@@ -76,15 +79,27 @@ function planRecord(pass: Pass, record: OneRecord): void {
   const { output } = record;
   const { event, receipt, roomId, stateSlice } = output.record;
   const picture = pass.pictures.get(roomId);
-  if (picture !== undefined && stateSlice?.reset === true) Object.assign(picture, { joined: 0, power: undefined }).members.clear();
+  if (picture !== undefined && stateSlice?.reset === true) emptyRoom(picture);
   for (const move of pass.moves.get(recordKey(record)) ?? []) planMove(pass, record, move);
-  if (picture !== undefined) followState(pass, picture, output);
-  if (picture !== undefined && isNews(output) && !pass.redacted.has(event!.eventId)) planEvent(pass, record, picture);
-  if (event && event.redacts !== '') planRedaction(pass, roomId, event.redacts);
-  if (receipt && READ_TYPES.has(receipt.receiptType) && isLocalUser(receipt.userId, pass.serverName)) {
-    const orderKey = pass.facts.places.get(receipt.eventId) ?? 0;
-    if (orderKey > 0) markRead(pass, roomId, { userId: receipt.userId, thread: storable(receipt.threadId ?? ''), orderKey, sequence: record.sequence });
+  if (picture !== undefined) {
+    followState(pass, picture, output);
+    if (isNews(output) && !pass.redacted.has(event!.eventId)) planEvent(pass, record, picture);
   }
+  if (event && event.redacts !== '') planRedaction(pass, roomId, event.redacts);
+  if (receipt) planReceipt(pass, record, receipt);
+}
+
+function emptyRoom(picture: RoomPicture): void {
+  picture.joined = 0;
+  picture.power = undefined;
+  picture.members.clear();
+  picture.unsettled.clear();
+}
+
+function planReceipt(pass: Pass, { sequence, output }: OneRecord, { receiptType, userId, eventId, threadId }: ReceiptSet): void {
+  const orderKey = pass.facts.places.get(eventId) ?? 0;
+  if (orderKey <= 0 || !READ_TYPES.has(receiptType) || !isLocalUser(userId, pass.serverName)) return;
+  markRead(pass, output.record.roomId, { userId, thread: storable(threadId ?? ''), orderKey, sequence });
 }
 
 function planMove(pass: Pass, record: OneRecord, { roomId, userId, before, membership }: MembershipMove): void {
@@ -110,20 +125,25 @@ function planMove(pass: Pass, record: OneRecord, { roomId, userId, before, membe
 
 /** Display names and power levels. */
 function followState(pass: Pass, picture: RoomPicture, output: DecodedRoomOutput): void {
-  const { roomId } = output.record;
   for (const change of changesOf(output)) {
-    const pdu = pduOf(output, change);
-    if (change.type === 'm.room.member') {
-      const member = picture.members.get(change.stateKey);
-      const name = pdu?.content['displayname'];
-      if (member?.usesName === true && pdu !== undefined) rename(picture, member, { roomId, displayName: typeof name === 'string' ? name : undefined });
-    } else if (change.type === POWER_LEVELS && change.stateKey === '' && picture.power !== undefined) {
-      picture.power = { ...picture.power, levels: pdu?.content ?? pass.facts.levels.get(change.eventId) };
-    } else if (change.type === 'm.room.create' && pdu !== undefined && picture.power !== undefined) {
-      const version = roomVersion(output.record.roomVersion);
-      if (version !== undefined) picture.power = { ...roomPower((type) => (type === 'm.room.create' ? pdu : undefined), version), levels: picture.power.levels };
-    }
+    if (change.type === 'm.room.member') followName(picture, output, change);
+    else if (picture.power !== undefined && change.stateKey === '') picture.power = followPower(pass, picture.power, { output, change });
   }
+}
+
+function followName(picture: RoomPicture, output: DecodedRoomOutput, change: StateChange): void {
+  const member = picture.members.get(change.stateKey);
+  const pdu = member?.usesName === true ? pduOf(output, change) : undefined;
+  if (member === undefined || pdu === undefined) return;
+  const name = pdu.content['displayname'];
+  rename(picture, member, { roomId: output.record.roomId, displayName: typeof name === 'string' ? name : undefined });
+}
+
+function followPower(pass: Pass, power: RoomPower, { output, change }: { output: DecodedRoomOutput; change: StateChange }): RoomPower {
+  const pdu = pduOf(output, change);
+  if (change.type === POWER_LEVELS) return { ...power, levels: pdu?.content ?? pass.facts.levels.get(change.eventId) };
+  const version = change.type === 'm.room.create' && pdu !== undefined ? roomVersion(output.record.roomVersion) : undefined;
+  return version === undefined ? power : { ...roomPower((type) => (type === 'm.room.create' ? pdu : undefined), version), levels: power.levels };
 }
 
 function rename(picture: RoomPicture, member: RuledMember, { roomId, displayName }: { roomId: string; displayName: string | undefined }): void {
@@ -202,7 +222,7 @@ function noticeOfUser({ facts, sender, named }: Seen, { userId, member, known }:
 
 function addLeaf(pass: Pass, { record, roomId, orderKey, thread }: Seen, audience: string, what: Pick<Leaf, 'notify' | 'highlight' | 'actions'>): void {
   const tree = { roomId, audience };
-  pass.plan.leaves.set(JSON.stringify([roomId, audience, orderKey]), { tree, orderKey, thread, sequence: record.sequence, ...what });
+  pass.plan.leaves.set(JSON.stringify([roomId, audience, orderKey]), { tree, orderKey, thread, sequence: record.sequence, sentAt: record.output.pdu!.origin_server_ts, ...what });
 }
 
 /** From this event on users are of the groups that their rules of now put them into. */

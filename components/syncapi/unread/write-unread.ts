@@ -2,7 +2,7 @@ import type { SqlValue, Transaction } from '../../../pkg/storage/database.ts';
 import type { Leaf, Mark, UnreadPlan } from './plan-unread.ts';
 import { LEVEL_NUMBERS, nodeAt } from './tree.ts';
 
-const NODE_COLUMNS = ['parent', 'start', 'thread_id', 'level', 'room_id', 'audience', 'notify', 'highlight', 'actions', 'sequence'];
+const NODE_COLUMNS = ['parent', 'start', 'thread_id', 'level', 'room_id', 'audience', 'notify', 'highlight', 'actions', 'sequence', 'sent_at'];
 const ADD = `ON CONFLICT (parent, start, thread_id) DO UPDATE SET notify = unread_nodes.notify + excluded.notify, highlight = unread_nodes.highlight + excluded.highlight,
   sequence = CASE WHEN excluded.sequence > unread_nodes.sequence THEN excluded.sequence ELSE unread_nodes.sequence END`;
 
@@ -22,12 +22,12 @@ async function writeNodes(tx: Transaction, leaves: readonly Leaf[]): Promise<voi
 const [NOTIFY, HIGHLIGHT, SEQUENCE] = [6, 7, 9];
 
 function addNode(rows: Map<string, SqlValue[]>, leaf: Leaf, level: number): void {
-  const { tree, orderKey, thread, notify, highlight, actions, sequence } = leaf;
+  const { tree, orderKey, thread, notify, highlight, actions, sequence, sentAt } = leaf;
   const { parent, start } = nodeAt(tree, level, orderKey);
   const key = JSON.stringify([parent, start, thread]);
   const row = rows.get(key);
   if (row === undefined) {
-    rows.set(key, [parent, start, thread, level, tree.roomId, tree.audience, notify, highlight, level === 0 ? actions : '', sequence]);
+    rows.set(key, [parent, start, thread, level, tree.roomId, tree.audience, notify, highlight, level === 0 ? actions : '', sequence, level === 0 ? sentAt : 0]);
     return;
   }
   row[NOTIFY] = (row[NOTIFY] as number) + notify;
@@ -55,7 +55,7 @@ async function removeLeaves(tx: Transaction, removed: UnreadPlan['removed']): Pr
     const rows = await tx.queryIn<LeafRow>(
       'SELECT room_id, audience, start, thread_id, notify, highlight FROM unread_nodes WHERE room_id = ? AND level = 0 AND start IN (??)', [roomId], places.map((place) => place.orderKey));
     const leaves = rows.map((row) => ({
-      tree: { roomId, audience: row.audience }, orderKey: row.start, thread: row.thread_id, notify: -row.notify, highlight: -row.highlight, actions: '', sequence: 0,
+      tree: { roomId, audience: row.audience }, orderKey: row.start, thread: row.thread_id, notify: -row.notify, highlight: -row.highlight, actions: '', sequence: 0, sentAt: 0,
     }));
     await writeNodes(tx, leaves);
     for (const { orderKey } of leaves) await tx.run('DELETE FROM unread_nodes WHERE room_id = ? AND level = 0 AND start = ?', [roomId, orderKey]);

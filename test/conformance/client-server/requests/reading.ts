@@ -14,5 +14,6 @@ export const READING_REQUESTS: GoodRequests = {
   getRoomState: (s) => of(s, 'GET', `/rooms/${s.roomId}/state`),
   getMembersByRoom: (s) => of(s, 'GET', `/rooms/${s.roomId}/members?membership=join`),
   getJoinedMembersByRoom: (s) => of(s, 'GET', `/rooms/${s.roomId}/joined_members`),
+  getNotifications: (s) => of(s, 'GET', '/notifications?limit=5&only=highlight'),
   sync: (s) => of(s, 'GET', '/sync?timeout=0&set_presence=offline&full_state=true'),
 };
