@@ -72,5 +72,5 @@ function hasTooMany({ picture: { devices } }: Draft, deviceId: string): boolean 
 }
 
 function tooMany(): Verdict {
-  return rejected(403, 'M_RESOURCE_LIMIT_EXCEEDED', `An account has at most ${DEVICES_MAX} devices; remove some first`);
+  return rejected(403, 'M_FORBIDDEN', `An account has at most ${DEVICES_MAX} devices; remove some first`);
 }
