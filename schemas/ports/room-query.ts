@@ -55,6 +55,9 @@ export interface OutsideMember {
   readonly membership: string;
   /** Of the member event: who invited. */
   readonly sender: string;
+  readonly roomVersion: string;
+  /** Server that told of it or took it; empty: nobody did. */
+  readonly origin: string;
 }
 
 /** The room's end of the graph, for events that another server makes with our help (make_join, make_leave). */

@@ -55,11 +55,12 @@ function planEvent(context: PlanContext, draft: Draft, record: Record, event: Ro
   if (event.orderKey < 0) return;
   const hosts = hostsOf(context, record);
   const changes = changesOfHosts(context, event.stateDelta);
-  if (hosts.size === 0 && changes === undefined) return;
+  const concerned = concernedHosts(context, event.stateDelta);
+  if (hosts.size === 0 && changes === undefined && concerned.length === 0) return;
   const before = changes === undefined ? hosts : new Set(hosts.keys());
   if (changes !== undefined) changeHosts(context, draft, record, changes);
   if (record.sequence <= (context.starts.get(record.partition) ?? 0) || !leaves(context, event)) return;
-  const destinations = changes === undefined ? hosts.keys() : new Set([...before.keys(), ...hosts.keys()]);
+  const destinations = changes === undefined && concerned.length === 0 ? hosts.keys() : new Set([...before.keys(), ...hosts.keys(), ...concerned]);
   for (const destination of destinations) {
     if (destination === event.relayOf || context.isDenied(destination)) continue;
     draft.events.push({ destination, originPartition: record.partition, originSequence: record.sequence, roomId: record.output.roomId, eventId: event.eventId });
@@ -94,6 +95,14 @@ function changesOfHosts({ serverName }: PlanContext, changes: readonly StateChan
     found.set(host, (found.get(host) ?? 0) + difference);
   }
   return found;
+}
+
+/** Servers that need not be in the room, but whose users' invites or knocks end here. */
+function concernedHosts({ serverName }: PlanContext, changes: readonly StateChange[]): string[] {
+  return changes.flatMap(({ type, stateKey, membership, replacedMembership }) => {
+    const isEnd = type === 'm.room.member' && (membership === 'leave' || membership === 'ban') && (replacedMembership === 'invite' || replacedMembership === 'knock');
+    return isEnd && domainOf(stateKey) !== serverName ? [domainOf(stateKey)] : [];
+  });
 }
 
 function changeHosts({ cache }: PlanContext, draft: Draft, record: Record, changes: ReadonlyMap<string, number>): void {

@@ -15,12 +15,13 @@ import type { KeyRing } from '../fetch/key-ring.ts';
 import { createRecent } from '../fetch/recent.ts';
 import type { StagedPdu } from '../storage/staged-pdus.ts';
 import { verifyPdus } from '../verify/verify-pdus.ts';
+import { receiveEnds } from './receive-ends.ts';
 import { isInRoom, type PresenceDeps } from './wait-for-join.ts';
 
 export interface ReceivingDeps extends PresenceDeps {
   readonly driver: Pick<LogDriver, 'append'>;
   readonly partitionMap: PartitionMap;
-  readonly roomQuery: Pick<RoomQuery, 'roomVersion' | 'hasJoinedMember' | 'currentState'>;
+  readonly roomQuery: Pick<RoomQuery, 'roomVersion' | 'hasJoinedMember' | 'currentState' | 'outsideMembership'>;
   readonly offload?: Pick<Offload, 'verifySignatures'>;
   /** Gives up on servers that are slow. */
   readonly keyRing: Pick<KeyRing, 'keys'>;
@@ -40,6 +41,11 @@ export interface PduReceiver {
    * came twice is taken once.
    */
   receive(origin: string, values: readonly unknown[], traceId: string): Promise<Received>;
+}
+
+interface Sending {
+  readonly origin: string;
+  readonly traceId: string;
 }
 
 const VERSIONS_MAX = 10_000;
@@ -63,27 +69,31 @@ export function createPduReceiver(deps: ReceivingDeps): PduReceiver {
     return (await isLetIn({ roomQuery }, origin, roomId)) ? undefined : 'The room does not let your server in';
   }
 
-  async function receiveRoom(origin: string, room: { roomId: string; values: readonly unknown[] }, into: Received): Promise<IntactEvent[]> {
+  /** Inputs of the room, by event ID. */
+  async function receiveRoom(from: Sending, room: { roomId: string; values: readonly unknown[] }, into: Received): Promise<Map<string, Uint8Array>> {
     const { roomId, values } = room;
-    const problem = await roomProblem(origin, roomId);
+    const problem = await roomProblem(from.origin, roomId);
+    const ends = problem === undefined ? new Map<string, Uint8Array>() : await receiveEnds(deps, from.origin, room);
+    for (const eventId of ends.keys()) into.results.set(eventId, undefined);
     const version = await versionOf(roomId);
-    if (version === undefined) return [];
+    if (version === undefined) return ends;
     const refuse = (value: unknown, reason: string) => {
       const eventId = eventIdIfAny(value, version);
       if (eventId !== undefined && !into.results.has(eventId)) into.results.set(eventId, reason);
     };
     if (problem !== undefined) {
       for (const value of values) refuse(value, problem);
-      return [];
+      return ends;
     }
-    const intact: IntactEvent[] = [];
+    const records = new Map<string, Uint8Array>();
     for (const [index, verified] of (await verifyPdus({ keyRing, clock, offload }, { values, version, roomId })).entries()) {
       const value = values[index];
-      if (!('outcome' in verified)) intact.push(verified);
+      if (!('outcome' in verified)) records.set(verified.eventId, recordOf(verified, { ...from, nowMs: clock.now() }));
       else if (!verified.lacksKeys) refuse(value, verified.reason);
-      else into.lacking.push({ origin, roomId, eventId: eventIdOf(asPdu(value, version)!, version), pdu: Buffer.from(JSON.stringify(value)) });
+      else into.lacking.push({ origin: from.origin, roomId, eventId: eventIdOf(asPdu(value, version)!, version), pdu: Buffer.from(JSON.stringify(value)) });
     }
-    return intact;
+    for (const eventId of records.keys()) into.results.set(eventId, undefined);
+    return records;
   }
 
   return {
@@ -91,13 +101,8 @@ export function createPduReceiver(deps: ReceivingDeps): PduReceiver {
       const into: Received = { results: new Map(), lacking: [] };
       const appends = new Map<number, Uint8Array[]>();
       // At the same time: each may have to wait for keys.
-      const rooms = await Promise.all([...byRoom(values)].map(async ([roomId, ofRoom]) => ({ roomId, intact: await receiveRoom(origin, { roomId, values: ofRoom }, into) })));
-      for (const { roomId, intact } of rooms) {
-        const records = new Map<string, Uint8Array>();
-        for (const event of intact) {
-          into.results.set(event.eventId, undefined);
-          records.set(event.eventId, recordOf(event, { origin, traceId, nowMs: clock.now() }));
-        }
+      const rooms = await Promise.all([...byRoom(values)].map(async ([roomId, ofRoom]) => ({ roomId, records: await receiveRoom({ origin, traceId }, { roomId, values: ofRoom }, into) })));
+      for (const { roomId, records } of rooms) {
         const partition = partitionOf(partitionMap, roomId);
         appends.set(partition, [...(appends.get(partition) ?? []), ...records.values()]);
       }

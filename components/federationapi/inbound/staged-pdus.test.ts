@@ -29,7 +29,7 @@ async function scene() {
   const log = { away: false };
   const receiver = createPduReceiver({
     serverName: 'own.test', clock: runtime.clock, database, partitionMap: { version: 1, partitions: 4 }, keyRing: impatientKeys(keyRing, runtime.clock, 4000),
-    roomQuery: { roomVersion: async () => '11', hasJoinedMember: async () => true, currentState: async () => [] },
+    roomQuery: { roomVersion: async () => '11', hasJoinedMember: async () => true, currentState: async () => [], outsideMembership: async () => undefined },
     driver: {
       append: async (_log, _partition, records) => {
         if (log.away) throw new LogUnavailable('away');

@@ -172,6 +172,18 @@ test('in a room that this server is in, an invite from another server comes by /
   assert.equal(await world.submit(dag.roomId, { receiveInvite: inviteInput(invite, { eventId: '$x', pdu: bytesOf(needless) }) }), '403 M_FORBIDDEN');
 });
 
+test('an invite ends when the server that made it says so, and no other; afterwards there is nothing to end', async (context) => {
+  const { world, dag } = await invitedWorld(context);
+  const endBy = (sender: string, membership: string) => dag.add({ type: 'm.room.member', sender, state_key: DAVE, content: { membership } });
+  assert.equal(await world.submit(dag.roomId, { receiveInvite: inviteInput(endBy(ZOE, 'ban'), { origin: 'two.test' }) }), '403 M_FORBIDDEN');
+  const kick = endBy(CREATOR, 'leave');
+  assert.deepEqual(await world.submit(dag.roomId, { receiveInvite: inviteInput(kick) }), { event_id: kick.eventId });
+  assert.deepEqual(await outside(world), [[DAVE, 'leave', kick.eventId]]);
+  await world.submit(dag.roomId, { receiveInvite: inviteInput(endBy(CREATOR, 'ban')) });
+  assert.deepEqual(await outside(world), [[DAVE, 'leave', kick.eventId]]);
+  assert.deepEqual((await world.outputs()).map(({ outsideMembership }) => outsideMembership?.membership), ['invite', 'leave']);
+});
+
 test('who is invited leaves with the help of the inviting server; doing it again changes nothing', async (context) => {
   const { world, dag, invite } = await invitedWorld(context);
   const left = world.member(dag.roomId, 'leave', { via: ['two.test'], content: { reason: 'no' } });

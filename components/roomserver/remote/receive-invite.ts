@@ -1,7 +1,8 @@
-/** PURE. An invite of a user here by another server (spec: server-server, "Inviting to a room"), signed by both. */
+/** PURE. An invite of a user here by another server (spec: server-server, "Inviting to a room"), signed by both; and the end of it, or of a knock, when that is the doing of others. */
 import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
+import { domainOf } from '../../../pkg/matrix/ids/domain-of.ts';
 import { isLocalUser } from '../../../pkg/matrix/ids/user-id.ts';
-import { roomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
+import { roomVersion, type RoomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import type { ReceiveInvite } from '../../../schemas/log/room-input.ts';
 import { headerOf, NO_EFFECTS, rejected, type Deciding, type RoomDecision } from '../input/decision.ts';
 import type { OutsideRow } from '../input/effects.ts';
@@ -12,6 +13,8 @@ import { isStorable } from '../query/stored-event.ts';
 import { isServerIn, memberRef } from './facts.ts';
 import { encodeOutside } from './outputs.ts';
 
+const MEMBERSHIPS = new Set(['invite', 'leave', 'ban']);
+
 /** Where this server is in the room, the event comes by /send as well, to its place in the graph: nothing is written here then. */
 export function decideReceiveInvite(deciding: Deciding, head: RoomHead | undefined, invite: ReceiveInvite): RoomDecision {
   const { picture: { remote: facts }, input, place, signer } = deciding;
@@ -20,15 +23,16 @@ export function decideReceiveInvite(deciding: Deciding, head: RoomHead | undefin
   if (version === undefined) return rejected(refused(400, 'M_INCOMPATIBLE_ROOM_VERSION', `This server does not support room version ${invite.roomVersion}`));
   const pdu = parseContent(invite.pdu) as Pdu | undefined;
   const target = pdu?.state_key;
-  if (pdu === undefined || typeof target !== 'string' || !isInvite(pdu, input.roomId) || ![target, pdu.sender, invite.eventId].every(isStorable) || !isLocalUser(target, signer.serverName)) {
+  if (pdu === undefined || typeof target !== 'string' || !isMember(pdu, input.roomId) || ![target, pdu.sender, invite.eventId].every(isStorable) || !isLocalUser(target, signer.serverName)) {
     return rejected(refused(400, 'M_INVALID_PARAM', 'The event is not an invite of a user of this server'));
   }
   const done = { kind: 'accepted', effects: NO_EFFECTS, outputs: [], result: { event_id: invite.eventId } } as const;
   if (head !== undefined && isServerIn(facts, head, signer.serverName)) {
     const membership = membershipOf(head, target);
-    if (membership === 'join') return rejected(forbidden(`${target} is already in the room`));
-    return membership === 'ban' ? rejected(forbidden(`${target} is banned from the room`)) : done;
+    if (membership === 'join' && pdu.content.membership === 'invite') return rejected(forbidden(`${target} is already in the room`));
+    return membership === 'ban' && pdu.content.membership === 'invite' ? rejected(forbidden(`${target} is banned from the room`)) : done;
   }
+  if (pdu.content.membership !== 'invite') return decideEnd(deciding, { pdu, invite, version, userId: target });
   if (facts.outside.get(memberRef(input.roomId, target))?.eventId === invite.eventId) return done;
   const outside: OutsideRow = {
     userId: target, roomVersion: version.id, membership: 'invite', eventId: invite.eventId, sender: pdu.sender, origin: invite.origin, bytes: invite.pdu,
@@ -41,6 +45,28 @@ export function decideReceiveInvite(deciding: Deciding, head: RoomHead | undefin
   };
 }
 
-function isInvite(pdu: Pdu, roomId: string): boolean {
-  return pdu.type === 'm.room.member' && pdu.room_id === roomId && typeof pdu.content === 'object' && pdu.content?.membership === 'invite' && typeof pdu.sender === 'string';
+interface End {
+  readonly pdu: Pdu;
+  readonly invite: ReceiveInvite;
+  readonly version: RoomVersion;
+  readonly userId: string;
+}
+
+/** The invite was withdrawn, or the knock turned down. Nothing is known here of who may do that in the room: the server is believed that invited, or took the knock, and no other. */
+function decideEnd({ picture: { remote: facts }, input, place }: Deciding, { pdu, invite, version, userId }: End): RoomDecision {
+  const before = facts.outside.get(memberRef(input.roomId, userId));
+  const done = { kind: 'accepted', effects: NO_EFFECTS, outputs: [], result: { event_id: invite.eventId } } as const;
+  if (before === undefined || before === null || before.membership === 'leave') return done;
+  const believed = before.membership === 'invite' ? domainOf(before.sender) : before.origin;
+  if (domainOf(pdu.sender) !== believed && invite.origin !== believed) return rejected(forbidden('Another server has to say so'));
+  const outside: OutsideRow = {
+    userId, roomVersion: version.id, membership: 'leave', eventId: invite.eventId, sender: pdu.sender, origin: invite.origin, bytes: invite.pdu, strippedState: Buffer.from('[]'), sequence: place.nextSequence,
+  };
+  return { ...done, effects: { inputId: input.inputId, roomId: input.roomId, events: [], redactions: [], outside }, outputs: [encodeOutside(headerOf(input, version.id), outside)] };
+}
+
+/** An invite, or what ends one. */
+function isMember(pdu: Pdu, roomId: string): boolean {
+  if (pdu.type !== 'm.room.member' || pdu.room_id !== roomId || typeof pdu.content !== 'object' || typeof pdu.sender !== 'string') return false;
+  return MEMBERSHIPS.has(String(pdu.content?.membership));
 }

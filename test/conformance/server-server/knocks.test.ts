@@ -69,6 +69,18 @@ test('a knock can be taken back, by alias or ID; the other server is told by the
   assert.ok(!Object.hasOwn(await syncOf('knock'), roomId));
 });
 
+test('an invite that is withdrawn, and a knock that is turned down, are seen to be over by the user elsewhere', async () => {
+  const roomId = await withRule({ join_rule: 'knock' });
+  for (const [begin, section] of [[() => a.call('POST', room(roomId, 'invite'), { token: alice, body: { user_id: BOB } }), 'invite'], [() => knock(roomId), 'knock']] as const) {
+    await begin();
+    await eventually(`the ${section} is seen`, async () => Object.hasOwn(await syncOf(section), roomId));
+    const { next_batch: since } = await b.call('GET', `${CLIENT}/sync`, { token: bob });
+    await a.call('POST', room(roomId, 'kick'), { token: alice, body: { user_id: BOB, reason: 'no' } });
+    await eventually(`the ${section} is over`, async () => Object.hasOwn(await syncOf('leave', since), roomId));
+    assert.ok(!Object.hasOwn(await syncOf(section), roomId));
+  }
+});
+
 test('who may not knock, or knocks nowhere, is told so', async () => {
   const closed = await createRoom({ preset: 'private_chat' });
   assert.equal((await knock(closed, 403)).errcode, 'M_FORBIDDEN');
