@@ -75,7 +75,7 @@ async function writeFold(tx: Transaction, fold: Fold): Promise<void> {
     columns: ['user_id', 'device_id', 'display_name', 'removed', 'created_at', 'partition', 'sequence'],
     onConflict: `ON CONFLICT (user_id, device_id) DO UPDATE SET display_name = excluded.display_name, removed = excluded.removed,
       created_at = CASE WHEN devices.removed = 1 THEN excluded.created_at ELSE devices.created_at END,
-      seen_ip = CASE WHEN excluded.removed = 1 THEN '' ELSE devices.seen_ip END, partition = excluded.partition, sequence = excluded.sequence`,
+      seen_at = CASE WHEN excluded.removed = 1 THEN 0 ELSE devices.seen_at END, seen_ip = CASE WHEN excluded.removed = 1 THEN '' ELSE devices.seen_ip END, partition = excluded.partition, sequence = excluded.sequence`,
   });
   await writeSessions(tx, fold.sessions);
   await insert(tx, fold.profiles, {

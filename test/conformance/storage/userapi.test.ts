@@ -50,4 +50,31 @@ onEachBackend('userapi', (backend) => {
     assert.deepEqual(pages, snapshot);
     assert.deepEqual(driver.log.map(({ sequence }) => sequence), driver.log.map((_, index) => index + 1));
   });
+
+  test('tokens, issued tokens, stages and uses of devices are the same', async () => {
+    const { query, database, batch } = await openUserapi(await backend.open());
+    const family = hashOf('family');
+    const refresh = (from: string, to: string): Wish => ({
+      userId: ALICE, refreshTokens: { deviceId: 'ONE', familyHash: family, refreshHash: hashOf(from), newTokenHash: hashOf(`${to} access`), expiresMs: 9000, newRefreshHash: hashOf(to), refreshExpiresMs: 0 },
+    });
+    await batch({ userId: ALICE, register: { passwordHash: 'phc', kind: 'user', device: { ...deviceWith('ONE', 'r1 access'), familyHash: family, refreshHash: hashOf('r1'), expiresMs: 8000, ip: '192.0.2.1' } } });
+    assert.deepEqual(await batch(refresh('r1', 'r2'), refresh('r1', 'r3'), { userId: ALICE, confirmToken: { deviceId: 'ONE', tokenHash: hashOf('r3 access') } }), ['accepted', 'accepted', 'accepted']);
+    const tokenOf = async (token: string) => (await query.requesterByToken(hashOf(token)))?.token;
+    assert.deepEqual([await tokenOf('r1 access'), await tokenOf('r2 access'), await tokenOf('r3 access')], [{ expiresMs: 1, isNew: false }, undefined, { expiresMs: 9000, isNew: false }]);
+    assert.deepEqual([await query.sessionOfFamily(family), await query.sessionOfFamily(hashOf('other'))], [{ userId: ALICE, deviceId: 'ONE' }, undefined]);
+    await batch({ userId: ALICE, issueToken: { purpose: 'login', tokenHash: hashOf('once'), expiresMs: 9000 } }, { userId: ALICE, issueToken: { purpose: 'openid', tokenHash: hashOf('o'), expiresMs: 9000 } });
+    assert.deepEqual(await batch({ userId: ALICE, login: { device: deviceWith('TWO', 'a2'), loginTokenHash: hashOf('once') } }), ['accepted']);
+    assert.deepEqual([await query.issuedToken('login', hashOf('once')), await query.issuedToken('openid', hashOf('o'))], [undefined, { userId: ALICE, expiresMs: 9000 }]);
+    await batch({ userId: '~s', uiaStep: { stage: 'a', expiresMs: 9000 } }, { userId: '~s', uiaStep: { stage: '', expiresMs: 9000 } });
+    assert.deepEqual(await query.uiaSession('~s'), { stages: ['a'], isUsedUp: true });
+    await batch({ userId: ALICE, ts: 5000, seeDevice: { deviceId: 'ONE', ip: '192.0.2.2' } }, { userId: ALICE, ts: 4000, seeDevice: { deviceId: 'TWO', ip: '192.0.2.3' } }, { userId: ALICE, putDevice: { deviceId: 'TWO', displayName: 'Two', mayCreate: false } });
+    assert.deepEqual(await query.devices(ALICE), [
+      { deviceId: 'ONE', displayName: 'one', seenMs: 5000, seenIp: '192.0.2.2' }, { deviceId: 'TWO', displayName: 'Two', seenMs: 4000, seenIp: '192.0.2.3' },
+    ]);
+    await batch({ userId: ALICE, changePassword: { passwordHash: 'new', logsOutOthers: true, deviceId: 'TWO' } });
+    assert.deepEqual([(await query.loginSecret(ALICE))?.passwordHash, await query.device(ALICE, 'ONE'), (await query.devices(ALICE)).length], ['new', undefined, 1]);
+    await batch({ userId: ALICE, login: { device: deviceWith('ONE', 'a1') } });
+    assert.deepEqual(await query.device(ALICE, 'ONE'), { deviceId: 'ONE', displayName: 'one', seenMs: 0, seenIp: '' });
+    await database.close();
+  });
 });
