@@ -3,6 +3,7 @@ import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
 import { domainOf } from '../../../pkg/matrix/ids/domain-of.ts';
 import { isLocalUser } from '../../../pkg/matrix/ids/user-id.ts';
 import { roomVersion, type RoomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
+import type { RejectedOutcome } from '../../../pkg/log/processor.ts';
 import type { ReceiveInvite } from '../../../schemas/log/room-input.ts';
 import { headerOf, NO_EFFECTS, rejected, type Deciding, type RoomDecision } from '../input/decision.ts';
 import type { OutsideRow } from '../input/effects.ts';
@@ -28,9 +29,8 @@ export function decideReceiveInvite(deciding: Deciding, head: RoomHead | undefin
   }
   const done = { kind: 'accepted', effects: NO_EFFECTS, outputs: [], result: { event_id: invite.eventId } } as const;
   if (head !== undefined && isServerIn(facts, head, signer.serverName)) {
-    const membership = membershipOf(head, target);
-    if (membership === 'join' && pdu.content.membership === 'invite') return rejected(forbidden(`${target} is already in the room`));
-    return membership === 'ban' && pdu.content.membership === 'invite' ? rejected(forbidden(`${target} is banned from the room`)) : done;
+    const problem = pdu.content.membership === 'invite' ? problemInside(membershipOf(head, target), target) : undefined;
+    return problem === undefined ? done : rejected(problem);
   }
   if (pdu.content.membership !== 'invite') return decideEnd(deciding, { pdu, invite, version, userId: target });
   if (facts.outside.get(memberRef(input.roomId, target))?.eventId === invite.eventId) return done;
@@ -43,6 +43,12 @@ export function decideReceiveInvite(deciding: Deciding, head: RoomHead | undefin
     effects: { inputId: input.inputId, roomId: input.roomId, events: [], redactions: [], outside },
     outputs: [encodeOutside(headerOf(input, version.id), outside)],
   };
+}
+
+/** Why a user of a room that this server is in cannot be invited. */
+function problemInside(membership: string | undefined, userId: string): RejectedOutcome | undefined {
+  if (membership === 'join') return forbidden(`${userId} is already in the room`);
+  return membership === 'ban' ? forbidden(`${userId} is banned from the room`) : undefined;
 }
 
 interface End {
