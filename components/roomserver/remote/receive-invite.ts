@@ -29,7 +29,7 @@ export function decideReceiveInvite(deciding: Deciding, head: RoomHead | undefin
   }
   const done = { kind: 'accepted', effects: NO_EFFECTS, outputs: [], result: { event_id: invite.eventId } } as const;
   if (head !== undefined && isServerIn(facts, head, signer.serverName)) {
-    const problem = pdu.content.membership === 'invite' ? problemInside(membershipOf(head, target), target) : undefined;
+    const problem = problemInside(pdu, membershipOf(head, target));
     return problem === undefined ? done : rejected(problem);
   }
   if (pdu.content.membership !== 'invite') return decideEnd(deciding, { pdu, invite, version, userId: target });
@@ -46,7 +46,8 @@ export function decideReceiveInvite(deciding: Deciding, head: RoomHead | undefin
 }
 
 /** Why a user of a room that this server is in cannot be invited. */
-function problemInside(membership: string | undefined, userId: string): RejectedOutcome | undefined {
+function problemInside({ state_key: userId, content }: Pdu, membership: string | undefined): RejectedOutcome | undefined {
+  if (content.membership !== 'invite') return undefined;
   if (membership === 'join') return forbidden(`${userId} is already in the room`);
   return membership === 'ban' ? forbidden(`${userId} is banned from the room`) : undefined;
 }
