@@ -16,7 +16,7 @@ export interface ApiSession {
 }
 
 export const V3 = '/_matrix/client/v3';
-const PASSWORD = 'correct horse battery';
+export const PASSWORD = 'correct horse battery';
 
 /** One request. `body`: an object becomes JSON, a string is sent as it is. Rejects when no whole answer comes back. */
 export async function call(baseUrl: string, method: string, path: string, more: { token?: string; body?: unknown; headers?: Readonly<Record<string, string>> } = {}): Promise<Answer> {
