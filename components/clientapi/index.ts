@@ -5,12 +5,14 @@ import { createPasswords } from './auth/password.ts';
 import { createUiaSessions } from './auth/uia-session.ts';
 import type { Context } from './context.ts';
 import type { ClientapiDeps } from './deps.ts';
-import { createProfilePropagation } from './profile/propagate.ts';
 import { CLIENTAPI_ROUTES } from './routes/all-routes.ts';
 import { createRemoteRooms } from './spaces/remote-rooms.ts';
 import { clientRoute } from './routes/client-route.ts';
 
 export type { ClientapiDeps, ClientapiSettings } from './deps.ts';
+export { endAccount } from './accounts/end-account.ts';
+export { createPasswords, passwordProblem } from './auth/password.ts';
+export { submitUserCommand, type UserCommand } from './outcome/submit.ts';
 
 export interface Clientapi {
   readonly routes: readonly Route[];
@@ -23,7 +25,6 @@ export function createClientapi(deps: ClientapiDeps): Clientapi {
     passwords: createPasswords(runtime),
     uiaSessions: createUiaSessions(runtime, signingKey),
     nonces: createNonces(runtime, signingKey),
-    propagation: createProfilePropagation(deps),
     remoteRooms: createRemoteRooms({ clock: runtime.clock, signedTransport: deps.signedTransport }),
   };
   return { routes: CLIENTAPI_ROUTES.map((spec) => clientRoute(context, spec)) };

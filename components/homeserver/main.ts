@@ -5,12 +5,14 @@ import { SettingsError } from './config/settings-error.ts';
 import { purgeHistory } from './purge-command.ts';
 import { serve } from './serve.ts';
 import { showStatus } from './status-command.ts';
+import { commandUser } from './user-command.ts';
 import { VERSION } from './version.ts';
 
 const USAGE = `myelin [settings]          serves; \`--roles roomserver,userapi\` and so on runs a part of it
 myelin front [options]     writes the configuration of an nginx front for several processes; see \`myelin front --help\`
 myelin status [--json]     shows who owns which partitions and how far every consumer is; see \`myelin status --help\`
 myelin purge-history ...   deletes the old history of a room; see \`myelin purge-history --help\`
+myelin user ...            makes, shows and changes accounts and registration tokens; see \`myelin user --help\`
 myelin --help | --version
 `;
 
@@ -19,6 +21,7 @@ async function main(args: readonly string[]): Promise<void> {
   if (args[0] === 'front') return writeFront(args.slice(1));
   if (args[0] === 'status') return void (process.exitCode = await showStatus(args.slice(1)));
   if (args[0] === 'purge-history') return void (process.exitCode = await purgeHistory(args.slice(1)));
+  if (args[0] === 'user') return void (process.exitCode = await commandUser(args.slice(1)));
   if (args.includes('--help') || args.includes('-h')) return void process.stdout.write(`${USAGE}\n${settingsHelp()}`);
   await serve(args);
 }

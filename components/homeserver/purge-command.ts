@@ -1,8 +1,7 @@
 /** `myelin purge-history`: has the running server purge the history of a room, and shows how far it is. Who interrupts it ends the showing, not the purge. */
 import { existsSync, readFileSync } from 'node:fs';
-import { request } from 'node:http';
 import { createClock } from '../../pkg/runtime/real/clock.ts';
-import type { Settings } from '../../schemas/config/settings.ts';
+import { askServer, sayRefusal } from './ask-server.ts';
 import { loadSettings } from './config/load-settings.ts';
 import { SettingsError } from './config/settings-error.ts';
 import { PURGE_PATH } from './purge/route.ts';
@@ -14,7 +13,6 @@ Exit code: 0 done, 1 refused or not reached, 2 the command cannot be understood.
 `;
 
 const LOOK_EVERY_MS = 500;
-const ANSWER_MS_MAX = 40_000;
 
 /** Resolves with the exit code. Rejects with `SettingsError` (usage). */
 export async function purgeHistory(args: readonly string[]): Promise<number> {
@@ -24,15 +22,15 @@ export async function purgeHistory(args: readonly string[]): Promise<number> {
   }
   const { room, before, rest } = readArguments(args);
   const { listen } = loadSettings({ env: process.env, args: rest, readFile: (path) => (existsSync(path) ? readFileSync(path, 'utf8') : undefined) });
-  const begun = await ask(listen, 'POST', PURGE_PATH, { room_id: room, ...before });
-  if (begun.status !== 200 && begun.body['errcode'] !== 'M_UNKNOWN') return failed(begun);
+  const begun = await askServer(listen, { method: 'POST', path: PURGE_PATH, body: { room_id: room, ...before } });
+  if (begun.status !== 200 && begun.body['errcode'] !== 'M_UNKNOWN') return sayRefusal(begun);
   if (begun.body['events'] === 0) {
     process.stdout.write('nothing to purge\n');
     return 0;
   }
   for (let shown = ''; ; await createClock().sleep(LOOK_EVERY_MS)) {
-    const now = await ask(listen, 'GET', `${PURGE_PATH}?room_id=${encodeURIComponent(room)}`);
-    if (now.status !== 200) return failed(now);
+    const now = await askServer(listen, { method: 'GET', path: `${PURGE_PATH}?room_id=${encodeURIComponent(room)}` });
+    if (now.status !== 200) return sayRefusal(now);
     const line = `${String(now.body['events_gone'])} events purged, ${String(now.body['events_kept'])} kept for the room's state, ${String(now.body['left'])} left\n`;
     if (line !== shown) process.stdout.write(line);
     shown = line;
@@ -53,28 +51,4 @@ function readArguments(args: readonly string[]): { room: string; before: { befor
   const ts = /^\d+$/.test(text) ? Number(text) : Date.parse(text);
   if (!Number.isSafeInteger(ts) || ts <= 0) throw new SettingsError([`--before is ${JSON.stringify(text)}, but must be an event ID, a date or ms since 1970`]);
   return { room, before: { before_ts: ts }, rest };
-}
-
-interface Answer {
-  readonly status: number;
-  readonly body: Record<string, unknown>;
-}
-
-function failed({ status, body }: Answer): number {
-  process.stderr.write(`myelin: ${status === 0 ? 'no server answers where the settings say' : `${String(body['errcode'])}: ${String(body['error'])}`}\n`);
-  return 1;
-}
-
-/** Status 0: nobody answers. */
-function ask(listen: Settings['listen'], method: string, path: string, body?: object): Promise<Answer> {
-  const host = listen.host === '0.0.0.0' ? '127.0.0.1' : listen.host === '::' ? '::1' : listen.host;
-  return new Promise((resolve) => {
-    const asked = request({ host, port: listen.port, method, path, agent: false, signal: AbortSignal.timeout(ANSWER_MS_MAX), headers: { 'content-type': 'application/json' } }, (response) => {
-      const chunks: Buffer[] = [];
-      response.on('data', (chunk: Buffer) => chunks.push(chunk));
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, body: JSON.parse(Buffer.concat(chunks).toString() || '{}') as Answer['body'] }));
-    });
-    asked.on('error', () => resolve({ status: 0, body: {} }));
-    asked.end(body === undefined ? undefined : JSON.stringify(body));
-  });
 }

@@ -17,11 +17,12 @@ import { createLogger } from '../../pkg/telemetry/pino-logger.ts';
 import type { Reader } from '../../pkg/storage/database.ts';
 import { migrate } from '../../pkg/storage/migrate.ts';
 import type { AppserviceRegistration } from '../../schemas/config/appservice.ts';
-import type { Settings } from '../../schemas/config/settings.ts';
+import type { Settings, Terms } from '../../schemas/config/settings.ts';
 import { readTlsFiles } from './certificates.ts';
 import { loadAppservices } from './config/appservices.ts';
 import { checkFixedSettings, fixedSettingsMigrations } from './config/fixed-settings.ts';
 import { openSettings, type OpenedSettings } from './config/first-start.ts';
+import { loadTerms } from './config/terms.ts';
 import { newSigningKeyText } from './config/new-signing-key.ts';
 import { migrateAll } from './migrate-all.ts';
 import { openDatabases, openDriver } from './open.ts';
@@ -30,6 +31,7 @@ import { purgeRoutes } from './purge/route.ts';
 import { collectStatus } from './status/collect.ts';
 import { statusRoute } from './status/route.ts';
 import type { Status } from './status/status.ts';
+import { userRoute } from './users/route.ts';
 import { welcome } from './welcome.ts';
 import { wire, type Databases, type Homeserver } from './wire.ts';
 
@@ -42,11 +44,12 @@ export async function serve(args: readonly string[]): Promise<void> {
   const { settings } = opened;
   const runtime = createRuntime({ logger: createLogger(settings.logging), metrics: createMetrics({ processMetrics: true }) });
   const appservices = loadAppservices(settings.appserviceDir, settings.serverName);
+  const terms = loadTerms(settings.termsFile);
   const signingKey = parseSigningKeyFile(opened.signingKeyText);
   const shutdown = createShutdown({ runtime, deadlineMs: SHUTDOWN_MS_MAX });
   endOnSignals(shutdown, runtime);
   try {
-    const { homeserver, databases, driver } = await assemble({ settings, runtime, signingKey, appservices, shutdown });
+    const { homeserver, databases, driver } = await assemble({ settings, runtime, signingKey, appservices, terms, shutdown });
     const listener = await listen({ settings, runtime, homeserver, shutdown, status: () => statusOf({ settings, runtime, databases, driver }), rooms: databases.roomserver });
     await homeserver.start();
     shutdown.add({ name: 'components', phase: 'drain', run: () => homeserver.stop() });
@@ -66,10 +69,11 @@ interface Assembly {
   readonly runtime: Runtime;
   readonly signingKey: SigningKey;
   readonly appservices: readonly AppserviceRegistration[];
+  readonly terms: Terms | undefined;
   readonly shutdown: Shutdown;
 }
 
-async function assemble({ settings, runtime, signingKey, appservices, shutdown }: Assembly): Promise<{ homeserver: Homeserver; databases: Databases; driver: LogDriver }> {
+async function assemble({ settings, runtime, signingKey, appservices, terms, shutdown }: Assembly): Promise<{ homeserver: Homeserver; databases: Databases; driver: LogDriver }> {
   const transport = await openTransport(settings, runtime);
   shutdown.add({ name: 'connections to other servers', phase: 'close', run: async () => transport.close() });
   const databases = await openDatabases(settings);
@@ -82,7 +86,7 @@ async function assemble({ settings, runtime, signingKey, appservices, shutdown }
   const driver = await openDriver(settings, databases, runtime);
   shutdown.add({ name: 'log', phase: 'close', run: () => driver.close() });
   // The embedded log exists in one process only, which therefore owns every partition at once.
-  const homeserver = await wire({ settings, runtime, databases, driver, signingKey, appservices, transport, exclusive: settings.log.kind === 'embedded' });
+  const homeserver = await wire({ settings: { ...settings, terms }, runtime, databases, driver, signingKey, appservices, transport, exclusive: settings.log.kind === 'embedded' });
   return { homeserver, databases, driver };
 }
 
@@ -105,7 +109,8 @@ async function listen({ settings, runtime, homeserver, shutdown, status, rooms }
   const metrics = must(runtime.metrics, 'the metrics registry');
   const operational = operationalRoutes({ health: () => health.report(), ready: () => readiness.report(), metrics: () => metrics.expose() });
   const { host } = settings.listen;
-  const own = [statusRoute({ host, status }), ...purgeRoutes({ host, runtime, submitRoomInput: homeserver.submitRoomInput, reader: rooms })];
+  const own = [statusRoute({ host, status }), ...purgeRoutes({ host, runtime, submitRoomInput: homeserver.submitRoomInput, reader: rooms }),
+    userRoute({ host, serverName: settings.serverName, runtime, accounts: homeserver.accounts })];
   const router = createRouter([...homeserver.routes, ...operational, ...own], { runtime, metrics, queryTokens: settings.queryTokens });
   const common = { router, runtime, trustedProxies: settings.trustedProxies };
   const listener = await startListener({ ...common, ...settings.listen });

@@ -20,6 +20,7 @@ function nextSteps(settings: OpenedSettings['settings'], url: string): string[] 
   const client = `Open a Matrix client (Element, Cinny, …), choose "other server" and enter ${url}`;
   switch (settings.registration) {
     case 'token':
+      if (settings.registrationToken === '') return [`  ${client} and register, with a token that \`myelin user tokens add\` gives out.`, ''];
       return ['  To make your account:', `    1. ${client}`, `    2. register, with the registration token ${settings.registrationToken}`, '  Who knows that token can make an account; change `registration` in the settings when all are in.', ''];
     case 'open':
       return ['  To make your account:', `    1. ${client}`, '    2. register', '  Registration is OPEN: everybody who reaches this server can make an account.', ''];

@@ -26,7 +26,7 @@ import { tasksCheck } from '../../pkg/runtime/health.ts';
 import type { HealthCheck, Runtime } from '../../pkg/runtime/runtime.ts';
 import type { Database } from '../../pkg/storage/database.ts';
 import type { AppserviceRegistration } from '../../schemas/config/appservice.ts';
-import type { Role, Settings } from '../../schemas/config/settings.ts';
+import type { Role, Settings, Terms } from '../../schemas/config/settings.ts';
 import type { OutputEnvelope } from '../../schemas/log/envelope.ts';
 import type { UserQuery } from '../../schemas/ports/user-query.ts';
 import { createClientapi } from '../clientapi/index.ts';
@@ -41,7 +41,7 @@ export type Databases = { readonly [component in 'roomserver' | 'userapi' | 'syn
 
 export interface WireOptions {
   readonly settings: Pick<Settings, 'serverName' | 'roles' | 'partitions' | 'registration' | 'registrationToken' | 'rateLimits' | 'defaultRoomVersion' | 'publicBaseUrl'>
-    & Partial<Pick<Settings, 'sessions' | 'forgetOnLeave' | 'serverNotices' | 'classLimits' | 'userLimits' | 'discovery' | 'registrationSharedSecret' | 'federation' | 'roomHeadsBytes' | 'forwardExtremitiesMax'>>;
+    & { readonly terms?: Terms | undefined } & Partial<Pick<Settings, 'guests' | 'sessions' | 'forgetOnLeave' | 'serverNotices' | 'classLimits' | 'userLimits' | 'discovery' | 'registrationSharedSecret' | 'federation' | 'roomHeadsBytes' | 'forwardExtremitiesMax'>>;
   readonly runtime: Runtime;
   /** Migrated. */
   readonly databases: Databases;
@@ -63,7 +63,7 @@ export interface Homeserver {
   /** What the operator wants of rooms. */
   readonly submitRoomInput: CommandClient['submitRoomInput'];
   /** What the operator wants of users. */
-  readonly accounts: { readonly commands: Pick<CommandClient, 'submitUserInput'>; readonly userQuery: UserQuery; readonly appliedPositions: AppliedPositions };
+  readonly accounts: { readonly commands: CommandClient; readonly userQuery: UserQuery; readonly appliedPositions: AppliedPositions };
   /** Owners first, then readers, then writers: nobody asks before somebody answers. */
   start(): Promise<void>;
   /** The other way round: writers stop first. */
