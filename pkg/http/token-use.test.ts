@@ -21,10 +21,10 @@ test('a device is noted some time after the start, and then seldom', async () =>
   for (let i = 0; i < 10; i += 1) assert.equal(use.note(ALICE, TOKEN), undefined);
   assert.deepEqual(inputs.map(({ userId, seeDevice, ts }) => [userId, seeDevice, ts]), [['@alice:x', { deviceId: 'PHONE', ip: '192.0.2.1' }, runtime.clock.now()]]);
   await runtime.advance(SEEN_AGAIN_MS - 1);
-  use.note(ALICE, TOKEN);
+  void use.note(ALICE, TOKEN);
   assert.equal(inputs.length, 1);
   await runtime.advance(1);
-  use.note(ALICE, TOKEN);
+  void use.note(ALICE, TOKEN);
   assert.equal(inputs.length, 2);
 });
 
@@ -33,7 +33,7 @@ test('after a start the notes do not come all at once', async () => {
   const perStep: number[] = [];
   for (let step = 0; step < 12; step += 1) {
     const before = inputs.length;
-    for (let i = 0; i < 100; i += 1) use.note({ ...ALICE, deviceId: `D${i}` }, TOKEN);
+    for (let i = 0; i < 100; i += 1) void use.note({ ...ALICE, deviceId: `D${i}` }, TOKEN);
     perStep.push(inputs.length - before);
     await runtime.advance(12_000);
   }
@@ -44,8 +44,8 @@ test('after a start the notes do not come all at once', async () => {
 test('what acts on no device, or from nowhere, is not noted', async () => {
   const { runtime, inputs, use } = world();
   await runtime.advance(SEEN_AGAIN_MS);
-  use.note({ ...ALICE, deviceId: '' }, TOKEN);
-  use.note(ALICE, { ...TOKEN, address: undefined });
+  void use.note({ ...ALICE, deviceId: '' }, TOKEN);
+  void use.note(ALICE, { ...TOKEN, address: undefined });
   assert.deepEqual([inputs.length, use.size()], [0, 0]);
 });
 
