@@ -47,11 +47,19 @@ test('creators who are above all are not listed, and are where they no longer ar
   const users = { [ALICE]: 100, [BOB]: 100, '@carol:a.example': 50 };
   const up = plan('11', '12', { 'm.room.power_levels': { users } }, { additionalCreators: [BOB, ALICE, BOB] });
   assert.deepEqual(up.createContent, { room_version: '12', predecessor: { room_id: '!old:a.example' }, additional_creators: [BOB] });
-  assert.deepEqual(up.content('m.room.power_levels'), { users: { '@carol:a.example': 50 } });
+  assert.deepEqual(up.content('m.room.power_levels'), { users: { '@carol:a.example': 50 }, events: { 'm.room.tombstone': 150 } });
   const down = plan('12', '11', { 'm.room.create': { additional_creators: ['@dora:a.example'] }, 'm.room.power_levels': { users: {} } }, { additionalCreators: [BOB] });
   assert.deepEqual(down.content('m.room.power_levels'), { users: { [ALICE]: 100, [BOB]: 100, '@dora:a.example': 100 } });
   assert.equal(down.createContent['additional_creators'], undefined);
   assert.deepEqual(plan('10', '11', {}).content('m.room.power_levels'), { users: { [ALICE]: 100, [BOB]: 100 } });
+});
+
+test('where creators are above all, a tombstone takes more than other state; a level that is above that stays', () => {
+  const tombstone = (levels: object, to = '12') => (plan('11', to, { 'm.room.power_levels': levels }).content('m.room.power_levels') as { events?: Record<string, number> }).events?.['m.room.tombstone'];
+  assert.deepEqual([{}, { state_default: 0 }, { state_default: 200 }, { events: { 'm.room.tombstone': 50 } }].map((levels) => tombstone(levels)), [150, 150, 201, 150]);
+  assert.equal(tombstone({ events: { 'm.room.tombstone': 100 } }), 100);
+  assert.equal(tombstone({ state_default: 0, events: { 'm.room.tombstone': 1 } }), 1);
+  assert.equal(tombstone({}, '11'), undefined);
 });
 
 test('of the canonical alias only what moves goes over', () => {

@@ -4,6 +4,7 @@ import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
 import type { RoomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import type { MemberProfile } from '../profile/member-profile.ts';
 import type { RoomPlan, StateWanted } from './plan-room.ts';
+import { tombstoneAbove } from './power-levels.ts';
 
 type Content = Readonly<Record<string, unknown>>;
 
@@ -32,6 +33,8 @@ export const UPGRADED_TYPES: readonly string[] = ['m.room.create', 'm.room.power
 const LEVEL_KEYS = ['ban', 'events_default', 'invite', 'kick', 'redact', 'state_default', 'users_default'];
 const LEVEL_MAPS = ['events', 'notifications', 'users'];
 const CREATOR_LEVEL = 100;
+/** Where the levels do not say. */
+const STATE_DEFAULT = 50;
 
 /** The power levels come last: before them the creator may send everything, whatever the old room's levels ask for. */
 export function planUpgrade(wanted: UpgradeWanted): RoomPlan {
@@ -99,7 +102,15 @@ function powerLevels(wanted: UpgradeWanted, content: Content | undefined): Conte
   // Creators who were above all and are not listed have to be listed now, and the other way round.
   if ((oldVersion.privilegedCreators || content === undefined) && !version.privilegedCreators) for (const userId of [sender, ...oldCreators]) users.set(userId, CREATOR_LEVEL);
   if (version.privilegedCreators) for (const userId of [sender, ...wanted.additionalCreators]) users.delete(userId);
-  return { ...levels, users: Object.fromEntries(users) };
+  return { ...levels, ...(version.privilegedCreators && { events: guardTombstone(levels) }), users: Object.fromEntries(users) };
+}
+
+/** `events` in which a tombstone takes more than other state, as in every room of such a version. */
+function guardTombstone(levels: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const events = { ...((levels['events'] ?? {}) as Record<string, unknown>) };
+  const stateDefault = levelOf(levels['state_default']) ?? STATE_DEFAULT;
+  if ((levelOf(events['m.room.tombstone']) ?? stateDefault) <= stateDefault) events['m.room.tombstone'] = tombstoneAbove(stateDefault);
+  return events;
 }
 
 /** Levels that older versions take as texts. */

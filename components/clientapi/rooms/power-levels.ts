@@ -59,7 +59,8 @@ function guardCreators({ creator, additionalCreators }: PowerLevelsWanted, level
   if (isObject(events) && !Object.hasOwn(events, 'm.room.tombstone')) levels['events'] = { ...events, 'm.room.tombstone': tombstoneAbove(levels['state_default']) };
 }
 
-function tombstoneAbove(stateDefault: unknown): number {
+/** Level of a tombstone in a room of privileged creators with this `state_default`: it must be above that. */
+export function tombstoneAbove(stateDefault: unknown): number {
   return typeof stateDefault === 'number' && stateDefault >= TOMBSTONE_LEVEL_FOR_CREATORS ? stateDefault + 1 : TOMBSTONE_LEVEL_FOR_CREATORS;
 }
 

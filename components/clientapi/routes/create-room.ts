@@ -49,7 +49,7 @@ export async function createRoom(context: Context, request: ApiRequest): Promise
   const version = requireVersion(body.room_version ?? context.settings.defaultRoomVersion);
   const creator = requester.userId;
   const invite = [...new Set(body.invite.map(requireUserId))].filter((userId) => userId !== creator);
-  await requireInvitable(context, invite);
+  await requireInvitable(context, [...invite, ...invitedByState(body)]);
   const alias = body.room_alias_name === undefined ? undefined : requireFreeName(context, request, body.room_alias_name);
   const plan = planRoom({
     creator,
@@ -83,6 +83,11 @@ function concernsOther(context: Context, { type, stateKey }: StateWanted): boole
 
 function refuseWhatIsNotThere(body: CreateRoomBody): void {
   if (body.invite_3pid.length > 0) throw new MatrixError(403, 'M_THREEPID_DENIED', 'This server cannot invite by e-mail address or telephone number');
+}
+
+/** Whom member events of `initial_state` invite. */
+function invitedByState({ initial_state: events }: CreateRoomBody): string[] {
+  return events.filter(({ type, content }) => type === 'm.room.member' && content['membership'] === 'invite').map(({ state_key: userId }) => userId);
 }
 
 function requireVersion(id: string): RoomVersion {

@@ -213,7 +213,7 @@ test('a new profile reaches the rooms that the user has joined, and no others', 
   await world.call('POST', inRoom(go, 'leave'), { token: alice.token });
   await world.call('PUT', `${V3}/profile/${alice.userId}/displayname`, { token: alice.token, body: { displayname: 'Al' } });
   await world.call('PUT', `${V3}/profile/${alice.userId}/avatar_url`, { token: alice.token, body: { avatar_url: 'mxc://x/y' } });
-  for (let turns = 0; turns < 20; turns += 1) await world.runtime.settle();
+  await world.profilesSpread();
   assert.deepEqual(await world.state(stay, 'm.room.member', alice.userId), { membership: 'join', displayname: 'Al', avatar_url: 'mxc://x/y' });
   assert.deepEqual(await world.state(go, 'm.room.member', alice.userId), { membership: 'leave' });
   assert.deepEqual(await world.state(await createRoom(all), 'm.room.member', alice.userId), { membership: 'join', displayname: 'Al', avatar_url: 'mxc://x/y' });
@@ -241,6 +241,8 @@ test('an invite of nobody, and of who takes none, is refused everywhere', () => 
     assert.equal(failure(await world.call('POST', inRoom(roomId, 'invite'), { token: alice.token, body: { user_id: userId } })), expected);
     assert.equal(failure(await world.call('PUT', inRoom(roomId, `state/m.room.member/${userId}`), { token: alice.token, body: { membership: 'invite' } })), expected);
     assert.equal(failure(await world.call('POST', `${V3}/createRoom`, { token: alice.token, body: { invite: [bob.userId, userId] } })), expected);
+    const initial_state = [{ type: 'm.room.member', state_key: userId, content: { membership: 'invite' } }];
+    assert.equal(failure(await world.call('POST', `${V3}/createRoom`, { token: alice.token, body: { initial_state } })), expected);
     assert.equal(await world.state(roomId, 'm.room.member', userId), undefined);
   }
 }));
