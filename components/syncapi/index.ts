@@ -20,6 +20,7 @@ import { createNearestEvent, type NearestDeps } from './history/nearest-event.ts
 import { createNotifier } from './notifier/notifier.ts';
 import { createTypingBoard } from './notifier/typing-now.ts';
 import { syncapiRoutes } from './routes/routes.ts';
+import { createSharedRows } from './streams/shared-rows.ts';
 import type { ReadDeps } from './sync/deps.ts';
 
 export { syncQuery } from './query/sync-query.ts';
@@ -29,6 +30,7 @@ export { syncapiMigrations } from './storage/migrations.ts';
 export const SYNCAPI_CONSUMER = 'syncapi';
 
 const EVENT_CACHE_BYTES = 32 * 1024 * 1024;
+const SHARED_ROWS_BYTES = 16 * 1024 * 1024;
 
 /** Records that an outbox no longer keeps, made again from the producer's tables. */
 type Snapshot = (partition: number, after: number, limit: number) => Promise<OutputEnvelope[]>;
@@ -74,7 +76,7 @@ export function createSyncapi(deps: SyncapiDeps): Syncapi {
   const consumers = createConsumers(deps, cache);
   let listening: { typing: Subscription; unsubscribe: () => void } | undefined;
   return {
-    routes: syncapiRoutes({ ...deps, events, typing, notifier, history: createHistoryFetcher(deps), nearestEvent: createNearestEvent(deps) }),
+    routes: syncapiRoutes({ ...deps, events, shared: createSharedRows(SHARED_ROWS_BYTES), typing, notifier, history: createHistoryFetcher(deps), nearestEvent: createNearestEvent(deps) }),
     start: async () => {
       const unsubscribe = appliedPositions.onApplied((applied) => notifier.applied(applied));
       listening = { unsubscribe, typing: await driver.listen('typing', (value) => typing.receive(typingCodec.decode(value))) };

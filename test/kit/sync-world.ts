@@ -8,6 +8,7 @@ import type { NearestEvent } from '../../components/syncapi/history/nearest-even
 import { createNotifier, type Notifier } from '../../components/syncapi/notifier/notifier.ts';
 import { createTypingBoard, type TypingBoard } from '../../components/syncapi/notifier/typing-now.ts';
 import { syncapiRoutes } from '../../components/syncapi/routes/routes.ts';
+import { createSharedRows } from '../../components/syncapi/streams/shared-rows.ts';
 import { syncapiMigrations } from '../../components/syncapi/storage/migrations.ts';
 import { accessTokenHash } from '../../pkg/http/requester.ts';
 import { createRouter, type Router } from '../../pkg/http/router.ts';
@@ -68,6 +69,7 @@ export async function createSyncWorld(log: Pick<HistoryLog, 'records' | 'partiti
     history: options.history ?? { more: () => Promise.resolve('complete') },
     ...{ runtime, database: counted, partitionMap: log.partitionMap, notifier, typing, roomHistoryQuery: log.roomHistoryQuery },
     roomQuery: { isPublished: () => Promise.resolve(false) },
+    shared: createSharedRows(options.cacheBytes ?? 1_000_000),
     events: createEventLoader({ database: counted, roomQuery: log.roomQuery, cache }),
     appliedPositions: { vector: (name: OutputLogName) => [...vectors[name]], refresh: async () => undefined },
     userQuery: {

@@ -2,10 +2,14 @@
  * The state of an answer: what a client must know before (or, with `use_state_after`, beside) the timeline so that both together give the room's current state.
  */
 import type { Reader } from '../../../pkg/storage/database.ts';
+import type { ReadDeps } from '../sync/deps.ts';
+import type { SharedRoom } from './shared-rows.ts';
 import { slotOf, stateKeyOfSlot, type StateRow } from '../storage/rows.ts';
 
 export interface StateWanted {
   readonly roomId: string;
+  /** Of the newest record about the room. */
+  readonly lastSequence: number;
   /** An event of the room that is not after the start of the timeline, or the newest one. */
   readonly anchorEventId: string;
   /** The timeline starts at this sequence; behind `upper` when it is empty. */
@@ -22,11 +26,13 @@ export interface StateWanted {
   readonly useStateAfter: boolean;
 }
 
+type StateDeps = Pick<ReadDeps, 'database' | 'shared'>;
+
 const COLUMNS = 's.slot, s.from_sequence, s.to_sequence, s.room_id, s.type, s.event_id';
 
 /** Event IDs of the state, by room. */
-export async function loadState(reader: Reader, wanted: readonly StateWanted[]): Promise<Map<string, string[]>> {
-  const rows = [...(await readAll(reader, wanted)), ...(await readChanged(reader, wanted)), ...(await readMembers(reader, wanted))];
+export async function loadState(deps: StateDeps, wanted: readonly StateWanted[]): Promise<Map<string, string[]>> {
+  const rows = [...(await readAll(deps.database, wanted)), ...(await readChanged(deps, wanted)), ...(await readMembers(deps.database, wanted))];
   const byRoom = new Map<string, Map<string, Map<number, StateRow>>>();
   for (const row of rows) {
     const slots = byRoom.get(row.room_id) ?? new Map<string, Map<number, StateRow>>();
@@ -47,21 +53,17 @@ function readAll(reader: Reader, wanted: readonly StateWanted[]): Promise<StateR
   ]).then((parts) => parts.flat());
 }
 
+/** What changed in these rooms since the client's place. */
+function readChanged({ database, shared }: StateDeps, wanted: readonly StateWanted[]): Promise<StateRow[]> {
+  const rooms = wanted.flatMap(({ roomId, lastSequence, after }) => (after === undefined || after === 0 ? [] : [{ roomId, lastSequence, bound: after }]));
+  return shared.get('state', rooms, (missing) => readSince(database, missing));
+}
+
 /** One query per different bound: rooms of one partition share theirs. */
-async function readChanged(reader: Reader, wanted: readonly StateWanted[]): Promise<StateRow[]> {
-  const byBound = Map.groupBy(
-    wanted.filter((room) => room.after !== undefined && room.after > 0),
-    (room) => room.after ?? 0,
-  );
+async function readSince(reader: Reader, rooms: readonly SharedRoom[]): Promise<StateRow[]> {
   const parts: StateRow[][] = [];
-  for (const [after, rooms] of byBound) {
-    parts.push(
-      await reader.queryIn<StateRow>(
-        `SELECT ${COLUMNS} FROM timeline a JOIN state_intervals s ON s.room_id = a.room_id AND s.from_sequence > ? WHERE a.event_id IN (??)`,
-        [after],
-        rooms.map((room) => room.anchorEventId),
-      ),
-    );
+  for (const [after, ofBound] of Map.groupBy(rooms, ({ bound }) => bound)) {
+    parts.push(await reader.queryIn<StateRow>(`SELECT ${COLUMNS} FROM state_intervals s WHERE s.from_sequence > ? AND s.room_id IN (??)`, [after], ofBound.map(({ roomId }) => roomId)));
   }
   return parts.flat();
 }

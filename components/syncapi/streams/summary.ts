@@ -1,9 +1,10 @@
 /** Room summaries: how many members, and for rooms without a name the heroes. */
 import type { Reader } from '../../../pkg/storage/database.ts';
 import { contentText } from '../events/client-event.ts';
-import type { EventLoader } from '../events/load-events.ts';
 import { eldestMembers, type Presence } from '../storage/memberships.ts';
-import { OPEN, slotOf, type RoomRow } from '../storage/rows.ts';
+import { OPEN, slotOf } from '../storage/rows.ts';
+import type { ReadDeps } from '../sync/deps.ts';
+import type { KnownView } from './room-facts.ts';
 
 export interface RoomSummary {
   readonly joined: number;
@@ -15,20 +16,43 @@ export interface RoomSummary {
 const HEROES_MAX = 5;
 const NAMING: readonly (readonly [type: string, key: string])[] = [['m.room.name', 'name'], ['m.room.canonical_alias', 'alias']];
 
-/** Summaries of these rooms as they are now, for `userId`, who is no hero of their own. */
-export async function loadSummaries(deps: { database: Reader; events: EventLoader }, roomIds: readonly string[], userId: string): Promise<Map<string, RoomSummary>> {
-  if (roomIds.length === 0) return new Map();
-  const rooms = await deps.database.queryIn<Pick<RoomRow, 'room_id' | 'joined_count' | 'invited_count'>>(
-    'SELECT room_id, joined_count, invited_count FROM rooms WHERE room_id IN (??)',
-    [],
-    roomIds,
-  );
-  const named = await namedRooms(deps, roomIds);
-  const heroes = await heroesOf(deps.database, roomIds.filter((roomId) => !named.has(roomId)), userId);
-  return new Map(rooms.map((room) => [room.room_id, { joined: room.joined_count, invited: room.invited_count, heroes: heroes.get(room.room_id) }]));
+type SummaryDeps = Pick<ReadDeps, 'database' | 'events' | 'shared'>;
+
+/** What the members of a room have in common of its summary. */
+interface Naming {
+  readonly room_id: string;
+  readonly isNamed: boolean;
+  /** Eldest members, one more than heroes are shown, because the user may be among them. */
+  readonly eldest: readonly string[];
 }
 
-async function namedRooms(deps: { database: Reader; events: EventLoader }, roomIds: readonly string[]): Promise<Set<string>> {
+/** Summaries of these rooms as they are now, for `userId`, who is no hero of their own. */
+export async function loadSummaries(deps: SummaryDeps, views: readonly KnownView[], userId: string): Promise<Map<string, RoomSummary>> {
+  const rooms = views.map(({ roomId, lastSequence }) => ({ roomId, lastSequence, bound: 0 }));
+  const namings = await deps.shared.get('naming', rooms, (missing) => readNamings(deps, missing.map(({ roomId }) => roomId)));
+  const byRoom = new Map(namings.map((naming) => [naming.room_id, naming]));
+  const empty = views.map((view) => view.roomId).filter((roomId) => byRoom.get(roomId)?.isNamed === false && heroesAmong(byRoom.get(roomId)?.eldest, userId).length === 0);
+  const gone = await eldestOf(deps.database, empty, 'gone');
+  return new Map(
+    views.map(({ roomId, joinedCount, invitedCount }) => {
+      const naming = byRoom.get(roomId);
+      const heroes = heroesAmong(gone.get(roomId) ?? naming?.eldest, userId);
+      return [roomId, { joined: joinedCount, invited: invitedCount, heroes: naming?.isNamed === true ? undefined : heroes }];
+    }),
+  );
+}
+
+function heroesAmong(members: readonly string[] | undefined, userId: string): string[] {
+  return (members ?? []).filter((member) => member !== userId).slice(0, HEROES_MAX);
+}
+
+async function readNamings(deps: SummaryDeps, roomIds: readonly string[]): Promise<Naming[]> {
+  const named = await namedRooms(deps, roomIds);
+  const eldest = await eldestOf(deps.database, roomIds.filter((roomId) => !named.has(roomId)), 'here');
+  return roomIds.map((roomId) => ({ room_id: roomId, isNamed: named.has(roomId), eldest: eldest.get(roomId) ?? [] }));
+}
+
+async function namedRooms(deps: SummaryDeps, roomIds: readonly string[]): Promise<Set<string>> {
   const slots = roomIds.flatMap((roomId) => NAMING.map(([type]) => slotOf(roomId, type, '')));
   const rows = await deps.database.queryIn<{ event_id: string }>('SELECT event_id FROM state_intervals WHERE to_sequence = ? AND slot IN (??)', [OPEN], slots);
   const named = new Set<string>();
@@ -39,17 +63,9 @@ async function namedRooms(deps: { database: Reader; events: EventLoader }, roomI
   return named;
 }
 
-async function heroesOf(reader: Reader, roomIds: readonly string[], userId: string): Promise<Map<string, string[]>> {
-  const heroes = await eldestOthers(reader, roomIds, { userId, presence: 'here' });
-  const empty = roomIds.filter((roomId) => !heroes.has(roomId));
-  const gone = await eldestOthers(reader, empty, { userId, presence: 'gone' });
-  return new Map(roomIds.map((roomId) => [roomId, heroes.get(roomId) ?? gone.get(roomId) ?? []]));
-}
-
-async function eldestOthers(reader: Reader, roomIds: readonly string[], { userId, presence }: { userId: string; presence: Presence }): Promise<Map<string, string[]>> {
-  const others = (await eldestMembers(reader, roomIds, presence)).filter((member) => member.user_id !== userId);
-  const byRoom = Map.groupBy(others, (member) => member.room_id);
-  return new Map([...byRoom].map(([roomId, members]) => [roomId, members.slice(0, HEROES_MAX).map((member) => member.user_id)]));
+async function eldestOf(reader: Reader, roomIds: readonly string[], presence: Presence): Promise<Map<string, string[]>> {
+  const byRoom = Map.groupBy(await eldestMembers(reader, roomIds, presence), (member) => member.room_id);
+  return new Map([...byRoom].map(([roomId, members]) => [roomId, members.slice(0, HEROES_MAX + 1).map((member) => member.user_id)]));
 }
 
 /** JSON text of a summary. */

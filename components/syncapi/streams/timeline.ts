@@ -7,9 +7,10 @@ import { passes, passesRoom, type EventFilter } from '../filters/filter.ts';
 import { relatedBy } from '../relations/related-by.ts';
 import { TIMELINE_COLUMNS, type SeenRow, type TimelineRow } from '../storage/rows.ts';
 import type { RoomView } from '../sync/scope.ts';
-import type { GappyView } from './gaps.ts';
+import type { ReadDeps } from '../sync/deps.ts';
+import type { KnownView } from './room-facts.ts';
 import { isIgnored, type IgnoredUsers } from '../visibility/ignored-users.ts';
-import { withMembershipBefore, type PastQuery } from '../visibility/membership-before.ts';
+import { withMembershipBefore } from '../visibility/membership-before.ts';
 import { isVisible } from '../visibility/visibility.ts';
 
 export interface RoomTimeline {
@@ -38,7 +39,7 @@ const ROUND_GROWTH = 4;
 const SUMMARISED: ReadonlySet<string> = new Set(['m.room.member', 'm.room.name', 'm.room.canonical_alias']);
 
 interface Scan {
-  readonly view: GappyView;
+  readonly view: KnownView;
   /** Newest first. */
   readonly matched: SeenRow[];
   newest: TimelineRow | undefined;
@@ -50,10 +51,11 @@ interface Scan {
   summaryChanged: boolean;
 }
 
+type TimelineDeps = Pick<ReadDeps, 'database' | 'roomHistoryQuery' | 'shared'>;
+
 interface TimelineRequest {
   readonly filter: EventFilter;
   readonly userId: string;
-  readonly past: PastQuery;
   readonly ignored: IgnoredUsers;
 }
 
@@ -64,7 +66,7 @@ interface ScanRequest extends TimelineRequest {
 }
 
 /** Timelines of `views`, by room. */
-export async function loadTimelines(reader: Reader, views: readonly GappyView[], request: TimelineRequest): Promise<Map<string, RoomTimeline>> {
+export async function loadTimelines(deps: TimelineDeps, views: readonly KnownView[], request: TimelineRequest): Promise<Map<string, RoomTimeline>> {
   const limit = Math.min(Math.max(0, request.filter.limit ?? TIMELINE_LIMIT_DEFAULT), TIMELINE_LIMIT_MAX);
   const scans = new Map<string, Scan>(
     views.map((view) => [
@@ -75,9 +77,9 @@ export async function loadTimelines(reader: Reader, views: readonly GappyView[],
   let [from, count, scanned] = [0, Math.min(limit + 1, newRowsMax(views)) + 1, 0];
   let hungry = [...scans.values()];
   while (hungry.length > 0 && scanned < SCANNED_ROWS_MAX) {
-    const rows = await withMembershipBefore(request.past, await readBack(reader, hungry, { from, count }), request.userId);
-    scanned += rows.length;
-    const seen = scanRows(scans, rows, { ...request, limit, related: await relatedBy(reader, request.filter, rows) });
+    const rows = await withMembershipBefore(deps.roomHistoryQuery, await readBack(deps, hungry, { from, count }), request.userId);
+    scanned += Math.min(rows.length, hungry.length * count);
+    const seen = scanRows(scans, rows, { ...request, limit, related: await relatedBy(deps.database, request.filter, rows) });
     for (const scan of hungry) if (!seen.has(scan.view.roomId)) scan.exhausted = true;
     hungry = hungry.filter((scan) => !scan.exhausted && !scan.more);
     from += count;
@@ -95,22 +97,13 @@ function newRowsMax(views: readonly RoomView[]): number {
  * The `count` rows of each room that lie `from` places before its end. Live order keys are dense, so a place is a difference of keys. Rooms that were left
  * are counted from the event by which they were left.
  */
-async function readBack(reader: Reader, scans: readonly Scan[], range: { from: number; count: number }): Promise<TimelineRow[]> {
+async function readBack(deps: TimelineDeps, scans: readonly Scan[], range: { from: number; count: number }): Promise<TimelineRow[]> {
   const { from, count } = range;
   const left = scans.filter((scan) => scan.view.section === 'leave').map((scan) => scan.view.current.event_id);
-  const live = scans.filter((scan) => scan.view.section !== 'leave').map((scan) => scan.view.roomId);
-  const rows =
-    live.length === 0
-      ? []
-      : await reader.queryIn<TimelineRow>(
-          `SELECT ${TIMELINE_COLUMNS} FROM rooms r JOIN timeline t ON t.room_id = r.room_id AND t.order_key <= r.last_order_key - ?
-             AND t.order_key > r.last_order_key - ? AND t.order_key > 0
-           WHERE r.room_id IN (??)`,
-          [from, from + count],
-          live,
-        );
+  const live = scans.filter((scan) => scan.view.section !== 'leave').map((scan) => scan.view);
+  const rows = from === 0 ? await readTails(deps, live, count) : await readPart(deps.database, live.map((view) => view.roomId), range);
   if (left.length === 0) return rows;
-  const leftRows = await reader.queryIn<TimelineRow>(
+  const leftRows = await deps.database.queryIn<TimelineRow>(
     `SELECT ${TIMELINE_COLUMNS} FROM timeline a JOIN timeline t ON t.room_id = a.room_id AND t.order_key <= a.order_key - ?
        AND t.order_key > a.order_key - ? AND t.order_key > 0
      WHERE a.event_id IN (??)`,
@@ -118,6 +111,24 @@ async function readBack(reader: Reader, scans: readonly Scan[], range: { from: n
     left,
   );
   return [...rows, ...leftRows];
+}
+
+/** The first round, in which most answers find all: the ends of timelines are shared. A few more rows than asked for, so that clients with different limits share them too. */
+function readTails({ database, shared }: TimelineDeps, views: readonly KnownView[], count: number): Promise<TimelineRow[]> {
+  const bound = 2 ** Math.ceil(Math.log2(count));
+  return shared.get('tail', views.map(({ roomId, lastSequence }) => ({ roomId, lastSequence, bound })), (missing) => readPart(database, missing.map(({ roomId }) => roomId), { from: 0, count: bound }));
+}
+
+async function readPart(reader: Reader, roomIds: readonly string[], { from, count }: { from: number; count: number }): Promise<TimelineRow[]> {
+  return roomIds.length === 0
+    ? []
+    : reader.queryIn<TimelineRow>(
+        `SELECT ${TIMELINE_COLUMNS} FROM rooms r JOIN timeline t ON t.room_id = r.room_id AND t.order_key <= r.last_order_key - ?
+           AND t.order_key > r.last_order_key - ? AND t.order_key > 0
+         WHERE r.room_id IN (??)`,
+        [from, from + count],
+        roomIds,
+      );
 }
 
 /** Takes rows into their rooms' scans; says which rooms had any. */

@@ -7,7 +7,7 @@ import { loadReceipts } from '../streams/receipts.ts';
 import { loadState, type StateWanted } from '../streams/state.ts';
 import { loadStrippedState } from '../streams/stripped-state.ts';
 import { loadSummaries } from '../streams/summary.ts';
-import { withGaps } from '../streams/gaps.ts';
+import { movedRooms, type KnownView } from '../streams/room-facts.ts';
 import { loadTimelines } from '../streams/timeline.ts';
 import { loadOutside } from '../streams/outside.ts';
 import { membershipsOfUser, outsideOfUser } from '../storage/memberships.ts';
@@ -70,10 +70,11 @@ async function readMaterial(deps: ReadDeps, scope: SyncScope, known: Known): Pro
   const joined = known.views.filter((view) => view.section === 'join');
   const gone = known.views.filter((view) => view.section === 'leave');
   const invited = known.views.filter((view) => view.section === 'invite' || view.section === 'knock');
-  const moved = await movedRooms(deps, scope, joined);
-  const timelines = await loadTimelines(database, await withGaps(database, [...moved, ...gone]), { filter: scope.filter.room.timeline, userId, past: deps.roomHistoryQuery, ignored: known.ignored });
-  const summaries = await loadSummaries(deps, moved.filter((view) => view.stateAfter === 0 || timelines.get(view.roomId)?.summaryChanged === true).map((view) => view.roomId), userId);
-  const state = await loadState(database, wantedState(scope, [...moved, ...gone], { timelines, summaries }));
+  const told = await movedRooms(database, [...joined, ...gone]);
+  const moved = told.filter((view) => view.section === 'join');
+  const timelines = await loadTimelines(deps, told, { filter: scope.filter.room.timeline, userId, ignored: known.ignored });
+  const summaries = await loadSummaries(deps, moved.filter((view) => view.stateAfter === 0 || timelines.get(view.roomId)?.summaryChanged === true), userId);
+  const state = await loadState(deps, wantedState(scope, told, { timelines, summaries }));
   const stripped = await loadStrippedState(database, invited, userId);
   const partition = userPartition(deps.partitionMap, userId);
   const shown = [...timelines.values()].flatMap((timeline) => timeline.shown);
@@ -83,7 +84,7 @@ async function readMaterial(deps: ReadDeps, scope: SyncScope, known: Known): Pro
   return {
     ...{ views: known.views, typing: known.typing, timelines, summaries, state, stripped },
     outside: (await loadOutside(database, userId, known.outside)).filter((room) => room.section !== 'invite' || !known.ignored.has(room.event.sender)),
-    receipts: await loadReceipts(database, moved, userId),
+    receipts: await loadReceipts(deps, moved, userId),
     unread: await countUnread(database, userId, moved.map((view) => view.roomId)),
     accountData: await loadAccountData(database, userId, {
       after: scope.since?.user[partition] ?? 0,
@@ -103,28 +104,13 @@ function logTraces(deps: ReadDeps, scope: SyncScope, { timelines, events }: Mate
   if (traces.length > 0) deps.runtime.logger.debug({ userId: scope.userId, deviceId: scope.deviceId, traces }, 'sync answered');
 }
 
-/** Rooms with something new in them: an event or a receipt, or all of it. */
-async function movedRooms(deps: ReadDeps, scope: SyncScope, joined: readonly RoomView[]): Promise<RoomView[]> {
-  const candidates = joined.filter((view) => !view.entered && view.stateAfter !== 0 && view.upper > view.lower);
-  const rows =
-    candidates.length === 0
-      ? []
-      : await deps.database.queryIn<{ room_id: string; last_sequence: number }>(
-          'SELECT room_id, last_sequence FROM rooms WHERE room_id IN (??)',
-          [],
-          candidates.map((view) => view.roomId),
-        );
-  const newest = new Map(rows.map((row) => [row.room_id, row.last_sequence]));
-  return joined.filter((view) => view.entered || view.stateAfter === 0 || (newest.get(view.roomId) ?? 0) > view.lower);
-}
-
 type KnownTimelines = Pick<Material, 'timelines' | 'summaries'>;
 
-function wantedState(scope: SyncScope, views: readonly RoomView[], known: KnownTimelines): StateWanted[] {
+function wantedState(scope: SyncScope, views: readonly KnownView[], known: KnownTimelines): StateWanted[] {
   return views.flatMap((view) => wantedStateOf(scope, view, known) ?? []);
 }
 
-function wantedStateOf(scope: SyncScope, view: RoomView, { timelines, summaries }: KnownTimelines): StateWanted | undefined {
+function wantedStateOf(scope: SyncScope, view: KnownView, { timelines, summaries }: KnownTimelines): StateWanted | undefined {
   const timeline = timelines.get(view.roomId);
   if (timeline?.anchor === undefined || view.stateAfter === undefined) return undefined;
   const filter = scope.filter.room.state;
@@ -135,6 +121,7 @@ function wantedStateOf(scope: SyncScope, view: RoomView, { timelines, summaries 
   if (nothingMissing && members.size === 0) return undefined;
   return {
     roomId: view.roomId,
+    lastSequence: view.lastSequence,
     anchorEventId: timeline.anchor.event_id,
     startSequence: timeline.startSequence,
     upper: view.upper,

@@ -11,6 +11,7 @@ import type { HistoryFetcher } from '../history/fetch-history.ts';
 import type { NearestEvent } from '../history/nearest-event.ts';
 import type { PastQuery } from '../visibility/membership-before.ts';
 import type { Notifier } from '../notifier/notifier.ts';
+import type { SharedRows } from '../streams/shared-rows.ts';
 import type { TypingBoard } from '../notifier/typing-now.ts';
 
 export interface ReadDeps {
@@ -25,6 +26,7 @@ export interface ReadDeps {
   readonly history: HistoryFetcher;
   readonly nearestEvent: NearestEvent;
   readonly events: EventLoader;
+  readonly shared: SharedRows;
   readonly typing: TypingBoard;
   readonly notifier: Notifier;
   readonly limits: Pick<RateLimiter, 'take'>;

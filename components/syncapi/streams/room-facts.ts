@@ -1,0 +1,45 @@
+/** What is known of the rooms of an answer as a whole: whether there is anything new in them, how many are in them, and what of their news no timeline can show. */
+import type { Reader } from '../../../pkg/storage/database.ts';
+import type { RoomRow } from '../storage/rows.ts';
+import type { RoomView } from '../sync/scope.ts';
+
+export type RoomFacts = Pick<RoomRow, 'room_id' | 'last_sequence' | 'joined_count' | 'invited_count'> & { readonly hidden_sequence: number; readonly purged_sequence: number };
+
+/** A room with what is known of it. */
+export interface KnownView extends RoomView {
+  /** Of the newest record about the room. */
+  readonly lastSequence: number;
+  readonly joinedCount: number;
+  readonly invitedCount: number;
+  /** The state may have changed, since what the client has, by what is in no timeline. */
+  readonly hidden: boolean;
+  /** Events that the client does not have were purged. */
+  readonly purged: boolean;
+}
+
+/** In one query, those of the rooms about which there is something to say: the user has entered or left them, all of them is wanted, or something has happened there. */
+export async function movedRooms(reader: Reader, views: readonly RoomView[]): Promise<KnownView[]> {
+  const candidates = views.filter((view) => isWhole(view) || view.upper > view.lower);
+  if (candidates.length === 0) return [];
+  const rows = await reader.queryIn<RoomFacts>(
+    'SELECT room_id, last_sequence, joined_count, invited_count, hidden_sequence, purged_sequence FROM rooms WHERE room_id IN (??)', [], candidates.map((view) => view.roomId));
+  const facts = new Map(rows.map((row) => [row.room_id, row]));
+  return candidates.map((view) => known(view, facts.get(view.roomId))).filter((view) => isWhole(view) || view.lastSequence > view.lower);
+}
+
+function isWhole({ entered, stateAfter }: RoomView): boolean {
+  return entered || stateAfter === 0;
+}
+
+function known(view: RoomView, facts: RoomFacts | undefined): KnownView {
+  // Who has nothing of a room misses nothing.
+  const misses = (sequence: number | undefined): boolean => view.lower > 0 && (sequence ?? 0) > view.lower;
+  return {
+    ...view,
+    lastSequence: facts?.last_sequence ?? 0,
+    joinedCount: facts?.joined_count ?? 0,
+    invitedCount: facts?.invited_count ?? 0,
+    hidden: misses(facts?.hidden_sequence),
+    purged: misses(facts?.purged_sequence),
+  };
+}
