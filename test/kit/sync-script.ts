@@ -169,7 +169,7 @@ function inOrder(room: RoomHistory, client: SyncClient): string[] {
   return (client.rooms.get(room.roomId)?.timeline ?? []).filter((eventId) => places.has(eventId)).toSorted((a, b) => (places.get(a) ?? 0) - (places.get(b) ?? 0));
 }
 
-const TABLES = ['rooms', 'timeline', 'redactions', 'state_intervals', 'memberships', 'outside_memberships', 'receipts', 'account_data', 'relations', 'threads'];
+const TABLES = ['rooms', 'timeline', 'redactions', 'state_intervals', 'memberships', 'outside_memberships', 'receipts', 'account_data', 'unread_nodes', 'unread_marks', 'relations', 'threads'];
 
 /** Every row of the read model, in an order of their own. */
 export async function dump(world: SyncWorld): Promise<Record<string, string[]>> {

@@ -9,7 +9,7 @@ import type { ReceiptSet, StateChange } from '../../../schemas/log/room-output.t
 import { changesOf, pduOf, type DecodedRoomOutput, type Records } from '../consumers/decoded.ts';
 import type { MembershipMove } from '../consumers/room-rows.ts';
 import { slotOf, storable } from '../storage/rows.ts';
-import { HOPS_MAX, isNews, namedHere, POWER_LEVELS, READ_TYPES, type UnreadFacts } from './load-facts.ts';
+import { HOPS_MAX, isNews, namedHere, POWER_LEVELS, READ_TYPES, type Parent, type UnreadFacts } from './load-facts.ts';
 import type { Pictures } from './pictures.ts';
 import { PREDEFINED, ruledMember, type RoomPicture, type RuledMember } from './room-picture.ts';
 import { ALL, MAIN, type Tree } from './tree.ts';
@@ -61,6 +61,7 @@ interface Pass extends Planning {
   /** Memberships of users here whom events name, as far as the batch has been looked at. */
   readonly standing: Map<string, string>;
   readonly redacted: Set<string>;
+  readonly parents: Map<string, Parent>;
 }
 
 /** Name of a record among those of all partitions. */
@@ -70,7 +71,7 @@ export function recordKey({ partition, sequence }: { readonly partition: number;
 
 export function planUnread(records: Records, planning: Planning): UnreadPlan {
   const plan: UnreadPlan = { leaves: new Map(), marks: new Map(), removed: [] };
-  const pass: Pass = { ...planning, plan, standing: new Map(planning.facts.standing), redacted: new Set(planning.facts.redacted) };
+  const pass: Pass = { ...planning, plan, standing: new Map(planning.facts.standing), redacted: new Set(planning.facts.redacted), parents: new Map(planning.facts.parents) };
   for (const record of records) planRecord(pass, record);
   return plan;
 }
@@ -250,6 +251,8 @@ function markKey({ userId, roomId, kind, name }: Pick<Mark, 'userId' | 'roomId' 
 
 function planRedaction(pass: Pass, roomId: string, eventId: string): void {
   pass.redacted.add(eventId);
+  // What relates to it from now on is in no thread by it.
+  pass.parents.delete(eventId);
   const orderKey = pass.facts.places.get(eventId) ?? 0;
   if (orderKey <= 0) return;
   pass.plan.removed.push({ roomId, orderKey });
@@ -258,10 +261,10 @@ function planRedaction(pass: Pass, roomId: string, eventId: string): void {
 
 /** The root of the thread that the event is in by what it relates to, at most three relations away; else the main timeline. */
 function threadOf(pass: Pass, { pdu }: DecodedRoomOutput): string {
-  let relation = pdu && relationOf(pdu.content);
+  let relation: Parent | undefined = pdu && relationOf(pdu.content);
   for (let hop = 0; relation !== undefined && hop < HOPS_MAX; hop += 1) {
     if (relation.relType === THREAD) return storable(relation.eventId);
-    relation = pass.facts.parents.get(relation.eventId) as typeof relation;
+    relation = pass.parents.get(relation.eventId);
   }
   return MAIN;
 }
