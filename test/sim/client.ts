@@ -105,9 +105,17 @@ export class SimClient {
 
   async send(roomId: string, body: string): Promise<void> {
     const path = `/_matrix/client/v3/rooms/${encodeURIComponent(roomId)}/send/m.room.message/${encodeURIComponent(`txn ${body}`)}`;
-    const response = await this.persist('PUT', path, { msgtype: 'm.text', body });
+    const response = await this.persist('PUT', path, { msgtype: 'm.text', body, ...this.#relation() });
     if (response.status === 200) this.acked.set(body, response.body.event_id as string);
     else this.#world.violations.push(`${this.userId} cannot send: ${JSON.stringify(response)}`);
+  }
+
+  /** What a message says of those before: most answer, replace or name one. */
+  #relation(): object {
+    const before = [...this.acked.values()];
+    if (before.length === 0) return {};
+    const [relType, eventId] = [['m.reference', before.at(-1)], ['m.thread', before[0]], ['m.replace', before[0]]][before.length % 3]!;
+    return { 'm.new_content': {}, 'm.relates_to': { rel_type: relType, event_id: eventId } };
   }
 
   /** Redacts the first of its messages. */
