@@ -3,6 +3,7 @@ import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import { requireAppservice } from '../../../pkg/http/requester.ts';
 import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
 import { userIdFromLogin } from '../../../pkg/matrix/ids/user-id.ts';
+import { requireUnlocked } from '../accounts/standing.ts';
 import { APPSERVICE_LOGIN, requireOwnUser } from '../auth/appservice.ts';
 import { userIdentifier, userNameOf } from '../auth/identifier.ts';
 import { hashOf, newDeviceLogin, sessionSettings } from '../auth/new-device.ts';
@@ -87,6 +88,7 @@ interface Session {
 }
 
 async function newSession(context: Context, request: ApiRequest, { userId, body, loginTokenHash }: Session): Promise<ApiResponse> {
+  await requireUnlocked(context, userId);
   const { device, fields } = newDeviceLogin(context, request, body);
   await submitUserCommand(context, request, { userId, login: { device, ...(loginTokenHash && { loginTokenHash }) } });
   const announced = wellKnown(context);

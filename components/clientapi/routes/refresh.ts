@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
+import { requireUnlocked } from '../accounts/standing.ts';
 import { familyOf, hashOf, newTokens } from '../auth/new-device.ts';
 import { parseBody } from '../checks/body.ts';
 import type { Context } from '../context.ts';
@@ -16,6 +17,7 @@ export async function refresh(context: Context, request: ApiRequest): Promise<Ap
   const family = familyOf(refreshToken);
   const session = family === undefined ? undefined : await context.userQuery.sessionOfFamily(hashOf(family));
   if (family === undefined || session === undefined) throw new MatrixError(401, 'M_UNKNOWN_TOKEN', 'The refresh token is not known (any more)', { fields: { soft_logout: false } });
+  await requireUnlocked(context, session.userId);
   const { tokenHash, refreshHash, familyHash, expiresMs, refreshExpiresMs, fields } = newTokens(context, family);
   await submitUserCommand(context, request, {
     userId: session.userId,

@@ -84,6 +84,18 @@ test('tokens expire: the client refreshes, and in the end logs in again', () => 
   assert.deepEqual(soft(await refresh(world, body.refresh_token)), [401, 'M_UNKNOWN_TOKEN', true]);
 }, { sessions: { ...SESSIONS_DEFAULT, accessTokenMs: 1000, refreshTokenMs: 2000, plainTokenMs: 3000 } }));
 
+test('a locked account keeps its sessions, and gets no new ones and no new tokens', () => inWorld(async (world) => {
+  const alice = await world.register('alice');
+  const { body: session } = await login(world, 'alice', { refresh_token: true });
+  const lock = (isSet: boolean) => world.users.submit({ inputId: '', traceId: '', ts: world.runtime.clock.now(), userId: alice.userId, setAccountFlag: { flag: 'locked', isSet } });
+  await lock(true);
+  for (const answer of [await login(world, 'alice'), await refresh(world, session.refresh_token), await whoami(world, session.access_token)]) assert.deepEqual(soft(answer), [401, 'M_USER_LOCKED', true]);
+  assert.equal(failure(await login(world, 'alice', { password: 'wrong password' })), '403 M_FORBIDDEN');
+  await lock(false);
+  assert.equal((await whoami(world, session.access_token)).status, 200);
+  assert.equal((await refresh(world, session.refresh_token)).status, 200);
+}));
+
 test('what is no refresh token is refused', () => inWorld(async (world) => {
   const alice = await world.register('alice');
   for (const token of ['', 'x', alice.token, `myr_${'a'.repeat(22)}_${'b'.repeat(43)}`]) assert.deepEqual(soft(await refresh(world, token)), [401, 'M_UNKNOWN_TOKEN', false], token);
