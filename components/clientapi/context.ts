@@ -4,12 +4,10 @@ import type { Passwords } from './auth/password.ts';
 import type { UiaSessions } from './auth/uia-session.ts';
 import type { ClientapiDeps } from './deps.ts';
 import type { RemoteRooms } from './spaces/remote-rooms.ts';
-import type { ProfilePropagation } from './profile/propagate.ts';
 
 export interface Context extends ClientapiDeps {
   readonly passwords: Passwords;
   readonly uiaSessions: UiaSessions;
   readonly nonces: Nonces;
-  readonly propagation: ProfilePropagation;
   readonly remoteRooms: RemoteRooms;
 }

@@ -5,6 +5,7 @@ import type { PartitionMap } from '../../pkg/log/partition-map.ts';
 import type { Runtime } from '../../pkg/runtime/runtime.ts';
 import type { Database } from '../../pkg/storage/database.ts';
 import { createDeactivator, type DeactivatorDeps } from './deactivate/drive.ts';
+import { createProfileSpreader, type ProfileSpreaderDeps } from './profile/spread.ts';
 import { createUserProcessor } from './input/processor.ts';
 
 export { userapiMigrations } from './storage/migrations.ts';
@@ -23,8 +24,8 @@ export interface UserapiDeps {
   readonly partitionMap: PartitionMap;
   /** No other process can own partitions of this database; default: on SQLite. */
   readonly exclusive?: boolean;
-  /** For deactivated users, who leave their rooms; without it they stay in them. */
-  readonly rooms?: Pick<DeactivatorDeps, 'serverName' | 'commands' | 'syncQuery' | 'roomQuery'> | undefined;
+  /** For deactivated users, who leave their rooms, and for changed profiles, which rooms are told of; without it neither is done. */
+  readonly rooms?: (Pick<DeactivatorDeps, 'serverName' | 'commands' | 'syncQuery' | 'roomQuery'> & Pick<ProfileSpreaderDeps, 'syncQuery'>) | undefined;
   /** How far each consumer of user-output is, by partition: the outbox is kept until all have passed. */
   readonly outputReaders?: readonly (() => Promise<readonly number[]>)[];
 }
@@ -43,7 +44,7 @@ export function createUserapi(deps: UserapiDeps): Userapi {
     consumer: USERAPI_CONSUMER,
     inputLog: 'user-input',
     outputLog: 'user-output',
-    processor: createUserProcessor({ database, onDeactivated: () => { deactivator?.nudge(); } }),
+    processor: createUserProcessor({ database, onDeactivated: () => { deactivator?.nudge(); }, onProfileChanged: () => { spreader?.nudge(); } }),
     database,
     driver,
     runtime,
@@ -52,13 +53,16 @@ export function createUserapi(deps: UserapiDeps): Userapi {
     ...(deps.outputReaders === undefined ? {} : { outputReaders: deps.outputReaders }),
   });
   const deactivator = deps.rooms && createDeactivator({ ...deps.rooms, database, runtime, owned: () => runner.owned() });
+  const spreader = deps.rooms && createProfileSpreader({ ...deps.rooms, database, runtime, owned: () => runner.owned() });
   return {
     async start() {
       await runner.start();
       deactivator?.start();
+      spreader?.start();
     },
     async stop() {
       await deactivator?.stop();
+      await spreader?.stop();
       await runner.stop();
     },
     health: () => runner.health(),

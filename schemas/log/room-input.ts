@@ -26,6 +26,8 @@ export interface SendEvent {
   via?: string[];
   /** The sender has a guest's account. */
   isGuest?: boolean;
+  /** The sender is an administrator of this server, who may redact what its users have said. */
+  byAdmin?: boolean;
 }
 
 export interface SetReceipt {
@@ -138,6 +140,13 @@ export interface DeleteAlias {
   reservedOnly: boolean;
 }
 
+/** The name or picture of a user here has changed. */
+export interface RefreshMember {
+  userId: string;
+  /** JSON object: displayname and avatar_url, where they are set. */
+  profile: Uint8Array;
+}
+
 /** Puts a room into a list of the room directory, or takes it out. */
 export interface SetRoomVisibility {
   isPublic: boolean;
@@ -204,4 +213,5 @@ export interface RoomInput extends InputHeader {
   forgetRoom?: ForgetRoom | null;
   fetchHistory?: FetchHistory | null;
   setRoomVisibility?: SetRoomVisibility | null;
+  refreshMember?: RefreshMember | null;
 }

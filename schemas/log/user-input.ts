@@ -78,6 +78,14 @@ export interface SetNoticeRoom {
   replaces: string;
 }
 
+/** The user reports what administrators should look at: a user, a room, or an event in it; what it is not about is empty. */
+export interface Report {
+  roomId: string;
+  eventId: string;
+  reportedUser: string;
+  reason: string;
+}
+
 export interface UserInput extends InputHeader {
   ts: number;
   userId: string;
@@ -102,6 +110,10 @@ export interface UserInput extends InputHeader {
   putRegistrationToken?: PutRegistrationToken | null;
   useRegistrationToken?: { userId: string; insteadOf?: string } | null;
   upgradeGuest?: { passwordHash: string; device?: NewDevice | null } | null;
+  /** `content` is a JSON object; empty: the tag is taken away. */
+  setTag?: { roomId: string; tag: string; content: Uint8Array } | null;
+  finishProfileSpread?: { mark: number } | null;
+  report?: Report | null;
   putPushRule?: PutPushRule | null;
   deletePushRule?: { kind: string; ruleId: string } | null;
   changePushRule?: ChangePushRule | null;

@@ -1,6 +1,7 @@
 /** The clientapi's routes over the real owners (userapi and roomserver) in memory. For component tests: requests in, answers out. */
 import { createClientapi, type ClientapiSettings } from '../../components/clientapi/index.ts';
 import { createRoomProcessor, roomQuery, roomserverMigrations } from '../../components/roomserver/index.ts';
+import { createProfileSpreader } from '../../components/userapi/profile/spread.ts';
 import { createUserProcessor, userapiMigrations, userQuery } from '../../components/userapi/index.ts';
 import { createAppservices } from '../../pkg/http/appservices.ts';
 import type { FederationTransport } from '../../pkg/federation/transport.ts';
@@ -53,6 +54,8 @@ export interface ClientWorld {
   state(roomId: string, type: string, stateKey?: string): Promise<Record<string, unknown> | undefined>;
   events(roomId: string): Promise<StoredEvent[]>;
   userOutputs(): UserOutput[];
+  /** Resolves once all rooms have heard of changed profiles. Moves the time on. */
+  profilesSpread(): Promise<void>;
   /** Positions that an answer waited for, as `log partition sequence`. */
   readonly waited: readonly string[];
   close(): Promise<void>;
@@ -76,7 +79,7 @@ export async function createClientWorld(options: Partial<ClientapiSettings> = {}
   const roomDatabase = await openSqlite({ path: ':memory:' });
   await migrate(userDatabase, 'userapi', userapiMigrations, clock.now());
   await migrate(roomDatabase, 'roomserver', roomserverMigrations, clock.now());
-  const users = createDirectOwner({ processor: createUserProcessor({ database: userDatabase }), database: userDatabase, partitionMap, encode: userInputCodec.encode, now: clock.now });
+  const users = createDirectOwner({ processor: createUserProcessor({ database: userDatabase, onProfileChanged: () => spreader.nudge() }), database: userDatabase, partitionMap, encode: userInputCodec.encode, now: clock.now });
   const typing = { set() {}, forget() {} };
   const roomProcessor = createRoomProcessor({ database: roomDatabase, serverName: WORLD_SERVER, signingKey, typing });
   const rooms = createDirectOwner({ processor: roomProcessor, database: roomDatabase, partitionMap, encode: roomInputCodec.encode, now: clock.now });
@@ -84,6 +87,11 @@ export async function createClientWorld(options: Partial<ClientapiSettings> = {}
   const query = roomQuery(roomDatabase);
   const accounts = userQuery(userDatabase);
   const readModel = await createReadModel({ roomQuery: query, outputs: rooms.outputs, serverName: WORLD_SERVER });
+
+  const spreader = createProfileSpreader({
+    database: userDatabase, runtime, syncQuery: readModel.syncQuery, commands: { submitRoomInput: rooms.submit, submitUserInput: users.submit }, owned: () => [0, 1, 2, 3],
+  });
+  spreader.start();
 
   async function state(roomId: string, type: string, stateKey = ''): Promise<Record<string, unknown> | undefined> {
     const [event] = await query.currentState(roomId, [[type, stateKey]]);
@@ -129,7 +137,11 @@ export async function createClientWorld(options: Partial<ClientapiSettings> = {}
     },
     events: async (roomId) => (await query.currentState(roomId)).sort((a, b) => (a.orderKey ?? 0) - (b.orderKey ?? 0)),
     userOutputs: () => users.outputs.map(({ record }) => userOutputCodec.decode(record)),
+    async profilesSpread() {
+      for (let turn = 0; turn < 500 && (await userDatabase.query('SELECT user_id FROM profile_changes')).length > 0; turn += 1) await runtime.advance(50);
+    },
     async close() {
+      await spreader.stop();
       await userDatabase.close();
       await roomDatabase.close();
       await readModel.close();

@@ -33,6 +33,7 @@ import { redactionRoutes } from './redaction.ts';
 import { refreshRoutes } from './refresh.ts';
 import { registrationTokensRoutes } from './registration-tokens.ts';
 import { registrationRoutes } from './registration.ts';
+import { reportContentRoutes } from './report-content.ts';
 import { roomSendRoutes } from './room-send.ts';
 import { roomStateRoutes } from './room-state.ts';
 import { roomSummaryRoutes } from './room-summary.ts';
@@ -40,6 +41,7 @@ import { roomUpgradesRoutes } from './room-upgrades.ts';
 import { sendServerNoticeRoutes } from './send-server-notice.ts';
 import { sharedSecretRegistrationRoutes } from './shared-secret-registration.ts';
 import { spaceHierarchyRoutes } from './space-hierarchy.ts';
+import { tagsRoutes } from './tags.ts';
 import { supportRoutes } from './support.ts';
 import { thirdPartyLookupRoutes } from './third-party-lookup.ts';
 import { typingRoutes } from './typing.ts';
@@ -82,6 +84,7 @@ export const CLIENTAPI_ROUTES: readonly RouteSpec[] = [
   ...refreshRoutes,
   ...registrationTokensRoutes,
   ...registrationRoutes,
+  ...reportContentRoutes,
   ...roomSendRoutes,
   ...roomStateRoutes,
   ...roomSummaryRoutes,
@@ -89,6 +92,7 @@ export const CLIENTAPI_ROUTES: readonly RouteSpec[] = [
   ...sendServerNoticeRoutes,
   ...sharedSecretRegistrationRoutes,
   ...spaceHierarchyRoutes,
+  ...tagsRoutes,
   ...supportRoutes,
   ...thirdPartyLookupRoutes,
   ...typingRoutes,

@@ -1,7 +1,11 @@
+import { queryProfile, type RemoteProfile } from '../../../pkg/federation/query-profile.ts';
+import { FederationError, isDestinationFailing } from '../../../pkg/federation/transport.ts';
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';
+import { accessTokenOf } from '../../../pkg/http/requester.ts';
 import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
 import { byteLength } from '../../../pkg/matrix/ids/byte-length.ts';
 import { requireNotSuspended } from '../accounts/standing.ts';
+import { domainOf } from '../../../pkg/matrix/ids/domain-of.ts';
 import { requireUserId } from '../checks/identifiers.ts';
 import type { Context } from '../context.ts';
 import { submitUserCommand } from '../outcome/submit.ts';
@@ -12,8 +16,8 @@ const DISPLAYNAME_LENGTH_MAX = 256;
 const AVATAR_URL_LENGTH_MAX = 1000;
 /** Common Namespaced Identifier Grammar, and the fields that the spec names. */
 const KEY = /^(avatar_url|displayname|m\.tz|[a-z][a-z0-9_-]*(\.[a-z][a-z0-9_-]*)+)$/;
-/** Fields that stand in member events. */
-const IN_ROOMS = new Set(['displayname', 'avatar_url']);
+/** Fields that clients clear by setting them to nothing. */
+const CLEARED_BY_NOTHING = new Set(['displayname', 'avatar_url']);
 const REMOVED = new Uint8Array(0);
 
 /** GET /_matrix/client/v3/profile/{userId} — r0 */
@@ -23,8 +27,8 @@ export async function getUserProfile(context: Context, request: ApiRequest): Pro
 
 /** GET /_matrix/client/v3/profile/{userId}/{keyName} — r0, changed in v1.16 (any key) */
 export async function getProfileField(context: Context, request: ApiRequest): Promise<ApiResponse> {
-  const profile = await requireProfile(context, request);
   const key = request.params['keyName']!;
+  const profile = await requireProfile(context, request, key);
   if (!Object.hasOwn(profile, key)) throw new MatrixError(404, 'M_NOT_FOUND', 'The user has no such profile field');
   return ok({ [key]: profile[key] });
 }
@@ -36,8 +40,7 @@ export async function setProfileField(context: Context, request: ApiRequest): Pr
   requireSelf(requester, request.params['userId']);
   const key = requireKey(request.params['keyName']!);
   const value = requireValue(key, request.body as Record<string, unknown>);
-  // Clients clear a name or picture by setting it to nothing.
-  const cleared = IN_ROOMS.has(key) && value === '';
+  const cleared = CLEARED_BY_NOTHING.has(key) && value === '';
   await submitField(context, request, key, cleared ? REMOVED : Buffer.from(JSON.stringify(value)));
   return EMPTY;
 }
@@ -55,13 +58,32 @@ export async function deleteProfileField(context: Context, request: ApiRequest):
 async function submitField(context: Context, request: ApiRequest, key: string, value: Uint8Array): Promise<void> {
   const userId = request.params['userId']!;
   await submitUserCommand(context, request, { userId, setProfileField: { key, value } });
-  if (IN_ROOMS.has(key)) context.propagation.request(userId, request.traceId);
 }
 
-async function requireProfile(context: Context, request: ApiRequest): Promise<Record<string, unknown>> {
-  const profile = await context.userQuery.profile(requireUserId(request.params['userId']));
-  if (profile === undefined) throw new MatrixError(404, 'M_NOT_FOUND', 'There is no such user here');
+/** At least `field` of it; undefined: all. Throws 404 M_NOT_FOUND, for users of other servers also 403 M_FORBIDDEN and 502 M_UNKNOWN. */
+async function requireProfile(context: Context, request: ApiRequest, field?: string): Promise<Readonly<Record<string, unknown>>> {
+  const userId = requireUserId(request.params['userId']);
+  if (domainOf(userId) !== context.serverName) return remoteProfile(context, request, { userId, field });
+  const profile = await context.userQuery.profile(userId);
+  if (profile === undefined) throw noSuchUser();
   return profile;
+}
+
+/** Asked of the user's server. Who has no account here is counted by address. */
+async function remoteProfile(context: Context, request: ApiRequest, { userId, field }: { userId: string; field: string | undefined }): Promise<RemoteProfile> {
+  if (accessTokenOf(request) === undefined) context.limits.take('lookup', request.remoteAddress);
+  else await limitedRequester(context, request, 'reading');
+  const { signedTransport } = context;
+  if (signedTransport === undefined) throw noSuchUser();
+  return queryProfile(signedTransport, userId, { field, signal: request.signal }).catch((error: unknown) => {
+    if (isDestinationFailing(error)) throw new MatrixError(502, 'M_UNKNOWN', `${domainOf(userId)} could not be asked for this profile`);
+    if (error instanceof FederationError && error.status === 403) throw new MatrixError(403, 'M_FORBIDDEN', 'The server of this user does not tell their profile');
+    throw noSuchUser();
+  });
+}
+
+function noSuchUser(): MatrixError {
+  return new MatrixError(404, 'M_NOT_FOUND', 'There is no such user');
 }
 
 function requireKey(key: string): string {

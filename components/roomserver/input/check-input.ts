@@ -6,7 +6,7 @@ import type { RejectedOutcome } from '../../../pkg/log/processor.ts';
 import { isUpkeep } from '../upkeep/upkeep-input.ts';
 import { refused } from './refused.ts';
 
-const KINDS = ['createRoom', 'sendEvent', 'setReceipt', 'setTyping', 'receivePdu', 'receiveInvite', 'importState', 'answer', 'setAlias', 'deleteAlias', 'upgradeRoom', 'finishUpgrade', 'forgetRoom', 'fetchHistory', 'setRoomVisibility'] as const;
+const KINDS = ['createRoom', 'sendEvent', 'setReceipt', 'setTyping', 'receivePdu', 'receiveInvite', 'importState', 'answer', 'setAlias', 'deleteAlias', 'upgradeRoom', 'finishUpgrade', 'forgetRoom', 'fetchHistory', 'setRoomVisibility', 'refreshMember'] as const;
 
 /**
  * What an input is ordered by, and what queues behind it when it waits: commands of a room; what one server sends of a room; what was fetched for one need, its answer last. So a slow
@@ -53,5 +53,5 @@ function textsOf(input: RoomInput): (string | null | undefined)[] {
   if (deleteAlias) return [input.roomId, deleteAlias.roomId];
   if (input.upgradeRoom) return [input.roomId, input.upgradeRoom.sender, input.upgradeRoom.newRoomId, input.upgradeRoom.newRoom?.roomVersion];
   // What other servers say was checked by its writer.
-  return [input.roomId, setTyping?.userId, input.forgetRoom?.userId, input.setRoomVisibility?.network];
+  return [input.roomId, setTyping?.userId, input.forgetRoom?.userId, input.setRoomVisibility?.network, input.refreshMember?.userId];
 }

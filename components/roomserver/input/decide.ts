@@ -17,6 +17,7 @@ import { decideFinishUpgrade, decideUpgrade } from '../upgrade/decide-upgrade.ts
 import { carryOut } from './carry-out.ts';
 import { textProblem } from './check-input.ts';
 import { decideCreateRoom } from './decide-create-room.ts';
+import { decideRefreshMember } from './decide-refresh-member.ts';
 import { decideReceipt } from './decide-receipt.ts';
 import { decideTyping } from './decide-typing.ts';
 import { NO_EFFECTS, rejected, type Deciding, type RoomDecision } from './decision.ts';
@@ -56,8 +57,9 @@ function decideOfAlias(deciding: Deciding): RoomDecision | undefined {
 
 /** What concerns a room as a whole, or users of it that need not be in it. */
 function decideOfRoom(deciding: Deciding, head: RoomHead | undefined): RoomDecision | undefined {
-  const { upgradeRoom, finishUpgrade, forgetRoom, importState, receiveInvite, fetchHistory, setRoomVisibility } = deciding.input;
+  const { upgradeRoom, finishUpgrade, forgetRoom, importState, receiveInvite, fetchHistory, setRoomVisibility, refreshMember } = deciding.input;
   if (fetchHistory && head !== undefined) return decideHistory(deciding, head, fetchHistory);
+  if (refreshMember) return decideRefreshMember(deciding, head, refreshMember);
   if (setRoomVisibility) return decideVisibility(deciding, head, setRoomVisibility);
   if (importState) return decideImport(deciding, head, importState);
   if (receiveInvite) return decideReceiveInvite(deciding, head, receiveInvite);
@@ -78,7 +80,7 @@ function decideSendEvent(deciding: Deciding, head: RoomHead, send: SendEvent): R
   const { picture, signer, input, place } = deciding;
   const made = makeEvent({
     picture, head, signer, sender: send.sender, draft: send.event, originServerTs: input.originServerTs,
-    deviceId: send.deviceId, txnId: send.txnId, sequence: place.nextSequence,
+    deviceId: send.deviceId, txnId: send.txnId, byAdmin: send.byAdmin, sequence: place.nextSequence,
   });
   // It may have asked another server, and then not need it.
   if (place.isAgain === true && !picture.remote.read.has(input.inputId)) return { kind: 'lacking' };

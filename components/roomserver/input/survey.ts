@@ -54,7 +54,7 @@ function surveyInput(found: Survey, input: RoomInput): void {
   if (sendEvent) surveyDraft(found, roomId, { sender: sendEvent.sender, event: sendEvent.event });
   if (sendEvent?.isGuest === true) found.drafts.push({ roomId, draft: { type: GUEST_ACCESS, sender: sendEvent.sender, state_key: '', content: {} } });
   if (receivePdu) found.received.push({ roomId, eventId: receivePdu.eventId, pdu: JSON.parse(Buffer.from(receivePdu.pdu).toString()) as Pdu });
-  if (input.setRoomVisibility) found.published.add(roomId);
+  surveyRare(found, input);
   if (input.forgetRoom) found.members.push({ roomId, userId: input.forgetRoom.userId });
   if (setTyping) found.members.push({ roomId, userId: setTyping.userId });
   if (setReceipt) {
@@ -62,6 +62,11 @@ function surveyInput(found: Survey, input: RoomInput): void {
     found.eventIds.add(setReceipt.eventId);
     found.receiptRefs.add(receiptRef(roomId, setReceipt.userId, setReceipt.receiptType, setReceipt.threadId ?? ''));
   }
+}
+
+function surveyRare(found: Survey, { roomId, refreshMember, setRoomVisibility }: RoomInput): void {
+  if (setRoomVisibility) found.published.add(roomId);
+  if (refreshMember) found.drafts.push({ roomId, draft: { type: 'm.room.member', sender: refreshMember.userId, state_key: refreshMember.userId, content: { membership: 'join' } } });
 }
 
 function surveyDraft(found: Survey, roomId: string, { sender, event }: { sender: string; event: DraftEvent }): void {

@@ -3,6 +3,7 @@ import type { InsertMany, SqlValue, Transaction } from '../../../pkg/storage/dat
 import type { InputPlace } from '../../../pkg/log/processor.ts';
 import type { UserEffects, UserWrite } from './effects.ts';
 import { isLifecycleWrite, writeLifecycles, type PlacedWrite } from './lifecycle-writes.ts';
+import { isNoteWrite, writeNotes, type PlacedNote } from './note-writes.ts';
 import { isSessionWrite, writeSessions, type PlacedSessionWrite } from './session-writes.ts';
 
 type Row = readonly SqlValue[];
@@ -19,6 +20,8 @@ interface Fold {
   readonly lifecycles: PlacedWrite[];
   /** In order. */
   readonly sessions: PlacedSessionWrite[];
+  /** In order. */
+  readonly notes: PlacedNote[];
 }
 
 export interface PlacedEffects {
@@ -28,7 +31,7 @@ export interface PlacedEffects {
 
 /** One statement per table and per device whose tokens change, whatever the size of the batch. */
 export async function commitUserEffects(tx: Transaction, accepted: readonly PlacedEffects[]): Promise<void> {
-  const fold: Fold = { accounts: new Map(), devices: new Map(), profiles: new Map(), accountData: new Map(), filters: new Map(), noticeRooms: new Map(), lifecycles: [], sessions: [] };
+  const fold: Fold = { accounts: new Map(), devices: new Map(), profiles: new Map(), accountData: new Map(), filters: new Map(), noticeRooms: new Map(), lifecycles: [], sessions: [], notes: [] };
   for (const { place, effects } of accepted) {
     for (const write of effects.writes) foldOne(fold, { place, effects }, write);
   }
@@ -39,6 +42,7 @@ function foldOne(fold: Fold, { place, effects }: PlacedEffects, write: UserWrite
   const { userId, ts } = effects;
   if (isLifecycleWrite(write)) return void fold.lifecycles.push({ userId, ts, place, write });
   if (isSessionWrite(write)) return void fold.sessions.push({ userId, ts, place, write });
+  if (isNoteWrite(write)) return void fold.notes.push({ userId, ts, place, write });
   switch (write.kind) {
     case 'account':
       fold.accounts.set(userId, [userId, write.passwordHash, write.accountKind, 0, ts, write.isAdmin ? 1 : 0]);
@@ -94,6 +98,7 @@ async function writeFold(tx: Transaction, fold: Fold): Promise<void> {
     onConflict: 'ON CONFLICT (user_id, filter_id) DO NOTHING',
   });
   await insert(tx, fold.noticeRooms, { into: 'notice_rooms', columns: ['user_id', 'room_id'], onConflict: 'ON CONFLICT (user_id) DO UPDATE SET room_id = excluded.room_id' });
+  await writeNotes(tx, fold.notes);
   await writeLifecycles(tx, fold.lifecycles);
 }
 

@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import { userOutputCodec } from '../../../pkg/log/codec.ts';
 import { PoisonRecord } from '../../../pkg/log/log.ts';
 import type { UserInput } from '../../../schemas/log/user-input.ts';
-import { CONTENT_BYTES_MAX, decideUserInput, PROFILE_BYTES_MAX } from './decide.ts';
+import { PROFILE_BYTES_MAX } from './decide-profile.ts';
+import { CONTENT_BYTES_MAX, decideUserInput } from './decide.ts';
 import { emptyPicture, type UserPicture } from './picture.ts';
 
 const ALICE = '@alice:test.example';
@@ -75,7 +76,7 @@ test('logging out of one device leaves the others; of all, none; of a device tha
 test('a profile field is set, not set twice, and removed', () => {
   const value = Buffer.from('"Al"');
   const set = accept(withAccount(), { setProfileField: { key: 'displayname', value } });
-  assert.deepEqual(set.writes, [{ kind: 'profile', field: 'displayname', value, sequence: 41 }]);
+  assert.deepEqual(set.writes, [{ kind: 'profile', field: 'displayname', value, sequence: 41 }, { kind: 'profile-changed', mark: 41 }]);
   const present = withAccount({ profile: new Map([['displayname', value]]) });
   assert.equal(accept(present, { setProfileField: { key: 'displayname', value: Buffer.from('"Al"') } }).outputs.length, 0);
   const removed = accept(present, { setProfileField: { key: 'displayname', value: new Uint8Array(0) } });

@@ -4,18 +4,18 @@ import type { InputPlace } from '../../../pkg/log/processor.ts';
 import type { Register, UserInput } from '../../../schemas/log/user-input.ts';
 import { decideChangePassword, decideLogin, decideLogout, decidePutDevice, decideRemoveDevices, decideSeeDevice, removeDevices, useDevice } from './decide-devices.ts';
 import { decideAcceptTerms, decideDeactivate, decideFinishDeactivation, decideSetAccountFlag, decideUpgradeGuest } from './decide-lifecycle.ts';
+import { decideFinishProfileSpread, decideSetProfileField } from './decide-profile.ts';
 import { decidePushRules, isAboutPushRules } from './decide-push-rules.ts';
 import { decidePutRegistrationToken, decideUseRegistrationToken } from './decide-registration-token.ts';
 import { decideFollowUpgrade, decideSetNoticeRoom } from './decide-room-settings.ts';
 import { decideConfirm, decideIssueToken, decideRefresh, decideUiaStep } from './decide-sessions.ts';
+import { decideReport } from './decide-report.ts';
+import { decideSetTag } from './decide-tags.ts';
 import { accepted, openDraft, rejected, type Draft, type Verdict } from './draft.ts';
 import type { UserPicture } from './picture.ts';
 
 /** Content of one piece of account data, and a filter's definition, in bytes. */
 export const CONTENT_BYTES_MAX = 64 * 1024;
-/** The whole profile as JSON, in bytes (Client-Server API, "Profiles"). */
-export const PROFILE_BYTES_MAX = 64 * 1024;
-export const PROFILE_KEY_BYTES_MAX = 255;
 
 /** Decides `input` at `place`. Throws `PoisonRecord` for an input without a kind that it knows. */
 export function decideUserInput(picture: UserPicture, input: UserInput, place: Pick<InputPlace, 'nextSequence' | 'nowMs'>): Verdict {
@@ -26,6 +26,7 @@ export function decideUserInput(picture: UserPicture, input: UserInput, place: P
   if (input.uiaStep) return decideUiaStep(draft, input.uiaStep);
   if (picture.account === undefined) return rejected(404, 'M_NOT_FOUND', 'There is no such account');
   if (input.deactivate) return decideDeactivate(draft, input.deactivate);
+  if (input.finishProfileSpread) return decideFinishProfileSpread(draft, input.finishProfileSpread);
   if (input.finishDeactivation) return decideFinishDeactivation(draft);
   if (picture.account.deactivated) return rejected(403, 'M_USER_DEACTIVATED', 'This account is deactivated');
   // No other input of a locked user gets as far as here: their requests are refused.
@@ -40,7 +41,9 @@ function decideOfAccount(draft: Draft): Verdict {
   const { input } = draft;
   const ofSession = decideOfSession(draft);
   if (ofSession !== undefined) return ofSession;
-  if (input.setProfileField) return setProfileField(draft, input.setProfileField.key, input.setProfileField.value);
+  if (input.setProfileField) return decideSetProfileField(draft, input.setProfileField);
+  if (input.setTag) return decideSetTag(draft, input.setTag);
+  if (input.report) return decideReport(draft, input.report);
   if (input.setAccountData) return setAccountData(draft, input.setAccountData);
   if (input.putFilter) return putFilter(draft, input.putFilter);
   if (isAboutPushRules(input)) return decidePushRules(draft)!;
@@ -81,25 +84,6 @@ function upgradeGuest(draft: Draft, wanted: NonNullable<UserInput['upgradeGuest'
   removeDevices(draft, [...draft.picture.devices.keys()]);
   if (wanted.device) useDevice(draft, wanted.device);
   return verdict;
-}
-
-function setProfileField(draft: Draft, key: string, value: Uint8Array): Verdict {
-  if (Buffer.byteLength(key) > PROFILE_KEY_BYTES_MAX) return rejected(400, 'M_KEY_TOO_LARGE', `A profile key has at most ${PROFILE_KEY_BYTES_MAX} bytes`);
-  const before = draft.picture.profile.get(key);
-  if (value.length === 0 ? before === undefined : before !== undefined && Buffer.compare(before, value) === 0) return accepted(draft);
-  if (profileBytes(draft.picture, key, value) > PROFILE_BYTES_MAX) return rejected(400, 'M_PROFILE_TOO_LARGE', `A profile has at most ${PROFILE_BYTES_MAX} bytes`);
-  const sequence = draft.emit({ profileField: { key, value } });
-  draft.writes.push({ kind: 'profile', field: key, value, sequence });
-  return accepted(draft);
-}
-
-/** Size of the profile as a JSON object with `key` set to `value`. */
-function profileBytes(picture: UserPicture, key: string, value: Uint8Array): number {
-  let bytes = 2;
-  for (const [field, present] of new Map(picture.profile).set(key, value)) {
-    if (present.length > 0) bytes += Buffer.byteLength(JSON.stringify(field)) + 1 + present.length + 1;
-  }
-  return bytes;
 }
 
 function setAccountData(draft: Draft, data: { roomId: string; type: string; content: Uint8Array }): Verdict {

@@ -15,6 +15,8 @@ export interface UserProcessorDeps {
   readonly database: Reader;
   /** An account is over. */
   readonly onDeactivated?: (() => void) | undefined;
+  /** Rooms are to hear of a user's new name or picture. */
+  readonly onProfileChanged?: (() => void) | undefined;
 }
 
 /**
@@ -46,6 +48,7 @@ export function createUserProcessor(deps: UserProcessorDeps): Processor<UserInpu
       for (const { place, effects } of accepted) {
         picturesOf.delete(place.partition);
         if (effects.writes.some(({ kind }) => kind === 'deactivated')) deps.onDeactivated?.();
+        if (effects.writes.some(({ kind }) => kind === 'profile-changed')) deps.onProfileChanged?.();
       }
     },
     forget(partition) {

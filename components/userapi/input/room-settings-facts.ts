@@ -26,7 +26,7 @@ type NoticeRow = { user_id: string; room_id: string };
 
 /** By user, of those whose inputs need it: nothing is read for others. */
 export async function loadRoomSettings(reader: Reader, inputs: readonly UserInput[]): Promise<Map<string, RoomSettingsFacts>> {
-  const about = inputs.filter(({ followUpgrade, setNoticeRoom }) => followUpgrade ?? setNoticeRoom);
+  const about = inputs.filter(({ followUpgrade, setNoticeRoom, setTag }) => followUpgrade ?? setNoticeRoom ?? setTag);
   const facts = new Map(about.map(({ userId }) => [userId, emptyRoomSettings()]));
   if (facts.size === 0) return facts;
   const [notices, ...data] = await Promise.all([
@@ -39,7 +39,7 @@ export async function loadRoomSettings(reader: Reader, inputs: readonly UserInpu
 }
 
 function roomsOf(inputs: readonly UserInput[]): string[] {
-  return [...new Set(inputs.flatMap(({ followUpgrade: follow, setNoticeRoom: notices }) => [follow?.oldRoomId, follow?.newRoomId, notices?.roomId].filter((id) => id !== undefined)))];
+  return [...new Set(inputs.flatMap(({ followUpgrade: follow, setNoticeRoom: notices, setTag: tag }) => [follow?.oldRoomId, follow?.newRoomId, notices?.roomId, tag?.roomId].filter((id) => id !== undefined)))];
 }
 
 /** One query a user: rows are found by user and room. */

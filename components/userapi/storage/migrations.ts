@@ -15,6 +15,8 @@ import type { Migration } from '../../../pkg/storage/database.ts';
  * - `uia_sessions`: sessions of user-interactive authentication of which some stages are completed; `stages` is a JSON array.
  * - `profiles`: one row per field; `value` is a JSON value, empty when the field was removed.
  * - `account_data`: `room_id` is empty for global data; `content` is a JSON object.
+ * - `profile_changes`: users whose rooms have not all heard of their new name or picture; `mark` is the sequence number of the change.
+ * - `reports`: what users have reported to the administrators: a user, a room, or an event in it.
  * - `notice_rooms`: the room in which the server speaks to the user.
  * - `filters`: `filter_id` comes from the definition, so rows never change.
  */
@@ -82,4 +84,16 @@ export const userapiMigrations: readonly Migration[] = [
   },
   { number: 5, name: 'rooms of notices', statements: ['CREATE TABLE notice_rooms (user_id TEXT NOT NULL PRIMARY KEY, room_id TEXT NOT NULL)'] },
   { number: 6, name: 'reserved registration tokens', statements: ['CREATE INDEX registration_token_uses_by_user ON registration_token_uses (user_id)'] },
+  {
+    number: 7,
+    name: 'changes of profiles, reports',
+    statements: [
+      'CREATE TABLE profile_changes (user_id TEXT NOT NULL PRIMARY KEY, partition BIGINT NOT NULL, mark BIGINT NOT NULL, created_at BIGINT NOT NULL)',
+      'CREATE INDEX profile_changes_by_partition ON profile_changes (partition)',
+      `CREATE TABLE reports (report_id TEXT NOT NULL PRIMARY KEY, reporter TEXT NOT NULL, room_id TEXT NOT NULL, event_id TEXT NOT NULL, reported_user TEXT NOT NULL,
+         reason TEXT NOT NULL, received_at BIGINT NOT NULL)`,
+      'CREATE INDEX reports_by_reporter ON reports (reporter, received_at)',
+      'CREATE INDEX reports_by_time ON reports (received_at)',
+    ],
+  },
 ];
