@@ -36,21 +36,26 @@ function fieldsOf(query: URLSearchParams): Fields {
 }
 
 /** Throws 400 M_INVALID_PARAM. */
-function wishOf(fields: Fields): PublicRoomsWish {
-  const { limit = 0, since, filter = {}, include_all_networks: all = false, third_party_instance_id: network } = fields;
+function wishOf({ limit = 0, since, filter = {}, ...lists }: Fields): PublicRoomsWish {
   if (!Number.isSafeInteger(limit) || (limit as number) < 0) throw invalid('limit');
-  if (typeof all !== 'boolean' || (all && network !== undefined)) throw invalid('include_all_networks');
   if (typeof filter !== 'object' || filter === null) throw invalid('filter');
   const { generic_search_term: search, room_types: types } = filter as Fields;
-  if (types !== undefined && !(Array.isArray(types) && types.length <= TYPES_MAX && types.every((type) => type === null || isText(type)))) throw invalid('room_types');
   return {
     // 0 stands for as many as there may be.
-    limit: Math.min((limit as number) || ROOMS_DEFAULT, ROOMS_MAX), since: optionalText('since', since), search: optionalText('generic_search_term', search),
-    roomTypes: types as (string | null)[] | undefined, list: all ? 'all' : listOf(optionalText('third_party_instance_id', network)),
+    limit: Math.min((limit as number) || ROOMS_DEFAULT, ROOMS_MAX), since: optionalText('since', since), search: optionalText('generic_search_term', search), roomTypes: typesOf(types), list: listOf(lists),
   };
 }
 
-function listOf(network: string | undefined): PublicRoomsWish['list'] {
+function typesOf(types: unknown): (string | null)[] | undefined {
+  const isGood = types === undefined || (Array.isArray(types) && types.length <= TYPES_MAX && types.every((type) => type === null || isText(type)));
+  if (!isGood) throw invalid('room_types');
+  return types as (string | null)[] | undefined;
+}
+
+function listOf({ include_all_networks: all = false, third_party_instance_id: instance }: Fields): PublicRoomsWish['list'] {
+  const network = optionalText('third_party_instance_id', instance);
+  if (typeof all !== 'boolean' || (all && network !== undefined)) throw invalid('include_all_networks');
+  if (all) return 'all';
   return network === undefined ? undefined : { network };
 }
 
