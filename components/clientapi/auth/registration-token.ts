@@ -33,8 +33,8 @@ export async function underRegistrationToken<T>(context: Context, request: ApiRe
   try {
     return await make();
   } catch (error) {
-    // Without an answer the account may be there.
-    if (error instanceof MatrixError) await use('', userId);
+    // Without an answer the account may be there. When somebody else was faster, it may be by the same token.
+    if (error instanceof MatrixError && error.errcode !== 'M_USER_IN_USE') await use('', userId);
     throw error;
   }
 }
