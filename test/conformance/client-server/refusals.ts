@@ -258,7 +258,34 @@ const RELATIONS: readonly Refusal[] = [
   refused('sendMessage', 'the same reaction again', sentTwice('m.reaction', { rel_type: 'm.annotation', key: 'tea' }), [400, 'M_DUPLICATE_ANNOTATION']),
 ];
 
-export const REFUSALS: readonly Refusal[] = [...ACCOUNTS, ...ACCOUNT_LIVES, ...DISCOVERY, ...USER_DATA, ...MEMBERSHIP, ...ROOMS, ...RELATIONS];
+const underV1 = (who: 'alice' | 'carol' | 'nobody', path: (scene: Scene) => string | Promise<string>): Maker => async (scene) =>
+  ({ method: 'GET', path: `/_matrix/client/v1/${await path(scene)}`, ...(who !== 'nobody' && { token: scene[who].token }) });
+const closedRoom = async ({ world, alice }: Scene): Promise<string> => (await world.ask(alice, 'POST', '/createRoom', {})).room_id as string;
+
+const DIRECTORY: readonly Refusal[] = [
+  refused('getRoomVisibilityOnDirectory', 'no such room', byNobody('GET', '/directory/list/room/!none:spec.example'), [404, 'M_NOT_FOUND']),
+  refused('setRoomVisibilityOnDirectory', 'no such room', by('alice', 'PUT', '/directory/list/room/!none:spec.example', {}), [404, 'M_NOT_FOUND']),
+  refused('setRoomVisibilityOnDirectory', 'no power', by('bob', 'PUT', ({ roomId }) => `/directory/list/room/${roomId}`, { visibility: 'public' }), [403, 'M_FORBIDDEN']),
+  refused('setRoomVisibilityOnDirectory', 'neither public nor private', by('alice', 'PUT', ({ roomId }) => `/directory/list/room/${roomId}`, { visibility: 'shown' }), [400, 'M_INVALID_PARAM']),
+  refused('getPublicRooms', 'a token that is none', byNobody('GET', '/publicRooms?since=page'), [400, 'M_INVALID_PARAM']),
+  refused('getPublicRooms', 'of another server, for nobody', byNobody('GET', '/publicRooms?server=elsewhere.example'), [401, 'M_MISSING_TOKEN']),
+  refused('queryPublicRooms', 'one network and all', by('alice', 'POST', '/publicRooms', { include_all_networks: true, third_party_instance_id: 'irc' }), [400, 'M_INVALID_PARAM']),
+  refused('getRoomSummary', 'no such room', underV1('carol', () => 'room_summary/!none:spec.example'), [404, 'M_NOT_FOUND']),
+  refused('getRoomSummary', 'a room that is not open', underV1('nobody', async (scene) => `room_summary/${await closedRoom(scene)}`), [404, 'M_NOT_FOUND']),
+  refused('getSpaceHierarchy', 'a room that is not open', underV1('carol', async (scene) => `rooms/${await closedRoom(scene)}/hierarchy`), [403, 'M_FORBIDDEN']),
+  refused('getSpaceHierarchy', 'a token that is none', underV1('alice', ({ roomId }) => `rooms/${roomId}/hierarchy?from=page`), [400, 'M_INVALID_PARAM']),
+  refused('getMutualRooms', 'with oneself', underV1('alice', ({ alice }) => `mutual_rooms?user_id=${alice.userId}`), [400, 'M_INVALID_PARAM']),
+  refused('getMutualRooms', 'with nobody', underV1('alice', () => 'mutual_rooms'), [400, 'M_MISSING_PARAM']),
+  refused('reportEvent', 'not in the room', by('carol', 'POST', ({ roomId, eventId }) => `/rooms/${roomId}/report/${eventId}`, { reason: 'rude' }), [404, 'M_NOT_FOUND']),
+  refused('reportEvent', 'no such event', by('alice', 'POST', inRoom(`report/${UNKNOWN_EVENT}`), {}), [404, 'M_NOT_FOUND']),
+  ...(['GET', 'PUT', 'DELETE'] as const).map((method, index) => {
+    const [operationId, rest] = [['getRoomTags', ''], ['setRoomTag', '/u.work'], ['deleteRoomTag', '/u.work']][index]!;
+    return refused(operationId!, 'of somebody else', by('bob', method, ({ alice, roomId }) => `/user/${alice.userId}/rooms/${roomId}/tags${rest}`, method === 'PUT' ? {} : undefined), [403, 'M_FORBIDDEN']);
+  }),
+  refused('setRoomTag', 'an order beyond 1', by('alice', 'PUT', ({ alice, roomId }) => `/user/${alice.userId}/rooms/${roomId}/tags/u.work`, { order: 2 }), [400, 'M_INVALID_PARAM']),
+];
+
+export const REFUSALS: readonly Refusal[] = [...DIRECTORY, ...ACCOUNTS, ...ACCOUNT_LIVES, ...DISCOVERY, ...USER_DATA, ...MEMBERSHIP, ...ROOMS, ...RELATIONS];
 
 /** Of a server whose registration is closed and that has no base URL. */
 export const WHERE_CLOSED: readonly Refusal[] = [
@@ -275,6 +302,8 @@ export const NEVER_REFUSED: Readonly<Record<string, string>> = {
   'getLoginFlows 404': 'accounts with passwords are supported',
   'getTokenOwner 403': 'there are no application services',
   'setPushRule 404': 'a rule that does not exist is made',
+  'reportRoom 404': 'whether there is such a room is not told',
+  'reportUser 404': 'whether there is such a user is not told',
   'getUserProfile 403': 'profiles are public',
   'getProfileField 403': 'profiles are public',
 };

@@ -40,5 +40,11 @@ export const DIRECTORY_REQUESTS: GoodRequests = {
     const { body } = await s.world.call({ ...of(s, 'GET', ''), path });
     return { ...of(s, 'GET', ''), path: `${path}&from=${body.next_batch}` };
   },
+  getRoomTags: (s) => of(s, 'GET', `/user/${s.alice.userId}/rooms/${s.roomId}/tags`),
+  setRoomTag: (s) => of(s, 'PUT', `/user/${s.alice.userId}/rooms/${s.roomId}/tags/m.favourite`, { order: 0.25 }),
+  deleteRoomTag: (s) => of(s, 'DELETE', `/user/${s.alice.userId}/rooms/${s.roomId}/tags/u.work`),
+  reportRoom: (s) => of(s, 'POST', `/rooms/${s.roomId}/report`, { reason: 'loud' }),
+  reportEvent: (s) => of(s, 'POST', `/rooms/${s.roomId}/report/${s.eventId}`, { reason: 'rude' }),
+  reportUser: (s) => of(s, 'POST', `/users/${s.bob.userId}/report`, { reason: 'spam' }),
   getMutualRooms: (s) => ({ ...of(s, 'GET', ''), path: `${V1}/mutual_rooms?user_id=${s.bob.userId}` }),
 };
