@@ -216,3 +216,23 @@ test('one query more where nothing relates, a few for a page full of relations',
   const full = await page();
   assert.ok(full - plain <= 9, `${plain} and ${full} queries`);
 });
+
+test('a sync tells of nothing that comes with the next one', async () => {
+  const { room, world } = await prepare();
+  const root = room.say(alice, 'root').eventId;
+  const first = reply(room, bob, root).eventId;
+  const early = edit(room, alice, root, 'early').eventId;
+  await world.apply();
+  reply(room, bob, root);
+  edit(room, alice, root, 'late');
+  await world.applyQuietly();
+  const shown = async () => {
+    const { timeline } = (await world.sync(bob)).rooms.join[room.roomId];
+    // eslint-disable-next-line @typescript-eslint/no-explicit-any
+    const { 'm.thread': thread, 'm.replace': replacement } = timeline.events.find((one: any) => one.event_id === root).unsigned['m.relations'];
+    return [thread.count, thread.latest_event.event_id, replacement.event_id];
+  };
+  assert.deepEqual(await shown(), [1, first, early]);
+  world.announce();
+  assert.equal((await shown())[0], 2);
+});

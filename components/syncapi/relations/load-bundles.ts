@@ -19,6 +19,8 @@ export interface BundleReader extends Pick<RowReader, 'userId' | 'deviceId' | 'n
   readonly intervals: (roomId: string) => readonly MembershipInterval[];
   /** Read where it is needed, when it is absent. */
   readonly ignored?: IgnoredUsers;
+  /** Sequence number up to which the answer tells of the room: what is newer comes to the client as an event, and is not told of before. Absent: all is told. */
+  readonly upTo?: (roomId: string) => number;
 }
 
 export type BundleDeps = Pick<ReadDeps, 'database' | 'events' | 'roomHistoryQuery'>;
@@ -71,14 +73,27 @@ async function readRows(deps: BundleDeps, reader: KnownReader, eventIds: readonl
 
 async function shownOf<Row extends TimelineRow>(deps: BundleDeps, reader: KnownReader, rows: readonly Row[]): Promise<(Row & SeenRow)[]> {
   const seen = (await withMembershipBefore(deps.roomHistoryQuery, rows, reader.userId)) as readonly (Row & SeenRow)[];
-  return seen.filter((row) => !isIgnored(row, reader.ignored) && isVisible(row, reader.userId, reader.intervals(row.room_id)));
+  return seen.filter((row) => !isLate(reader, row) && !isIgnored(row, reader.ignored) && isVisible(row, reader.userId, reader.intervals(row.room_id)));
 }
 
-/** The newest children of each parent that the reader is shown. */
-async function shownChildren(deps: BundleDeps, reader: KnownReader, relation: { relType: 'm.thread' | 'm.replace' | 'm.reference'; parentIds: readonly string[] }): Promise<Map<string, (ChildRow & SeenRow)[]>> {
+/** History from before is no news of anybody's. */
+function isLate({ upTo }: KnownReader, row: TimelineRow): boolean {
+  return upTo !== undefined && row.order_key > 0 && row.sequence > upTo(row.room_id);
+}
+
+/** The newest children of one parent: those that the reader is shown, and how many others are only not told of yet. */
+interface Children {
+  readonly shown: readonly (ChildRow & SeenRow)[];
+  readonly late: number;
+}
+
+async function readChildren(deps: BundleDeps, reader: KnownReader, relation: { relType: 'm.thread' | 'm.replace' | 'm.reference'; parentIds: readonly string[] }): Promise<Map<string, Children>> {
   const children = await newestChildren(deps.database, relation.relType, relation.parentIds);
   const shown = new Set((await shownOf(deps, reader, [...children.values()].flat())).map((row) => row.event_id));
-  return new Map([...children].map(([parentId, rows]) => [parentId, rows.filter((row) => shown.has(row.event_id))]));
+  return new Map([...children].map(([parentId, rows]) => {
+    const late = rows.filter((row) => isLate(reader, row) && !isIgnored(row, reader.ignored)).length;
+    return [parentId, { shown: rows.filter((row) => shown.has(row.event_id)), late }];
+  }));
 }
 
 type Newest = ReadonlyMap<string, SeenRow>;
@@ -90,9 +105,9 @@ async function bundleEdits(deps: BundleDeps, reader: KnownReader, { edited, newe
   }
   // The newest of what this reader may see is another one.
   const hidden = edited.filter(({ parent }) => !newest.has(parent.edit_id!));
-  const children = await shownChildren(deps, reader, { relType: 'm.replace', parentIds: hidden.map(({ parent }) => parent.event_id) });
+  const children = await readChildren(deps, reader, { relType: 'm.replace', parentIds: hidden.map(({ parent }) => parent.event_id) });
   for (const { parent, row } of hidden) {
-    const edits = (children.get(parent.event_id) ?? []).filter((child) => child.is_edit === 1 && child.sender === row.sender && child.type === row.type);
+    const edits = (children.get(parent.event_id)?.shown ?? []).filter((child) => child.is_edit === 1 && child.sender === row.sender && child.type === row.type);
     const [edit] = edits.toSorted((a, b) => b.sent_at - a.sent_at || (a.event_id < b.event_id ? 1 : -1));
     if (edit !== undefined) bundles.get(parent.event_id)!.edit = edit;
   }
@@ -104,12 +119,12 @@ async function bundleThreads(deps: BundleDeps, reader: KnownReader, { roots, new
   const wholeIds = new Set(whole.map(({ parent }) => parent.event_id));
   const ignored = reader.ignored.size === 0 ? new Map<string, number>() : await countOfSenders(deps.database, [...wholeIds], [...reader.ignored]);
   const partly = roots.filter(({ parent }) => !wholeIds.has(parent.event_id) || !newest.has(parent.latest_id!));
-  const children = await shownChildren(deps, reader, { relType: 'm.thread', parentIds: partly.map(({ parent }) => parent.event_id) });
+  const children = await readChildren(deps, reader, { relType: 'm.thread', parentIds: partly.map(({ parent }) => parent.event_id) });
   for (const { parent, row } of roots) {
-    const shown = children.get(parent.event_id) ?? [];
+    const { shown, late } = children.get(parent.event_id) ?? { shown: [], late: 0 };
     const latest = newest.get(parent.latest_id!) ?? shown[0];
     // Of what a reader may see only in part, as much is counted as was read.
-    const count = wholeIds.has(parent.event_id) ? parent.event_count! - (ignored.get(parent.event_id) ?? 0) : shown.length;
+    const count = wholeIds.has(parent.event_id) ? parent.event_count! - (ignored.get(parent.event_id) ?? 0) - late : shown.length;
     const hasTakenPart = row.sender === reader.userId || parent.has_taken_part === 1;
     if (latest !== undefined && count > 0) bundles.get(parent.event_id)!.thread = { latest, count, hasTakenPart };
   }
@@ -123,9 +138,9 @@ function seesAll({ intervals }: KnownReader, { parent, row }: Asked): boolean {
 }
 
 async function bundleReferences(deps: BundleDeps, reader: KnownReader, { parentIds, bundles }: { parentIds: readonly string[]; bundles: Map<string, Bundle> }): Promise<void> {
-  const children = await shownChildren(deps, reader, { relType: 'm.reference', parentIds });
-  for (const [parentId, rows] of children) {
-    if (rows.length > 0) bundles.get(parentId)!.references = rows.map((row) => row.event_id).toReversed();
+  const children = await readChildren(deps, reader, { relType: 'm.reference', parentIds });
+  for (const [parentId, { shown }] of children) {
+    if (shown.length > 0) bundles.get(parentId)!.references = shown.map((row) => row.event_id).toReversed();
   }
 }
 

@@ -9,7 +9,11 @@ import { loadBundles, type BundleDeps, type Bundles } from './load-bundles.ts';
 export function loadSyncBundles(deps: BundleDeps, scope: SyncScope, known: { views: readonly RoomView[]; timelines: ReadonlyMap<string, RoomTimeline>; ignored: IgnoredUsers }): Promise<Bundles> {
   const { userId, deviceId, nowMs } = scope;
   const views = scope.filter.federationFormat ? [] : known.views.filter((view) => view.entered || known.timelines.get(view.roomId)?.limited === true);
-  const intervals = new Map(views.map((view) => [view.roomId, view.intervals]));
+  const byRoom = new Map(views.map((view) => [view.roomId, view]));
   const rows = views.flatMap((view) => known.timelines.get(view.roomId)?.shown ?? []);
-  return loadBundles(deps, rows, { userId, deviceId, nowMs, withRoomId: false, ignored: known.ignored, intervals: (roomId) => intervals.get(roomId) ?? [] });
+  return loadBundles(deps, rows, {
+    ...{ userId, deviceId, nowMs, withRoomId: false, ignored: known.ignored },
+    intervals: (roomId) => byRoom.get(roomId)?.intervals ?? [],
+    upTo: (roomId) => byRoom.get(roomId)?.upper ?? 0,
+  });
 }
