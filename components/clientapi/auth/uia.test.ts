@@ -29,6 +29,7 @@ function server(runtime: ManualRuntime = createManualRuntime(), key = KEY) {
     runtime,
     uiaSessions: createUiaSessions(runtime, key),
     userQuery: { uiaSession: async (name: string) => kept.get(name) },
+    limits: { take() {} },
     appliedPositions: { waitFor: async () => true },
     commands: {
       async submitUserInput({ userId, uiaStep }: { userId: string; uiaStep: { stage: string } }) {

@@ -88,7 +88,11 @@ async function pass(asked: { context: Context; request: ApiRequest; question: Qu
     if (progress.isKept) await keepStage(context, request, session, '');
     return undefined;
   }
-  if (completed.length > progress.completed.length) await keepStage(context, request, session, auth.type!);
+  if (completed.length > progress.completed.length) {
+    // Whoever has no account writes something here.
+    if (session.userId === '') context.limits.take('login', request.remoteAddress);
+    await keepStage(context, request, session, auth.type!);
+  }
   return ask(question, { ...progress, completed });
 }
 

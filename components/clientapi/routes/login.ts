@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';
-import { requireAppservice } from '../../../pkg/http/requester.ts';
+import { accessTokenOf, requireAppservice } from '../../../pkg/http/requester.ts';
 import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
 import { userIdFromLogin } from '../../../pkg/matrix/ids/user-id.ts';
 import { requireUnlocked } from '../accounts/standing.ts';
@@ -71,7 +71,7 @@ async function loginByToken(context: Context, request: ApiRequest, body: LoginBo
 
 /** An application service logs in as one of its users (Client-Server API, "Appservice Login"). */
 async function loginForAppservice(context: Context, request: ApiRequest, body: LoginBody): Promise<ApiResponse> {
-  requireAppservice(request, context.userQuery);
+  requireTokenOfAppservice(context, request);
   const userId = userIdFromLogin(userNameOf(body), context.serverName) ?? '';
   requireOwnUser(context, request, userId, { status: 403, limit: 'login' });
   const account = await context.userQuery.account(userId);
@@ -93,6 +93,13 @@ async function newSession(context: Context, request: ApiRequest, { userId, body,
   await submitUserCommand(context, request, { userId, login: { device, ...(loginTokenHash && { loginTokenHash }) } });
   const announced = wellKnown(context);
   return ok({ user_id: userId, home_server: context.serverName, ...fields, ...(announced && { well_known: announced }) });
+}
+
+/** Unlike everywhere else, a token of nobody, or of a user, is 403 M_FORBIDDEN here. Throws 401 M_MISSING_TOKEN too. */
+function requireTokenOfAppservice({ userQuery }: Context, request: ApiRequest): void {
+  const token = accessTokenOf(request);
+  if (token !== undefined && userQuery.appservices?.byToken(token) === undefined) throw new MatrixError(403, 'M_FORBIDDEN', 'The token is of no application service');
+  requireAppservice(request, userQuery);
 }
 
 /** The user ID when the password fits. Says and takes the same whether the user does not exist or the password is wrong. */

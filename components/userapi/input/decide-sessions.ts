@@ -33,9 +33,10 @@ export function decideRefresh(draft: Draft, wanted: RefreshTokens): Verdict {
   const held = family.find(({ refreshHash }) => isSame(refreshHash, wanted.refreshHash));
   const { ts } = draft.input;
   if (held === undefined) {
+    const refusal = unknownToken('The refresh token was used before; the session has ended', true);
+    if (family.every((token) => token.refreshHash === null)) return refusal;
     draft.writes.push({ kind: 'tokens', deviceId: wanted.deviceId, tokens: family.map((token) => ended(token)) });
-    const { outcome } = unknownToken('The refresh token was used before; the session has ended', true);
-    return { kind: 'rejected', outcome, effects: { userId: draft.input.userId, ts, writes: draft.writes } };
+    return { ...refusal, effects: { userId: draft.input.userId, ts, writes: draft.writes } };
   }
   if (held.refreshExpiresMs > 0 && held.refreshExpiresMs <= ts) return unknownToken('The refresh token has expired', true);
   const before = held.isNew ? confirmed(family, held) : family;

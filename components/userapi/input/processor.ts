@@ -33,6 +33,8 @@ export function createUserProcessor(deps: UserProcessorDeps): Processor<UserInpu
       return input;
     },
     keyOf: (input) => input.userId,
+    // A device that is seen twice is seen.
+    knowsRepeated: (input) => Boolean(input.seeDevice),
     async load(inputs) {
       for (const [partition, ofPartition] of byPartition(inputs)) picturesOf.set(partition, await loadPictures(deps.database, ofPartition));
     },
