@@ -169,5 +169,5 @@ test('tables of relations and threads equal a recount, and what readers are told
     await rebuilt.apply(batch);
     assert.deepEqual((({ relations: r, threads: t }) => [r, t])(await dump(rebuilt)), [relations, threads]);
     for (const one of [world, rebuilt]) await one.close();
-  }), { numRuns: 150 });
+  }), { numRuns: 80 });
 });
