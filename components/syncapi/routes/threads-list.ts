@@ -1,15 +1,13 @@
 /** GET /rooms/{roomId}/threads: the roots of a room's threads, those with the newest events first (Client-Server API v1.4). */
-import { redact } from '../../../pkg/matrix/events/redact.ts';
-import { roomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import type { ApiRequest, ApiResponse, Route } from '../../../pkg/http/route.ts';
-import { clientEventOf, parsePdu, type ClientEvent } from '../events/client-event.ts';
 import { renderTimelineRow } from '../events/render-row.ts';
 import { loadBundles } from '../relations/load-bundles.ts';
 import { readThreads } from '../relations/threads.ts';
 import type { SeenRow } from '../storage/rows.ts';
 import type { ReadDeps } from '../sync/deps.ts';
 import { decodePageToken, encodePageToken } from '../token/page-token.ts';
-import { ignoredUsers, isIgnored, type IgnoredUsers } from '../visibility/ignored-users.ts';
+import { erasedForm } from '../visibility/erased.ts';
+import { ignoredUsers, isIgnored } from '../visibility/ignored-users.ts';
 import { notInRoom, readingRights, type ReadingRights } from '../visibility/reading-rights.ts';
 import { limitParam } from './relations.ts';
 import { enumParam, limitedRequesterOf, param } from './route-parts.ts';
@@ -44,30 +42,17 @@ async function getThreads(deps: ReadDeps, request: ApiRequest): Promise<ApiRespo
   return { status: 200, json: `{${parts.join(',')}}` };
 }
 
-/** The roots of threads of which the reader is shown something. */
+/** The roots of threads of which the reader is shown something; those of ignored users as if they were redacted. */
 async function renderRoots(deps: ReadDeps, { userId, deviceId, rights }: { userId: string; deviceId: string; rights: ReadingRights }, rows: readonly SeenRow[]): Promise<string[]> {
   const { intervals } = rights;
   const ignored = await ignoredUsers(deps.database, userId);
   const reader = { userId, deviceId, nowMs: deps.runtime.clock.now(), withRoomId: true };
   const bundles = await loadBundles(deps, rows, { ...reader, ignored, intervals: () => intervals });
-  const events = await loadRoots(deps, { rights, ignored }, rows);
+  const events = await deps.events.load(rows.map((row) => row.event_id));
   return rows.flatMap((row) => {
     const event = events.get(row.event_id);
     // State events may be roots, and have no bundles.
     const isShown = event !== undefined && (bundles.get(row.event_id)?.isThread === true || row.state_key !== null);
-    return isShown ? [renderTimelineRow(row, event, { ...reader, events, intervals, bundles })] : [];
+    return isShown ? [renderTimelineRow(row, isIgnored(row, ignored) ? erasedForm(event) : event, { ...reader, events, intervals, bundles })] : [];
   });
-}
-
-/** Those of ignored users as if they were redacted. */
-async function loadRoots(deps: ReadDeps, { rights, ignored }: { rights: ReadingRights; ignored: IgnoredUsers }, rows: readonly SeenRow[]): Promise<ReadonlyMap<string, ClientEvent>> {
-  const [shown, hidden] = [rows.filter((row) => !isIgnored(row, ignored)), rows.filter((row) => isIgnored(row, ignored))];
-  const events = new Map(shown.length === 0 ? [] : await deps.events.load(shown.map((row) => row.event_id)));
-  const { version: versionId, room_id: roomId } = rights.room;
-  const version = roomVersion(versionId);
-  if (hidden.length === 0 || version === undefined) return events;
-  for (const [eventId, text] of await deps.events.loadRaw(hidden.map((row) => row.event_id))) {
-    events.set(eventId, clientEventOf({ eventId, roomId, roomVersion: versionId, pdu: redact(parsePdu(Buffer.from(text)), version), redactedBy: null }));
-  }
-  return events;
 }
