@@ -19,7 +19,9 @@ import type { Outcome } from '../../schemas/log/envelope.ts';
 import type { RoomInput } from '../../schemas/log/room-input.ts';
 import type { UserInput } from '../../schemas/log/user-input.ts';
 import type { UserOutput } from '../../schemas/log/user-output.ts';
-import type { StoredEvent } from '../../schemas/ports/room-query.ts';
+import type { RoomQuery, StoredEvent } from '../../schemas/ports/room-query.ts';
+import type { SyncQuery } from '../../schemas/ports/sync-query.ts';
+import type { UserQuery } from '../../schemas/ports/user-query.ts';
 import { createDirectOwner, type DirectOwner } from './direct-owner.ts';
 import { createManualRuntime, type ManualRuntime } from './manual-runtime.ts';
 import { createReadModel } from './read-model.ts';
@@ -45,6 +47,9 @@ export interface ClientWorld {
   readonly runtime: ManualRuntime;
   readonly users: DirectOwner<UserInput>;
   readonly rooms: DirectOwner<RoomInput>;
+  readonly roomQuery: RoomQuery;
+  readonly userQuery: UserQuery;
+  readonly syncQuery: SyncQuery;
   readonly userDatabase: Database;
   readonly roomDatabase: Database;
   readonly router: Router;
@@ -129,7 +134,7 @@ export async function createClientWorld(options: Partial<ClientapiSettings> = {}
   }
 
   return {
-    runtime, users, rooms, userDatabase, roomDatabase, router, call, state, waited,
+    runtime, users, rooms, roomQuery: query, userQuery: accounts, syncQuery: readModel.syncQuery, userDatabase, roomDatabase, router, call, state, waited,
     async register(name) {
       const { status, body } = await call('POST', '/_matrix/client/v3/register', { body: { username: name, password: PASSWORD, auth: { type: 'm.login.dummy' } } });
       if (status !== 200) throw new Error(`${name} cannot register: ${JSON.stringify(body)}`);
