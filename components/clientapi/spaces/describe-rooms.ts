@@ -68,7 +68,9 @@ export async function createDescriber(ports: Ports, options: DescriberOptions): 
     const hint = told?.rooms.get(roomId);
     if (told?.inaccessible.has(roomId) === true && standing.get(roomId) === undefined) return void found.set(roomId, 'hidden');
     if (hint !== undefined && hint.room_type !== SPACE) return void found.set(roomId, judged({ summary: hint, children: [] }));
-    const known = ports.remoteRooms.known(roomId, options.suggestedOnly) ?? (await ask(wanted));
+    const kept = ports.remoteRooms.known(roomId, options.suggestedOnly);
+    // The invite may have come since nobody could tell.
+    const known = kept === undefined || (kept === 'nothing' && standing.has(roomId)) ? await ask(wanted) : kept;
     if (known === undefined) return;
     const room = known === 'nothing' ? hint && { summary: hint, children: [] } : { summary: known.room, children: known.children, told: known };
     found.set(roomId, judged(room));
