@@ -74,6 +74,33 @@ test('an invite that came to nothing has no state, also on demand', async () => 
   await world.close();
 });
 
+test('after a long absence the state is what it would have been after a short one', async () => {
+  const log = new HistoryLog({ version: 1, partitions: 1 });
+  const room = new RoomHistory(log, { name: 'one', creator: alice });
+  const away = new RoomHistory(log, { name: 'two', creator: carol });
+  const world = await createSyncWorld(log);
+  room.member(bob, 'join');
+  room.state('m.room.name', '', { name: 'unchanged' }, alice);
+  await world.apply();
+  const tokens = await Promise.all([alice, bob].map(async (who) => (await world.sync(who)).next_batch));
+  for (let n = 0; n < 10_000; n++) away.need();
+  for (let n = 0; n < 30; n++) room.member(carol, n % 2 === 0 ? 'join' : 'leave');
+  const topic = room.state('m.room.topic', '', { topic: 'changed' }, alice);
+  const kept = room.timeline.at(-2);
+  for (let n = 0; n < 20; n++) room.say(alice, `m${n}`);
+  await world.apply();
+  for (const [index, lazy] of [false, true].entries()) {
+    const query = { since: tokens[index]!, filter: JSON.stringify({ room: { state: { lazy_load_members: lazy } } }) };
+    const joined = (await world.sync(index === 0 ? alice : bob, query)).rooms.join[room.roomId];
+    assert.equal(joined.timeline.limited, true);
+    const senders = lazy ? [room.timeline[1] as string] : [];
+    assert.deepEqual(new Set(ids(joined.state)), new Set([topic.eventId, kept, ...senders]), `lazy: ${lazy}`);
+    const after = (await world.sync(alice, { ...query, use_state_after: 'true' })).rooms.join[room.roomId];
+    assert.deepEqual(new Set(ids(after.state_after)), new Set([topic.eventId, kept, ...senders]));
+  }
+  await world.close();
+});
+
 test('the summary is told again when the name comes or goes, with the heroes as members', async () => {
   const { room, world } = await leftRoom();
   const lazy = JSON.stringify({ room: { state: { lazy_load_members: true } } });

@@ -1,13 +1,16 @@
 /** GET /rooms/{roomId}/members and /rooms/{roomId}/joined_members. */
 import { accessTokenOf } from '../../../pkg/http/access-token.ts';
+import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import type { ApiRequest, ApiResponse, Route } from '../../../pkg/http/route.ts';
 import { contentText, type ClientEvent } from '../events/client-event.ts';
 import { renderStateEvents } from '../history/render-page.ts';
 import { syncQuery } from '../query/sync-query.ts';
-import { OPEN } from '../storage/rows.ts';
+import { OPEN, TIMELINE_COLUMNS, type TimelineRow } from '../storage/rows.ts';
 import type { ReadDeps } from '../sync/deps.ts';
 import { sequenceAtToken } from '../sync/page-place.ts';
-import { notInRoom, readingRights } from '../visibility/reading-rights.ts';
+import { withMembershipBefore } from '../visibility/membership-before.ts';
+import { notInRoom, readingRights, type ReadingRights } from '../visibility/reading-rights.ts';
+import { isVisible } from '../visibility/visibility.ts';
 import { enumParam, param, requesterOf } from './route-parts.ts';
 import { stateIdsAt } from './state.ts';
 
@@ -28,9 +31,21 @@ async function getMembers(deps: ReadDeps, request: ApiRequest): Promise<ApiRespo
   const notMembership = enumParam(request.query, 'not_membership', MEMBERSHIPS);
   const rights = await readingRights(deps.database, roomId, userId);
   const at = request.query.get('at');
-  const sequence = at === null || at === '' ? rights.stateAt : Math.min(rights.stateAt, await sequenceAtToken(deps, rights.room, at));
+  const sequence = at === null || at === '' ? rights.stateAt : await readableAt(deps, rights, { userId, at });
   const chunk = await renderStateEvents(deps, await stateIdsAt(deps, roomId, sequence, 'members'), (event) => isWanted(event, membership, notMembership));
   return { status: 200, json: `{"chunk":[${chunk.join(',')}]}` };
+}
+
+/** The sequence of a token, for who has left no later than their leave. Rejects with 403 where the user may not see what happened last before it. */
+async function readableAt(deps: ReadDeps, { room, intervals, stateAt }: ReadingRights, { userId, at }: { userId: string; at: string }): Promise<number> {
+  const sequence = Math.min(stateAt, await sequenceAtToken(deps, room, at));
+  const newest = await deps.database.query<TimelineRow>(
+    `SELECT ${TIMELINE_COLUMNS} FROM timeline t WHERE t.room_id = ? AND t.sequence <= ? AND t.order_key > 0 ORDER BY t.sequence DESC LIMIT 1`,
+    [room.room_id, sequence],
+  );
+  const [row] = await withMembershipBefore(deps.roomHistoryQuery, newest, userId);
+  if (row !== undefined && !isVisible(row, userId, intervals)) throw new MatrixError(403, 'M_FORBIDDEN', 'You may not see who was in the room then');
+  return sequence;
 }
 
 /** With both parameters, either is enough. */

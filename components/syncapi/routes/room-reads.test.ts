@@ -157,6 +157,27 @@ test('members by membership and at a token; joined members with profiles; joined
   assert.deepEqual(await world.get(bob, '/joined_rooms'), { joined_rooms: [room.roomId] });
 });
 
+test('members at a time are told to who could see the room then', async () => {
+  const { room, world, path } = await prepare({ visibility: 'joined' });
+  room.say(alice, 'alone');
+  await world.apply();
+  const { next_batch: before } = await world.sync(alice);
+  room.member(bob, 'join');
+  await world.apply();
+  const { next_batch: during } = await world.sync(alice);
+  room.member(bob, 'leave');
+  room.member(carol, 'join');
+  await world.apply();
+  const { next_batch: after } = await world.sync(alice);
+  const count = async (who: string, at: string) => {
+    const { chunk, status } = await world.get(who, `${path}/members`, { at });
+    return chunk?.length ?? status;
+  };
+  assert.deepEqual([await count(bob, before), await count(bob, during), await count(bob, after)], [403, 2, 2]);
+  assert.deepEqual([await count(alice, before), await count(alice, after), await count(carol, during)], [1, 3, 403]);
+  await world.close();
+});
+
 test('an event that was redacted before it came is shown as redacted, by whom, whether it is in memory or not', async () => {
   const { room, world, path } = await prepare();
   room.member(bob, 'join');

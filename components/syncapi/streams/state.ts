@@ -4,14 +4,14 @@
 import type { Reader } from '../../../pkg/storage/database.ts';
 import type { ReadDeps } from '../sync/deps.ts';
 import type { SharedRoom } from './shared-rows.ts';
-import { slotOf, stateKeyOfSlot, type StateRow } from '../storage/rows.ts';
+import { slotOf, stateKeyOfSlot, type StateRow, type TimelineRow } from '../storage/rows.ts';
 
 export interface StateWanted {
   readonly roomId: string;
   /** Of the newest record about the room. */
   readonly lastSequence: number;
   /** An event of the room that is not after the start of the timeline, or the newest one. */
-  readonly anchorEventId: string;
+  readonly anchor: Pick<TimelineRow, 'event_id' | 'sequence'>;
   /** The timeline starts at this sequence; behind `upper` when it is empty. */
   readonly startSequence: number;
   readonly upper: number;
@@ -26,13 +26,16 @@ export interface StateWanted {
   readonly useStateAfter: boolean;
 }
 
+/** So many records of the room's partition are many. */
+const LONG_GAP = 10_000;
+
 type StateDeps = Pick<ReadDeps, 'database' | 'shared'>;
 
 const COLUMNS = 's.slot, s.from_sequence, s.to_sequence, s.room_id, s.type, s.event_id';
 
 /** Event IDs of the state, by room. */
 export async function loadState(deps: StateDeps, wanted: readonly StateWanted[]): Promise<Map<string, string[]>> {
-  const rows = [...(await readAll(deps.database, wanted)), ...(await readChanged(deps, wanted)), ...(await readMembers(deps.database, wanted))];
+  const rows = [...(await readAll(deps, wanted)), ...(await readChanged(deps, wanted)), ...(await readMembers(deps.database, wanted))];
   const byRoom = new Map<string, Map<string, Map<number, StateRow>>>();
   for (const row of rows) {
     const slots = byRoom.get(row.room_id) ?? new Map<string, Map<number, StateRow>>();
@@ -42,20 +45,32 @@ export async function loadState(deps: StateDeps, wanted: readonly StateWanted[])
   return new Map(wanted.map((room) => [room.roomId, chooseRows(room, byRoom.get(room.roomId) ?? new Map())]));
 }
 
-function readAll(reader: Reader, wanted: readonly StateWanted[]): Promise<StateRow[]> {
-  const read = (sql: string, rooms: readonly StateWanted[]): Promise<StateRow[]> =>
-    rooms.length === 0 ? Promise.resolve([]) : reader.queryIn<StateRow>(sql, [], rooms.map((room) => room.anchorEventId));
-  const all = wanted.filter((room) => room.after === 0);
-  const overlap = `SELECT ${COLUMNS} FROM timeline a JOIN state_intervals s ON s.room_id = a.room_id AND s.to_sequence >= a.sequence`;
-  return Promise.all([
-    read(`${overlap} WHERE a.event_id IN (??)`, all.filter((room) => !room.lazyMembers)),
-    read(`${overlap} AND s.type <> 'm.room.member' WHERE a.event_id IN (??)`, all.filter((room) => room.lazyMembers)),
-  ]).then((parts) => parts.flat());
+/**
+ * What stood at the start of the timeline or later. Also where the client has been away for long: then there is less of that than of what changed meanwhile. Members of a gap are told of
+ * however they are loaded.
+ */
+async function readAll(deps: StateDeps, wanted: readonly StateWanted[]): Promise<StateRow[]> {
+  const whole = wanted.filter((room) => isWhole(room));
+  const [others, everything] = [whole.filter((room) => room.lazyMembers && room.after === 0), whole.filter((room) => !room.lazyMembers || room.after !== 0)];
+  return [...(await readFrom(deps, everything, 'all')), ...(await readFrom(deps, others, 'others'))];
+}
+
+function isWhole({ after, upper }: StateWanted): boolean {
+  return after === 0 || (after !== undefined && upper - after > LONG_GAP);
+}
+
+const OVERLAP = `SELECT ${COLUMNS} FROM timeline a JOIN state_intervals s ON s.room_id = a.room_id AND s.to_sequence >= a.sequence`;
+const FROM_ANCHOR = { all: `${OVERLAP} WHERE a.event_id IN (??)`, others: `${OVERLAP} AND s.type <> 'm.room.member' WHERE a.event_id IN (??)` };
+
+function readFrom({ database, shared }: StateDeps, wanted: readonly StateWanted[], part: 'all' | 'others'): Promise<StateRow[]> {
+  const anchors = new Map(wanted.map((room) => [room.roomId, room.anchor.event_id]));
+  const rooms = wanted.map(({ roomId, lastSequence, anchor }) => ({ roomId, lastSequence, bound: anchor.sequence }));
+  return shared.get(part, rooms, (missing) => database.queryIn<StateRow>(FROM_ANCHOR[part], [], missing.flatMap(({ roomId }) => anchors.get(roomId) ?? [])));
 }
 
 /** What changed in these rooms since the client's place. */
 function readChanged({ database, shared }: StateDeps, wanted: readonly StateWanted[]): Promise<StateRow[]> {
-  const rooms = wanted.flatMap(({ roomId, lastSequence, after }) => (after === undefined || after === 0 ? [] : [{ roomId, lastSequence, bound: after }]));
+  const rooms = wanted.flatMap((room) => (room.after === undefined || isWhole(room) ? [] : [{ roomId: room.roomId, lastSequence: room.lastSequence, bound: room.after }]));
   return shared.get('state', rooms, (missing) => readSince(database, missing));
 }
 

@@ -122,7 +122,7 @@ function wantedStateOf(scope: SyncScope, view: KnownView, { timelines, summaries
   return {
     roomId: view.roomId,
     lastSequence: view.lastSequence,
-    anchorEventId: timeline.anchor.event_id,
+    anchor: timeline.anchor,
     startSequence: timeline.startSequence,
     upper: view.upper,
     after: nothingMissing ? undefined : view.stateAfter,
