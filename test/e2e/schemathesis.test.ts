@@ -12,7 +12,7 @@ import { fuzzDocument, type Known } from './fuzz-document.ts';
 import { modes, type RunningMode } from './modes.ts';
 
 const SEED = 6;
-const EXAMPLES = 20;
+const EXAMPLES = 8;
 /** Seconds that one request may take. */
 const ANSWER_S_MAX = 10;
 /** Seconds after which the whole has failed; it takes a minute where nothing else runs. */
