@@ -236,3 +236,17 @@ test('a sync tells of nothing that comes with the next one', async () => {
   world.announce();
   assert.equal((await shown())[0], 2);
 });
+
+test('what came before its parent is told of once that is there', async () => {
+  const { log, room, world, event, bundle } = await prepare();
+  const replies = [1, 2].map(() => reply(room, bob, '$past').eventId);
+  const replacement = edit(room, alice, '$past', 'edited').eventId;
+  await world.apply();
+  assert.equal((await event(bob, '$past')).errcode, 'M_NOT_FOUND');
+  const pdu = { type: 'm.room.message', sender: alice, room_id: room.roomId, content: { body: 'old' }, origin_server_ts: 1, depth: 1, prev_events: [], auth_events: [], hashes: { sha256: '' }, signatures: {} };
+  const past = { eventId: '$past', pdu: Buffer.from(JSON.stringify(pdu)), orderKey: -1, stateDelta: [], historyVisibility: 'shared', historyAt: 1, deviceId: '', txnId: '', softFailedAccepted: false, stateBeforeDiffers: false, redacts: '' };
+  log.append({ roomId: room.roomId, roomVersion: room.version.id, event: past });
+  await world.apply();
+  const told = await bundle(bob, '$past');
+  assert.deepEqual([told['m.thread'].count, told['m.thread'].latest_event.event_id, told['m.replace'].event_id], [2, replies[1], replacement]);
+});
