@@ -10,8 +10,9 @@ import { parsePdu } from '../events/client-event.ts';
 import { ruledMember, type RoomPicture, type RuledMember, type UserSettings } from './room-picture.ts';
 import { ALL } from './tree.ts';
 
-/** Rooms whose pictures are kept. */
+/** Rooms whose pictures are kept, and members with rules of their own in them: beyond, all are read anew. */
 const PICTURES_MAX = 20_000;
+const MEMBERS_MAX = 100_000;
 
 export const PUSH_RULES = 'm.push_rules';
 export const IGNORED_USERS = 'm.ignored_user_list';
@@ -40,16 +41,16 @@ export interface Arrival {
 export function createPictures(deps: PicturesDeps): Pictures {
   const pictures = new Map<string, RoomPicture>();
   let versions: Map<number, number> | undefined;
+  let membersRead = 0;
   const { database } = deps;
 
   /** Drops pictures that rules have changed in. */
   async function follow(): Promise<boolean> {
     const rows = await database.query<{ partition_number: number; sequence: number }>('SELECT partition_number, sequence FROM rule_versions');
-    const known = versions;
-    versions = new Map(rows.map((row) => [row.partition_number, row.sequence]));
-    if (known !== undefined && pictures.size > 0) {
-      for (const { partition_number: partition, sequence } of rows) if (sequence > (known.get(partition) ?? 0)) await dropOf(partition, known.get(partition) ?? 0);
+    if (versions !== undefined && pictures.size > 0) {
+      for (const { partition_number: partition, sequence } of rows) if (sequence > (versions.get(partition) ?? 0)) await dropOf(partition, versions.get(partition) ?? 0);
     }
+    versions = new Map(rows.map((row) => [row.partition_number, row.sequence]));
     return rows.length > 0;
   }
 
@@ -66,9 +67,15 @@ export function createPictures(deps: PicturesDeps): Pictures {
       const areRules = await follow();
       const missing = roomIds.filter((roomId) => !pictures.has(roomId));
       if (missing.length === 0) return;
-      if (pictures.size + missing.length > PICTURES_MAX) pictures.clear();
+      if (pictures.size + missing.length > PICTURES_MAX || membersRead > MEMBERS_MAX) {
+        pictures.clear();
+        membersRead = 0;
+      }
       const wanted = roomIds.filter((roomId) => !pictures.has(roomId));
-      for (const [roomId, picture] of await readPictures(deps, wanted, areRules)) pictures.set(roomId, picture);
+      for (const [roomId, picture] of await readPictures(deps, wanted, areRules)) {
+        pictures.set(roomId, picture);
+        membersRead += picture.members.size;
+      }
     },
     get: (roomId) => pictures.get(roomId),
     async arrivals(pairs) {

@@ -208,6 +208,22 @@ test('all rooms are counted in two queries', async () => {
   assert.equal(await cost(), one);
 });
 
+test('a message costs a leaf for all who have the same rules; what receipts of all threads have passed is forgotten', async () => {
+  const { room, world, counts } = await prepare();
+  for (let index = 0; index < 50; index += 1) room.member(`@user${index}:history.test`, 'join');
+  const root = room.say(alice, 'x');
+  const inside = room.send('m.room.message', alice, text('y', inThread(root.eventId)));
+  room.receipt(bob, inside.eventId, { threadId: root.eventId });
+  assert.deepEqual(await counts(bob), [1, 0]);
+  const rows = async (table: string, where: string) => (await world.database.query<{ count: number }>(`SELECT COUNT(*) AS count FROM ${table} WHERE ${where}`))[0]?.count;
+  assert.equal(await rows('unread_nodes', 'level = 0'), 2);
+  assert.equal(await rows('unread_marks', `user_id = '${bob}'`), 2);
+  room.receipt(bob, inside.eventId);
+  assert.deepEqual(await counts(bob), [0, 0]);
+  assert.equal(await rows('unread_marks', `user_id = '${bob}'`), 1);
+  await world.close();
+});
+
 test('purged events are not unread', async () => {
   const { log, room, world, counts } = await prepare();
   const said = Array.from({ length: 300 }, (_, index) => room.send('m.room.message', alice, text(`m${index}`, index % 100 === 0 ? { 'm.mentions': { user_ids: [bob] } } : {})));

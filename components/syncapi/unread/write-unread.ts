@@ -45,6 +45,10 @@ async function writeMarks(tx: Transaction, marks: readonly Mark[]): Promise<void
       sequence = CASE WHEN excluded.sequence > unread_marks.sequence THEN excluded.sequence ELSE unread_marks.sequence END,
       order_key = CASE WHEN excluded.order_key > unread_marks.order_key THEN excluded.order_key ELSE unread_marks.order_key END`,
   });
+  // What a receipt of all threads has passed says nothing any more.
+  for (const { userId, roomId, orderKey } of marks.filter(({ kind, name, sequence }) => kind === 'read' && name === '' && sequence > 0)) {
+    await tx.run(`DELETE FROM unread_marks WHERE user_id = ? AND room_id = ? AND kind = 'read' AND name <> '' AND order_key <= ?`, [userId, roomId, orderKey]);
+  }
 }
 
 type LeafRow = { room_id: string; audience: string; start: number; thread_id: string; notify: number; highlight: number };
