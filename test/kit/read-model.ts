@@ -14,6 +14,8 @@ export interface ReadModelOptions {
   /** All that was told so far, in order. */
   readonly outputs: readonly { readonly partition: number; readonly sequence: number; readonly record: Uint8Array }[];
   readonly serverName: string;
+  /** In memory by default. */
+  readonly database?: Database;
 }
 
 export interface ReadModel {
@@ -22,8 +24,8 @@ export interface ReadModel {
   close(): Promise<void>;
 }
 
-export async function createReadModel({ roomQuery, outputs, serverName }: ReadModelOptions): Promise<ReadModel> {
-  const database = await openSqlite({ path: ':memory:' });
+export async function createReadModel({ roomQuery, outputs, serverName, database: given }: ReadModelOptions): Promise<ReadModel> {
+  const database = given ?? (await openSqlite({ path: ':memory:' }));
   await migrate(database, 'syncapi', syncapiMigrations, 0);
   const applier = roomOutputApplier({ roomQuery, database, serverName, cache: createEventCache(1024 * 1024) });
   const query = syncQuery(database);

@@ -14,7 +14,7 @@ export function decideVisibility({ input, picture, place }: Deciding, head: Room
   const before = picture.published.get(input.roomId) ?? [];
   if (before.includes(network) === isPublic) return { kind: 'accepted', effects: NO_EFFECTS, outputs: [], result: {} };
   const networks = isPublic ? [...before, network].sort() : before.filter((one) => one !== network);
-  if (networks.length > LISTS_MAX) return rejected(refused(400, 'M_LIMIT_EXCEEDED', 'The room stands in too many room directories'));
+  if (networks.length > LISTS_MAX) return rejected(refused(400, 'M_INVALID_PARAM', 'The room stands in too many room directories'));
   return {
     kind: 'accepted',
     effects: { inputId: input.inputId, roomId: input.roomId, events: [], redactions: [], published: { networks, roomVersion: head.version.id, sequence: place.nextSequence } },
