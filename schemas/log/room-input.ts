@@ -26,6 +26,8 @@ export interface SendEvent {
   via?: string[];
   /** The sender has a guest's account. */
   isGuest?: boolean;
+  /** Of a member event: what the user must be in the room, or it is refused; empty or absent: anything. */
+  onlyFrom?: string[];
   /** The sender is an administrator of this server, who may redact what its users have said. */
   byAdmin?: boolean;
 }

@@ -1,11 +1,9 @@
 import { z } from 'zod';
-import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
 import { actingRequester } from '../accounts/standing.ts';
 import { parseBody } from '../checks/body.ts';
 import { requireRoomId, requireUserId } from '../checks/identifiers.ts';
 import type { Context } from '../context.ts';
-import { currentMember } from '../rooms/current-member.ts';
 import { sendMembership } from '../rooms/send-membership.ts';
 import { CLIENT_V3, EMPTY, type RouteSpec } from './client-route.ts';
 
@@ -27,9 +25,7 @@ export async function unban(context: Context, request: ApiRequest): Promise<ApiR
   const body = parseBody(banBody, request.body);
   const userId = requireUserId(body.user_id);
   // The same event would put somebody out who is in the room.
-  const target = await currentMember(context.roomQuery, roomId, userId);
-  if (target?.membership !== 'ban') throw new MatrixError(403, 'M_FORBIDDEN', 'This user is not banned from the room');
-  await sendMembership(context, request, requester, { roomId, userId, content: { membership: 'leave', reason: body.reason } });
+  await sendMembership(context, request, requester, { roomId, userId, onlyFrom: ['ban'], content: { membership: 'leave', reason: body.reason } });
   return EMPTY;
 }
 

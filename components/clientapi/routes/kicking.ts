@@ -1,16 +1,15 @@
 import { z } from 'zod';
-import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
 import { actingRequester } from '../accounts/standing.ts';
 import { parseBody } from '../checks/body.ts';
 import { requireRoomId, requireUserId } from '../checks/identifiers.ts';
 import type { Context } from '../context.ts';
-import { currentMember } from '../rooms/current-member.ts';
 import { sendMembership } from '../rooms/send-membership.ts';
 import { CLIENT_V3, EMPTY, type RouteSpec } from './client-route.ts';
 
 const kickBody = z.object({ user_id: z.string(), reason: z.string().optional() });
-const IN_THE_ROOM = new Set(['join', 'invite', 'knock']);
+/** The same event would lift the ban of somebody who is banned. */
+const IN_THE_ROOM = ['join', 'invite', 'knock'];
 
 /** POST /_matrix/client/v3/rooms/{roomId}/kick — r0 */
 export async function kick(context: Context, request: ApiRequest): Promise<ApiResponse> {
@@ -18,10 +17,7 @@ export async function kick(context: Context, request: ApiRequest): Promise<ApiRe
   const roomId = requireRoomId(request.params['roomId']);
   const body = parseBody(kickBody, request.body);
   const userId = requireUserId(body.user_id);
-  // The same event would lift the ban of somebody who is banned.
-  const target = await currentMember(context.roomQuery, roomId, userId);
-  if (!IN_THE_ROOM.has(target?.membership ?? '')) throw new MatrixError(403, 'M_FORBIDDEN', 'This user is not in the room');
-  await sendMembership(context, request, requester, { roomId, userId, content: { membership: 'leave', reason: body.reason } });
+  await sendMembership(context, request, requester, { roomId, userId, onlyFrom: IN_THE_ROOM, content: { membership: 'leave', reason: body.reason } });
   return EMPTY;
 }
 

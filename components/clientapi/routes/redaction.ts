@@ -21,7 +21,7 @@ export async function redactEvent(context: Context, request: ApiRequest): Promis
   const result = await submitRoomCommand(context, request, {
     roomId,
     inputId: inputIdOf(requester, request),
-    sendEvent: { sender: requester.userId, deviceId: requester.deviceId, txnId: request.params['txnId']!, event: { type: 'm.room.redaction', content, redacts } },
+    sendEvent: { sender: requester.userId, deviceId: requester.deviceId, txnId: request.params['txnId']!, event: { type: 'm.room.redaction', content, redacts }, ...(requester.isAdmin && { byAdmin: true }) },
   });
   return ok(result);
 }

@@ -17,7 +17,7 @@ export async function sendMessage(context: Context, request: ApiRequest): Promis
   const result = await submitRoomCommand(context, request, {
     roomId,
     inputId: inputIdOf(requester, request),
-    sendEvent: { sender: requester.userId, deviceId: requester.deviceId, txnId: request.params['txnId']!, event: draftOf(type, request.body as Record<string, unknown>) },
+    sendEvent: { sender: requester.userId, deviceId: requester.deviceId, txnId: request.params['txnId']!, event: draftOf(type, request.body as Record<string, unknown>), ...(requester.isAdmin && type === 'm.room.redaction' && { byAdmin: true }) },
   });
   return ok(result);
 }

@@ -80,7 +80,7 @@ function decideSendEvent(deciding: Deciding, head: RoomHead, send: SendEvent): R
   const { picture, signer, input, place } = deciding;
   const made = makeEvent({
     picture, head, signer, sender: send.sender, draft: send.event, originServerTs: input.originServerTs,
-    deviceId: send.deviceId, txnId: send.txnId, byAdmin: send.byAdmin, sequence: place.nextSequence,
+    deviceId: send.deviceId, txnId: send.txnId, byAdmin: send.byAdmin, onlyFrom: send.onlyFrom, sequence: place.nextSequence,
   });
   // It may have asked another server, and then not need it.
   if (place.isAgain === true && !picture.remote.read.has(input.inputId)) return { kind: 'lacking' };

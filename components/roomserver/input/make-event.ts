@@ -40,6 +40,10 @@ export interface EventWish {
   readonly originServerTs: number;
   readonly deviceId: string;
   readonly txnId: string;
+  /** What the user of a member event must be in the room; empty: anything. */
+  readonly onlyFrom?: readonly string[] | undefined;
+  /** The sender is an administrator of this server. */
+  readonly byAdmin?: boolean | undefined;
   /** Of the output record that will announce the event. */
   readonly sequence: number;
 }
@@ -54,7 +58,7 @@ export type MadeEvent =
   | { readonly kind: 'refused'; readonly why: RejectedOutcome };
 
 /**
- * 1 content · 2 the same state again · 3 membership: what the rules leave open, restricted joins · 4 build and sign · 5 size · 6 authorisation rules ·
+ * 1 content, and whether it fits what is there · 2 the same state again · 3 membership: what the rules leave open, restricted joins · 4 build and sign · 5 size · 6 authorisation rules ·
  * 7 relations that are refused · 8 the right to redact.
  */
 export function makeEvent(wish: EventWish): MadeEvent {
@@ -73,7 +77,7 @@ function makeFromContent(wish: EventWish, given: Content): MadeEvent {
   const { type } = wish.draft;
   const stateKey = wish.draft.stateKey ?? undefined;
   // 1.
-  const problem = contentProblem(type, stateKey, given, head.version);
+  const problem = problemOf(wish, given);
   if (problem !== undefined) return no(problem);
   const isMembership = type === 'm.room.member' && stateKey !== undefined;
   const content = isMembership ? withoutAuthoriser(given) : given;
@@ -101,7 +105,9 @@ function finish(wish: EventWish, draft: EventDraft, built: BuiltEvent): MadeEven
   const problem = relationProblem(wish.picture, head.roomId, draft);
   if (problem !== undefined) return no(problem);
   // 8.
-  const redaction = draft.redacts === undefined ? undefined : judgeRedaction(wish.picture, head, { eventId: built.eventId, sender: draft.sender, redacts: draft.redacts });
+  const redaction = draft.redacts === undefined ? undefined : judgeRedaction(wish.picture, head, {
+    eventId: built.eventId, sender: draft.sender, redacts: draft.redacts, byAdmin: wish.byAdmin === true, serverName: wish.signer.serverName,
+  });
   if (redaction?.kind === 'refused') return no(redaction.why);
   return { kind: 'made', event: newEvent(wish, built, redaction?.redaction?.eventId), redaction: redaction?.redaction };
 }
@@ -145,6 +151,14 @@ function judgeMembership(wish: EventWish, target: string, content: Content): { c
   const authoriser = chooseAuthoriser(picture, head, sender, signer.serverName);
   if (authoriser === undefined) return { content };
   return typeof authoriser === 'string' ? { content: { ...content, join_authorised_via_users_server: authoriser } } : { why: authoriser };
+}
+
+/** Why there can be no such event, or, of a member event, why it does not fit what its user is in the room. */
+function problemOf({ head, draft: { type, stateKey }, onlyFrom = [] }: EventWish, content: Content): RejectedOutcome | undefined {
+  const problem = contentProblem(type, stateKey ?? undefined, content, head.version);
+  if (problem !== undefined || onlyFrom.length === 0) return problem;
+  const membership = membershipOf(head, stateKey ?? '');
+  return onlyFrom.includes(membership) ? undefined : forbidden(`${stateKey ?? ''} is none of these in the room: ${onlyFrom.join(', ')}`);
 }
 
 /** Who authorises a join is for the owner to say; a client's own idea would need another server's signature. */

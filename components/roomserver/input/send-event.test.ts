@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
 import { ROOM_VERSIONS } from '../../../pkg/matrix/room-versions/room-versions.ts';
+import type { RoomInput } from '../../../schemas/log/room-input.ts';
 import {
   ALICE, allRows, assertRefused, BOB, CAROL, createRoomDriver, eventIdIn, input, json, member, message, newRoom, redaction, SERVER, state, type RoomDriver, type RoomWish,
 } from '../../../test/kit/room-driver.ts';
@@ -49,6 +50,19 @@ test('given somebody outside the room, when they send, then 403; an unknown room
   assertRefused(await driver.send(message(roomId, CAROL, 'hi')), 403, 'M_FORBIDDEN');
   assertRefused(await driver.send(message(`!nowhere:${SERVER}`, ALICE, 'hi')), 404, 'M_NOT_FOUND');
   assertRefused(await driver.send(member(`!nowhere:${SERVER}`, ALICE, ALICE, 'join')), 404, 'M_NOT_FOUND');
+}));
+
+test('a member event that is only for certain memberships is refused to all others, also when the batch has just made them so', () => withRoom({}, async (driver, roomId) => {
+  const from = (target: string, ...onlyFrom: string[]): RoomInput => {
+    const leave = member(roomId, ALICE, target, 'leave');
+    return { ...leave, sendEvent: { ...leave.sendEvent!, onlyFrom } };
+  };
+  assertRefused(await driver.send(from(BOB, 'ban')), 403, 'M_FORBIDDEN');
+  const [banned, kicked] = await driver.batch([member(roomId, ALICE, BOB, 'ban'), from(BOB, 'join', 'invite', 'knock')]);
+  eventIdIn(banned!);
+  assertRefused(kicked!, 403, 'M_FORBIDDEN');
+  eventIdIn(await driver.send(from(BOB, 'ban')));
+  assertRefused(await driver.send(from(BOB, 'ban')), 403, 'M_FORBIDDEN');
 }));
 
 test('memberships: refused and allowed as the rules say', () => withRoom({}, async (driver, roomId) => {
@@ -141,6 +155,9 @@ for (const { id: version, redactsInContent, redactionAuthorised } of ROOM_VERSIO
     assertRefused(await driver.send(redaction(roomId, BOB, hers)), 403, 'M_FORBIDDEN');
     assertRefused(await driver.send(redaction(roomId, BOB, redactionAuthorised ? `$unknown:${SERVER}` : '$unknown')), 404, 'M_NOT_FOUND');
     assertRefused(await driver.send(redaction(roomId, ALICE, driver.outputs[0]!.output.event!.eventId)), 403, 'M_FORBIDDEN');
+    const byAdmin = redaction(roomId, BOB, eventIdIn(await driver.send(message(roomId, ALICE, 'against the rules'))));
+    eventIdIn(await driver.send({ ...byAdmin, sendEvent: { ...byAdmin.sendEvent!, byAdmin: true } }));
+    assert.notEqual(last(driver).event.redacts, '');
     const redactionId = eventIdIn(await driver.send(redaction(roomId, BOB, mine)));
     const { event, pdu } = last(driver);
     assert.equal(event.redacts, mine);
