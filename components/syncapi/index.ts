@@ -35,9 +35,8 @@ const SHARED_ROWS_BYTES = 16 * 1024 * 1024;
 /** Records that an outbox no longer keeps, made again from the producer's tables. */
 type Snapshot = (partition: number, after: number, limit: number) => Promise<OutputEnvelope[]>;
 
-export interface SyncapiDeps extends NearestDeps {
+export interface SyncapiDeps extends NearestDeps, Pick<ReadDeps, 'limits'> {
   readonly runtime: Runtime;
-  readonly limits: ReadDeps['limits'];
   /** Migrated. */
   readonly database: Database;
   readonly driver: LogDriver;
