@@ -12,6 +12,8 @@ export interface RowReader {
   readonly nowMs: number;
   /** /sync leaves it out. */
   readonly withRoomId: boolean;
+  /** Those of the events beside it that the reader is shown as redacted (`erasedAmong`): none of them is shown as what stood there before. */
+  readonly erased?: ReadonlySet<string> | undefined;
   /** By event ID: what is told of the events that relate to it, as JSON text. */
   readonly bundles?: ReadonlyMap<string, { readonly text: string }>;
 }
@@ -24,7 +26,7 @@ export function renderTimelineRow(row: SeenRow, event: ClientEvent, reader: RowR
     transactionId: isOwnSend ? row.txn_id : undefined,
     membership: isOwnMembership(row, reader.userId) ? event.membership : (membershipAtEvent(row, reader.userId, reader.intervals) ?? 'leave'),
     replaces: row.replaces === '' ? undefined : row.replaces,
-    replaced: reader.events.get(row.replaces),
+    replaced: reader.erased?.has(row.replaces) === true ? undefined : reader.events.get(row.replaces),
     redactedBecause: event.redactedBy === null ? undefined : reader.events.get(event.redactedBy),
     relations: reader.bundles?.get(row.event_id)?.text,
   };

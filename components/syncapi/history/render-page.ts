@@ -5,6 +5,7 @@ import { visibleReplaced } from '../events/replaced.ts';
 import { loadBundles } from '../relations/load-bundles.ts';
 import { slotOf, type SeenRow } from '../storage/rows.ts';
 import type { ReadDeps } from '../sync/deps.ts';
+import { erasedAmong } from '../visibility/erased.ts';
 import type { IgnoredUsers } from '../visibility/ignored-users.ts';
 import type { MembershipInterval } from '../visibility/visibility.ts';
 
@@ -25,9 +26,10 @@ export async function renderPage(deps: RenderDeps, { userId, deviceId, intervals
   const events = await deps.events.load([...rows.map((row) => row.event_id), ...replaced]);
   const nowMs = deps.runtime.clock.now();
   const bundles = await loadBundles(deps, rows, { userId, deviceId, nowMs, withRoomId: true, intervals: () => intervals, ...(ignored && { ignored }) });
+  const erased = erasedAmong(rows, userId, intervals);
   return rows.flatMap((row) => {
     const event = events.get(row.event_id);
-    return event === undefined ? [] : [renderTimelineRow(row, event, { events, userId, deviceId, intervals, nowMs, withRoomId: true, bundles })];
+    return event === undefined ? [] : [renderTimelineRow(row, event, { events, userId, deviceId, intervals, nowMs, withRoomId: true, bundles, erased })];
   });
 }
 

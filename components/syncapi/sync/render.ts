@@ -10,7 +10,7 @@ import { summaryText } from '../streams/summary.ts';
 import { unreadText } from '../unread/count-unread.ts';
 import { PUSH_RULES } from '../unread/pictures.ts';
 import type { AccountDataRow, SeenRow } from '../storage/rows.ts';
-import { erasedRaw, isErasedFor } from '../visibility/erased.ts';
+import { erasedAmong, erasedRaw } from '../visibility/erased.ts';
 import { encodePageToken } from '../token/page-token.ts';
 import type { ReadDeps } from './deps.ts';
 import type { Material } from './material.ts';
@@ -132,14 +132,15 @@ function renderTimeline(rendering: Rendering, view: RoomView): { text: string; n
 
 /** The texts of events of the room's timeline. */
 export function renderEvents(rendering: Rendering, view: RoomView, rows: readonly SeenRow[]): string[] {
-  return rows.flatMap((row) => renderRow(rendering, view, row) ?? []);
+  const erased = erasedAmong(rows, rendering.scope.userId, view.intervals);
+  return rows.flatMap((row) => renderRow(rendering, view, row, erased) ?? []);
 }
 
-function renderRow({ scope, material, withRoomId }: Rendering, view: RoomView, row: SeenRow): string | undefined {
+function renderRow({ scope, material, withRoomId }: Rendering, view: RoomView, row: SeenRow, erased: ReadonlySet<string> | undefined): string | undefined {
   const event = material.events.get(row.event_id);
-  if (material.raw !== undefined) return rawOf(material.raw.get(row.event_id), event, isErasedFor(row, scope.userId, view.intervals));
+  if (material.raw !== undefined) return rawOf(material.raw.get(row.event_id), event, erased?.has(row.event_id) === true);
   const { events, bundles } = material;
-  return event && ofFields(scope, renderTimelineRow(row, event, { ...scope, events, bundles, intervals: view.intervals, withRoomId }));
+  return event && ofFields(scope, renderTimelineRow(row, event, { ...scope, events, bundles, intervals: view.intervals, withRoomId, erased }));
 }
 
 /** As federation carries it. */

@@ -17,6 +17,12 @@ export function isErasedFor(row: Pick<TimelineRow, 'sender' | 'partition_number'
   return !intervals.some(({ membership, from_sequence: from }) => membership === 'join' && from <= until);
 }
 
+/** IDs of those rows of one room that the reader is shown redacted; undefined: of none, as nearly always. */
+export function erasedAmong(rows: readonly (Parameters<typeof isErasedFor>[0] & Pick<TimelineRow, 'event_id'>)[], userId: string, intervals: readonly MembershipInterval[]): Set<string> | undefined {
+  const erased = rows.filter((row) => isErasedFor(row, userId, intervals));
+  return erased.length === 0 ? undefined : new Set(erased.map((row) => row.event_id));
+}
+
 /** What redaction leaves of the event, as clients see it. Nothing says that it was redacted: nobody has. */
 export function erasedForm(event: ClientEvent): ClientEvent {
   const rules = versionOf(event).redaction;
