@@ -1,28 +1,21 @@
 /** syncapi: the read side. Applies room-output and user-output to its read model and serves what clients read of rooms: /sync, /messages, events, state, members. */
 import type { Route } from '../../pkg/http/route.ts';
-import type { AppliedPositions } from '../../pkg/log/applied.ts';
 import { typingCodec } from '../../pkg/log/codec.ts';
-import type { LogDriver, Subscription } from '../../pkg/log/log.ts';
-import type { OutboxReader } from '../../pkg/log/outbox-reader.ts';
+import type { Subscription } from '../../pkg/log/log.ts';
 import { createOutputConsumer, type OutputConsumer } from '../../pkg/log/output-consumer.ts';
-import type { PartitionMap } from '../../pkg/log/partition-map.ts';
-import type { Runtime } from '../../pkg/runtime/runtime.ts';
-import type { Database } from '../../pkg/storage/database.ts';
-import type { Applied, OutputEnvelope } from '../../schemas/log/envelope.ts';
-import type { RoomHistoryQuery, RoomQuery } from '../../schemas/ports/room-query.ts';
-import type { UserQuery } from '../../schemas/ports/user-query.ts';
 import { roomOutputApplier } from './consumers/room-output.ts';
 import { userOutputApplier } from './consumers/user-output.ts';
+import type { SyncapiDeps } from './deps.ts';
 import { createEventCache } from './events/event-cache.ts';
 import { createEventLoader } from './events/load-events.ts';
-import { createHistoryFetcher, type HistoryDeps } from './history/fetch-history.ts';
-import { createNearestEvent, type NearestDeps } from './history/nearest-event.ts';
+import { createHistoryFetcher } from './history/fetch-history.ts';
+import { createNearestEvent } from './history/nearest-event.ts';
 import { createNotifier } from './notifier/notifier.ts';
 import { createTypingBoard } from './notifier/typing-now.ts';
 import { syncapiRoutes } from './routes/routes.ts';
 import { createSharedRows } from './streams/shared-rows.ts';
-import type { ReadDeps } from './sync/deps.ts';
 
+export type { SyncapiDeps } from './deps.ts';
 export { syncQuery } from './query/sync-query.ts';
 export { syncapiMigrations } from './storage/migrations.ts';
 
@@ -31,31 +24,6 @@ export const SYNCAPI_CONSUMER = 'syncapi';
 
 const EVENT_CACHE_BYTES = 32 * 1024 * 1024;
 const SHARED_ROWS_BYTES = 16 * 1024 * 1024;
-
-/** Records that an outbox no longer keeps, made again from the producer's tables. */
-type Snapshot = (partition: number, after: number, limit: number) => Promise<OutputEnvelope[]>;
-
-export interface SyncapiDeps extends NearestDeps, Pick<ReadDeps, 'limits'> {
-  readonly runtime: Runtime;
-  /** Migrated. */
-  readonly database: Database;
-  readonly driver: LogDriver;
-  readonly partitionMap: PartitionMap;
-  /** This process is the only one on these databases. */
-  readonly exclusive: boolean;
-  readonly roomQuery: Pick<RoomQuery, 'eventsById' | 'isPublished' | 'someServers' | 'currentStates'>;
-  readonly roomHistoryQuery: Pick<RoomHistoryQuery, 'membershipsAt' | 'historyEnd' | 'timestampToEvent'>;
-  readonly commands: HistoryDeps['commands'];
-  readonly userQuery: Pick<UserQuery, 'requesterByToken' | 'appservices' | 'tokenUse' | 'filter' | 'accountData'>;
-  readonly roomOutbox: OutboxReader;
-  readonly userOutbox: OutboxReader;
-  readonly roomSnapshot?: Snapshot;
-  readonly userSnapshot?: Snapshot;
-  readonly appliedPositions: Pick<AppliedPositions, 'vector' | 'refresh' | 'onApplied' | 'waitFor'>;
-  /** Told of every advance that this process makes. */
-  readonly onApplied?: (applied: Applied) => void;
-  readonly eventCacheBytes?: number;
-}
 
 export interface Syncapi {
   readonly routes: readonly Route[];
