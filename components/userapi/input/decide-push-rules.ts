@@ -1,17 +1,12 @@
 /** Changes of push rules: read, changed and written by their owner, so that two devices at once lose nothing. They are kept as the account data `m.push_rules`, whole. */
 import { changeRule, deleteRule, mergedRules, putRule, RuleRefusal } from '../../../pkg/matrix/push-rules/change-rules.ts';
 import type { PushRule, PushRuleKind, PushRuleset } from '../../../pkg/matrix/push-rules/default-rules.ts';
-import type { ChangePushRule, PutPushRule, UserInput } from '../../../schemas/log/user-input.ts';
+import type { ChangePushRule, PutPushRule } from '../../../schemas/log/user-input.ts';
+import { PUSH_RULES } from './about-push-rules.ts';
 import { accepted, rejected, type Draft, type Verdict } from './draft.ts';
 
-export const PUSH_RULES = 'm.push_rules';
 /** All rules as JSON text, in bytes. */
 const RULES_BYTES_MAX = 64 * 1024;
-
-/** Whether the input needs the user's rules. */
-export function isAboutPushRules(input: UserInput): boolean {
-  return Boolean(input.putPushRule ?? input.deletePushRule ?? input.changePushRule);
-}
 
 /** undefined: the input is about something else. */
 export function decidePushRules(draft: Draft): Verdict | undefined {

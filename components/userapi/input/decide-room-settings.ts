@@ -1,7 +1,7 @@
 /** What a user has set for a room: taken along to the room that replaces it, and the tag of the room of the server's notices. */
 import { followRules } from '../../../pkg/matrix/push-rules/follow-rules.ts';
 import type { FollowUpgrade, SetNoticeRoom } from '../../../schemas/log/user-input.ts';
-import { PUSH_RULES } from './decide-push-rules.ts';
+import { PUSH_RULES } from './about-push-rules.ts';
 import { accepted, type Draft, type Verdict } from './draft.ts';
 import { accountDataKey, DIRECT_ROOMS, TAGS } from './room-settings-facts.ts';
 

@@ -2,10 +2,11 @@
 import { PoisonRecord } from '../../../pkg/log/log.ts';
 import type { InputPlace } from '../../../pkg/log/processor.ts';
 import type { Register, UserInput } from '../../../schemas/log/user-input.ts';
+import { isAboutPushRules } from './about-push-rules.ts';
 import { decideChangePassword, decideLogin, decideLogout, decidePutDevice, decideRemoveDevices, decideSeeDevice, removeDevices, useDevice } from './decide-devices.ts';
 import { decideAcceptTerms, decideDeactivate, decideFinishDeactivation, decideSetAccountFlag, decideUpgradeGuest } from './decide-lifecycle.ts';
 import { decideFinishProfileSpread, decideSetProfileField } from './decide-profile.ts';
-import { decidePushRules, isAboutPushRules } from './decide-push-rules.ts';
+import { decidePushRules } from './decide-push-rules.ts';
 import { decidePutRegistrationToken, decideUseRegistrationToken } from './decide-registration-token.ts';
 import { decideFollowUpgrade, decideSetNoticeRoom } from './decide-room-settings.ts';
 import { decideConfirm, decideIssueToken, decideRefresh, decideUiaStep } from './decide-sessions.ts';

@@ -1,7 +1,7 @@
 /** What `decide` knows of a user: loaded for a batch, and carried forward by the effects of the inputs before. */
 import type { Reader } from '../../../pkg/storage/database.ts';
 import type { UserInput } from '../../../schemas/log/user-input.ts';
-import { isAboutPushRules, PUSH_RULES } from './decide-push-rules.ts';
+import { isAboutPushRules, PUSH_RULES } from './about-push-rules.ts';
 import type { UserEffects, UserWrite } from './effects.ts';
 import { isLifecycleWrite, type LifecycleWrite } from './lifecycle-writes.ts';
 import { readRegistrationTokens, type RegistrationTokenFact } from './registration-token-fact.ts';
