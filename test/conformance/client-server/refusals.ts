@@ -228,6 +228,7 @@ const ROOMS: readonly Refusal[] = [
   refused('getRoomEvents', 'a token that is none', by('alice', 'GET', inRoom('messages?dir=b&from=none')), [400, 'M_INVALID_PARAM']),
   refused('getMembersByRoom', 'a token that is none', by('alice', 'GET', inRoom('members?at=none')), [400, 'M_INVALID_PARAM']),
   refused('getNotifications', 'a token that is none', by('alice', 'GET', '/notifications?from=none'), [400, 'M_INVALID_PARAM']),
+  refused('peekEvents', 'a token that is none', by('alice', 'GET', ({ roomId }) => `/events?timeout=0&room_id=${roomId}&from=none`), [400, 'M_INVALID_PARAM']),
   refused('sync', 'a token that is none', by('alice', 'GET', '/sync?since=none'), [400, 'M_INVALID_PARAM']),
   refused('sync', 'no such filter', by('alice', 'GET', '/sync?filter=none'), [400, 'M_INVALID_PARAM']),
   refused('sync', 'a filter that is no JSON', by('alice', 'GET', '/sync?filter=%7B'), [400, 'M_NOT_JSON']),

@@ -8,6 +8,7 @@ export const READING_REQUESTS: GoodRequests = {
   roomInitialSync: (s) => of(s, 'GET', `/rooms/${s.roomId}/initialSync`),
   initialSync: (s) => of(s, 'GET', '/initialSync?limit=2&archived=true'),
   getEvents: (s) => of(s, 'GET', '/events?timeout=0'),
+  peekEvents: (s) => of(s, 'GET', `/events?timeout=0&room_id=${s.roomId}`),
   getOneEvent: (s) => of(s, 'GET', `/events/${s.eventId}`),
   getOneRoomEvent: (s) => of(s, 'GET', `/rooms/${s.roomId}/event/${s.eventId}`),
   getRoomStateWithKey: (s) => of(s, 'GET', `/rooms/${s.roomId}/state/m.room.name/`),
