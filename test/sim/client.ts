@@ -34,6 +34,8 @@ export class SimClient {
   readonly redacted: string[] = [];
   /** The account data's newest acknowledged value, and the newest one that a sync brought. */
   readonly accountData = { set: '', synced: '' };
+  /** The newest acknowledged one. */
+  displayName = '';
   #since = '';
   #stopped = false;
   readonly #server: SimServer;
@@ -131,6 +133,46 @@ export class SimClient {
     const response = await this.persist('PUT', this.#accountDataPath(), { value });
     if (response.status === 200) this.accountData.set = value;
     else this.#world.violations.push(`${this.userId} cannot set account data: ${JSON.stringify(response)}`);
+  }
+
+  async rename(displayname: string): Promise<void> {
+    await this.#put(`/_matrix/client/v3/profile/${encodeURIComponent(this.userId)}/displayname`, { displayname });
+    this.displayName = displayname;
+  }
+
+  /** Two devices at once lose no tag. */
+  async tag(roomId: string, tags: readonly string[]): Promise<void> {
+    await Promise.all(tags.map((tag) => this.#put(`${this.#tagsPath(roomId)}/${tag}`, { order: 0.5 })));
+    const { body } = await this.persist('GET', this.#tagsPath(roomId));
+    const missing = tags.filter((tag) => !Object.hasOwn(body['tags'] as object, tag));
+    if (missing.length > 0) this.#world.violations.push(`${this.userId} has lost the tags ${missing.join()}`);
+  }
+
+  /** Shows the room in the directory, and then gives it another name. */
+  async publish(roomId: string, name: string): Promise<void> {
+    await this.#put(`/_matrix/client/v3/directory/list/room/${encodeURIComponent(roomId)}`, { visibility: 'public' });
+    await this.#put(`/_matrix/client/v3/rooms/${encodeURIComponent(roomId)}/state/m.room.name`, { name });
+    const { body } = await this.persist('GET', '/_matrix/client/v3/publicRooms');
+    const [room] = body['chunk'] as { room_id: string; name: string }[];
+    if (room?.room_id !== roomId || room.name !== name) this.#world.violations.push(`the directory shows ${JSON.stringify(body)}`);
+  }
+
+  /** Resolves once the room has heard of the newest name of the user. */
+  async untilNamed(roomId: string, { userId, displayName }: Pick<SimClient, 'userId' | 'displayName'>): Promise<void> {
+    for (;;) {
+      const { body } = await this.persist('GET', `/_matrix/client/v3/rooms/${encodeURIComponent(roomId)}/state/m.room.member/${encodeURIComponent(userId)}`);
+      if (body['displayname'] === displayName) return;
+      await this.#world.sleep(1000);
+    }
+  }
+
+  async #put(path: string, body: object): Promise<void> {
+    const response = await this.persist('PUT', path, body);
+    if (response.status !== 200) this.#world.violations.push(`${this.userId} cannot PUT ${path}: ${JSON.stringify(response)}`);
+  }
+
+  #tagsPath(roomId: string): string {
+    return `/_matrix/client/v3/user/${encodeURIComponent(this.userId)}/rooms/${encodeURIComponent(roomId)}/tags`;
   }
 
   /** Reads, from whichever front, what must be gone and what must be there. */

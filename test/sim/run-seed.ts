@@ -48,7 +48,10 @@ async function live(world: World): Promise<void> {
       for (let number = 1; number <= sends; number += 1) await client.send(roomId, `${client.userId} ${number}`);
       await client.redactFirst(roomId);
       for (const value of ['one', 'two']) await client.setAccountData(value);
+      for (const value of ['one', 'two']) await client.rename(`${client.userId} ${value}`);
+      await client.tag(roomId, ['u.one', 'u.two', 'u.three']);
     }));
+    await clients[0]!.publish(roomId, 'sim in the directory');
     finished = true;
   };
   story().catch((error: unknown) => world.violations.push(`story: ${error instanceof Error ? error.stack : String(error)}`));
@@ -73,7 +76,8 @@ async function live(world: World): Promise<void> {
 async function readBack(world: World, clients: readonly SimClient[], roomId: string): Promise<void> {
   const redacted = clients.flatMap((client) => client.redacted);
   let done = false;
-  const all = [0, 1, 2].flatMap(() => clients.map((client) => client.readBack(roomId, redacted)));
+  const named = clients.flatMap((reader) => clients.map((client) => reader.untilNamed(roomId, client)));
+  const all = [...named, ...[0, 1, 2].flatMap(() => clients.map((client) => client.readBack(roomId, redacted)))];
   void Promise.all(all).then(() => (done = true), (error: unknown) => world.violations.push(`reading back: ${String(error)}`));
   await world.scheduler.run(() => done || world.violations.length > 0, HEALING_MS_MAX);
   if (!done && world.violations.length === 0) world.violations.push('reading back got no answers, although everything was healed');
