@@ -85,7 +85,7 @@ async function readMaterial(deps: ReadDeps, scope: SyncScope, known: Known): Pro
     ...{ views: known.views, typing: known.typing, timelines, summaries, state, stripped },
     outside: (await loadOutside(database, userId, known.outside)).filter((room) => room.section !== 'invite' || !known.ignored.has(room.event.sender)),
     receipts: await loadReceipts(deps, moved, userId),
-    unread: await countUnread(database, userId, moved.map((view) => view.roomId)),
+    unread: await countUnread(database, userId, moved),
     accountData: await loadAccountData(database, userId, {
       after: scope.since?.user[partition] ?? 0,
       upTo: scope.now.user[partition] ?? 0,

@@ -1,4 +1,4 @@
-/** How much a user has not read in rooms: two queries, whatever the number of rooms and of what is unread. */
+/** How much a user has not read in rooms: two queries, whatever the number of rooms and of what is unread; two more where something came between these. */
 import type { Reader } from '../../../pkg/storage/database.ts';
 import { addTo, ALL, countAfter, MAIN, parentsAfter, type NodeRow, type Tree, type UnreadCounts } from './tree.ts';
 
@@ -7,6 +7,8 @@ export interface RoomUnread {
   readonly threads: ReadonlyMap<string, UnreadCounts>;
   /** Newest record that may have changed what is told here. */
   readonly sequence: number;
+  /** Newest record that notified anybody whom the user is counted with. */
+  readonly newest: number;
 }
 
 type MarkRow = { room_id: string; kind: string; name: string; order_key: number; audience: string; sequence: number };
@@ -14,8 +16,16 @@ type MarkRow = { room_id: string; kind: string; name: string; order_key: number;
 /** Parents in one statement. */
 const PARENTS_MAX = 8000;
 
-/** Of these rooms of the user's. */
-export async function countUnread(reader: Reader, userId: string, roomIds: readonly string[]): Promise<Map<string, RoomUnread>> {
+/** Of these rooms of the user's. `upper`: sequence number that the answer goes up to. */
+export async function countUnread(reader: Reader, userId: string, rooms: readonly { readonly roomId: string; readonly upper: number }[]): Promise<Map<string, RoomUnread>> {
+  const counts = await countOnce(reader, userId, rooms.map(({ roomId }) => roomId));
+  // What was counted is newer than what was known when the answer was begun: the user may have read it since, for example by sending it.
+  const moved = rooms.filter(({ roomId, upper }) => (counts.get(roomId)?.newest ?? 0) > upper);
+  if (moved.length > 0) for (const [roomId, unread] of await countOnce(reader, userId, moved.map(({ roomId }) => roomId))) counts.set(roomId, unread);
+  return counts;
+}
+
+async function countOnce(reader: Reader, userId: string, roomIds: readonly string[]): Promise<Map<string, RoomUnread>> {
   const places = await readPlaces(reader, userId, roomIds);
   const parents = [...new Set([...places].flatMap(([roomId, place]) => parentsOf(roomId, place)))];
   const nodes = new Map<string, NodeRow[]>();
@@ -96,7 +106,8 @@ function countRoom(nodes: ReadonlyMap<string, readonly NodeRow[]>, roomId: strin
     else if (counts.highlight < 0) counts.highlight = 0;
   }
   // Where nothing is unread, what came last was told to others only, or has been read.
-  return { threads, sequence: threads.size === 0 ? place.sequence : Math.max(place.sequence, newestOf(nodes, roomId, place)) };
+  const newest = newestOf(nodes, roomId, place);
+  return { threads, newest, sequence: threads.size === 0 ? place.sequence : Math.max(place.sequence, newest) };
 }
 
 function countFrom(nodes: ReadonlyMap<string, readonly NodeRow[]>, { roomId, place }: { roomId: string; place: ReadingPlace }, from: number): Map<string, UnreadCounts> {

@@ -5,6 +5,8 @@ import { putRule, mergedRules } from '../../../pkg/matrix/push-rules/change-rule
 import type { PushRuleset } from '../../../pkg/matrix/push-rules/default-rules.ts';
 import { HistoryLog, RoomHistory } from '../../../test/kit/room-history.ts';
 import { createSyncWorld } from '../../../test/kit/sync-world.ts';
+import type { Reader } from '../../../pkg/storage/database.ts';
+import { countUnread } from './count-unread.ts';
 
 const alice = '@alice:history.test';
 const bob = '@bob:history.test';
@@ -187,6 +189,31 @@ test('a receipt of another device is told, also to who wants to see nothing else
   assert.equal(ended, false);
   await world.runtime.advance(30_000);
   assert.deepEqual(Object.keys(await ofCarol), ['next_batch']);
+});
+
+test('what comes while a sync is answered is counted with what it has read', async () => {
+  const { room, world } = await prepare();
+  room.say(alice, 'x');
+  await world.apply();
+  const upper = room.log.events.get(room.timeline.at(-1)!)!.sequence;
+  let queries = 0;
+  const busy: Reader = {
+    query: (sql, params) => world.database.query(sql, params),
+    queryIn: async (sql, params, values) => {
+      queries += 1;
+      const rows = await world.database.queryIn(sql, params, values);
+      if (queries === 1) {
+        room.say(bob, 'y');
+        await world.applyQuietly();
+      }
+      return rows as never;
+    },
+  };
+  const counts = await countUnread(busy, bob, [{ roomId: room.roomId, upper }]);
+  assert.deepEqual([...counts.get(room.roomId)!.threads], [], 'bob has read what was above, by what he said');
+  assert.equal(queries, 4);
+  assert.equal((await countUnread(world.database, carol, [{ roomId: room.roomId, upper }])).get(room.roomId)?.threads.get('main')?.notify, 2);
+  await world.close();
 });
 
 test('all rooms are counted in two queries', async () => {
