@@ -23,7 +23,7 @@ import { submitInput, type SubmittingDeps } from './submit-input.ts';
 export interface InviteDeps extends Pick<SubmittingDeps, 'commands'> {
   readonly signingKey: SigningKey;
   readonly roomQuery: Pick<RoomQuery, 'currentState'>;
-  readonly userQuery: Pick<UserQuery, 'account' | 'accountData'>;
+  readonly userQuery: Pick<UserQuery, 'account' | 'accountData' | 'appservices'>;
   /** For the events that describe the room. */
   readonly impatientKeys: Pick<KeyRing, 'keys'>;
 }
@@ -56,7 +56,9 @@ export function sendInviteRoutes(deps: InviteDeps, auth: AuthDeps): Route[] {
     const invited = pdu.state_key ?? '';
     if (!isLocalUser(invited, serverName)) throw invalid('The invited user is not of this server');
     const account = await userQuery.account(invited);
-    if (account === undefined || account.isDeactivated) throw new MatrixError(403, 'M_FORBIDDEN', 'There is no such user here');
+    const isThere = account !== undefined && !account.isDeactivated;
+    // An application service may yet make its user.
+    if (!isThere && userQuery.appservices?.isExclusive(invited) !== true) throw new MatrixError(403, 'M_FORBIDDEN', 'There is no such user here');
     if (blocksInvites(await userQuery.accountData(invited, '', INVITE_PERMISSION))) throw new MatrixError(403, 'M_INVITE_BLOCKED', 'This user takes no invites');
   }
 
