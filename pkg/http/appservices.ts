@@ -8,6 +8,9 @@ import { MatrixError } from './matrix-error.ts';
 /** How the deviceId of a requester says that there is none. */
 export const NO_DEVICE = '';
 
+/** The sender of an application service that has not registered it. */
+const WITHOUT_ACCOUNT = { isGuest: false, isAdmin: false, isLocked: false, isSuspended: false };
+
 type Namespace = readonly { readonly pattern: RegExp; readonly isExclusive: boolean }[];
 
 interface Known extends Appservice {
@@ -42,7 +45,8 @@ export function createAppservices(registrations: readonly AppserviceRegistration
     if (account?.isDeactivated === true) throw new MatrixError(403, 'M_USER_DEACTIVATED', 'This account is deactivated');
     if (as.deviceId !== undefined && !(await accounts.hasDevice(userId, as.deviceId))) throw new MatrixError(400, 'M_UNKNOWN_DEVICE', 'The user has no such device');
     const isRateExempt = !appservice.isRateLimited || userId === appservice.sender;
-    return { userId, deviceId: as.deviceId ?? NO_DEVICE, isGuest: account?.isGuest ?? false, isAdmin: account?.isAdmin ?? false, isLocked: account?.isLocked ?? false, isSuspended: account?.isSuspended ?? false, isRateExempt, isAppservice: true };
+    const { isGuest, isAdmin, isLocked, isSuspended } = account ?? WITHOUT_ACCOUNT;
+    return { userId, deviceId: as.deviceId ?? NO_DEVICE, isGuest, isAdmin, isLocked, isSuspended, isRateExempt, isAppservice: true };
   }
 
   return {

@@ -1,7 +1,7 @@
 /** PURE. Tokens: refreshing them (Client-Server API, "Refreshing access tokens"), those that are good for a short while, and user-interactive authentication. */
 import type { NewDevice, RefreshTokens, UserInput } from '../../../schemas/log/user-input.ts';
 import { accepted, rejected, type Draft, type Verdict } from './draft.ts';
-import { keyOfHash, type DeviceToken } from './session-writes.ts';
+import { keyOfHash, type DeviceToken } from './session-facts.ts';
 
 /** A user may hold so many issued tokens of one purpose; the oldest go first. */
 export const ISSUED_TOKENS_MAX = 20;

@@ -1,7 +1,21 @@
 /** What `decide` knows of sessions: tokens of devices, tokens that were issued for a short while, user-interactive authentication. */
 import type { Reader } from '../../../pkg/storage/database.ts';
 import type { UserInput } from '../../../schemas/log/user-input.ts';
-import { keyOfHash, type DeviceToken } from './session-writes.ts';
+
+/** An access token of a device, and the refresh token that came with it. */
+export interface DeviceToken {
+  readonly tokenHash: Uint8Array;
+  readonly createdAt: number;
+  /** Wall-clock ms; 0: never. */
+  readonly expiresMs: number;
+  /** Came of a refresh and was not used yet. */
+  readonly isNew: boolean;
+  /** null: its client does not refresh. */
+  readonly familyHash: Uint8Array | null;
+  /** null: used up. */
+  readonly refreshHash: Uint8Array | null;
+  readonly refreshExpiresMs: number;
+}
 
 export interface IssuedToken {
   readonly tokenHash: Uint8Array;
@@ -27,6 +41,11 @@ export interface SessionFacts {
 
 export function emptySessionFacts(): SessionFacts {
   return { tokens: new Map(), issued: new Map(), uia: undefined };
+}
+
+/** How a hash names what is of it. */
+export function keyOfHash(hash: Uint8Array): string {
+  return Buffer.from(hash).toString('base64url');
 }
 
 type TokenRow = {

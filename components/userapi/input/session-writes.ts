@@ -1,22 +1,7 @@
 /** What inputs change of sessions: tokens of devices, tokens that are good for a short while, when devices were used, user-interactive authentication. */
 import type { InputPlace } from '../../../pkg/log/processor.ts';
 import type { SqlValue, Transaction } from '../../../pkg/storage/database.ts';
-import type { IssuedToken, SessionFacts } from './session-facts.ts';
-
-/** An access token of a device, and the refresh token that came with it. */
-export interface DeviceToken {
-  readonly tokenHash: Uint8Array;
-  readonly createdAt: number;
-  /** Wall-clock ms; 0: never. */
-  readonly expiresMs: number;
-  /** Came of a refresh and was not used yet. */
-  readonly isNew: boolean;
-  /** null: its client does not refresh. */
-  readonly familyHash: Uint8Array | null;
-  /** null: used up. */
-  readonly refreshHash: Uint8Array | null;
-  readonly refreshExpiresMs: number;
-}
+import { keyOfHash, type DeviceToken, type IssuedToken, type SessionFacts } from './session-facts.ts';
 
 export type SessionWrite =
   /** All tokens that the device has from now on. */
@@ -31,10 +16,6 @@ const KINDS: ReadonlySet<string> = new Set<SessionWrite['kind']>(['tokens', 'dev
 
 export function isSessionWrite(write: { readonly kind: string }): write is SessionWrite {
   return KINDS.has(write.kind);
-}
-
-export function keyOfHash(hash: Uint8Array): string {
-  return Buffer.from(hash).toString('base64url');
 }
 
 /** Carries the facts forward: later inputs of the batch stand on them. */
