@@ -82,7 +82,7 @@ async function putToken(tx: Transaction, write: Extract<LifecycleWrite, { kind: 
 }
 
 async function useToken(tx: Transaction, write: Extract<LifecycleWrite, { kind: 'registration-token-use' }>, ts: number): Promise<void> {
-  await tx.run('DELETE FROM registration_token_uses WHERE token = ? AND reserved_until <= ? AND user_id NOT IN (SELECT user_id FROM accounts)', [write.token, ts]);
+  await tx.run('DELETE FROM registration_token_uses WHERE token = ? AND reserved_until <= ? AND NOT EXISTS (SELECT 1 FROM accounts a WHERE a.user_id = registration_token_uses.user_id)', [write.token, ts]);
   if (write.insteadOf !== '') await tx.run('DELETE FROM registration_token_uses WHERE token = ? AND user_id = ?', [write.token, write.insteadOf]);
   if (write.userId === '') return;
   await tx.insertMany({

@@ -77,4 +77,42 @@ onEachBackend('userapi', (backend) => {
     assert.deepEqual(await query.device(ALICE, 'ONE'), { deviceId: 'ONE', displayName: 'one', seenMs: 0, seenIp: '' });
     await database.close();
   });
+
+  test('accounts, their end and registration tokens are the same', async () => {
+    const { query, database, batch, log } = await openUserapi(await backend.open());
+    const flag = (userId: string, name: string, isSet = true): Wish => ({ userId, setAccountFlag: { flag: name, isSet } });
+    await batch({ userId: ALICE, ...registration('ONE', 'a1') }, { userId: BOB, register: { passwordHash: '', kind: 'guest', device: deviceWith('ONE', 'b1') } });
+    assert.deepEqual(await batch(flag(ALICE, 'admin'), flag(ALICE, 'suspended'), flag(BOB, 'locked'), { userId: BOB, login: { device: deviceWith('TWO', 'b2') } }), ['accepted', 'accepted', 'accepted', 'M_USER_LOCKED']);
+    await batch({ userId: ALICE, acceptTerms: { versions: json({ a: '1' }) } }, { userId: ALICE, acceptTerms: { versions: json({ b: '2' }) } });
+    const alice = await query.requesterByToken(hashOf('a1'));
+    assert.deepEqual([alice?.isAdmin, alice?.isSuspended, alice?.isLocked, alice?.acceptedTerms], [true, true, false, '{"a":"1","b":"2"}']);
+    assert.deepEqual([...(await query.guestsAmong([ALICE, BOB, '@nobody:x']))], [BOB]);
+    assert.deepEqual(await batch({ userId: BOB, upgradeGuest: { passwordHash: 'phc', device: deviceWith('NEW', 'b3') } }, { userId: BOB, upgradeGuest: { passwordHash: 'other' } }), ['accepted', 'M_USER_IN_USE']);
+    assert.deepEqual([(await query.requesterByToken(hashOf('b1')))?.deviceId, (await query.requesterByToken(hashOf('b3')))?.isGuest, (await query.loginSecret(BOB))?.passwordHash], [undefined, false, 'phc']);
+    assert.deepEqual((await query.listAccounts({ search: 'B_b', after: '', limit: 10 })).map(({ userId }) => userId), [], 'no letter stands for others');
+    assert.deepEqual((await query.listAccounts({ search: '', after: ALICE, limit: 1 })).map(({ userId }) => userId), [BOB]);
+    assert.deepEqual((await query.listAccounts({ search: 'ALICE', after: '', limit: 10 })).map(({ userId }) => userId), [ALICE]);
+
+    await batch({ userId: ALICE, setAccountData: { roomId: '', type: 'a', content: json({}) } }, { userId: ALICE, setProfileField: { key: 'displayname', value: json('A') } });
+    assert.deepEqual(await batch({ userId: ALICE, deactivate: { erase: false, roomSequences: [] } }, { userId: ALICE, setProfileField: { key: 'displayname', value: json('B') } }, { userId: ALICE, finishDeactivation: {} }),
+      ['accepted', 'M_USER_DEACTIVATED', 'accepted']);
+    const before = log.length;
+    await batch({ userId: ALICE, deactivate: { erase: false, roomSequences: [] } }, { userId: ALICE, deactivate: { erase: true, roomSequences: [7, 8] } }, { userId: ALICE, deactivate: { erase: true, roomSequences: [9, 9] } });
+    assert.deepEqual(log.slice(before).map(({ output }) => [output.deactivated?.erased, output.deactivated?.roomSequences]), [[true, [7, 8]]], 'an erasure is asked for once');
+    const ended = await query.accountDetails(ALICE);
+    assert.deepEqual([ended?.isDeactivated, ended?.isErased, ended?.hasLeftRooms, ended?.isAdmin, ended?.acceptedTerms], [true, true, true, false, '']);
+    assert.deepEqual([await query.requesterByToken(hashOf('a1')), await query.profile(ALICE), await query.accountData(ALICE, '', 'a'), await query.devicesSeen(ALICE)], [undefined, {}, undefined, []]);
+    const told = (await userSnapshot(database, PARTITION, 0, 100)).filter(({ output }) => output.userId === ALICE).map(({ output }) => output.deactivated ?? output.device?.removed ?? output.profileField?.value.length);
+    assert.deepEqual(told, [true, 0, { erased: true, roomSequences: [7, 8] }]);
+
+    const put = (removed: boolean, usesAllowed = 2): Wish => ({ userId: '#tea', putRegistrationToken: { removed, usesAllowed, expiresMs: 9000 } });
+    const use = (userId: string, insteadOf = ''): Wish => ({ userId: '#tea', useRegistrationToken: { userId, insteadOf } });
+    assert.deepEqual(await batch(use('@c:test.example'), put(true), put(false), use('~s'), use('@c:test.example', '~s'), use(BOB), use('@d:test.example')), ['M_FORBIDDEN', 'M_NOT_FOUND', 'accepted', 'accepted', 'accepted', 'accepted', 'M_FORBIDDEN']);
+    assert.deepEqual(await query.registrationTokens(0), [{ token: 'tea', usesAllowed: 2, completed: 1, pending: 1, expiresMs: 9000, createdAtMs: (await query.registrationTokens(0))[0]?.createdAtMs }]);
+    assert.deepEqual([await query.reservedRegistrationToken('@c:test.example'), await query.reservedRegistrationToken('~s')], ['tea', undefined]);
+    assert.deepEqual([await query.isRegistrationTokenValid('tea', 0), await query.isRegistrationTokenValid('tea', 15 * 60_000 + 1)], [false, false], 'it has expired by then');
+    assert.deepEqual(await batch(put(false, 0), use('@d:test.example'), use('', '@d:test.example'), put(true)), ['accepted', 'accepted', 'accepted', 'accepted']);
+    assert.deepEqual([await query.registrationTokens(0), await query.isRegistrationTokenValid('tea', 0)], [[], false]);
+    await database.close();
+  });
 });
