@@ -6,7 +6,7 @@ import { HistoryLog, RoomHistory } from './room-history.ts';
 import type { SyncWorld } from './sync-world.ts';
 
 const [alice, bob, carol, zoe] = ['@alice:history.test', '@bob:history.test', '@carol:history.test', '@zoe:elsewhere.test'] as const;
-const USERS = [alice, bob, carol] as const;
+export const UNREAD_USERS = [alice, bob, carol] as const;
 const SENDERS = [alice, bob, carol, zoe] as const;
 
 const KINDS = ['text', 'text', 'text', 'mention', 'mention-room', 'notice', 'encrypted', 'thread', 'thread', 'related', 'edit', 'state', 'tombstone', 'redact', 'redact', 'read', 'read', 'read-thread', 'read-thread', 'leave', 'join', 'rules', 'apply', 'check'] as const;
@@ -60,6 +60,11 @@ export class UnreadPlay {
     for (const told of this.#rooms) for (const userId of [bob, zoe]) this.#join(told, userId);
   }
 
+  /** Drops the beginnings of the rooms. */
+  purge(toOrderKey: number): void {
+    for (const { room } of this.#rooms) this.log.append({ roomId: room.roomId, roomVersion: room.version.id, historyPurged: { toOrderKey } });
+  }
+
   async perform(steps: readonly UnreadStep[], world: SyncWorld): Promise<void> {
     for (const step of steps) await this.#step(step, world);
     await this.check(world);
@@ -68,7 +73,7 @@ export class UnreadPlay {
   async #step({ kind, room: index, user, pick }: UnreadStep, world: SyncWorld): Promise<void> {
     const told = this.#rooms[index]!;
     const userId = SENDERS[user]!;
-    if (kind === 'rules') return this.#setRules(USERS[user % 3]!, { setting: SETTINGS[pick % SETTINGS.length]!, told, world });
+    if (kind === 'rules') return this.#setRules(UNREAD_USERS[user % 3]!, { setting: SETTINGS[pick % SETTINGS.length]!, told, world });
     if (kind === 'apply') return world.apply(1 + (pick % 6));
     if (kind === 'check') return this.check(world);
     if (kind === 'join' && !told.joined.has(userId)) this.#join(told, userId);
@@ -83,7 +88,7 @@ export class UnreadPlay {
   #say(told: Told, sender: string, { kind, pick }: { kind: string; pick: number }): void {
     const body = pick % 4 === 0 ? 'some tea' : 'nothing';
     const target = told.happened[pick % Math.max(1, told.happened.length)];
-    const mentioned = USERS[pick % 3]!;
+    const mentioned = UNREAD_USERS[pick % 3]!;
     const roots = told.happened.filter((one) => one.relatesTo === undefined && !one.isState && one.what !== 'redaction');
     const root = roots[pick % Math.max(1, roots.length)];
     const relations: Record<string, { type: string; eventId: string } | undefined> = {
@@ -166,7 +171,7 @@ export class UnreadPlay {
   /** Fails unless /sync tells every member what the recount says, together and by thread. */
   async check(world: SyncWorld): Promise<void> {
     await world.apply();
-    for (const userId of USERS) {
+    for (const userId of UNREAD_USERS) {
       const { rooms } = await world.sync(userId, { filter: JSON.stringify({ room: { timeline: { limit: 1, unread_thread_notifications: true } } }) });
       for (const told of this.#rooms) {
         if (!told.joined.has(userId)) continue;
