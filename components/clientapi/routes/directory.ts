@@ -3,6 +3,7 @@ import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
 import { domainOf } from '../../../pkg/matrix/ids/domain-of.ts';
 import type { Requester } from '../../../schemas/ports/user-query.ts';
+import { actingRequester } from '../accounts/standing.ts';
 import { parseBody } from '../checks/body.ts';
 import { requireRoomAlias, requireRoomId } from '../checks/identifiers.ts';
 import type { Context } from '../context.ts';
@@ -18,7 +19,7 @@ const aliasBody = z.object({ room_id: z.string() });
 
 /** PUT /_matrix/client/v3/directory/room/{roomAlias} — r0. Only who is in the room may give it a name here, and application services. */
 export async function setRoomAlias(context: Context, request: ApiRequest): Promise<ApiResponse> {
-  const requester = await limitedRequester(context, request, 'settings');
+  const requester = await actingRequester(context, request, 'settings');
   const alias = requireOwnAlias(context, request);
   const roomId = requireRoomId(parseBody(aliasBody, request.body).room_id);
   requireAliasAllowed(context, request, alias);

@@ -6,6 +6,7 @@ import { accessTokenOf } from '../../../pkg/http/requester.ts';
 import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
 import { isServerName } from '../../../pkg/matrix/ids/server-name.ts';
 import type { PublicRoomsWish } from '../../../schemas/ports/sync-query.ts';
+import { actingRequester } from '../accounts/standing.ts';
 import { parseBody, textUpTo } from '../checks/body.ts';
 import { requireRoomId } from '../checks/identifiers.ts';
 import { booleanParam, wholeParam } from '../checks/query.ts';
@@ -41,7 +42,7 @@ export async function getRoomVisibilityOnDirectory(context: Context, request: Ap
 
 /** PUT /_matrix/client/v3/directory/list/room/{roomId} — r0. By who may set the room's canonical alias, and administrators. */
 export async function setRoomVisibilityOnDirectory(context: Context, request: ApiRequest): Promise<ApiResponse> {
-  const requester = await limitedRequester(context, request, 'settings');
+  const requester = await actingRequester(context, request, 'settings');
   const { visibility } = parseBody(visibilityBody, request.body);
   const roomId = await requireRoom(context, request);
   const may = requester.isAdmin || (await maySetState(context.roomQuery, roomId, { userId: requester.userId, type: 'm.room.canonical_alias' }));
