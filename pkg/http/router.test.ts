@@ -89,6 +89,8 @@ const REFUSED: [string, string, number, string][] = [
   ['GET', '/_matrix/client/v3/rooms/%ff/state', 400, 'M_INVALID_PARAM'],
   ['GET', '/_matrix/client/v3/rooms/%/state', 400, 'M_INVALID_PARAM'],
   ['GET', '/_matrix/client/v3/rooms/a%00b/state', 400, 'M_INVALID_PARAM'],
+  ['GET', '/_matrix/client/v3/sync?since=a%00', 400, 'M_INVALID_PARAM'],
+  ['GET', '/_matrix/client/v3/sync?a%00b=1', 400, 'M_INVALID_PARAM'],
 ];
 for (const [method, target, status, errcode] of REFUSED) {
   test(`${method} ${target.slice(0, 60)} gets ${status} ${errcode}`, async () => {

@@ -14,6 +14,7 @@ import { traceIdOf } from '../telemetry/trace.ts';
 import { bodyBytesMaxOf, bodyTooLarge, parseBody } from './body.ts';
 import { CORS_HEADERS, PREFLIGHT_HEADERS } from './cors.ts';
 import { errorResponse } from './error-response.ts';
+import { MatrixError } from './matrix-error.ts';
 import { createRequestMetrics } from './request-metrics.ts';
 import { buildRouteTable, decodeParams, paramNamesOf, type Found } from './route-table.ts';
 import type { ApiRequest, ApiResponse, Route } from './route.ts';
@@ -108,7 +109,7 @@ function requestOf(raw: RawRequest, found: FoundRoute, more: Pick<ApiRequest, 't
     method: route.method,
     path: raw.path,
     params,
-    query: new URLSearchParams(raw.queryString),
+    query: queryOf(raw.queryString),
     headers: raw.headers,
     body: parseBody(route, raw.body),
     ...(route.raw === true && rawParts(raw)),
@@ -117,6 +118,12 @@ function requestOf(raw: RawRequest, found: FoundRoute, more: Pick<ApiRequest, 't
     ...more,
     signal: raw.signal,
   };
+}
+
+/** Throws 400 M_INVALID_PARAM for a NUL, which no database column holds. */
+function queryOf(queryString: string): URLSearchParams {
+  if (queryString.includes('%00')) throw new MatrixError(400, 'M_INVALID_PARAM', 'A query parameter contains a NUL character');
+  return new URLSearchParams(queryString);
 }
 
 /** Only for a body that was parsed, so it is UTF-8. */
