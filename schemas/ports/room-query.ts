@@ -30,6 +30,8 @@ export interface RoomQuery {
   hasJoinedMember(roomId: string, serverName: string): Promise<boolean>;
   /** Some of the users of the server that are joined to the room now, at most `limit`. */
   someJoinedMembers(roomId: string, serverName: string, limit: number): Promise<string[]>;
+  /** The member events of users who are banned now, by user ID, at most `limit`. Reads through all memberships of the room. */
+  bannedMembers(roomId: string, limit: number): Promise<StoredEvent[]>;
   /** undefined when this server does not know the room. */
   roomVersion(roomId: string): Promise<string | undefined>;
   /** What a user here last was in a room by what other servers said while this one was not in it; undefined: nothing was said. */

@@ -28,6 +28,15 @@ test('what is transferable goes over in its order, power levels last; membership
   assert.deepEqual(made.content('m.room.power_levels'), { users: { [ALICE]: 50 } });
 });
 
+test('who is banned stays banned, unless they are creators of the new room', () => {
+  const ban = (userId: string, content: object = {}) => ({ type: 'm.room.member', state_key: userId, sender: BOB, content: { membership: 'ban', displayname: 'X', ...content } }) as unknown as Pdu;
+  const bans = [ban('@mallory:b.example', { reason: 'spam' }), ban(BOB), ban(ALICE)];
+  const banned = (to: string) => plan('11', to, {}, { bans, additionalCreators: [BOB] }).events.filter(({ content }) => content['membership'] === 'ban').map(({ stateKey, content }) => [stateKey, content]);
+  const mallory = ['@mallory:b.example', { membership: 'ban', reason: 'spam' }];
+  assert.deepEqual(banned('12'), [mallory]);
+  assert.deepEqual(banned('11'), [mallory, [BOB, { membership: 'ban' }]]);
+});
+
 test('a join rule that the version does not know becomes invite', () => {
   const rule = (from: string, to: string, content: object) => plan(from, to, { 'm.room.join_rules': content }).content('m.room.join_rules');
   assert.deepEqual(rule('10', '6', { join_rule: 'knock' }), { join_rule: 'invite' });

@@ -18,13 +18,15 @@ export interface UpgradeWanted {
   readonly oldVersion: RoomVersion;
   /** Of the old room: events of `COPIED_TYPES`, its create event, its power levels, its canonical alias. */
   readonly state: readonly Pdu[];
+  /** Member events of users who are banned from the old room. */
+  readonly bans?: readonly Pdu[];
   /** Newest event of the old room. */
   readonly lastEventId: string | undefined;
   /** Aliases of this server that point to the old room, and will point to the new one. */
   readonly aliases: readonly string[];
 }
 
-/** What goes over as it is; the power levels and the canonical alias go over with changes, memberships not at all. */
+/** What goes over as it is; the power levels and the canonical alias go over with changes, of the memberships only bans. */
 const COPIED_TYPES = ['m.room.server_acl', 'm.room.encryption', 'm.room.name', 'm.room.avatar', 'm.room.topic', 'm.room.guest_access', 'm.room.history_visibility', 'm.room.join_rules'];
 
 /** What has to be known of the old room's state. */
@@ -48,6 +50,7 @@ export function planUpgrade(wanted: UpgradeWanted): RoomPlan {
       { type: 'm.room.member', stateKey: sender, content: { membership: 'join', ...wanted.profile } },
       ...copied,
       ...(alias === undefined ? [] : [{ type: 'm.room.canonical_alias', stateKey: '', content: alias }]),
+      ...bans(wanted),
       { type: 'm.room.power_levels', stateKey: '', content: powerLevels(wanted, old.get('m.room.power_levels')) },
     ],
   };
@@ -68,6 +71,13 @@ function createContent({ version, sender, oldRoomId, lastEventId, ...wanted }: U
 
 function creatorsBeside(sender: string, others: readonly string[]): string[] {
   return [...new Set(others)].filter((userId) => userId !== sender);
+}
+
+/** Who is banned stays so, by whoever makes the new room. Its creators cannot be. */
+function bans({ sender, version, additionalCreators, bans: before = [] }: UpgradeWanted): StateWanted[] {
+  const creators = new Set([sender, ...(version.privilegedCreators ? additionalCreators : [])]);
+  return before.flatMap(({ type, state_key: userId = '', content: { reason } }) =>
+    creators.has(userId) ? [] : [{ type, stateKey: userId, content: { membership: 'ban', ...(typeof reason === 'string' && { reason }) } }]);
 }
 
 /** What was redacted says nothing that could be taken over. */

@@ -4,6 +4,7 @@ import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
 import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
 import { roomVersion, type RoomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import { actingRequester } from '../accounts/standing.ts';
+import type { StoredEvent } from '../../../schemas/ports/room-query.ts';
 import { parseBody } from '../checks/body.ts';
 import { contentBytes } from '../checks/event-content.ts';
 import { requireRoomId, requireUserId } from '../checks/identifiers.ts';
@@ -16,6 +17,9 @@ import { planUpgrade, UPGRADED_TYPES } from '../rooms/plan-upgrade.ts';
 import { CLIENT_V3, ok, type RouteSpec } from './client-route.ts';
 
 const upgradeBody = z.object({ new_version: z.string(), additional_creators: z.array(z.string()).default([]) });
+
+/** They are events of the new room that are made at once, and travel in one record. */
+const BANS_MAX = 1000;
 
 /** How long the answer waits for the read model of what it tells of. */
 const APPLIED_WAIT_MS_MAX = 5000;
@@ -39,11 +43,14 @@ export async function upgradeRoom(context: Context, request: ApiRequest): Promis
 }
 
 /** What the plan needs of the old room. Throws 404 M_NOT_FOUND. */
-async function oldRoom({ roomQuery }: Pick<Context, 'roomQuery'>, roomId: string): Promise<{ oldVersion: RoomVersion; state: Pdu[]; lastEventId: string | undefined; aliases: string[] }> {
-  const [events, tip, aliases] = await Promise.all([roomQuery.currentState(roomId, UPGRADED_TYPES.map((type) => [type, ''] as const)), roomQuery.roomTip(roomId), roomQuery.aliasesOf(roomId)]);
+async function oldRoom({ roomQuery }: Pick<Context, 'roomQuery'>, roomId: string): Promise<{ oldVersion: RoomVersion; state: Pdu[]; bans: Pdu[]; lastEventId: string | undefined; aliases: string[] }> {
+  const [events, tip, aliases, bans] = await Promise.all([
+    roomQuery.currentState(roomId, UPGRADED_TYPES.map((type) => [type, ''] as const)), roomQuery.roomTip(roomId), roomQuery.aliasesOf(roomId), roomQuery.bannedMembers(roomId, BANS_MAX),
+  ]);
   const oldVersion = roomVersion(tip?.roomVersion ?? '');
   if (tip === undefined || oldVersion === undefined) throw new MatrixError(404, 'M_NOT_FOUND', 'This server does not know the room');
-  return { oldVersion, state: events.map(({ pdu }) => JSON.parse(Buffer.from(pdu).toString()) as Pdu), lastEventId: tip.extremities.at(-1), aliases };
+  const pdusOf = (stored: readonly StoredEvent[]) => stored.map(({ pdu }) => JSON.parse(Buffer.from(pdu).toString()) as Pdu);
+  return { oldVersion, state: pdusOf(events), bans: pdusOf(bans), lastEventId: tip.extremities.at(-1), aliases };
 }
 
 /** Both rooms have changed, in partitions of their own: the outcome names what the user's next /sync should have. */

@@ -224,12 +224,17 @@ test('who joins the room that replaces another takes along what they had set for
   const old = await createRoom(all, { preset: 'public_chat' });
   const made = await Promise.all([0, 1].map(() => createRoom(all, { preset: 'public_chat', creation_content: { predecessor: { room_id: old } } })));
   await world.call('PUT', inRoom(old, 'state/m.room.tombstone'), { token: alice.token, body: { body: 'over', replacement_room: made[0] } });
+  // As where another server has replaced it.
+  await world.call('PUT', `${V3}/directory/room/${encode('#old:test.example')}`, { token: alice.token, body: { room_id: old } });
+  await world.rooms.submit({ inputId: 'list', traceId: '', originServerTs: 1, roomId: old, setRoomVisibility: { isPublic: true, network: '' } });
   const tag = (roomId: string) => `${V3}/user/${encode(bob.userId)}/rooms/${encode(roomId)}/account_data/m.tag`;
   const tags = { tags: { 'm.favourite': { order: 0.5 } } };
   await world.users.submit({ inputId: 'tags', traceId: '', ts: 1, userId: bob.userId, setAccountData: { roomId: old, type: 'm.tag', content: Buffer.from(JSON.stringify(tags)) } });
   for (const roomId of made) assert.equal((await world.call('POST', inRoom(roomId, 'join'), { token: bob.token })).status, 200);
   assert.deepEqual((await world.call('GET', tag(made[0]!), { token: bob.token })).body, tags);
   assert.equal((await world.call('GET', tag(made[1]!), { token: bob.token })).status, 404);
+  assert.equal((await world.roomQuery.alias('#old:test.example'))?.roomId, made[0]);
+  assert.deepEqual(await Promise.all([old, ...made].map((roomId) => world.roomQuery.isPublished(roomId))), [false, true, false]);
 }));
 
 test('an invite of nobody, and of who takes none, is refused everywhere', () => scene(async (all) => {

@@ -43,8 +43,8 @@ const RULES: Readonly<Record<string, Rule>> = {
   },
   'm.room.join_rules': {
     stateOnly: true,
+    // A malformed condition in `allow` lets nobody in; that is what the spec has readers of it do.
     needed: { join_rule: text },
-    optional: { allow: listOf(object) },
   },
   'm.room.history_visibility': { stateOnly: true, needed: { history_visibility: oneOf('invited', 'joined', 'shared', 'world_readable') } },
   'm.room.guest_access': { stateOnly: true, needed: { guest_access: text } },

@@ -156,6 +156,7 @@ function judgeMembership(wish: EventWish, target: string, content: Content): { c
 /** Why there can be no such event, or, of a member event, why it does not fit what its user is in the room. */
 function problemOf({ head, draft: { type, stateKey }, onlyFrom = [] }: EventWish, content: Content): RejectedOutcome | undefined {
   const problem = contentProblem(type, stateKey ?? undefined, content, head.version);
+  if (problem === undefined && type === 'm.room.tombstone' && content['replacement_room'] === head.roomId) return refused(400, 'M_INVALID_PARAM', 'A room cannot replace itself');
   if (problem !== undefined || onlyFrom.length === 0) return problem;
   const membership = membershipOf(head, stateKey ?? '');
   return onlyFrom.includes(membership) ? undefined : forbidden(`${stateKey ?? ''} is none of these in the room: ${onlyFrom.join(', ')}`);

@@ -109,6 +109,23 @@ test('given state that is there already, when the same sender sends it again, th
   assertRefused(await driver.send(topic(BOB, { topic: 'coffee' })), 403, 'M_FORBIDDEN');
 }));
 
+test('a room does not replace itself', () => withRoom({}, async (driver, roomId) => {
+  const tombstone = (replacement: string) => driver.send(state(roomId, ALICE, ['m.room.tombstone', ''], { body: 'over', replacement_room: replacement }));
+  assertRefused(await tombstone(roomId), 400, 'M_INVALID_PARAM');
+  eventIdIn(await tombstone(`!other:${SERVER}`));
+}));
+
+test('conditions of any form can be set, and those without the right one let nobody in', async () => {
+  const driver = await createRoomDriver();
+  const room = newRoom({ joinRule: { join_rule: 'restricted', allow: [] } });
+  await driver.send(room.input);
+  for (const allow of [['invalid'], 'invalid', { a: 1 }, null, [null, { type: 'm.room_membership' }]]) {
+    eventIdIn(await driver.send(state(room.roomId, ALICE, ['m.room.join_rules', ''], { join_rule: 'restricted', allow })));
+    assertRefused(await driver.send(member(room.roomId, CAROL, CAROL, 'join')), 403, 'M_FORBIDDEN');
+  }
+  await driver.close();
+});
+
 const badContents: [what: string, type: string, stateKey: string | undefined, content: string, errcode: string, status?: number][] = [
   ['no JSON', 'm.room.message', undefined, '{"a":', 'M_BAD_JSON'],
   ['a list', 'm.room.message', undefined, '[]', 'M_BAD_JSON'],

@@ -82,3 +82,15 @@ test('the query finds events, state by keys and whole, and versions; what does n
   assert.equal(await query.roomVersion(a), '11');
   assert.equal(await query.roomVersion('!no\0where'), undefined);
 });
+
+test('who is banned now is told, in order and up to a limit; who was is not', async () => {
+  const { driver, a, b } = await twoRoomsInOnePartition();
+  const users = ['@m1', '@m2', '@m3', '@m4'].map((name) => `${name}:elsewhere.example`);
+  for (const userId of users) eventIdIn(await driver.send(member(a, ALICE, userId, 'ban')));
+  eventIdIn(await driver.send(member(a, ALICE, users[1]!, 'leave')));
+  eventIdIn(await driver.send(member(b, ALICE, BOB, 'ban')));
+  const query = roomQuery(driver.database);
+  const banned = async (roomId: string, limit: number) => (await query.bannedMembers(roomId, limit)).map(({ pdu }) => (JSON.parse(Buffer.from(pdu).toString()) as { state_key: string }).state_key);
+  assert.deepEqual([await banned(a, 10), await banned(a, 2), await banned(`!none\0:${SERVER}`, 2)], [[users[0], users[2], users[3]], [users[0], users[2]], []]);
+  await driver.close();
+});

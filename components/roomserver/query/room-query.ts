@@ -46,6 +46,12 @@ export function roomQuery(database: Database): RoomQuery {
     async isPublished(roomId) {
       return isStorable(roomId) && ((await readPublished(database, [roomId])).get(roomId) ?? []).includes(OWN_LIST);
     },
+    async bannedMembers(roomId, limit) {
+      if (!isStorable(roomId)) return [];
+      const rows = await database.query<StoredSql>(
+        `${STORED} current_state s JOIN events e ON e.event_id = s.event_id ${OF_ROOM} WHERE s.room_id = ? AND s.type = 'm.room.member' AND s.membership = 'ban' ORDER BY s.state_key LIMIT ?`, [roomId, limit]);
+      return rows.map(storedEvent);
+    },
     ...statesOfRooms(database),
     ...aliasQuery(database),
   };
