@@ -28,6 +28,13 @@ const whereCarolIsBanned = (verb: string) => async (scene: Scene): Promise<strin
   await scene.world.ask(scene.alice, 'POST', `/rooms/${roomId}/ban`, { user_id: scene.carol.userId });
   return `/rooms/${roomId}/${verb}`;
 };
+/** Alice's request about a new user who takes no invites. */
+const whereNobodyInvitesDora = (method: string, path: (scene: Scene, dora: string) => string, body: (dora: string) => unknown): Maker => async (scene) => {
+  const dora = await scene.world.register(`dora${(doras += 1)}`);
+  await scene.world.ask(dora, 'PUT', `/user/${dora.userId}/account_data/m.invite_permission_config`, { default_action: 'block' });
+  return request(scene.alice, method, path(scene, dora.userId), body(dora.userId));
+};
+let doras = 0;
 const inRoom = (path: string) => ({ roomId }: Scene): string => `/rooms/${roomId}/${path}`;
 const ofOther = (path: string) => ({ alice }: Scene): string => path.replace('{userId}', alice.userId);
 const CAROL = { user_id: '@carol:spec.example' };
@@ -157,6 +164,10 @@ const MEMBERSHIP: readonly Refusal[] = [
   refused('inviteUser', 'banned', by('alice', 'POST', whereCarolIsBanned('invite'), CAROL), [403, 'M_FORBIDDEN']),
   refused('inviteUser', 'the inviter is not in the room', by('carol', 'POST', inRoom('invite'), CAROL), [403, 'M_FORBIDDEN']),
   refused('inviteUser', 'too little power', by('bob', 'POST', inRoom('invite'), CAROL), [403, 'M_FORBIDDEN']),
+  refused('inviteUser', 'there is no such user', by('alice', 'POST', inRoom('invite'), { user_id: '@nobody:spec.example' }), [404, 'M_NOT_FOUND']),
+  refused('inviteUser', 'the user takes no invites', whereNobodyInvitesDora('POST', ({ roomId }) => `/rooms/${roomId}/invite`, (dora) => ({ user_id: dora })), [403, 'M_INVITE_BLOCKED']),
+  refused('createRoom', 'a user to invite takes none', whereNobodyInvitesDora('POST', () => '/createRoom', (dora) => ({ invite: [dora] })), [403, 'M_INVITE_BLOCKED']),
+  refused('setRoomStateWithKey', 'the user takes no invites', whereNobodyInvitesDora('PUT', ({ roomId }, dora) => `/rooms/${roomId}/state/m.room.member/${dora}`, () => ({ membership: 'invite' })), [403, 'M_INVITE_BLOCKED']),
   refused('inviteUser', 'no user ID', by('alice', 'POST', inRoom('invite'), { user_id: 'carol' }), [400, 'M_INVALID_PARAM']),
   refused('kick', 'too little power', by('bob', 'POST', inRoom('kick'), { user_id: '@alice:spec.example' }), [403, 'M_FORBIDDEN']),
   refused('kick', 'not in the room', by('alice', 'POST', inRoom('kick'), CAROL), [403, 'M_FORBIDDEN']),
@@ -202,6 +213,9 @@ const ROOMS: readonly Refusal[] = [
   refused('sendMessage', 'not in the room', by('carol', 'PUT', inRoom('send/m.room.message/1'), {}), [403, 'M_FORBIDDEN']),
   refused('sendMessage', 'a fraction', by('alice', 'PUT', inRoom('send/m.room.message/2'), { half: 0.5 }), [400, 'M_BAD_JSON']),
   refused('sendMessage', 'too large', by('alice', 'PUT', inRoom('send/m.room.message/3'), { body: 'a'.repeat(66_000) }), [413, 'M_TOO_LARGE']),
+  refused('setRoomStateWithKey', 'a long state key', by('alice', 'PUT', inRoom(`state/a/${'b'.repeat(256)}`), {}), [413, 'M_TOO_LARGE']),
+  refused('setRoomStateWithKey', 'a tombstone of the room for itself', async (scene) => request(scene.alice, 'PUT', `/rooms/${scene.roomId}/state/m.room.tombstone`, { body: '', replacement_room: scene.roomId }), [400, 'M_INVALID_PARAM']),
+  refused('setRoomStateWithKey', 'a create event', by('alice', 'PUT', inRoom('state/m.room.create'), {}), [403, 'M_FORBIDDEN']),
   refused('setRoomStateWithKey', 'too little power', by('bob', 'PUT', inRoom('state/m.room.name'), { name: 'Coffee' }), [403, 'M_FORBIDDEN']),
   refused('setRoomStateWithKey', 'an alias of no room', by('alice', 'PUT', inRoom('state/m.room.canonical_alias'), { alias: '#a:spec.example' }), [400, 'M_BAD_ALIAS']),
   refused('setRoomStateWithKey', 'no alias', by('alice', 'PUT', inRoom('state/m.room.canonical_alias'), { alias: 'a' }), [400, 'M_INVALID_PARAM']),
