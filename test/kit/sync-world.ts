@@ -20,6 +20,7 @@ import type { Database, Reader } from '../../pkg/storage/database.ts';
 import { migrate } from '../../pkg/storage/migrate.ts';
 import { openSqlite } from '../../pkg/storage/sqlite/open.ts';
 import type { UserOutput } from '../../schemas/log/user-output.ts';
+import type { Appservices } from '../../schemas/ports/appservices.ts';
 import { createManualRuntime, type ManualRuntime } from './manual-runtime.ts';
 import { HISTORY_SERVER, type HistoryLog } from './room-history.ts';
 
@@ -52,7 +53,7 @@ export interface SyncWorld {
   close(): Promise<void>;
 }
 
-export async function createSyncWorld(log: Pick<HistoryLog, 'records' | 'partitionMap' | 'roomQuery' | 'roomHistoryQuery'>, options: { cacheBytes?: number; database?: Database; history?: HistoryFetcher; nearestEvent?: NearestEvent } = {}): Promise<SyncWorld> {
+export async function createSyncWorld(log: Pick<HistoryLog, 'records' | 'partitionMap' | 'roomQuery' | 'roomHistoryQuery'>, options: { cacheBytes?: number; database?: Database; history?: HistoryFetcher; nearestEvent?: NearestEvent; appservices?: Appservices } = {}): Promise<SyncWorld> {
   const runtime = createManualRuntime();
   const database = options.database ?? (await openSqlite({ path: ':memory:' }));
   await migrate(database, 'syncapi', syncapiMigrations, runtime.clock.now());
@@ -73,6 +74,7 @@ export async function createSyncWorld(log: Pick<HistoryLog, 'records' | 'partiti
     events: createEventLoader({ database: counted, roomQuery: log.roomQuery, cache }),
     appliedPositions: { vector: (name: OutputLogName) => [...vectors[name]], refresh: async () => undefined },
     userQuery: {
+      ...(options.appservices && { appservices: options.appservices }),
       requesterByToken: (hash) => {
         const who = sessions.get(Buffer.from(hash).toString('hex'));
         const [userId, deviceId] = who?.split('/') ?? [];

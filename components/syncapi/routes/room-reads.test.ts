@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Appservices } from '../../../schemas/ports/appservices.ts';
 import { HistoryLog, RoomHistory } from '../../../test/kit/room-history.ts';
 import { createSyncWorld } from '../../../test/kit/sync-world.ts';
 
@@ -155,6 +156,26 @@ test('members by membership and at a token; joined members with profiles; joined
   await world.apply();
   assert.deepEqual((await world.get(alice, `${path}/joined_members`)).joined, { [alice]: {}, [bob]: { display_name: 'Bob' } });
   assert.deepEqual(await world.get(bob, '/joined_rooms'), { joined_rooms: [room.roomId] });
+});
+
+test('an application service lists the members of a room that any of its users is in', async () => {
+  const log = new HistoryLog();
+  const service = { id: 'bridge', sender: '@bridge:history.test', isRateLimited: false };
+  const appservices: Appservices = {
+    isEmpty: false, byToken: (token) => (token === 'as-token' ? service : undefined), mayBe: (_, userId) => userId.startsWith('@ghost'),
+    mayHaveAlias: () => false, isExclusiveAlias: () => false, isExclusive: () => false,
+    requester: () => Promise.resolve({ userId: service.sender, deviceId: '', isGuest: false, isAdmin: false }),
+  };
+  const world = await createSyncWorld(log, { appservices });
+  const [bridged, other] = ['one', 'two'].map((name) => new RoomHistory(log, { name, creator: alice })) as [RoomHistory, RoomHistory];
+  bridged.member('@ghost1:history.test', 'join');
+  other.member('@ghost2:history.test', 'invite', { sender: alice });
+  await world.apply();
+  const { joined } = await world.get('as-token', `/rooms/${bridged.roomId}/joined_members`);
+  assert.deepEqual(Object.keys(joined).sort(), [alice, '@ghost1:history.test']);
+  assert.equal((await world.get('as-token', `/rooms/${other.roomId}/joined_members`)).status, 403);
+  assert.equal((await world.get(bob, `/rooms/${bridged.roomId}/joined_members`)).status, 403);
+  await world.close();
 });
 
 test('members at a time are told to who could see the room then', async () => {

@@ -53,7 +53,9 @@ export function createSharedRows(bytesMax: number): SharedRows {
       ({ length }) => {
         if (entries.get(key) !== entry) return;
         remove(key);
-        put(key, { ...entry, bytes: ENTRY_BYTES + length * ROW_BYTES });
+        const cost = ENTRY_BYTES + length * ROW_BYTES;
+        // One huge room must not drive out all others.
+        if (cost <= bytesMax / 2) put(key, { ...entry, bytes: cost });
       },
       () => {
         if (entries.get(key) === entry) remove(key);
