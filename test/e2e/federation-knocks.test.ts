@@ -1,4 +1,4 @@
-/** Knocks and restricted joins between a Myelin and a real Synapse, where either may be the one that has the room. */
+/** Knocks, restricted joins and invites that are withdrawn between a Myelin and a real Synapse, where either may be the one that has the room. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -79,6 +79,14 @@ async function knocks(host: Member, guest: Member, roomVersion: string): Promise
   await refused(knock(guest, closed, host.peer), 'a room that takes no knocks');
 }
 
+async function invitesAndThinksBetter(host: Member, guest: Member): Promise<void> {
+  const roomId = await newRoom(host, '12', { join_rule: 'invite' });
+  await ok(host.session.call('POST', inRoom(roomId, 'invite'), { user_id: guest.session.userId }));
+  await until('the invite', async () => Object.hasOwn(await sectionOf(guest, 'invite'), roomId));
+  await ok(host.session.call('POST', inRoom(roomId, 'kick'), { user_id: guest.session.userId }));
+  await until('the invite to be gone', async () => !Object.hasOwn(await sectionOf(guest, 'invite'), roomId));
+}
+
 async function comesInByAnotherRoom(host: Member, guest: Member, roomVersion: string): Promise<void> {
   const space = await newRoom(host, roomVersion, { join_rule: 'public' });
   const roomId = await newRoom(host, roomVersion, { join_rule: 'restricted', allow: [{ type: 'm.room_membership', room_id: space }] });
@@ -107,6 +115,7 @@ suite('Myelin and Synapse', { skip: peerMissing('Synapse'), concurrency: false }
     for (const roomVersion of ['8', '12']) {
       test(`a restricted join of a room of version ${roomVersion} of ${software}`, { timeout: TIMEOUT_MS }, () => comesInByAnotherRoom(members[hosting]!, members[1 - hosting]!, roomVersion));
     }
+    test(`an invite to a room of ${software} that is withdrawn`, { timeout: TIMEOUT_MS }, () => invitesAndThinksBetter(members[hosting]!, members[1 - hosting]!));
   }
   test('both stop', async () => place.stop());
 });
