@@ -17,11 +17,12 @@ const deactivateBody = z.object({ id_server: z.string().optional(), erase: z.boo
  */
 export async function deactivateAccount(context: Context, request: ApiRequest): Promise<ApiResponse> {
   const hasToken = accessTokenOf(request) !== undefined;
-  const { userId } = hasToken ? await limitedRequester(context, request, 'account') : { userId: '' };
+  const { userId, isAppservice } = hasToken ? await limitedRequester(context, request, 'account') : { userId: '', isAppservice: false };
   if (!hasToken) context.limits.take('login', request.remoteAddress);
   const interaction = interact(context, request, userId);
   const { erase } = parseBody(deactivateBody, interaction.parameters);
-  const challenge = await interaction.challenge(hasToken ? BY_PASSWORD : BY_ANYONES_PASSWORD);
+  // Its users have no password; that it is the application service its token has shown.
+  const challenge = isAppservice === true ? undefined : await interaction.challenge(hasToken ? BY_PASSWORD : BY_ANYONES_PASSWORD);
   if (challenge !== undefined) return challenge;
   const whose = hasToken ? userId : userNamedIn(context, request);
   await requireUnlocked(context, whose);
