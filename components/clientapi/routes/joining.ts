@@ -5,6 +5,7 @@ import { parseBody } from '../checks/body.ts';
 import { requireRoomId } from '../checks/identifiers.ts';
 import type { Context } from '../context.ts';
 import { memberProfile } from '../profile/member-profile.ts';
+import { acceptThirdParty } from '../rooms/accept-third-party.ts';
 import { currentMember } from '../rooms/current-member.ts';
 import { followUpgrade } from '../rooms/follow-upgrade.ts';
 import { resolveAlias } from '../rooms/resolve-alias.ts';
@@ -12,8 +13,7 @@ import { sendMembership } from '../rooms/send-membership.ts';
 import { namedServers, OTHER_SERVERS_MS_MAX, viaServers } from '../rooms/via-servers.ts';
 import { CLIENT_V3, ok, type RouteSpec } from './client-route.ts';
 
-/** Answers to invites by e-mail address, which this server cannot make: checked, and of no effect. */
-const thirdPartySigned = z.object({ sender: z.string(), mxid: z.string(), token: z.string(), signatures: z.record(z.string(), z.record(z.string(), z.string())) });
+const thirdPartySigned = z.looseObject({ sender: z.string(), mxid: z.string(), token: z.string(), signatures: z.record(z.string(), z.record(z.string(), z.string())) });
 const joinBody = z.object({ reason: z.string().optional(), third_party_signed: thirdPartySigned.optional() });
 
 /** Whose answer was lost asks again by then. */
@@ -32,7 +32,7 @@ export async function joinRoom(context: Context, request: ApiRequest): Promise<A
 
 async function join(context: Context, request: ApiRequest, target: string): Promise<ApiResponse> {
   const requester = await actingRequester(context, request, 'membership');
-  const { reason } = parseBody(joinBody, request.body);
+  const { reason, third_party_signed: signed } = parseBody(joinBody, request.body);
   const { roomId, servers } = target.startsWith('#') ? await resolveAlias(context, target, request.signal) : { roomId: target, servers: [] };
   const { userId } = requester;
   const [before, outside, profile] = await Promise.all([
@@ -45,6 +45,7 @@ async function join(context: Context, request: ApiRequest, target: string): Prom
     return ok({ room_id: roomId });
   }
   const invite = outside?.membership === 'invite' ? outside : before?.membership === 'invite' ? before : undefined;
+  if (signed !== undefined && invite === undefined) await acceptThirdParty(context, request, { roomId, userId, signed });
   const via = viaServers({ named: [...namedServers(request.query), ...servers], inviter: invite?.sender, roomId, ownName: context.serverName });
   await sendMembership(context, request, requester, { roomId, userId, via, deadlineMs: OTHER_SERVERS_MS_MAX, content: { membership: 'join', reason, ...profile } });
   await followUpgrade(context, request, { userId, roomId });

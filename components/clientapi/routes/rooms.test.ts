@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { roomOutputCodec } from '../../../pkg/log/codec.ts';
+import { signJson } from '../../../pkg/matrix/signing/sign-json.ts';
+import { signingKeyFromSeed } from '../../../pkg/matrix/signing/signing-key.ts';
 import { ROOM_VERSIONS } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import { createClientWorld, type Answer, type ClientWorld, type Session } from '../../../test/kit/client-world.ts';
 
@@ -235,6 +237,22 @@ test('who joins the room that replaces another takes along what they had set for
   assert.equal((await world.call('GET', tag(made[1]!), { token: bob.token })).status, 404);
   assert.equal((await world.roomQuery.alias('#old:test.example'))?.roomId, made[0]);
   assert.deepEqual(await Promise.all([old, ...made].map((roomId) => world.roomQuery.isPublished(roomId))), [false, true, false]);
+}));
+
+test('a signature for a pending invite by e-mail address lets in whom it is for, and nobody else', () => scene(async (all) => {
+  const { world, alice, bob } = all;
+  const roomId = await createRoom(all);
+  const key = signingKeyFromSeed('1', new Uint8Array(32).fill(3));
+  const pending = (token: string, more: object = {}) =>
+    world.call('PUT', inRoom(roomId, `state/m.room.third_party_invite/${token}`), { token: alice.token, body: { display_name: 'b...@x', public_key: Buffer.from(key.publicKey).toString('base64'), key_validity_url: undefined, ...more } });
+  await pending('good');
+  await pending('asks', { key_validity_url: 'https://id.example/valid' });
+  const signed = (token: string, mxid = bob.userId) => signJson({ mxid, token, sender: alice.userId }, 'id.example', key);
+  const join = (third_party_signed?: object) => world.call('POST', inRoom(roomId, 'join'), { token: bob.token, body: { third_party_signed } });
+  const wrong = [undefined, signed('none'), signed('asks'), signed('good', '@carol:test.example'), { ...signed('good'), sender: bob.userId }];
+  for (const one of wrong) assert.equal(failure(await join(one)), '403 M_FORBIDDEN', JSON.stringify(one));
+  assert.equal((await join(signed('good'))).status, 200);
+  assert.equal((await world.state(roomId, 'm.room.member', bob.userId))?.['membership'], 'join');
 }));
 
 test('an invite of nobody, and of who takes none, is refused everywhere', () => scene(async (all) => {
