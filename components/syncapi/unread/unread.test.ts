@@ -99,6 +99,21 @@ test('a relation of a relation of a thread is in it', async () => {
   assert.deepEqual(await counts(bob, BY_THREAD), [[2, 0], { [root.eventId]: [3, 0] }], 'three relations and no further');
 });
 
+test('what was redacted leads into no thread any more, in one batch as in two', async () => {
+  for (const isOneBatch of [true, false]) {
+    const { room, world, counts } = await prepare();
+    const root = room.say(alice, 'root');
+    const inside = room.send('m.room.message', alice, text('x', inThread(root.eventId)));
+    room.send('m.room.message', alice, { 'm.relates_to': { rel_type: 'm.reference', event_id: inside.eventId } });
+    if (!isOneBatch) await world.apply();
+    room.redact(alice, inside.eventId);
+    if (!isOneBatch) await world.apply();
+    room.send('m.room.message', alice, { 'm.relates_to': { rel_type: 'm.reference', event_id: inside.eventId } });
+    assert.deepEqual(await counts(bob, BY_THREAD), [[2, 0], { [root.eventId]: [1, 0] }]);
+    await world.close();
+  }
+});
+
 test('rules hold for what comes after them, in the rooms that they are about', async () => {
   const { log, room, world, counts, setRules } = await prepare();
   room.say(alice, 'before');
