@@ -215,6 +215,20 @@ test('a registration token makes as many accounts as it may, also when all ask a
   assert.deepEqual([await isValid('twice'), await isValid('never'), await isValid('house')], [false, false, true]);
 }));
 
+test('a token that was shown on the page of its stage is counted, and the session alone makes the account', () => inWorld({ registration: 'token', registrationToken: '' }, async (world) => {
+  await order(world, '#once', { putRegistrationToken: { removed: false, usesAllowed: 1, expiresMs: 0 } });
+  const { body: { session } } = await world.call('POST', `${V3}/register`, { body: { username: 'alice', password: PASSWORD } });
+  const show = (token: string) => world.router.dispatch({
+    method: 'POST', path: `${V3}/auth/m.login.registration_token/fallback/web`, queryString: '', remoteAddress: '127.0.0.1', signal: new AbortController().signal,
+    headers: { 'content-type': 'application/x-www-form-urlencoded' }, body: Buffer.from(new URLSearchParams({ session, token }).toString()),
+  });
+  assert.match(String((await show('wrong')).json), /not valid/);
+  assert.equal((await show('once')).status, 200);
+  assert.equal(failure(await world.call('POST', `${V3}/register`, { body: { username: 'bob', password: PASSWORD, auth: { type: 'm.login.registration_token', token: 'once' } } })), '401 M_FORBIDDEN', 'the use is set aside');
+  assert.equal((await world.call('POST', `${V3}/register`, { body: { auth: { session } } })).body.user_id, '@alice:test.example');
+  assert.deepEqual(await world.userDatabase.query('SELECT user_id FROM registration_token_uses'), [{ user_id: '@alice:test.example' }]);
+}));
+
 test('of two that want one name by one token, one use is taken', () => inWorld({ registration: 'token', registrationToken: '' }, async (world) => {
   await order(world, '#twice', { putRegistrationToken: { removed: false, usesAllowed: 2, expiresMs: 0 } });
   const register = (username: string) => world.call('POST', `${V3}/register`, { body: { username, password: PASSWORD, auth: { type: 'm.login.registration_token', token: 'twice' } } });

@@ -6,13 +6,17 @@ import { CONSENT_PATH, consentQuery, userOfConsentLink } from '../accounts/conse
 import { currentVersions, hasAccepted } from '../accounts/terms.ts';
 import type { Context } from '../context.ts';
 import { submitUserCommand } from '../outcome/submit.ts';
+import { escaped, page } from '../pages/page.ts';
 import type { RouteSpec } from './client-route.ts';
+
+const TITLE = 'Terms';
 
 /** GET /_myelin/consent */
 export async function getConsentPage(context: Context, request: ApiRequest): Promise<ApiResponse> {
   const { userId, terms } = await readLink(context, request);
   const account = await context.userQuery.accountDetails(userId);
-  return account !== undefined && hasAccepted(terms, account.acceptedTerms) ? page(accepted()) : page(question(context, userId, terms));
+  const isDone = account !== undefined && hasAccepted(terms, account.acceptedTerms);
+  return page({ title: TITLE, body: isDone ? accepted() : question(context, userId, terms) });
 }
 
 /** POST /_myelin/consent: accepts the versions that the page has shown, as long as they are the newest. */
@@ -20,9 +24,9 @@ export async function acceptTerms(context: Context, request: ApiRequest): Promis
   const { userId, terms } = await readLink(context, request);
   const versions = currentVersions(terms);
   // They may have changed while the page was open: then the new ones are shown.
-  if (request.query.get('v') !== versions) return page(question(context, userId, terms));
+  if (request.query.get('v') !== versions) return page({ title: TITLE, body: question(context, userId, terms) });
   await submitUserCommand(context, request, { userId, acceptTerms: { versions: Buffer.from(versions) } });
-  return page(accepted());
+  return page({ title: TITLE, body: accepted() });
 }
 
 async function readLink({ settings, signingKey, limits }: Context, request: ApiRequest): Promise<{ userId: string; terms: Terms }> {
@@ -48,22 +52,6 @@ function question({ signingKey, serverName }: Context, userId: string, terms: Te
 
 function accepted(): string {
   return '<h1>Thank you</h1><p>You have accepted the terms. You can close this page and go on in your client.</p>';
-}
-
-function page(body: string): ApiResponse {
-  return {
-    status: 200,
-    json: `<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>Terms</title>
-<style>body{font:1rem/1.5 sans-serif;margin:3rem auto;max-width:36rem;padding:0 1rem}button{font:inherit;padding:.5rem 1.5rem}</style></head><body>${body}</body></html>`,
-    headers: {
-      'content-type': 'text/html; charset=utf-8', 'content-security-policy': `default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'`, 'cache-control': 'no-store',
-      'referrer-policy': 'no-referrer',
-    },
-  };
-}
-
-function escaped(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 }
 
 export const consentRoutes: readonly RouteSpec[] = [
