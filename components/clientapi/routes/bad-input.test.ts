@@ -9,6 +9,7 @@ const MEMBERS = [
   'type', 'identifier', 'user', 'password', 'device_id', 'initial_device_display_name', 'auth', 'username', 'inhibit_login', 'visibility', 'name', 'topic', 'invite',
   'invite_3pid', 'room_version', 'creation_content', 'initial_state', 'preset', 'is_direct', 'power_level_content_override', 'user_id', 'reason', 'membership', 'alias',
   'alt_aliases', 'redacts', 'typing', 'timeout', 'thread_id', 'm.read', 'm.read.private', 'm.fully_read', 'displayname', 'avatar_url', 'room', 'presence', 'event_fields', 'event_format', 'account_data',
+  'limit', 'since', 'filter', 'generic_search_term', 'room_types', 'include_all_networks', 'third_party_instance_id', 'order', 'room_id',
 ];
 const VALUES: unknown[] = [null, 0, -1, 1.5, 1e308, '', 'x', '\0', '\ud800', true, [], [null], [[]], {}, { type: null }, { limit: 'x' }, { __proto__: null, users: [] }, [{ type: 'a', content: [] }], 'm.login.dummy'];
 

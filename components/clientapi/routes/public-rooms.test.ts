@@ -44,6 +44,8 @@ test('a room comes into the directory with createRoom or by who may name it, and
   assert.equal((await call('GET', `${V3}/publicRooms`)).body.chunk.length, 2);
   assert.equal((await call('PUT', list(open), { token: alice.token, body: { visibility: 'private' } })).status, 200);
   assert.deepEqual(names((await call('GET', `${V3}/publicRooms`)).body), ['hidden']);
+  await call('POST', `${V3}/rooms/${encodeURIComponent(hidden)}/leave`, { token: alice.token, body: {} });
+  assert.deepEqual(names((await call('GET', `${V3}/publicRooms`)).body), [], 'nobody is there any more');
   const unknown = await call('GET', list('!nowhere:test.example'));
   assert.deepEqual([unknown.status, unknown.body.errcode], [404, 'M_NOT_FOUND']);
   assert.equal((await call('PUT', list('!nowhere:test.example'), { token: alice.token, body: {} })).status, 404);

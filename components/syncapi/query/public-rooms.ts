@@ -1,4 +1,4 @@
-/** Pages of the room directory, the biggest rooms first; in equal ones by their IDs (spec: client-server, GET and POST /publicRooms). */
+/** Pages of the room directory, the biggest rooms first; in equal ones by their IDs; those that everybody has left are not shown (spec: client-server, GET and POST /publicRooms). */
 import type { PublishedRoom } from '../../../pkg/matrix/room-summary/room-summary.ts';
 import type { Reader, SqlValue } from '../../../pkg/storage/database.ts';
 import type { PublicRoomsPage, PublicRoomsWish } from '../../../schemas/ports/sync-query.ts';
@@ -30,7 +30,7 @@ export async function publicRooms(reader: Reader, wish: PublicRoomsWish): Promis
   const conditions = [inList, ...searchConditions(wish), ...(place === undefined ? [] : [placeCondition(place)])];
   const [descending, ascending] = place?.back === true ? ['ASC', 'DESC'] : ['DESC', 'ASC'];
   const found = await reader.query<Row>(
-    `SELECT p.room_id, p.summary, r.joined_count FROM public_rooms p JOIN rooms r ON r.room_id = p.room_id WHERE ${conditions.map(({ sql }) => sql).join(' AND ')}
+    `SELECT p.room_id, p.summary, r.joined_count FROM public_rooms p JOIN rooms r ON r.room_id = p.room_id WHERE r.joined_count > 0 AND ${conditions.map(({ sql }) => sql).join(' AND ')}
      ORDER BY r.joined_count ${descending}, p.room_id ${ascending} LIMIT ?`, [...conditions.flatMap(({ values }) => values), wish.limit + 1]);
   const [total] = await reader.query<{ count: number }>(`SELECT COUNT(*) AS count FROM public_rooms p WHERE ${inList.sql}`, [...inList.values]);
   return { ...pageOf(found, wish.limit, place), total_room_count_estimate: total?.count ?? 0 };
