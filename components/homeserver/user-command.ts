@@ -2,10 +2,11 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
-import { askServer, sayRefusal } from './ask-server.ts';
+import type { Settings } from '../../schemas/config/settings.ts';
+import { askServer, sayRefusal, type ServerAnswer } from './ask-server.ts';
 import { loadSettings } from './config/load-settings.ts';
 import { SettingsError } from './config/settings-error.ts';
-import { readUserArguments } from './users/arguments.ts';
+import { readUserArguments, type UserArguments } from './users/arguments.ts';
 import { renderUserAnswer } from './users/render.ts';
 import { USER_PATH } from './users/route.ts';
 
@@ -38,10 +39,22 @@ export async function commandUser(args: readonly string[]): Promise<number> {
   const { wish, needsPassword, json, rest } = readUserArguments(args);
   const { listen } = loadSettings({ env: process.env, args: rest, readFile: (path) => (existsSync(path) ? readFileSync(path, 'utf8') : undefined) });
   const password = needsPassword === undefined ? {} : { password: await readPassword(needsPassword) };
-  const answer = await askServer(listen, { method: 'POST', path: USER_PATH, body: { ...wish, ...password } });
+  const answer = wish['command'] === 'list' ? await listAll(listen, wish) : await askServer(listen, { method: 'POST', path: USER_PATH, body: { ...wish, ...password } });
   if (answer.status !== 200) return sayRefusal(answer);
   process.stdout.write(json ? `${JSON.stringify(answer.body, null, 2)}\n` : renderUserAnswer(String(wish['command']), answer.body));
   return 0;
+}
+
+/** Page by page. */
+async function listAll(listen: Settings['listen'], wish: UserArguments['wish']): Promise<ServerAnswer> {
+  const users: { user_id: string }[] = [];
+  for (;;) {
+    const answer = await askServer(listen, { method: 'POST', path: USER_PATH, body: { ...wish, after: users.at(-1)?.user_id ?? '' } });
+    if (answer.status !== 200) return answer;
+    const page = answer.body['users'] as typeof users;
+    users.push(...page);
+    if (page.length === 0) return { status: 200, body: { users } };
+  }
 }
 
 async function readPassword(from: 'prompt' | 'stdin'): Promise<string> {
