@@ -57,7 +57,7 @@ test('a room that was left between two syncs is shown up to the leave, in whole 
   await world.close();
 });
 
-test('an invite that came to nothing has no state, also on demand', async () => {
+test('an invite that came to nothing has no state but its own end, also on demand', async () => {
   const { room, world } = await leftRoom();
   room.member(carol, 'invite', { sender: alice });
   await world.apply();
@@ -70,6 +70,8 @@ test('an invite that came to nothing has no state, also on demand', async () => 
     const { state, timeline } = (await world.sync(carol, query)).rooms.leave[room.roomId];
     assert.deepEqual(ids(state), []);
     assert.ok(ids(timeline).every((eventId) => eventId === declined.eventId || eventId === room.timeline.at(-2)));
+    const { state_after: after } = (await world.sync(carol, { ...query, use_state_after: 'true' })).rooms.leave[room.roomId];
+    assert.deepEqual(ids(after), [declined.eventId], 'a client that takes no state from the timeline learns here what has become of the invite');
   }
   await world.close();
 });

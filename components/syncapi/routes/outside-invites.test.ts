@@ -69,6 +69,8 @@ test('when it is over the room is among the left ones, once, and not in what com
   const left = answer.rooms.leave[room.roomId];
   assert.deepEqual([left.timeline.events.map((event: { event_id: string }) => event.event_id), left.timeline.limited, left.state.events], [[eventId], false, []]);
   assert.equal(left.timeline.events[0].content.membership, 'leave');
+  const { state_after: after } = (await world.sync(alice, { since, use_state_after: 'true' })).rooms.leave[room.roomId];
+  assert.deepEqual(after.events.map((event: { event_id: string }) => event.event_id), [eventId], 'for who takes no state from the timeline');
   assert.equal((await world.sync(alice, { since: answer.next_batch })).rooms, undefined);
   assert.equal((await world.sync(alice)).rooms, undefined);
   const include = JSON.stringify({ room: { include_leave: true } });

@@ -112,25 +112,18 @@ function wantedState(scope: SyncScope, views: readonly KnownView[], known: Known
 
 function wantedStateOf(scope: SyncScope, view: KnownView, { timelines, summaries }: KnownTimelines): StateWanted | undefined {
   const timeline = timelines.get(view.roomId);
-  if (timeline?.anchor === undefined || view.stateAfter === undefined) return undefined;
-  const filter = scope.filter.room.state;
-  const lazyMembers = filter.lazyLoadMembers;
   const useStateAfter = scope.stateField !== 'state';
+  if (timeline?.anchor === undefined || (view.stateAfter === undefined && !useStateAfter)) return undefined;
+  const { anchor, startSequence } = timeline;
+  const shownIds = new Set(timeline.shown.map((row) => row.event_id));
+  const place = { roomId: view.roomId, lastSequence: view.lastSequence, anchor, startSequence, upper: view.upper, shownIds, useStateAfter };
+  const { lazyLoadMembers: lazyMembers } = scope.filter.room.state;
+  // Of a room that the user never was in, what has become of the user: that is in no other list for a client that takes no state from the timeline.
+  if (view.stateAfter === undefined) return { ...place, after: undefined, members: new Set([scope.userId]), lazyMembers };
   const members = lazyMembers ? membersNeeded(scope, view, { shown: timeline.shown, heroes: summaries.get(view.roomId)?.heroes }) : new Set<string>();
   const nothingMissing = view.stateAfter > 0 && timeline.complete && !useStateAfter;
   if (nothingMissing && members.size === 0) return undefined;
-  return {
-    roomId: view.roomId,
-    lastSequence: view.lastSequence,
-    anchor: timeline.anchor,
-    startSequence: timeline.startSequence,
-    upper: view.upper,
-    after: nothingMissing ? undefined : view.stateAfter,
-    shownIds: new Set(timeline.shown.map((row) => row.event_id)),
-    members,
-    lazyMembers,
-    useStateAfter,
-  };
+  return { ...place, after: nothingMissing ? undefined : view.stateAfter, members, lazyMembers };
 }
 
 /** Members without whom the timeline cannot be shown, where the others are left out. */

@@ -105,10 +105,11 @@ function renderJoined(rendering: Rendering, view: RoomView): { parts: string[]; 
 /** Of a room that this server is not in there is nothing to be read but the member event. */
 function renderOutside(scope: SyncScope, { section, event, raw, state }: OutsideRoom): string {
   if (section !== 'leave') return `{"${section}_state":{"events":[${state.join(',')}]}}`;
-  const filter = scope.filter.room.timeline;
-  const isShown = filter.limit !== 0 && passes(filter, event, event.roomId);
+  const { timeline, state: wanted } = scope.filter.room;
   const text = scope.filter.federationFormat ? raw : ofFields(scope, renderEvent(event, { nowMs: scope.nowMs, membership: event.membership }, false));
-  return `{"timeline":{"events":[${isShown ? text : ''}],"limited":false},"${scope.stateField}":{"events":[]},"account_data":{"events":[]}}`;
+  const shownBy = (filter: EventFilter): string => (filter.limit !== 0 && passes(filter, event, event.roomId) ? text : '');
+  const stateAfter = scope.stateField === 'state' ? '' : shownBy(wanted);
+  return `{"timeline":{"events":[${shownBy(timeline)}],"limited":false},"${scope.stateField}":{"events":[${stateAfter}]},"account_data":{"events":[]}}`;
 }
 
 function renderStripped({ material }: Rendering, view: RoomView): string {
