@@ -1,9 +1,13 @@
 /** Who comes into a room and who goes. */
+import { encodeBase64 } from '../../../../pkg/matrix/canonical-json/base64.ts';
+import { signJson } from '../../../../pkg/matrix/signing/sign-json.ts';
+import { signingKeyFromSeed } from '../../../../pkg/matrix/signing/signing-key.ts';
 import type { Scene } from '../scene.ts';
 import { CLIENT, type Call } from '../world.ts';
 import { of, type GoodRequests } from './making.ts';
 
-const SIGNED = { sender: '@alice:spec.example', mxid: '@bob:spec.example', token: 't', signatures: { 'spec.example': { 'ed25519:1': 's' } } };
+/** Of an identity server that has told Carol of her invite. */
+const IDENTITY = { name: 'identity.example', key: signingKeyFromSeed('0', new Uint8Array(32).fill(3)) };
 
 async function withBob(scene: Scene, verb: string): Promise<Call> {
   const roomId = await scene.newRoom();
@@ -24,7 +28,12 @@ async function byCarolWhereKnocking({ world, alice, carol }: Scene): Promise<Cal
 }
 
 async function byCarol(scene: Scene, path: (roomId: string) => string): Promise<Call> {
-  return { method: 'POST', path: CLIENT + path(await scene.newRoom()), token: scene.carol.token, body: { reason: 'tea', third_party_signed: SIGNED } };
+  const [roomId, token] = [await scene.newRoom(), `invite${scene.next()}`];
+  const publicKey = encodeBase64(IDENTITY.key.publicKey);
+  const content = { display_name: 'C…', public_key: publicKey, public_keys: [{ public_key: publicKey }] };
+  await scene.world.ask(scene.alice, 'PUT', `/rooms/${roomId}/state/m.room.third_party_invite/${token}`, content);
+  const signed = signJson({ sender: scene.alice.userId, mxid: scene.carol.userId, token }, IDENTITY.name, IDENTITY.key);
+  return { method: 'POST', path: CLIENT + path(roomId), token: scene.carol.token, body: { reason: 'tea', third_party_signed: signed } };
 }
 
 export const MEMBERSHIP_REQUESTS: GoodRequests = {
