@@ -30,12 +30,14 @@ function history() {
   return { log, room, roots };
 }
 
+type Query = Record<string, string>;
+
 async function answers(world: SyncWorld, { room, roots }: ReturnType<typeof history>): Promise<unknown[]> {
   const [v1, v3] = ['v1', 'v3'].map((version) => `/_matrix/client/${version}/rooms/${encodeURIComponent(room.roomId)}`);
   const told: unknown[] = [];
   for (const who of [alice, bob]) {
-    for (const query of [{}, { include: 'participated', limit: '2' }]) told.push(await world.get(who, `${v1}/threads`, query));
-    for (const query of [{ limit: '50' }, { recurse: 'true', limit: '70' }, { recurse: 'true', dir: 'f', limit: '30' }]) {
+    for (const query of [{}, { include: 'participated', limit: '2' }] as Query[]) told.push(await world.get(who, `${v1}/threads`, query));
+    for (const query of [{ limit: '50' }, { recurse: 'true', limit: '70' }, { recurse: 'true', dir: 'f', limit: '30' }] as Query[]) {
       for (const path of ['', '/m.thread', '/m.thread/m.room.message']) told.push(await world.get(who, `${v1}/relations/${encodeURIComponent(roots[0]!)}${path}`, query));
     }
     for (const filter of ['{}', '{"related_by_senders":["@carol:history.test"],"related_by_rel_types":["m.thread","m.annotation","m.replace"]}']) {
