@@ -70,6 +70,8 @@ export interface UserQuery extends SessionQuery {
   devicesSeen(userId: string): Promise<{ readonly deviceId: string; readonly seenAtMs: number; readonly seenIp: string }[]>;
   /** In the order of their IDs. */
   listAccounts(wish: AccountsWish): Promise<AccountDetails[]>;
+  /** Those of the users that had their account erased. */
+  erasedAmong(userIds: readonly string[]): Promise<Set<string>>;
   /** Those of the users that have guests' accounts. */
   guestsAmong(userIds: readonly string[]): Promise<Set<string>>;
   /** Whether an account may be made by the token now, which the operator has given out (`RegistrationToken`). */

@@ -6,10 +6,12 @@ import { aclAllows } from '../../../pkg/matrix/events/server-acl.ts';
 import { roomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
 import type { RoomHistoryQuery, RoomQuery, StoredEvent } from '../../../schemas/ports/room-query.ts';
+import type { UserQuery } from '../../../schemas/ports/user-query.ts';
 
 export interface RoomPorts {
   readonly roomQuery: Pick<RoomQuery, 'eventsById' | 'currentState' | 'hasJoinedMember'>;
-  readonly roomHistoryQuery: Pick<RoomHistoryQuery, 'stateIdsAt' | 'missingEvents' | 'backfill' | 'visibleToServer'>;
+  readonly roomHistoryQuery: Pick<RoomHistoryQuery, 'stateIdsAt' | 'missingEvents' | 'backfill' | 'visibleToServer' | 'joinedHostsAt'>;
+  readonly userQuery: Pick<UserQuery, 'erasedAmong'>;
 }
 
 /** Whether the room's access list lets the server take part; rooms without one let all. */
@@ -35,13 +37,26 @@ export async function requireRoomAccess(ports: RoomPorts, origin: string, about:
   if (eventIds.length === 0 || eventIds.some((eventId) => !visible.has(eventId))) throw new MatrixError(403, 'M_FORBIDDEN', 'Your server is not in the room');
 }
 
-/** JSON texts of events for `origin`, in the same order; those that its users may not see are redacted. */
-export async function textsFor({ roomHistoryQuery }: RoomPorts, origin: string, events: readonly StoredEvent[]): Promise<string[]> {
-  const visible = await roomHistoryQuery.visibleToServer(origin, events.map(({ eventId }) => eventId));
+/** JSON texts of events for `origin`, in the same order; those that its users may not see are redacted, and those of erased users that were sent when none of its users was in the room. */
+export async function textsFor(ports: RoomPorts, origin: string, events: readonly StoredEvent[]): Promise<string[]> {
+  const visible = await ports.roomHistoryQuery.visibleToServer(origin, events.map(({ eventId }) => eventId));
+  const erased = await erasedFor(ports, origin, events);
   return events.map((event) => {
     const version = roomVersion(event.roomVersion);
-    return visible.has(event.eventId) || version === undefined ? textOf(event) : eventText(redact(pduOf(event), version), version);
+    const isShown = visible.has(event.eventId) && !erased.has(event.eventId);
+    return isShown || version === undefined ? textOf(event) : eventText(redact(pduOf(event), version), version);
   });
+}
+
+/** IDs of the events whose sender had their account erased, and that `origin` was not sent in its time (Client-Server API, "POST /account/deactivate", `erase`). */
+async function erasedFor({ userQuery, roomHistoryQuery }: RoomPorts, origin: string, events: readonly StoredEvent[]): Promise<Set<string>> {
+  const senders = new Map(events.map((event) => [event.eventId, pduOf(event).sender]));
+  const erasedUsers = await userQuery.erasedAmong([...new Set(senders.values())]);
+  const erased = new Set<string>();
+  for (const [eventId, sender] of erasedUsers.size === 0 ? [] : senders) {
+    if (erasedUsers.has(sender) && (await roomHistoryQuery.joinedHostsAt(eventId, 'before'))?.includes(origin) !== true) erased.add(eventId);
+  }
+  return erased;
 }
 
 /** The event as it is stored. */

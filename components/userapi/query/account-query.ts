@@ -12,7 +12,7 @@ type TokenRow = { token: string; created_at: number };
 const ACCOUNTS = `SELECT a.user_id AS user_id, a.kind AS kind, a.admin AS admin, a.deactivated AS deactivated, a.locked AS locked, a.suspended AS suspended,
   a.accepted_terms AS accepted_terms, a.created_at AS created_at, d.erased AS erased, d.finished_at AS finished_at FROM accounts a LEFT JOIN deactivations d ON d.user_id = a.user_id`;
 
-export function accountQuery(database: Reader): Pick<UserQuery, 'account' | 'accountDetails' | 'listAccounts' | 'devicesSeen' | 'guestsAmong' | 'isRegistrationTokenValid' | 'reservedRegistrationToken' | 'registrationTokens'> {
+export function accountQuery(database: Reader): Pick<UserQuery, 'account' | 'accountDetails' | 'listAccounts' | 'devicesSeen' | 'erasedAmong' | 'guestsAmong' | 'isRegistrationTokenValid' | 'reservedRegistrationToken' | 'registrationTokens'> {
   const accountDetails = async (userId: string): Promise<AccountDetails | undefined> => {
     const rows = await database.query<AccountRow>(`${ACCOUNTS} WHERE a.user_id = ?`, [userId]);
     return rows.map(detailsOf)[0];
@@ -28,6 +28,11 @@ export function accountQuery(database: Reader): Pick<UserQuery, 'account' | 'acc
     async devicesSeen(userId) {
       const rows = await database.query<DeviceRow>('SELECT device_id, seen_at, seen_ip FROM devices WHERE user_id = ? AND removed = 0 ORDER BY device_id', [userId]);
       return rows.map((row) => ({ deviceId: row.device_id, seenAtMs: row.seen_at, seenIp: row.seen_ip }));
+    },
+    async erasedAmong(userIds) {
+      if (userIds.length === 0) return new Set();
+      const rows = await database.queryIn<{ user_id: string }>('SELECT user_id FROM deactivations WHERE erased = 1 AND user_id IN (??)', [], userIds);
+      return new Set(rows.map((row) => row.user_id));
     },
     async guestsAmong(userIds) {
       if (userIds.length === 0) return new Set();

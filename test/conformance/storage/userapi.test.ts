@@ -102,6 +102,7 @@ onEachBackend('userapi', (backend) => {
     const ended = await query.accountDetails(ALICE);
     assert.deepEqual([ended?.isDeactivated, ended?.isErased, ended?.hasLeftRooms, ended?.isAdmin, ended?.acceptedTerms], [true, true, true, false, '']);
     assert.deepEqual([await query.requesterByToken(hashOf('a1')), await query.profile(ALICE), await query.accountData(ALICE, '', 'a'), await query.devicesSeen(ALICE)], [undefined, {}, undefined, []]);
+    assert.deepEqual([...(await query.erasedAmong([ALICE, BOB]))], [ALICE]);
     const told = (await userSnapshot(database, PARTITION, 0, 100)).filter(({ output }) => output.userId === ALICE).map(({ output }) => output.deactivated ?? output.device?.removed ?? output.profileField?.value.length);
     assert.deepEqual(told, [true, 0, { erased: true, roomSequences: [7, 8] }]);
 
