@@ -55,7 +55,7 @@ export interface RoomserverDeps {
 
 const EXTREMITIES_MAX = 10;
 
-export type Roomserver = InputRunner;
+export type Roomserver = Omit<InputRunner, 'epochOf'>;
 
 /** The owner of this instance's share of room partitions; nothing runs before `start`. */
 export function createRoomserver(deps: RoomserverDeps): Roomserver {

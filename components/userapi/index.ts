@@ -7,6 +7,7 @@ import type { Database } from '../../pkg/storage/database.ts';
 import { createDeactivator, type DeactivatorDeps } from './deactivate/drive.ts';
 import { createProfileSpreader, type ProfileSpreaderDeps } from './profile/spread.ts';
 import { createUserProcessor } from './input/processor.ts';
+import { createPresence } from './presence/presence.ts';
 
 export { userapiMigrations } from './storage/migrations.ts';
 export { userQuery } from './query/user-query.ts';
@@ -26,6 +27,8 @@ export interface UserapiDeps {
   readonly exclusive?: boolean;
   /** For deactivated users, who leave their rooms, and for changed profiles, which rooms are told of; without it neither is done. */
   readonly rooms?: (Pick<DeactivatorDeps, 'serverName' | 'commands' | 'syncQuery' | 'roomQuery'> & Pick<ProfileSpreaderDeps, 'syncQuery'>) | undefined;
+  /** Users are told of each other's presence; absent: they are not. */
+  readonly presence?: { readonly serverName: string } | undefined;
   /** How far each consumer of user-output is, by partition: the outbox is kept until all have passed. */
   readonly outputReaders?: readonly (() => Promise<readonly number[]>)[];
 }
@@ -44,7 +47,7 @@ export function createUserapi(deps: UserapiDeps): Userapi {
     consumer: USERAPI_CONSUMER,
     inputLog: 'user-input',
     outputLog: 'user-output',
-    processor: createUserProcessor({ database, onDeactivated: () => { deactivator?.nudge(); }, onProfileChanged: () => { spreader?.nudge(); } }),
+    processor: createUserProcessor({ database, onDeactivated: () => { deactivator?.nudge(); }, onProfileChanged: () => { spreader?.nudge(); }, onPresence: (userId, wanted) => presence?.set(userId, wanted) }),
     database,
     driver,
     runtime,
@@ -54,8 +57,10 @@ export function createUserapi(deps: UserapiDeps): Userapi {
   });
   const deactivator = deps.rooms && createDeactivator({ ...deps.rooms, database, runtime, owned: () => runner.owned() });
   const spreader = deps.rooms && createProfileSpreader({ ...deps.rooms, database, runtime, owned: () => runner.owned() });
+  const presence = deps.presence && createPresence({ ...deps, ...deps.presence, epochOf: (partition) => runner.epochOf(partition) });
   return {
     async start() {
+      await presence?.start();
       await runner.start();
       deactivator?.start();
       spreader?.start();
@@ -63,6 +68,7 @@ export function createUserapi(deps: UserapiDeps): Userapi {
     async stop() {
       await deactivator?.stop();
       await spreader?.stop();
+      await presence?.stop();
       await runner.stop();
     },
     health: () => runner.health(),

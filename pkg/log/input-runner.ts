@@ -49,6 +49,8 @@ export interface InputRunner {
   stop(): Promise<void>;
   health(): string | undefined;
   owned(): readonly number[];
+  /** Of the lease of a partition; undefined: it is not this process's. */
+  epochOf(partition: number): number | undefined;
 }
 
 interface Owned {
@@ -148,6 +150,10 @@ class Runner<Input extends InputHeader, Effects> implements InputRunner {
 
   owned(): readonly number[] {
     return [...this.#owned.keys()];
+  }
+
+  epochOf(partition: number): number | undefined {
+    return this.#owned.get(partition)?.epoch;
   }
 
   async #own(lease: Lease): Promise<void> {

@@ -119,4 +119,5 @@ export interface UserInput extends InputHeader {
   changePushRule?: ChangePushRule | null;
   followUpgrade?: FollowUpgrade | null;
   setNoticeRoom?: SetNoticeRoom | null;
+  setPresence?: { presence: string; statusMsg: string } | null;
 }

@@ -83,6 +83,8 @@ export interface UserQuery extends SessionQuery {
   hasDevice(userId: string, deviceId: string): Promise<boolean>;
   loginSecret(userId: string): Promise<LoginSecret | undefined>;
   userExists(userId: string): Promise<boolean>;
+  /** The text that the user has set beside their presence; empty: none. */
+  presenceStatus(userId: string): Promise<string>;
   /** All profile fields as JSON values; undefined when there is no such user. */
   profile(userId: string): Promise<Record<string, unknown> | undefined>;
   /** Content of global (`roomId` empty) or room account data as JSON text. */

@@ -109,6 +109,8 @@ export const GOLDEN_RECORDS: readonly GoldenRecord[] = [
     '0a0f21726f6f6d3a612e6578616d706c65120231321a04696e2d31220774726163652d319a01070a000a03697263'),
   roomInput('a name or picture has changed', { ...ROOM, refreshMember: { userId: '@alice:a.example', profile: bytes('{"displayname":"Al"}') } },
     '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34320f21726f6f6d3a612e6578616d706c65ea01280a1040616c6963653a612e6578616d706c6512147b22646973706c61796e616d65223a22416c227d'),
+  userInput('say what others are to see of one\'s presence', { ...USER, setPresence: { presence: 'unavailable', statusMsg: 'in a meeting' } },
+    '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34321040616c6963653a612e6578616d706c65e2021b0a0b756e617661696c61626c65120c696e2061206d656574696e67'),
   userInput('tag a room', { ...USER, setTag: { roomId: '!room:a.example', tag: 'm.favourite', content: bytes('{"order":0.5}') } },
     '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34321040616c6963653a612e6578616d706c6582022d0a0f21726f6f6d3a612e6578616d706c65120b6d2e6661766f75726974651a0d7b226f72646572223a302e357d'),
   userInput('all rooms have heard of a profile', { ...USER, finishProfileSpread: { mark: 300 } },

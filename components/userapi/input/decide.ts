@@ -11,6 +11,7 @@ import { decidePutRegistrationToken, decideUseRegistrationToken } from './decide
 import { decideFollowUpgrade, decideSetNoticeRoom } from './decide-room-settings.ts';
 import { decideConfirm, decideIssueToken, decideRefresh, decideUiaStep } from './decide-sessions.ts';
 import { decideReport } from './decide-report.ts';
+import { decideSetPresence } from './decide-presence.ts';
 import { decideSetTag } from './decide-tags.ts';
 import { accepted, openDraft, rejected, type Draft, type Verdict } from './draft.ts';
 import type { UserPicture } from './picture.ts';
@@ -44,6 +45,7 @@ function decideOfAccount(draft: Draft): Verdict {
   if (ofSession !== undefined) return ofSession;
   if (input.setProfileField) return decideSetProfileField(draft, input.setProfileField);
   if (input.setTag) return decideSetTag(draft, input.setTag);
+  if (input.setPresence) return decideSetPresence(draft, input.setPresence);
   if (input.report) return decideReport(draft, input.report);
   if (input.setAccountData) return setAccountData(draft, input.setAccountData);
   if (input.putFilter) return putFilter(draft, input.putFilter);

@@ -1,11 +1,15 @@
-/** What is noted of a user beside the account: that a change of their profile is to be told in rooms, and what they have reported. Rare: a statement or two each. */
+/** What is noted of a user beside the account: that a change of their profile is to be told in rooms, what they have reported, and what stands beside their presence. Rare: a statement or two each. */
 import type { InputPlace } from '../../../pkg/log/processor.ts';
 import type { Transaction } from '../../../pkg/storage/database.ts';
+import type { PresenceKind } from '../../../schemas/log/presence.ts';
+import { writeStatus } from '../presence/presence-status.ts';
 
 export type NoteWrite =
   /** `mark` counts up. */
   | { readonly kind: 'profile-changed'; readonly mark: number }
   | { readonly kind: 'profile-spread'; readonly mark: number }
+  /** Only the text is written; what the user is stays in memory. */
+  | { readonly kind: 'presence'; readonly presence: PresenceKind; readonly statusMsg: string }
   /** `eventId` or `roomId` or `reportedUser` is empty where the report is not about one. */
   | { readonly kind: 'report'; readonly reportId: string; readonly roomId: string; readonly eventId: string; readonly reportedUser: string; readonly reason: string };
 
@@ -17,7 +21,7 @@ export interface PlacedNote {
   readonly write: NoteWrite;
 }
 
-const KINDS: ReadonlySet<string> = new Set<NoteWrite['kind']>(['profile-changed', 'profile-spread', 'report']);
+const KINDS: ReadonlySet<string> = new Set<NoteWrite['kind']>(['profile-changed', 'profile-spread', 'presence', 'report']);
 /** Of one user; the oldest go. */
 const REPORTS_MAX = 1000;
 
@@ -40,6 +44,9 @@ async function writeNote(tx: Transaction, { userId, ts, place, write }: PlacedNo
       return;
     case 'profile-spread':
       await tx.run('DELETE FROM profile_changes WHERE user_id = ? AND mark <= ?', [userId, write.mark]);
+      return;
+    case 'presence':
+      await writeStatus(tx, userId, write.statusMsg);
       return;
     case 'report':
       await tx.insertMany({

@@ -3,6 +3,7 @@ import { userInputCodec } from '../../../pkg/log/codec.ts';
 import { PoisonRecord } from '../../../pkg/log/log.ts';
 import type { PlacedInput, Processor } from '../../../pkg/log/processor.ts';
 import type { Reader } from '../../../pkg/storage/database.ts';
+import type { PresenceKind } from '../../../schemas/log/presence.ts';
 import type { UserInput } from '../../../schemas/log/user-input.ts';
 import { commitUserEffects } from './commit.ts';
 import { TOKEN_KEY_SIGIL } from './decide-registration-token.ts';
@@ -17,6 +18,8 @@ export interface UserProcessorDeps {
   readonly onDeactivated?: (() => void) | undefined;
   /** Rooms are to hear of a user's new name or picture. */
   readonly onProfileChanged?: (() => void) | undefined;
+  /** A user has said what others are to see of their presence. */
+  readonly onPresence?: ((userId: string, wanted: { readonly kind: PresenceKind; readonly statusMsg: string }) => void) | undefined;
 }
 
 /**
@@ -51,6 +54,7 @@ export function createUserProcessor(deps: UserProcessorDeps): Processor<UserInpu
         picturesOf.delete(place.partition);
         if (effects.writes.some(({ kind }) => kind === 'deactivated')) deps.onDeactivated?.();
         if (effects.writes.some(({ kind }) => kind === 'profile-changed')) deps.onProfileChanged?.();
+        for (const write of effects.writes) if (write.kind === 'presence') deps.onPresence?.(effects.userId, { kind: write.presence, statusMsg: write.statusMsg });
       }
     },
     forget(partition) {

@@ -1,6 +1,7 @@
 /** The userapi's read-only answers, over its tables; for any process that reaches the shared database. */
 import type { Reader } from '../../../pkg/storage/database.ts';
 import type { UserQuery } from '../../../schemas/ports/user-query.ts';
+import { readStatuses } from '../presence/presence-status.ts';
 import { accountQuery } from './account-query.ts';
 import { sessionQuery } from './session-query.ts';
 
@@ -40,6 +41,10 @@ export function userQuery(database: Reader): UserQuery {
     async userExists(userId) {
       const rows = await database.query('SELECT user_id FROM accounts WHERE user_id = ?', [userId]);
       return rows.length > 0;
+    },
+
+    async presenceStatus(userId) {
+      return (await readStatuses(database, [userId])).get(userId) ?? '';
     },
 
     async profile(userId) {

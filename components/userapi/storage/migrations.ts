@@ -17,6 +17,7 @@ import type { Migration } from '../../../pkg/storage/database.ts';
  * - `account_data`: `room_id` is empty for global data; `content` is a JSON object.
  * - `profile_changes`: users whose rooms have not all heard of their new name or picture; `mark` is the sequence number of the change.
  * - `reports`: what users have reported to the administrators: a user, a room, or an event in it.
+ * - `presence_status`: the text that users have set beside their presence; who has set none has no row.
  * - `notice_rooms`: the room in which the server speaks to the user.
  * - `filters`: `filter_id` comes from the definition, so rows never change.
  */
@@ -96,4 +97,5 @@ export const userapiMigrations: readonly Migration[] = [
       'CREATE INDEX reports_by_time ON reports (received_at)',
     ],
   },
+  { number: 8, name: 'texts beside presence', statements: ['CREATE TABLE presence_status (user_id TEXT NOT NULL PRIMARY KEY, status_msg TEXT NOT NULL)'] },
 ];
