@@ -31,7 +31,7 @@ export const PASSWORD = 'correct horse battery';
 
 export interface Answer {
   readonly status: number;
-  // Bodies of answers are looked into freely by tests.
+  // Parsed if it is JSON, else (pages) its text. Bodies of answers are looked into freely by tests.
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
   readonly body: any;
   readonly headers: Readonly<Record<string, string>>;
@@ -130,7 +130,8 @@ export async function createClientWorld(options: Partial<ClientapiSettings> = {}
       ...(body !== undefined && { body: Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)) }),
     });
     const text = response.json === undefined ? undefined : Buffer.from(response.json).toString();
-    return { status: response.status, body: text === undefined ? response.body : JSON.parse(text), headers: response.headers ?? {} };
+    const isJson = (response.headers?.['content-type'] ?? 'application/json').startsWith('application/json');
+    return { status: response.status, body: text === undefined ? response.body : isJson ? JSON.parse(text) : text, headers: response.headers ?? {} };
   }
 
   return {

@@ -128,11 +128,11 @@ test('two devices that change push rules at once lose nothing', () => withAlice(
 
 test('the server says what it can do', () => withAlice(async (world, { token }) => {
   const { body: versions } = await world.call('GET', '/_matrix/client/versions');
-  assert.deepEqual(versions.versions, ['v1.1']);
+  assert.deepEqual([versions.versions[0], versions.versions.at(-1), versions.versions.length], ['r0.5.0', 'v1.19', 22]);
   const { body: capabilities } = await world.call('GET', `${V3}/capabilities`, { token });
   assert.deepEqual(capabilities.capabilities['m.room_versions'], { default: '12', available: Object.fromEntries(Array.from({ length: 12 }, (_, index) => [index + 1, 'stable'])) });
   assert.deepEqual((await world.call('GET', '/.well-known/matrix/client')).body, { 'm.homeserver': { base_url: 'https://matrix.test.example' } });
-  assert.deepEqual((await world.call('GET', `${V3}/login`)).body, { flows: [{ type: 'm.login.password' }] });
+  assert.deepEqual((await world.call('GET', `${V3}/login`)).body, { flows: [{ type: 'm.login.password' }, { type: 'm.login.token', get_login_token: true }] });
   assert.deepEqual((await world.call('GET', `${V3}/voip/turnServer`, { token })).body, {});
   assert.deepEqual((await world.call('GET', `${V3}/thirdparty/protocols`, { token })).body, {});
 }));
