@@ -86,6 +86,59 @@ export interface Report {
   reason: string;
 }
 
+/** Messages for devices of users of one partition; the input's key is one of the users. */
+export interface SendToDevice {
+  sender: string;
+  type: string;
+  targets: ToDeviceTarget[];
+  /** JSON objects, each once. */
+  contents: Uint8Array[];
+}
+
+export interface ToDeviceTarget {
+  userId: string;
+  /** `*`: all devices of the user that have no target of their own. */
+  deviceId: string;
+  /** Place in the list of contents. */
+  content: number;
+}
+
+export interface ServerMessages {
+  serverName: string;
+  /** The same when the request is repeated. */
+  messageId: string;
+  /** JSON object: user ID to device ID to content. */
+  messages: Uint8Array;
+}
+
+export interface UpdateKeyBackup {
+  version: string;
+  /** Must be that of the backup. */
+  algorithm: string;
+  /** JSON object. */
+  authData: Uint8Array;
+}
+
+/** Keys are put into a backup, or, where `put` is empty, taken out of it. */
+export interface ChangeBackupKeys {
+  version: string;
+  put: BackupKey[];
+  /** Empty: of all rooms. */
+  roomId: string;
+  /** Empty: all of the room. */
+  sessionId: string;
+}
+
+export interface BackupKey {
+  roomId: string;
+  sessionId: string;
+  firstMessageIndex: number;
+  forwardedCount: number;
+  isVerified: boolean;
+  /** JSON object. */
+  sessionData: Uint8Array;
+}
+
 export interface UserInput extends InputHeader {
   ts: number;
   userId: string;
@@ -120,4 +173,12 @@ export interface UserInput extends InputHeader {
   followUpgrade?: FollowUpgrade | null;
   setNoticeRoom?: SetNoticeRoom | null;
   setPresence?: { presence: string; statusMsg: string } | null;
+  sendToDevice?: SendToDevice | null;
+  /** The device has what it was sent up to this sequence number of user-output. */
+  ackToDevice?: { deviceId: string; sequence: number } | null;
+  sendToServers?: { type: string; servers: ServerMessages[] } | null;
+  createKeyBackup?: { algorithm: string; authData: Uint8Array } | null;
+  updateKeyBackup?: UpdateKeyBackup | null;
+  deleteKeyBackup?: { version: string } | null;
+  changeBackupKeys?: ChangeBackupKeys | null;
 }

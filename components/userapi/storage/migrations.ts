@@ -20,6 +20,10 @@ import type { Migration } from '../../../pkg/storage/database.ts';
  * - `presence_status`: the text that users have set beside their presence; who has set none has no row.
  * - `notice_rooms`: the room in which the server speaks to the user.
  * - `filters`: `filter_id` comes from the definition, so rows never change.
+ * - `to_device`: messages for devices that they have not acknowledged yet; `sequence` is that of the output record which told of them. `event`: JSON text as clients get it; null where it is one for several
+ *   devices, and stands once in `to_device_shared` under `shared`.
+ * - `key_backups`: versions of a user's backup of room keys. `etag` counts its changes. A deleted one stays, emptied, until the next is made, so that no number comes twice.
+ * - `key_backup_keys`: encrypted room keys in backups; `session_data` is a JSON object.
  */
 export const userapiMigrations: readonly Migration[] = [
   {
@@ -98,4 +102,18 @@ export const userapiMigrations: readonly Migration[] = [
     ],
   },
   { number: 8, name: 'texts beside presence', statements: ['CREATE TABLE presence_status (user_id TEXT NOT NULL PRIMARY KEY, status_msg TEXT NOT NULL)'] },
+  {
+    number: 9,
+    name: 'messages to devices, key backups',
+    statements: [
+      `CREATE TABLE to_device (user_id TEXT NOT NULL, device_id TEXT NOT NULL, sequence BIGINT NOT NULL, partition BIGINT NOT NULL, event BLOB, shared BIGINT,
+         PRIMARY KEY (user_id, device_id, sequence))`,
+      'CREATE INDEX to_device_of_shared ON to_device (partition, sequence, shared) WHERE shared IS NOT NULL',
+      `CREATE TABLE to_device_shared (partition BIGINT NOT NULL, sequence BIGINT NOT NULL, shared BIGINT NOT NULL, event BLOB NOT NULL, PRIMARY KEY (partition, sequence, shared))`,
+      `CREATE TABLE key_backups (user_id TEXT NOT NULL, version BIGINT NOT NULL, algorithm TEXT NOT NULL, auth_data BLOB NOT NULL, etag BIGINT NOT NULL, keys BIGINT NOT NULL,
+         deleted INTEGER NOT NULL, PRIMARY KEY (user_id, version))`,
+      `CREATE TABLE key_backup_keys (user_id TEXT NOT NULL, version BIGINT NOT NULL, room_id TEXT NOT NULL, session_id TEXT NOT NULL, is_verified INTEGER NOT NULL,
+         first_message_index BIGINT NOT NULL, forwarded_count BIGINT NOT NULL, session_data BLOB NOT NULL, PRIMARY KEY (user_id, version, room_id, session_id))`,
+    ],
+  },
 ];
