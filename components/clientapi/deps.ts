@@ -1,6 +1,7 @@
 /** What the clientapi is given. */
 import type { FederationTransport } from '../../pkg/federation/transport.ts';
 import type { CommandClient } from '../../pkg/log/commands.ts';
+import type { LogDriver } from '../../pkg/log/log.ts';
 import type { AppliedPositions } from '../../pkg/log/applied.ts';
 import type { PartitionMap } from '../../pkg/log/partition-map.ts';
 import type { SigningKey } from '../../pkg/matrix/signing/signing-key.ts';
@@ -28,6 +29,8 @@ export interface ClientapiDeps {
   readonly appliedPositions: AppliedPositions;
   readonly partitionMap: PartitionMap;
   readonly settings: ClientapiSettings;
+  /** Who is told that users do something; absent: nobody. */
+  readonly presenceDriver?: Pick<LogDriver, 'signal'> | undefined;
   /** To other servers, for what needs their answer now; none are asked without. */
   readonly signedTransport?: FederationTransport;
 }

@@ -5,6 +5,7 @@ import { createPasswords } from './auth/password.ts';
 import { createUiaSessions } from './auth/uia-session.ts';
 import type { Context } from './context.ts';
 import type { ClientapiDeps } from './deps.ts';
+import { createActiveUsers } from './presence/active-users.ts';
 import { CLIENTAPI_ROUTES } from './routes/all-routes.ts';
 import { createRemoteRooms } from './spaces/remote-rooms.ts';
 import { clientRoute } from './routes/client-route.ts';
@@ -25,6 +26,7 @@ export function createClientapi(deps: ClientapiDeps): Clientapi {
     passwords: createPasswords(runtime),
     uiaSessions: createUiaSessions(runtime, signingKey),
     nonces: createNonces(runtime, signingKey),
+    activeUsers: deps.presenceDriver && createActiveUsers({ runtime, driver: deps.presenceDriver }),
     remoteRooms: createRemoteRooms({ clock: runtime.clock, signedTransport: deps.signedTransport }),
   };
   return { routes: CLIENTAPI_ROUTES.map((spec) => clientRoute(context, spec)) };

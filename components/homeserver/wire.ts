@@ -41,7 +41,7 @@ export type Databases = { readonly [component in 'roomserver' | 'userapi' | 'syn
 
 export interface WireOptions {
   readonly settings: Pick<Settings, 'serverName' | 'roles' | 'partitions' | 'registration' | 'registrationToken' | 'rateLimits' | 'defaultRoomVersion' | 'publicBaseUrl'>
-    & { readonly terms?: Terms | undefined } & Partial<Pick<Settings, 'guests' | 'sessions' | 'forgetOnLeave' | 'serverNotices' | 'classLimits' | 'userLimits' | 'discovery' | 'registrationSharedSecret' | 'federation' | 'roomHeadsBytes' | 'forwardExtremitiesMax'>>;
+    & { readonly terms?: Terms | undefined } & Partial<Pick<Settings, 'guests' | 'sessions' | 'forgetOnLeave' | 'presence' | 'serverNotices' | 'classLimits' | 'userLimits' | 'discovery' | 'registrationSharedSecret' | 'federation' | 'roomHeadsBytes' | 'forwardExtremitiesMax'>>;
   readonly runtime: Runtime;
   /** Migrated. */
   readonly databases: Databases;
@@ -98,7 +98,7 @@ export async function wire(options: WireOptions): Promise<Homeserver> {
   const parts: Part[] = [];
   const routes: Route[] = [];
   if (roles.includes('userapi')) {
-    parts.push({ role: 'userapi', ...bound(createUserapi({ ...common, database: databases.userapi, outputReaders: [applied('user-output')], rooms: { serverName, commands, ...ports } })) });
+    parts.push({ role: 'userapi', ...bound(createUserapi({ ...common, database: databases.userapi, presence: settings.presence && { serverName }, outputReaders: [applied('user-output')], rooms: { serverName, commands, ...ports } })) });
   }
   if (roles.includes('roomserver')) {
     const roomserver = createRoomserver({
@@ -112,13 +112,13 @@ export async function wire(options: WireOptions): Promise<Homeserver> {
       ...common, ...ports, ...roomOutput, database: databases.syncapi, appliedPositions, commands, limits, signedTransport: signed, roomHistoryQuery: roomHistoryQuery(databases.roomserver),
       userOutbox: outboxReader(databases.userapi, 'user-output', USERAPI_CONSUMER),
       userSnapshot: async (partition, after, limit) => enveloped(userOutputCodec, await userSnapshot(databases.userapi, partition, after, limit)),
-      onApplied: (advance) => appliedPositions.advance(advance),
+      onApplied: (advance) => appliedPositions.advance(advance), presence: settings.presence,
     });
     parts.push({ role: 'syncapi', ...bound(syncapi) });
     routes.push(...syncapi.routes);
   }
   if (roles.includes('clientapi')) {
-    routes.push(...createClientapi({ runtime, limits, serverName, signingKey, commands, appliedPositions, partitionMap, settings, signedTransport: signed, ...ports }).routes);
+    routes.push(...createClientapi({ runtime, limits, serverName, signingKey, commands, appliedPositions, partitionMap, settings, signedTransport: signed, presenceDriver: settings.presence && driver, ...ports }).routes);
   }
   if (roles.includes('federationapi')) {
     const federationapi = createFederationapi({

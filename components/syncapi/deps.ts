@@ -15,7 +15,7 @@ import type { ReadDeps } from './sync/deps.ts';
 /** Records that an outbox no longer keeps, made again from the producer's tables. */
 type Snapshot = (partition: number, after: number, limit: number) => Promise<OutputEnvelope[]>;
 
-export interface SyncapiDeps extends NearestDeps, Pick<ReadDeps, 'limits'> {
+export interface SyncapiDeps extends NearestDeps, Pick<ReadDeps, 'limits' | 'serverName'> {
   readonly runtime: Runtime;
   /** Migrated. */
   readonly database: Database;
@@ -26,7 +26,7 @@ export interface SyncapiDeps extends NearestDeps, Pick<ReadDeps, 'limits'> {
   readonly roomQuery: Pick<RoomQuery, 'eventsById' | 'isPublished' | 'someServers' | 'currentStates'>;
   readonly roomHistoryQuery: Pick<RoomHistoryQuery, 'membershipsAt' | 'historyEnd' | 'timestampToEvent'>;
   readonly commands: HistoryDeps['commands'];
-  readonly userQuery: Pick<UserQuery, 'requesterByToken' | 'appservices' | 'tokenUse' | 'filter' | 'accountData'>;
+  readonly userQuery: Pick<UserQuery, 'requesterByToken' | 'appservices' | 'tokenUse' | 'filter' | 'accountData' | 'userExists' | 'presenceStatus'>;
   readonly roomOutbox: OutboxReader;
   readonly userOutbox: OutboxReader;
   readonly roomSnapshot?: Snapshot;
@@ -35,4 +35,6 @@ export interface SyncapiDeps extends NearestDeps, Pick<ReadDeps, 'limits'> {
   /** Told of every advance that this process makes. */
   readonly onApplied?: (applied: Applied) => void;
   readonly eventCacheBytes?: number;
+  /** Users are told of each other's presence in rooms of at most so many members; absent: they are not. */
+  readonly presence?: { readonly roomMembersMax: number } | undefined;
 }

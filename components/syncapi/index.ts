@@ -12,6 +12,7 @@ import { createHistoryFetcher } from './history/fetch-history.ts';
 import { createNearestEvent } from './history/nearest-event.ts';
 import { createNotifier } from './notifier/notifier.ts';
 import { createTypingBoard } from './notifier/typing-now.ts';
+import { createPresenceReader } from './presence/presence-reader.ts';
 import { syncapiRoutes } from './routes/routes.ts';
 import { createSharedRows } from './streams/shared-rows.ts';
 
@@ -39,20 +40,23 @@ export function createSyncapi(deps: SyncapiDeps): Syncapi {
   const cache = createEventCache(deps.eventCacheBytes ?? EVENT_CACHE_BYTES);
   const notifier = createNotifier({ clock: runtime.clock });
   const typing = createTypingBoard({ clock: runtime.clock, wake: (roomId) => notifier.wakeRoom(roomId) });
+  const presence = deps.presence && createPresenceReader({ ...deps, ...deps.presence, notifier });
   const events = createEventLoader({ database, roomQuery: deps.roomQuery, cache });
   const consumers = createConsumers(deps, cache);
   let listening: { typing: Subscription; unsubscribe: () => void } | undefined;
   return {
-    routes: syncapiRoutes({ ...deps, events, shared: createSharedRows(SHARED_ROWS_BYTES), typing, notifier, history: createHistoryFetcher(deps), nearestEvent: createNearestEvent(deps) }),
+    routes: syncapiRoutes({ ...deps, events, shared: createSharedRows(SHARED_ROWS_BYTES), typing, presence, notifier, history: createHistoryFetcher(deps), nearestEvent: createNearestEvent(deps) }),
     start: async () => {
       const unsubscribe = appliedPositions.onApplied((applied) => notifier.applied(applied));
       listening = { unsubscribe, typing: await driver.listen('typing', (value) => typing.receive(typingCodec.decode(value))) };
+      await presence?.start();
       for (const consumer of consumers) await consumer.start();
     },
     stop: async () => {
       for (const consumer of consumers) await consumer.stop();
       listening?.unsubscribe();
       await listening?.typing.close();
+      await presence?.stop();
       typing.close();
     },
     health: () => consumers.map((consumer) => consumer.health()).find((sentence) => sentence !== undefined),

@@ -39,6 +39,8 @@ export interface Settings {
   readonly defaultRoomVersion: string;
   /** Who leaves a room forgets it at once. */
   readonly forgetOnLeave: boolean;
+  /** Users are told of each other's presence in rooms of at most so many members; undefined: they are not. */
+  readonly presence: { readonly roomMembersMax: number } | undefined;
   /** How this server speaks to its users; undefined: not at all. */
   readonly serverNotices: ServerNoticesSettings | undefined;
   /** Bytes of room heads in memory. */

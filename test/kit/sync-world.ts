@@ -7,6 +7,7 @@ import type { HistoryFetcher } from '../../components/syncapi/history/fetch-hist
 import type { NearestEvent } from '../../components/syncapi/history/nearest-event.ts';
 import { createNotifier, type Notifier } from '../../components/syncapi/notifier/notifier.ts';
 import { createTypingBoard, type TypingBoard } from '../../components/syncapi/notifier/typing-now.ts';
+import { createPresenceReader, type PresenceReaderDeps } from '../../components/syncapi/presence/presence-reader.ts';
 import { syncapiRoutes } from '../../components/syncapi/routes/routes.ts';
 import { createSharedRows } from '../../components/syncapi/streams/shared-rows.ts';
 import { syncapiMigrations } from '../../components/syncapi/storage/migrations.ts';
@@ -19,6 +20,7 @@ import { partitionOf } from '../../pkg/log/partition-map.ts';
 import type { Database, Reader } from '../../pkg/storage/database.ts';
 import { migrate } from '../../pkg/storage/migrate.ts';
 import { openSqlite } from '../../pkg/storage/sqlite/open.ts';
+import type { Applied } from '../../schemas/log/envelope.ts';
 import type { UserOutput } from '../../schemas/log/user-output.ts';
 import type { Appservices } from '../../schemas/ports/appservices.ts';
 import { createManualRuntime, type ManualRuntime } from './manual-runtime.ts';
@@ -53,7 +55,7 @@ export interface SyncWorld {
   close(): Promise<void>;
 }
 
-export async function createSyncWorld(log: Pick<HistoryLog, 'records' | 'partitionMap' | 'roomQuery' | 'roomHistoryQuery'>, options: { cacheBytes?: number; database?: Database; history?: HistoryFetcher; nearestEvent?: NearestEvent; appservices?: Appservices } = {}): Promise<SyncWorld> {
+export async function createSyncWorld(log: Pick<HistoryLog, 'records' | 'partitionMap' | 'roomQuery' | 'roomHistoryQuery'>, options: { cacheBytes?: number; database?: Database; history?: HistoryFetcher; nearestEvent?: NearestEvent; appservices?: Appservices; presence?: PresenceReaderDeps['driver'] } = {}): Promise<SyncWorld> {
   const runtime = createManualRuntime();
   const database = options.database ?? (await openSqlite({ path: ':memory:' }));
   await migrate(database, 'syncapi', syncapiMigrations, runtime.clock.now());
@@ -64,11 +66,17 @@ export async function createSyncWorld(log: Pick<HistoryLog, 'records' | 'partiti
   const vectors = { 'room-output': [] as number[], 'user-output': [] as number[] };
   const sessions = new Map<string, string>();
   const counted = countQueries(database, () => void (world.queries += 1));
+  const listeners = new Set<(applied: Applied) => void>();
+  const presence = options.presence && createPresenceReader({
+    runtime, database: counted, driver: options.presence, notifier, roomMembersMax: 5,
+    appliedPositions: { onApplied: (listener) => (listeners.add(listener), () => listeners.delete(listener)) },
+  });
+  await presence?.start();
   const routes = syncapiRoutes({
     nearestEvent: options.nearestEvent ?? { here: () => Promise.resolve(undefined), mayLack: () => Promise.resolve(false), elsewhere: () => Promise.resolve(undefined) },
     limits: { take: () => undefined },
     history: options.history ?? { more: () => Promise.resolve('complete') },
-    ...{ runtime, database: counted, partitionMap: log.partitionMap, notifier, typing, roomHistoryQuery: log.roomHistoryQuery },
+    ...{ serverName: HISTORY_SERVER, presence, runtime, database: counted, partitionMap: log.partitionMap, notifier, typing, roomHistoryQuery: log.roomHistoryQuery },
     roomQuery: { isPublished: () => Promise.resolve(false) },
     shared: createSharedRows(options.cacheBytes ?? 1_000_000),
     events: createEventLoader({ database: counted, roomQuery: log.roomQuery, cache }),
@@ -85,6 +93,8 @@ export async function createSyncWorld(log: Pick<HistoryLog, 'records' | 'partiti
         return Promise.resolve(definition && { filterId, definition: Buffer.from(JSON.stringify(definition)) });
       },
       accountData: () => Promise.resolve(undefined),
+      userExists: () => Promise.resolve(true),
+      presenceStatus: () => Promise.resolve(''),
     },
   });
   const router = createRouter(routes, { runtime });
@@ -93,6 +103,7 @@ export async function createSyncWorld(log: Pick<HistoryLog, 'records' | 'partiti
   const advance = (name: OutputLogName, records: readonly SequencedRecord<unknown>[], woken: { rooms: string[]; users: string[] }): void => {
     for (const { partition, sequence } of records) vectors[name][partition] = sequence;
     notifier.applied(woken);
+    for (const listener of listeners) listener({ log: name, partition: 0, sequence: 0, after: 0, ...woken });
   };
   let [applied, userSequence] = [0, 0];
   const unannounced: (() => void)[] = [];
@@ -127,7 +138,10 @@ export async function createSyncWorld(log: Pick<HistoryLog, 'records' | 'partiti
       return ask(router, { who, path, query, call });
     },
     sync: (who, query, call) => world.get(who, '/sync', query, call),
-    close: () => database.close(),
+    close: async () => {
+      await presence?.stop();
+      await database.close();
+    },
   };
   return world;
 }

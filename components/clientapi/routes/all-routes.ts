@@ -25,6 +25,7 @@ import { logoutRoutes } from './logout.ts';
 import { mutualRoomsRoutes } from './mutual-rooms.ts';
 import { openidRoutes } from './openid.ts';
 import { passwordManagementRoutes } from './password-management.ts';
+import { presenceRoutes } from './presence.ts';
 import { profileRoutes } from './profile.ts';
 import { pushrulesRoutes } from './pushrules.ts';
 import { readMarkersRoutes } from './read-markers.ts';
@@ -76,6 +77,7 @@ export const CLIENTAPI_ROUTES: readonly RouteSpec[] = [
   ...mutualRoomsRoutes,
   ...openidRoutes,
   ...passwordManagementRoutes,
+  ...presenceRoutes,
   ...profileRoutes,
   ...pushrulesRoutes,
   ...readMarkersRoutes,

@@ -26,6 +26,7 @@ export function ok(body: Record<string, unknown>): ApiResponse {
 export async function limitedRequester(context: Context, request: ApiRequest, limitClass: LimitClass): Promise<Requester> {
   const requester = await requireRequester(request, context.userQuery);
   if (requester.isRateExempt !== true) context.limits.take(limitClass, requester.userId);
+  context.activeUsers?.note(requester.userId, limitClass);
   return requester;
 }
 

@@ -190,6 +190,16 @@ export const SETTINGS = {
     default: 'off',
     help: 'Whether who leaves a room forgets it at once, so that it is no longer among the rooms that they have left. Clients are told of it (the capability `m.forget_forced_upon_leave`).',
   }),
+  presence: setting({
+    type: onOff,
+    default: 'on',
+    help: 'Whether users are told of each other who is there, idle or away. It is kept in memory and costs the database nothing; switch it off where /sync is to be as quiet as can be. Off: everybody is offline to everybody, also to other servers.',
+  }),
+  presence_room_members_max: setting({
+    type: integer(2, 100_000),
+    default: '200',
+    help: 'Rooms with more members tell nobody who is there: those who share only such rooms do not see it. A change of one user wakes the waiting clients of all rooms up to this size that they are in.',
+  }),
   server_notices_localpart: setting({
     type: localpartOrNone,
     default: '',

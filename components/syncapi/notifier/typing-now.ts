@@ -4,7 +4,7 @@
  */
 import type { Clock, Timer } from '../../../pkg/runtime/runtime.ts';
 import type { TypingNow } from '../../../schemas/log/envelope.ts';
-import type { SyncPosition, TypingPlace } from '../token/sync-token.ts';
+import type { SyncPosition, SoftPlace } from '../token/sync-token.ts';
 
 /** Longest notice that is believed, in ms: bounds what is kept. */
 const NOTICE_MS_MAX = 2 * 60_000;
@@ -35,7 +35,7 @@ class Board implements TypingBoard {
   readonly #wake: (roomId: string) => void;
   readonly #startedMs: number;
   readonly #notices = new Map<string, TypingNow>();
-  readonly #places = new Map<number, TypingPlace>();
+  readonly #places = new Map<number, SoftPlace>();
   readonly #timers = new Map<string, Timer>();
 
   constructor(deps: { clock: Clock; wake: (roomId: string) => void }) {
@@ -90,7 +90,7 @@ class Board implements TypingBoard {
     return notice !== undefined && this.#clock.now() < endOf(notice, this.#clock.now()) ? notice.userIds : [];
   }
 
-  #isNews(notice: TypingNow | undefined, seen: TypingPlace | undefined, typingAtMs: number): boolean {
+  #isNews(notice: TypingNow | undefined, seen: SoftPlace | undefined, typingAtMs: number): boolean {
     // This process knows nothing of what the client saw: it may have missed the end.
     const isForgotten = typingAtMs > 0 && typingAtMs < this.#startedMs;
     if (notice === undefined) return isForgotten;

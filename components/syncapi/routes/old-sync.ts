@@ -8,7 +8,7 @@ import { TIMELINE_LIMIT_MAX } from '../streams/timeline.ts';
 import { readSync } from '../sync/answer.ts';
 import type { ReadDeps } from '../sync/deps.ts';
 import { placeUnder, positionNow } from '../sync/positions.ts';
-import { globalAccountData, renderAccountData, renderEvents, renderState, type Rendering } from '../sync/render.ts';
+import { globalAccountData, renderAccountData, renderEvents, renderPresence, renderState, type Rendering } from '../sync/render.ts';
 import type { RoomView, SyncScope } from '../sync/scope.ts';
 import { untilNews, type Look } from '../sync/wait.ts';
 import { encodePageToken } from '../token/page-token.ts';
@@ -60,7 +60,7 @@ function eventsSince(deps: ReadDeps, requester: Requester, from: string): () => 
     const inside = material.views.flatMap((view) => renderEvents(rendering, view, material.timelines.get(view.roomId)?.shown ?? []));
     const invites = material.views.flatMap((view) => (isInside(view) ? [] : (memberEvent(rendering, view.current.event_id) ?? [])));
     const outside = material.outside.map(({ event }) => renderEvent(event, { nowMs: scope.nowMs, membership: event.membership }, true));
-    const chunk = [...inside, ...invites, ...outside];
+    const chunk = [...inside, ...invites, ...outside, ...renderPresence(scope, material)];
     return { chunk, end: nextBatch, empty: chunk.length === 0, watched };
   };
 }
@@ -91,7 +91,7 @@ async function initialSync(deps: ReadDeps, request: ApiRequest): Promise<ApiResp
   const rendering: Rendering = { scope, material, withRoomId: true };
   const rooms = [...material.views.flatMap((view) => roomInfo(rendering, view) ?? []), ...outsideRooms(rendering)];
   const accountData = await globalAccountData(deps, scope, material);
-  return { status: 200, json: `{"end":${JSON.stringify(nextBatch)},"presence":[],"account_data":[${accountData.join(',')}],"rooms":[${rooms.join(',')}]}` };
+  return { status: 200, json: `{"end":${JSON.stringify(nextBatch)},"presence":[${renderPresence(scope, material).join(',')}],"account_data":[${accountData.join(',')}],"rooms":[${rooms.join(',')}]}` };
 }
 
 /** undefined: the spec has no form for a room that the user knocks on. */

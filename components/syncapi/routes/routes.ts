@@ -7,6 +7,7 @@ import { memberRoutes } from './members.ts';
 import { messagesRoute } from './messages.ts';
 import { notificationsRoute } from './notifications.ts';
 import { oldSyncRoutes } from './old-sync.ts';
+import { presenceRoute } from './presence.ts';
 import { relationRoutes } from './relations.ts';
 import { roomInitialSyncRoute } from './room-initial-sync.ts';
 import { stateRoutes } from './state.ts';
@@ -16,5 +17,5 @@ import { timestampToEventRoute } from './timestamp-to-event.ts';
 
 /** All routes that this component serves. */
 export function syncapiRoutes(deps: ReadDeps): Route[] {
-  return [syncRoute(deps), messagesRoute(deps), eventRoute(deps), eventContextRoute(deps), roomInitialSyncRoute(deps), ...oldSyncRoutes(deps), ...stateRoutes(deps), ...memberRoutes(deps), joinedRoomsRoute(deps), timestampToEventRoute(deps), notificationsRoute(deps), ...relationRoutes(deps), threadsListRoute(deps)];
+  return [syncRoute(deps), messagesRoute(deps), eventRoute(deps), eventContextRoute(deps), roomInitialSyncRoute(deps), ...oldSyncRoutes(deps), ...stateRoutes(deps), ...memberRoutes(deps), joinedRoomsRoute(deps), timestampToEventRoute(deps), notificationsRoute(deps), presenceRoute(deps), ...relationRoutes(deps), threadsListRoute(deps)];
 }

@@ -1,6 +1,7 @@
 /** GET /sync: what happened since the client's token, or all that it must know; waits when nothing did. */
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import type { ApiRequest, ApiResponse, Route } from '../../../pkg/http/route.ts';
+import type { PresenceKind } from '../../../schemas/log/presence.ts';
 import type { Requester } from '../../../schemas/ports/user-query.ts';
 import { parseSyncFilter, type SyncFilter } from '../filters/filter.ts';
 import { answerSync, type SyncAnswer } from '../sync/answer.ts';
@@ -11,7 +12,7 @@ import { untilNews } from '../sync/wait.ts';
 import { decodeSyncToken, type SyncPosition } from '../token/sync-token.ts';
 import { booleanParam, enumParam, jsonParam, numberParam, requesterOf } from './route-parts.ts';
 
-const PRESENCES = ['offline', 'online', 'unavailable'];
+const PRESENCES: readonly PresenceKind[] = ['offline', 'online', 'unavailable'];
 
 /** Longest wait, whatever the client asks for. */
 const TIMEOUT_MS_MAX = 60_000;
@@ -42,7 +43,7 @@ async function handleSync(deps: ReadDeps, request: ApiRequest): Promise<ApiRespo
   const { query } = request;
   const requester = await requesterOf(deps, request);
   const since = query.get('since');
-  enumParam(query, 'set_presence', PRESENCES);
+  const presence = enumParam(query, 'set_presence', PRESENCES) ?? 'online';
   const timeoutMs = Math.min(numberParam(query, 'timeout') ?? 0, TIMEOUT_MS_MAX);
   const question: SyncQuestion = {
     requester,
@@ -54,8 +55,13 @@ async function handleSync(deps: ReadDeps, request: ApiRequest): Promise<ApiRespo
   };
   // The user may just have been told of something by a process that knows more than this one.
   await deps.appliedPositions.refresh();
-  const answer = await answerInTime(deps, question, request.signal);
-  return { status: 200, json: answer.json };
+  const leave = deps.presence?.enter(requester, presence);
+  try {
+    const answer = await answerInTime(deps, question, request.signal);
+    return { status: 200, json: answer.json };
+  } finally {
+    leave?.();
+  }
 }
 
 function answerInTime(deps: ReadDeps, question: SyncQuestion, signal: AbortSignal): Promise<SyncAnswer> {

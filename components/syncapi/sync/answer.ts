@@ -11,7 +11,8 @@ import { movedRooms, type KnownView } from '../streams/room-facts.ts';
 import { loadTimelines } from '../streams/timeline.ts';
 import { loadOutside } from '../streams/outside.ts';
 import { membershipsOfUser, outsideOfUser } from '../storage/memberships.ts';
-import type { TimelineRow } from '../storage/rows.ts';
+import type { SeenPresence } from '../presence/presence-board.ts';
+import type { MembershipRow, TimelineRow } from '../storage/rows.ts';
 import { countUnread } from '../unread/count-unread.ts';
 import { ignoredUsers, type IgnoredUsers } from '../visibility/ignored-users.ts';
 import { encodeSyncToken, type SyncPosition } from '../token/sync-token.ts';
@@ -49,10 +50,10 @@ export async function readSync(deps: ReadDeps, scope: SyncScope): Promise<{ mate
   const seen = await withoutBlockedInvites(database, scope.userId, { views: viewRooms(scope, memberships, outside.roomIds), outside: outside.views });
   const views = await withoutIgnoredInvites(database, seen.views, ignored);
   const joined = views.filter((view) => view.section === 'join');
-  // The place in typing is taken before its changes are read, with no await between.
+  // The places in what is soft are taken before the changes are read; of typing with no await between.
   const typing = deps.typing.changes(joined, scope.since);
-  const position: SyncPosition = { ...scope.now, ...deps.typing.advance(scope.since, joined) };
-  const material = await readMaterial(deps, scope, { views, typing, outside: seen.outside, ignored });
+  const position: SyncPosition = { ...scope.now, ...deps.typing.advance(scope.since, joined), ...(deps.presence && { presence: deps.presence.places(scope.since) }) };
+  const material = await readMaterial(deps, scope, { views, typing, outside: seen.outside, ignored, memberships });
   logTraces(deps, scope, material);
   return { material, nextBatch: encodeSyncToken(position), watched: currentMembershipsOf(memberships) };
 }
@@ -62,6 +63,7 @@ interface Known {
   readonly typing: ReadonlyMap<string, readonly string[]>;
   readonly outside: readonly OutsideView[];
   readonly ignored: IgnoredUsers;
+  readonly memberships: ReadonlyMap<string, readonly MembershipRow[]>;
 }
 
 async function readMaterial(deps: ReadDeps, scope: SyncScope, known: Known): Promise<Material> {
@@ -83,6 +85,7 @@ async function readMaterial(deps: ReadDeps, scope: SyncScope, known: Known): Pro
   const eventIds = [...[...state.values(), ...stripped.values()].flat(), ...shown.map((row) => row.event_id), ...replaced];
   return {
     ...{ views: known.views, typing: known.typing, timelines, summaries, state, stripped },
+    presence: await loadPresence(deps, scope, { ...known, shown }),
     outside: (await loadOutside(database, userId, known.outside)).filter((room) => room.section !== 'invite' || !known.ignored.has(room.event.sender)),
     receipts: await loadReceipts(deps, moved, userId),
     unread: await countUnread(database, userId, moved),
@@ -95,6 +98,16 @@ async function readMaterial(deps: ReadDeps, scope: SyncScope, known: Known): Pro
     raw: scope.filter.federationFormat ? await events.loadRaw(eventIds) : undefined,
     bundles: await loadSyncBundles(deps, scope, { ...known, timelines }),
   };
+}
+
+async function loadPresence({ presence }: ReadDeps, { userId, since }: SyncScope, known: Known & { shown: readonly TimelineRow[] }): Promise<SeenPresence[]> {
+  if (presence === undefined) return [];
+  const news = await presence.news({
+    userId, since, rooms: () => new Set(currentMembershipsOf(known.memberships)),
+    entered: new Set(known.views.filter((view) => view.section === 'join' && view.entered).map(({ roomId }) => roomId)),
+    newcomers: since === undefined ? [] : known.shown.flatMap((row) => (row.type === 'm.room.member' && row.state_key !== null ? [row.state_key] : [])),
+  });
+  return news.filter((one) => !known.ignored.has(one.userId));
 }
 
 /** The last step of an event's trace: into whose answer it went. */

@@ -13,12 +13,14 @@ import type { PastQuery } from '../visibility/membership-before.ts';
 import type { Notifier } from '../notifier/notifier.ts';
 import type { SharedRows } from '../streams/shared-rows.ts';
 import type { TypingBoard } from '../notifier/typing-now.ts';
+import type { PresenceReader } from '../presence/presence-reader.ts';
 
 export interface ReadDeps {
+  readonly serverName: string;
   readonly runtime: Runtime;
   readonly database: Reader;
   readonly partitionMap: PartitionMap;
-  readonly userQuery: Pick<UserQuery, 'requesterByToken' | 'appservices' | 'tokenUse' | 'filter' | 'accountData'>;
+  readonly userQuery: Pick<UserQuery, 'requesterByToken' | 'appservices' | 'tokenUse' | 'filter' | 'accountData' | 'userExists' | 'presenceStatus'>;
   readonly appliedPositions: Pick<AppliedPositions, 'vector' | 'refresh'>;
   readonly roomHistoryQuery: PastQuery;
   readonly roomQuery: Pick<RoomQuery, 'isPublished'>;
@@ -28,6 +30,8 @@ export interface ReadDeps {
   readonly events: EventLoader;
   readonly shared: SharedRows;
   readonly typing: TypingBoard;
+  /** Absent: nobody is told of anybody's presence. */
+  readonly presence?: PresenceReader | undefined;
   readonly notifier: Notifier;
   readonly limits: Pick<RateLimiter, 'take'>;
 }

@@ -1,5 +1,6 @@
 import type { EventLoader } from '../events/load-events.ts';
 import type { Bundles } from '../relations/load-bundles.ts';
+import type { SeenPresence } from '../presence/presence-board.ts';
 import type { AccountDataRow } from '../storage/rows.ts';
 import type { OutsideRoom } from '../streams/outside.ts';
 import type { ReceiptContent } from '../streams/receipts.ts';
@@ -20,6 +21,8 @@ export interface Material {
   /** Of rooms with news. */
   readonly unread: ReadonlyMap<string, RoomUnread>;
   readonly typing: ReadonlyMap<string, readonly string[]>;
+  /** Of others, who share a room with the user. */
+  readonly presence: readonly SeenPresence[];
   readonly summaries: ReadonlyMap<string, RoomSummary>;
   readonly accountData: ReadonlyMap<string, readonly AccountDataRow[]>;
   readonly events: Awaited<ReturnType<EventLoader['load']>>;

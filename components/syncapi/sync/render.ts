@@ -5,6 +5,7 @@ import { renderTimelineRow } from '../events/render-row.ts';
 import { pickFields } from '../filters/event-fields.ts';
 import { limited, passes, passesRoom, type EventFilter } from '../filters/filter.ts';
 import { accountDataText } from '../streams/account-data.ts';
+import { presenceContent } from '../presence/presence-content.ts';
 import type { OutsideRoom } from '../streams/outside.ts';
 import { summaryText } from '../streams/summary.ts';
 import { unreadText } from '../unread/count-unread.ts';
@@ -33,6 +34,8 @@ export async function renderAnswer(
   const parts = [`"next_batch":${JSON.stringify(known.nextBatch)}`];
   const accountData = await globalAccountData(deps, scope, material);
   if (accountData.length > 0) parts.push(`"account_data":{"events":[${accountData.join(',')}]}`);
+  const presence = renderPresence(scope, material);
+  if (presence.length > 0) parts.push(`"presence":{"events":[${presence.join(',')}]}`);
   const sections = new Map<Section, string[]>();
   const add = (section: Section, roomId: string, text: string): void => {
     const rooms = sections.get(section) ?? [];
@@ -46,6 +49,12 @@ export async function renderAnswer(
   for (const room of material.outside) add(room.section, room.roomId, renderOutside(scope, room));
   if (sections.size > 0) parts.push(`"rooms":{${[...sections].map(([section, rooms]) => `"${section}":{${rooms.join(',')}}`).join(',')}}`);
   return { json: `{${parts.join(',')}}`, empty: parts.length === 1 };
+}
+
+/** The texts of m.presence events. */
+export function renderPresence({ filter, nowMs }: SyncScope, { presence }: Pick<Material, 'presence'>): string[] {
+  const wanted = presence.filter(({ userId }) => passes(filter.presence, { type: 'm.presence', sender: userId }));
+  return limited(filter.presence, wanted).map((one) => JSON.stringify({ type: 'm.presence', sender: one.userId, content: presenceContent(one, nowMs) }));
 }
 
 /** Global account data; an initial sync always has push rules, the default ones where the user has changed nothing. */

@@ -8,8 +8,8 @@
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import { MalformedBytes, VarintReader, writeVarint } from './varint.ts';
 
-/** Place in the typing notices of one partition: its owner's epoch, and the owner's counter within it. */
-export interface TypingPlace {
+/** Place in the typing notices of one partition of rooms, or the presence of one of users: its owner's epoch, and the owner's counter within it. */
+export interface SoftPlace {
   readonly partition: number;
   readonly epoch: number;
   readonly counter: number;
@@ -23,13 +23,15 @@ export interface SyncPosition {
   /** Sequence number of user-output seen, by partition. */
   readonly user: readonly number[];
   /** Partitions whose typing was seen, in order. */
-  readonly typing: readonly TypingPlace[];
+  readonly typing: readonly SoftPlace[];
   /** Wall-clock ms of the answer if somebody was typing in it (that may run out since), else 0. */
   readonly typingAtMs: number;
+  /** Partitions of users whose presence was seen, in order; absent: none. */
+  readonly presence?: readonly SoftPlace[];
 }
 
 const PREFIX = 'm1';
-const SECTION = { room: 1, user: 2, typing: 3, typingAt: 4 } as const;
+const SECTION = { room: 1, user: 2, typing: 3, typingAt: 4, presence: 5 } as const;
 /** More than any map has; keeps a forged token from asking for much memory. */
 const PARTITIONS_MAX = 4096;
 const TOKEN_LENGTH_MAX = 64 * 1024;
@@ -40,12 +42,9 @@ export function encodeSyncToken(position: SyncPosition): string {
   writeVarint(bytes, position.mapVersion);
   writeSection(bytes, SECTION.room, position.room);
   writeSection(bytes, SECTION.user, position.user);
-  writeSection(
-    bytes,
-    SECTION.typing,
-    position.typing.flatMap((place) => [place.partition, place.epoch, place.counter]),
-  );
+  writeSection(bytes, SECTION.typing, numbersOf(position.typing));
   if (position.typingAtMs > 0) writeSection(bytes, SECTION.typingAt, [position.typingAtMs]);
+  if (position.presence !== undefined && position.presence.length > 0) writeSection(bytes, SECTION.presence, numbersOf(position.presence));
   return PREFIX + Buffer.from(bytes).toString('base64url');
 }
 
@@ -101,12 +100,17 @@ function readPosition(reader: VarintReader): SyncPosition {
   if (room === undefined || user === undefined || Math.max(room.length, user.length) > PARTITIONS_MAX) throw new MalformedBytes('no vectors');
   const typingAt = sections.get(SECTION.typingAt) ?? [0];
   if (typingAt.length !== 1) throw new MalformedBytes('not one time');
-  return { mapVersion, room, user, typing: readTyping(sections.get(SECTION.typing) ?? []), typingAtMs: typingAt[0] ?? 0 };
+  const presence = sections.get(SECTION.presence);
+  return { mapVersion, room, user, typing: readPlaces(sections.get(SECTION.typing) ?? []), typingAtMs: typingAt[0] ?? 0, ...(presence !== undefined && { presence: readPlaces(presence) }) };
 }
 
-function readTyping(values: readonly number[]): TypingPlace[] {
-  if (values.length % 3 !== 0 || values.length > 3 * PARTITIONS_MAX) throw new MalformedBytes('no typing places');
-  const places: TypingPlace[] = [];
+function numbersOf(places: readonly SoftPlace[]): number[] {
+  return places.flatMap((place) => [place.partition, place.epoch, place.counter]);
+}
+
+function readPlaces(values: readonly number[]): SoftPlace[] {
+  if (values.length % 3 !== 0 || values.length > 3 * PARTITIONS_MAX) throw new MalformedBytes('no places');
+  const places: SoftPlace[] = [];
   for (let at = 0; at < values.length; at += 3) {
     places.push({ partition: values[at] ?? 0, epoch: values[at + 1] ?? 0, counter: values[at + 2] ?? 0 });
   }

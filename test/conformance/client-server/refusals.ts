@@ -103,7 +103,7 @@ const USER_DATA: readonly Refusal[] = [
     ['setAccountData', 'PUT', '/user/{userId}/account_data/org.example.note'], ['getAccountData', 'GET', '/user/{userId}/account_data/org.example.note'],
     ['setAccountDataPerRoom', 'PUT', '/user/{userId}/rooms/!a:b/account_data/org.example.note'], ['getAccountDataPerRoom', 'GET', '/user/{userId}/rooms/!a:b/account_data/org.example.note'],
     ['setProfileField', 'PUT', '/profile/{userId}/displayname'], ['deleteProfileField', 'DELETE', '/profile/{userId}/displayname'],
-    ['defineFilter', 'POST', '/user/{userId}/filter'], ['getFilter', 'GET', '/user/{userId}/filter/0'], ['setTyping', 'PUT', '/rooms/!a:b/typing/{userId}'],
+    ['defineFilter', 'POST', '/user/{userId}/filter'], ['getFilter', 'GET', '/user/{userId}/filter/0'], ['setTyping', 'PUT', '/rooms/!a:b/typing/{userId}'], ['setPresence', 'PUT', '/presence/{userId}/status'],
   ].map(([id = '', method = '', path = '']) => refused(id, 'it is of another user', by('bob', method, ofOther(path), method === 'GET' ? undefined : { typing: true }), [403, 'M_FORBIDDEN'])),
   ...['m.fully_read', 'm.push_rules'].flatMap((type) => [
     refused('setAccountData', `${type} belongs to the server`, by('alice', 'PUT', ofOther(`/user/{userId}/account_data/${type}`), {}), [405, 'M_BAD_JSON']),
@@ -225,6 +225,10 @@ const ROOMS: readonly Refusal[] = [
   refused('postReceipt', 'a thread for the marker', by('alice', 'POST', ({ roomId, eventId }) => `/rooms/${roomId}/receipt/m.fully_read/${eventId}`, { thread_id: 'main' }), [400, 'M_INVALID_PARAM']),
   refused('postReceipt', 'another thread', by('alice', 'POST', ({ roomId, eventId }) => `/rooms/${roomId}/receipt/m.read/${eventId}`, { thread_id: UNKNOWN_EVENT }), [400, 'M_INVALID_PARAM']),
   refused('postReceipt', 'an unknown type', by('alice', 'POST', ({ roomId, eventId }) => `/rooms/${roomId}/receipt/m.seen/${eventId}`, {}), [400, 'M_INVALID_PARAM']),
+  refused('setPresence', 'no such presence', by('alice', 'PUT', ({ alice }) => `/presence/${alice.userId}/status`, { presence: 'busy' }), [400, 'M_INVALID_PARAM']),
+  refused('setPresence', 'a text without an end', by('alice', 'PUT', ({ alice }) => `/presence/${alice.userId}/status`, { presence: 'online', status_msg: 'x'.repeat(1025) }), [413, 'M_TOO_LARGE']),
+  refused('getPresence', 'no shared room', by('carol', 'GET', ({ alice }) => `/presence/${alice.userId}/status`), [403, 'M_FORBIDDEN']),
+  refused('getPresence', 'no such user', by('alice', 'GET', () => '/presence/@nobody:spec.example/status'), [404, 'M_NOT_FOUND']),
   refused('setTyping', 'not in the room', by('carol', 'PUT', ({ roomId, carol }) => `/rooms/${roomId}/typing/${carol.userId}`, { typing: true }), [403, 'M_FORBIDDEN']),
   ...['state', 'state/m.room.name', 'members', 'joined_members', 'messages?dir=b'].map((path, index) => {
     const operationId = ['getRoomState', 'getRoomStateWithKey', 'getMembersByRoom', 'getJoinedMembersByRoom', 'getRoomEvents'][index]!;

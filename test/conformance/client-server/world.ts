@@ -72,7 +72,7 @@ export async function createWorld(settings: Partial<WireOptions['settings']> = {
   const homeserver = await wire({
     settings: {
       serverName: SERVER, roles: ROLES, partitions: 4, registration: 'open', registrationToken: '', rateLimits: false, defaultRoomVersion: '12',
-      publicBaseUrl: 'https://matrix.spec.example', discovery: DISCOVERY, ...settings,
+      publicBaseUrl: 'https://matrix.spec.example', discovery: DISCOVERY, presence: { roomMembersMax: 200 }, ...settings,
     },
     runtime, databases, driver, signingKey: signingKeyFromSeed('1', new Uint8Array(32).fill(9)), exclusive: true, appservices: [IRC_BRIDGE], ...more,
   });

@@ -16,5 +16,6 @@ export const READING_REQUESTS: GoodRequests = {
   getMembersByRoom: (s) => of(s, 'GET', `/rooms/${s.roomId}/members?membership=join`),
   getJoinedMembersByRoom: (s) => of(s, 'GET', `/rooms/${s.roomId}/joined_members`),
   getNotifications: (s) => of(s, 'GET', '/notifications?limit=5&only=highlight'),
+  getPresence: (s) => of(s, 'GET', `/presence/${s.alice.userId}/status`),
   sync: (s) => of(s, 'GET', '/sync?timeout=0&set_presence=offline&full_state=true'),
 };

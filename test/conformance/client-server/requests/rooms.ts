@@ -30,5 +30,6 @@ export const ROOM_REQUESTS: GoodRequests = {
   },
   sendMessage: (s) => of(s, 'PUT', `/rooms/${s.roomId}/send/m.room.message/${s.next()}`, { msgtype: 'm.text', body: 'tea' }),
   setRoomStateWithKey: (s) => of(s, 'PUT', `/rooms/${s.roomId}/state/m.room.topic/`, { topic: 'tea' }),
+  setPresence: (s) => of(s, 'PUT', `/presence/${s.alice.userId}/status`, { presence: 'unavailable', status_msg: 'tea' }),
   setTyping: (s) => of(s, 'PUT', `/rooms/${s.roomId}/typing/${s.alice.userId}`, { typing: true, timeout: 10_000 }),
 };

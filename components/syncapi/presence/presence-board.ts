@@ -1,0 +1,149 @@
+/**
+ * Who is there, from the owners' signals. Soft: kept in memory only and lost with the process, which asks anew. Places are (epoch, counter) of the owner of a partition of users; a client
+ * whose place is of an older epoch gets all that the present one has told.
+ */
+import type { PresenceState, PresenceTold } from '../../../schemas/log/presence.ts';
+import type { SoftPlace, SyncPosition } from '../token/sync-token.ts';
+
+/** What clients are told of one user. */
+export interface SeenPresence extends PresenceState {
+  readonly userId: string;
+}
+
+export interface PresenceBoard {
+  /** Takes a signal; the users of whom it tells something new. `isGap`: something before it was missed. */
+  receive(told: PresenceTold): { readonly changed: readonly string[]; readonly isGap: boolean };
+  get(userId: string): SeenPresence | undefined;
+  /** Of whom there is news for a client at `since`, the newest first, at most `max`; for one that has nothing, who is not offline. */
+  news(since: SyncPosition | undefined, max: number): SeenPresence[];
+  /** The same for a client that has nothing. */
+  present(max: number): SeenPresence[];
+  /** The places after an answer to a client that was at `since`; never behind it. */
+  places(since: SyncPosition | undefined): SoftPlace[];
+}
+
+interface Entry extends SeenPresence {
+  readonly partition: number;
+  readonly epoch: number;
+  readonly counter: number;
+}
+
+interface Partition {
+  place: SoftPlace;
+  /** In the order of their places; those that a later one has replaced stay for a while. */
+  entries: Entry[];
+  isSorted: boolean;
+  /** A list that is under way: whom it has named. */
+  list: { readonly id: string; readonly named: Set<string> } | undefined;
+}
+
+const ENTRIES_MAX = 200_000;
+
+export function createPresenceBoard(): PresenceBoard {
+  return new Board();
+}
+
+class Board implements PresenceBoard {
+  readonly #users = new Map<string, Entry>();
+  readonly #partitions = new Map<number, Partition>();
+
+  receive(told: PresenceTold): { changed: string[]; isGap: boolean } {
+    const partition = this.#partitionOf(told);
+    const isKnownEpoch = partition.place.epoch === told.epoch;
+    if (!isKnownEpoch && told.epoch < partition.place.epoch) return { changed: [], isGap: false };
+    const isGap = told.after >= 0 && (isKnownEpoch ? told.after > partition.place.counter : told.after > 0);
+    const changed: string[] = [];
+    for (const { counter, ...state } of told.users) {
+      if (this.#put(partition, { ...state, partition: told.partition, epoch: told.epoch, counter })) changed.push(state.userId);
+    }
+    if (told.list !== undefined) changed.push(...this.#takeList(partition, told, told.list));
+    if (isLater(told, partition.place)) partition.place = { partition: told.partition, epoch: told.epoch, counter: told.counter };
+    return { changed, isGap };
+  }
+
+  get(userId: string): SeenPresence | undefined {
+    return this.#users.get(userId);
+  }
+
+  news(since: SyncPosition | undefined, max: number): SeenPresence[] {
+    if (since === undefined) return this.present(max);
+    const seen = new Map(since.presence?.map((place) => [place.partition, place]));
+    const news: SeenPresence[] = [];
+    for (const [number, partition] of this.#partitions) {
+      const place = seen.get(number);
+      if (place !== undefined && !isLater(partition.place, place)) continue;
+      for (const entry of this.#newestFirst(partition)) {
+        if (news.length >= max || (place !== undefined && !isLater(entry, place))) break;
+        if (place !== undefined || entry.kind !== 'offline') news.push(entry);
+      }
+    }
+    return news;
+  }
+
+  present(max: number): SeenPresence[] {
+    const present: SeenPresence[] = [];
+    for (const entry of this.#users.values()) {
+      if (present.length >= max) break;
+      if (entry.kind !== 'offline') present.push(entry);
+    }
+    return present;
+  }
+
+  places(since: SyncPosition | undefined): SoftPlace[] {
+    const places = new Map([...this.#partitions].map(([number, { place }]) => [number, place]));
+    for (const place of since?.presence ?? []) {
+      const known = places.get(place.partition);
+      if (known === undefined || isLater(place, known)) places.set(place.partition, place);
+    }
+    return [...places.values()].filter(({ counter }) => counter > 0).sort((a, b) => a.partition - b.partition);
+  }
+
+  #partitionOf({ partition: number, epoch }: PresenceTold): Partition {
+    const known = this.#partitions.get(number);
+    if (known !== undefined) return known;
+    const fresh: Partition = { place: { partition: number, epoch, counter: 0 }, entries: [], isSorted: true, list: undefined };
+    this.#partitions.set(number, fresh);
+    return fresh;
+  }
+
+  /** Whether it is new. */
+  #put(partition: Partition, entry: Entry): boolean {
+    const known = this.#users.get(entry.userId);
+    if (known !== undefined && !isLater(entry, known)) return false;
+    if (known === undefined && this.#users.size >= ENTRIES_MAX) this.#dropOffline();
+    this.#users.set(entry.userId, entry);
+    const last = partition.entries.at(-1);
+    if (last !== undefined && !isLater(entry, last)) partition.isSorted = false;
+    partition.entries.push(entry);
+    if (partition.entries.length > 1000 && partition.entries.length > 4 * this.#users.size) partition.entries = partition.entries.filter((one) => this.#users.get(one.userId) === one);
+    return true;
+  }
+
+  #newestFirst(partition: Partition): Entry[] {
+    partition.entries = partition.entries.filter((one) => this.#users.get(one.userId) === one);
+    if (!partition.isSorted) partition.entries.sort((a, b) => (isLater(a, b) ? 1 : -1));
+    partition.isSorted = true;
+    return partition.entries.toReversed();
+  }
+
+  /** Who became offline by the end of a list that named them not. */
+  #takeList(partition: Partition, told: PresenceTold, { id, users, last }: NonNullable<PresenceTold['list']>): string[] {
+    if (partition.list?.id !== id) partition.list = { id, named: new Set() };
+    const { named } = partition.list;
+    for (const { userId } of told.users) named.add(userId);
+    if (!last) return [];
+    partition.list = undefined;
+    if (named.size !== users) return [];
+    const gone = [...this.#users.values()].filter((entry) => entry.partition === told.partition && entry.kind !== 'offline' && !named.has(entry.userId));
+    return gone.filter((entry) => this.#put(partition, { ...entry, kind: 'offline', isActive: false, epoch: told.epoch, counter: told.counter })).map(({ userId }) => userId);
+  }
+
+  #dropOffline(): void {
+    for (const [userId, { kind }] of this.#users) if (kind === 'offline') this.#users.delete(userId);
+    if (this.#users.size >= ENTRIES_MAX) this.#users.clear();
+  }
+}
+
+function isLater(a: { readonly epoch: number; readonly counter: number }, b: { readonly epoch: number; readonly counter: number }): boolean {
+  return a.epoch > b.epoch || (a.epoch === b.epoch && a.counter > b.counter);
+}

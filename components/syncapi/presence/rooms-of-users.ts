@@ -1,0 +1,74 @@
+/** In which rooms users see each other's presence: those that they have joined and that are not too large. Remembered for a while, so that many changes cost few queries. */
+import type { Clock } from '../../../pkg/runtime/runtime.ts';
+import type { Reader } from '../../../pkg/storage/database.ts';
+import { OPEN } from '../storage/rows.ts';
+
+export interface RoomsOfUsers {
+  /** By user ID; all in one query, as far as they are not remembered. */
+  of(userIds: readonly string[]): Promise<ReadonlyMap<string, ReadonlySet<string>>>;
+  /** Their memberships have changed. */
+  forget(userIds: readonly string[]): void;
+  forgetAll(): void;
+}
+
+/** A change that this process has not heard of counts after this time. */
+const REMEMBERED_MS = 60_000;
+const ENTRIES_MAX = 500_000;
+
+export function createRoomsOfUsers(deps: { readonly clock: Pick<Clock, 'monotonic'>; readonly database: Reader; readonly roomMembersMax: number }): RoomsOfUsers {
+  const { clock, database, roomMembersMax } = deps;
+  const known = new Map<string, { readonly rooms: ReadonlySet<string>; readonly until: number }>();
+  let entries = 0;
+  let version = 0;
+
+  function drop(userId: string): void {
+    const one = known.get(userId);
+    if (one === undefined) return;
+    known.delete(userId);
+    entries -= 1 + one.rooms.size;
+  }
+
+  function remember(userId: string, rooms: ReadonlySet<string>): void {
+    drop(userId);
+    known.set(userId, { rooms, until: clock.monotonic() + REMEMBERED_MS });
+    entries += 1 + rooms.size;
+    for (const oldest of known.keys()) {
+      if (entries <= ENTRIES_MAX) return;
+      drop(oldest);
+    }
+  }
+
+  return {
+    async of(userIds) {
+      const now = clock.monotonic();
+      const found = new Map<string, ReadonlySet<string>>();
+      for (const userId of userIds) {
+        const one = known.get(userId);
+        if (one !== undefined && one.until > now) found.set(userId, one.rooms);
+      }
+      const missing = userIds.filter((userId) => !found.has(userId));
+      if (missing.length === 0) return found;
+      const before = version;
+      const rooms = new Map<string, Set<string>>(missing.map((userId) => [userId, new Set()]));
+      const rows = await database.queryIn<{ user_id: string; room_id: string }>(
+        `SELECT m.user_id, m.room_id FROM memberships m JOIN rooms r ON r.room_id = m.room_id
+         WHERE m.to_sequence = ? AND m.membership = 'join' AND r.joined_count <= ? AND m.user_id IN (??)`, [OPEN, roomMembersMax], missing);
+      for (const row of rows) rooms.get(row.user_id)?.add(row.room_id);
+      for (const [userId, set] of rooms) {
+        found.set(userId, set);
+        // A change meanwhile may not be in it.
+        if (version === before) remember(userId, set);
+      }
+      return found;
+    },
+    forget(userIds) {
+      version += 1;
+      for (const userId of userIds) drop(userId);
+    },
+    forgetAll() {
+      version += 1;
+      known.clear();
+      entries = 0;
+    },
+  };
+}
