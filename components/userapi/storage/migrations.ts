@@ -19,6 +19,13 @@ import type { Migration } from '../../../pkg/storage/database.ts';
  * - `reports`: what users have reported to the administrators: a user, a room, or an event in it.
  * - `presence_status`: the text that users have set beside their presence; who has set none has no row.
  * - `notice_rooms`: the room in which the server speaks to the user.
+ * - `device_keys`: identity keys, JSON. Of users of other servers too, while their device lists are known; only theirs have a `display_name` here.
+ * - `one_time_keys`: `name` is the JSON list of user, device, algorithm and key ID. `position`: when it was uploaded. Claimed ones stay for a while, so that none is taken in again.
+ * - `fallback_keys`: what is given out when no one-time key is left. `cross_signing_keys`: `usage` is master, self_signing or user_signing.
+ * - `key_signatures`: by `user_id`, of a key of `target_user`: `target_key` is a device ID or a public key.
+ * - `device_lists`: users whose devices or keys have changed. `stream_id`: of the last change of a device, as servers count it (here: its sequence number). `is_fresh`: 0 for users of other
+ *   servers whose devices have to be asked for again.
+ * - `device_key_counts`: what others can still claim of a device, as it was told last.
  * - `filters`: `filter_id` comes from the definition, so rows never change.
  * - `to_device`: messages for devices that they have not acknowledged yet; `sequence` is that of the output record which told of them. `event`: JSON text as clients get it; null where it is one for several
  *   devices, and stands once in `to_device_shared` under `shared`.
@@ -114,6 +121,28 @@ export const userapiMigrations: readonly Migration[] = [
          deleted INTEGER NOT NULL, PRIMARY KEY (user_id, version))`,
       `CREATE TABLE key_backup_keys (user_id TEXT NOT NULL, version BIGINT NOT NULL, room_id TEXT NOT NULL, session_id TEXT NOT NULL, is_verified INTEGER NOT NULL,
          first_message_index BIGINT NOT NULL, forwarded_count BIGINT NOT NULL, session_data BLOB NOT NULL, PRIMARY KEY (user_id, version, room_id, session_id))`,
+    ],
+  },
+  {
+    number: 10,
+    name: 'keys of end-to-end encryption',
+    statements: [
+      `CREATE TABLE device_keys (user_id TEXT NOT NULL, device_id TEXT NOT NULL, keys TEXT NOT NULL, display_name TEXT NOT NULL, PRIMARY KEY (user_id, device_id))`,
+      `CREATE TABLE one_time_keys (name TEXT NOT NULL PRIMARY KEY, user_id TEXT NOT NULL, device_id TEXT NOT NULL, algorithm TEXT NOT NULL, key_id TEXT NOT NULL, key TEXT NOT NULL,
+         position BIGINT NOT NULL, claimed INTEGER NOT NULL)`,
+      'CREATE INDEX one_time_keys_in_order ON one_time_keys (user_id, device_id, algorithm, claimed, position, key_id)',
+      `CREATE TABLE fallback_keys (user_id TEXT NOT NULL, device_id TEXT NOT NULL, algorithm TEXT NOT NULL, key_id TEXT NOT NULL, key TEXT NOT NULL, used INTEGER NOT NULL,
+         PRIMARY KEY (user_id, device_id, algorithm))`,
+      'CREATE TABLE cross_signing_keys (user_id TEXT NOT NULL, usage TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (user_id, usage))',
+      `CREATE TABLE key_signatures (target_user TEXT NOT NULL, target_key TEXT NOT NULL, user_id TEXT NOT NULL, signing_key TEXT NOT NULL, signature TEXT NOT NULL,
+         PRIMARY KEY (target_user, target_key, user_id, signing_key))`,
+      'CREATE INDEX key_signatures_of_user ON key_signatures (user_id)',
+      `CREATE TABLE device_lists (user_id TEXT NOT NULL PRIMARY KEY, stream_id BIGINT NOT NULL, is_fresh INTEGER NOT NULL, partition BIGINT NOT NULL, sequence BIGINT NOT NULL)`,
+      'CREATE INDEX device_lists_by_sequence ON device_lists (partition, sequence)',
+      'CREATE INDEX device_lists_stale ON device_lists (partition, user_id) WHERE is_fresh = 0',
+      `CREATE TABLE device_key_counts (user_id TEXT NOT NULL, device_id TEXT NOT NULL, counts TEXT NOT NULL, unused_fallbacks TEXT NOT NULL, partition BIGINT NOT NULL,
+         sequence BIGINT NOT NULL, PRIMARY KEY (user_id, device_id))`,
+      'CREATE INDEX device_key_counts_by_sequence ON device_key_counts (partition, sequence)',
     ],
   },
 ];
