@@ -2,6 +2,7 @@
 import type { Appservices } from './appservices.ts';
 import type { Requester } from './requester.ts';
 import type { SessionQuery, TokenUse } from './session-query.ts';
+import type { ToDeviceQuery } from './to-device-query.ts';
 
 export type { Requester } from './requester.ts';
 
@@ -57,7 +58,7 @@ export interface StoredFilter {
   readonly definition: Uint8Array;
 }
 
-export interface UserQuery extends SessionQuery {
+export interface UserQuery extends SessionQuery, ToDeviceQuery {
   /** Who holds the access token with this SHA-256; undefined when nobody does (any more). */
   requesterByToken(tokenHash: Uint8Array): Promise<Requester | undefined>;
   /** The application services that the operator has registered; absent where nobody asks. They come from the settings and not from tables. */

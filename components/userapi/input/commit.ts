@@ -4,6 +4,7 @@ import type { InputPlace } from '../../../pkg/log/processor.ts';
 import type { UserEffects, UserWrite } from './effects.ts';
 import { isLifecycleWrite, writeLifecycles, type PlacedWrite } from './lifecycle-writes.ts';
 import { isNoteWrite, writeNotes, type PlacedNote } from './note-writes.ts';
+import { isToDeviceWrite, writeToDevice, type PlacedToDevice } from '../to-device/to-device-writes.ts';
 import { isSessionWrite, writeSessions, type PlacedSessionWrite } from './session-writes.ts';
 
 type Row = readonly SqlValue[];
@@ -22,6 +23,7 @@ interface Fold {
   readonly sessions: PlacedSessionWrite[];
   /** In order. */
   readonly notes: PlacedNote[];
+  readonly toDevice: PlacedToDevice[];
 }
 
 export interface PlacedEffects {
@@ -31,7 +33,7 @@ export interface PlacedEffects {
 
 /** One statement per table and per device whose tokens change, whatever the size of the batch. */
 export async function commitUserEffects(tx: Transaction, accepted: readonly PlacedEffects[]): Promise<void> {
-  const fold: Fold = { accounts: new Map(), devices: new Map(), profiles: new Map(), accountData: new Map(), filters: new Map(), noticeRooms: new Map(), lifecycles: [], sessions: [], notes: [] };
+  const fold: Fold = { accounts: new Map(), devices: new Map(), profiles: new Map(), accountData: new Map(), filters: new Map(), noticeRooms: new Map(), lifecycles: [], sessions: [], notes: [], toDevice: [] };
   for (const { place, effects } of accepted) {
     for (const write of effects.writes) foldOne(fold, { place, effects }, write);
   }
@@ -43,6 +45,7 @@ function foldOne(fold: Fold, { place, effects }: PlacedEffects, write: UserWrite
   if (isLifecycleWrite(write)) return void fold.lifecycles.push({ userId, ts, place, write });
   if (isSessionWrite(write)) return void fold.sessions.push({ userId, ts, place, write });
   if (isNoteWrite(write)) return void fold.notes.push({ userId, ts, place, write });
+  if (isToDeviceWrite(write)) return void fold.toDevice.push({ userId, place, write });
   switch (write.kind) {
     case 'account':
       fold.accounts.set(userId, [userId, write.passwordHash, write.accountKind, 0, ts, write.isAdmin ? 1 : 0]);
@@ -52,6 +55,7 @@ function foldOne(fold: Fold, { place, effects }: PlacedEffects, write: UserWrite
       return;
     case 'device-removed':
       fold.devices.set(key(userId, write.deviceId), [userId, write.deviceId, '', 1, ts, place.partition, write.sequence]);
+      fold.toDevice.push({ userId, place, write: { kind: 'to-device-gone', deviceId: write.deviceId, sequence: write.sequence } });
       return;
     case 'profile':
       fold.profiles.set(key(userId, write.field), [userId, write.field, write.value, place.partition, write.sequence]);
@@ -98,6 +102,7 @@ async function writeFold(tx: Transaction, fold: Fold): Promise<void> {
     onConflict: 'ON CONFLICT (user_id, filter_id) DO NOTHING',
   });
   await insert(tx, fold.noticeRooms, { into: 'notice_rooms', columns: ['user_id', 'room_id'], onConflict: 'ON CONFLICT (user_id) DO UPDATE SET room_id = excluded.room_id' });
+  await writeToDevice(tx, fold.toDevice);
   await writeNotes(tx, fold.notes);
   await writeLifecycles(tx, fold.lifecycles);
 }

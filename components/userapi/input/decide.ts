@@ -13,19 +13,21 @@ import { decideConfirm, decideIssueToken, decideRefresh, decideUiaStep } from '.
 import { decideReport } from './decide-report.ts';
 import { decideSetPresence } from './decide-presence.ts';
 import { decideSetTag } from './decide-tags.ts';
-import { accepted, openDraft, rejected, type Draft, type Verdict } from './draft.ts';
+import { decideOfMessages, decideSendToDevice } from '../to-device/decide-to-device.ts';
+import { accepted, openDraft, rejected, type Draft, type DraftPlace, type Verdict } from './draft.ts';
 import type { UserPicture } from './picture.ts';
 
 /** Content of one piece of account data, and a filter's definition, in bytes. */
 export const CONTENT_BYTES_MAX = 64 * 1024;
 
 /** Decides `input` at `place`. Throws `PoisonRecord` for an input without a kind that it knows. */
-export function decideUserInput(picture: UserPicture, input: UserInput, place: Pick<InputPlace, 'nextSequence' | 'nowMs'>): Verdict {
+export function decideUserInput(picture: UserPicture, input: UserInput, place: Pick<InputPlace, 'nowMs'> & DraftPlace): Verdict {
   const draft = openDraft(picture, input, place);
   if (input.register) return register(draft, input.register);
   if (input.putRegistrationToken) return decidePutRegistrationToken(draft, input.putRegistrationToken);
   if (input.useRegistrationToken) return decideUseRegistrationToken(draft, input.useRegistrationToken, place.nowMs);
   if (input.uiaStep) return decideUiaStep(draft, input.uiaStep);
+  if (input.sendToDevice) return decideSendToDevice(draft, input.sendToDevice);
   if (picture.account === undefined) return rejected(404, 'M_NOT_FOUND', 'There is no such account');
   if (input.deactivate) return decideDeactivate(draft, input.deactivate);
   if (input.finishProfileSpread) return decideFinishProfileSpread(draft, input.finishProfileSpread);
@@ -41,8 +43,8 @@ const LOCKED: Verdict = { kind: 'rejected', outcome: { status: 401, errcode: 'M_
 
 function decideOfAccount(draft: Draft): Verdict {
   const { input } = draft;
-  const ofSession = decideOfSession(draft);
-  if (ofSession !== undefined) return ofSession;
+  const ofArea = decideOfSession(draft) ?? decideOfMessages(draft);
+  if (ofArea !== undefined) return ofArea;
   if (input.setProfileField) return decideSetProfileField(draft, input.setProfileField);
   if (input.setTag) return decideSetTag(draft, input.setTag);
   if (input.setPresence) return decideSetPresence(draft, input.setPresence);

@@ -14,6 +14,8 @@ type Change = Omit<UserOutput, 'userId' | 'inputId' | 'traceId' | 'sealed'>;
 export interface Draft {
   readonly input: UserInput;
   readonly picture: UserPicture;
+  /** Others of the partition, whom inputs to many are about. */
+  userOf(userId: string): UserPicture | undefined;
   readonly writes: UserWrite[];
   readonly outputs: Uint8Array[];
   /** Adds an output record; the result is its sequence number. */
@@ -29,11 +31,15 @@ export function accepted(draft: Draft, result: Record<string, unknown> = {}): Ve
   return { kind: 'accepted', effects, outputs: draft.outputs, result };
 }
 
-export function openDraft(picture: UserPicture, input: UserInput, place: Pick<InputPlace, 'nextSequence'>): Draft {
+/** Where an input stands, and who else of its partition was loaded with it. */
+export type DraftPlace = Pick<InputPlace, 'nextSequence'> & { readonly pictures?: ReadonlyMap<string, UserPicture> | undefined };
+
+export function openDraft(picture: UserPicture, input: UserInput, place: DraftPlace): Draft {
   const outputs: Uint8Array[] = [];
   return {
     input,
     picture,
+    userOf: (userId) => place.pictures?.get(userId),
     writes: [],
     outputs,
     emit: (change) => {

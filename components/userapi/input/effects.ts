@@ -1,12 +1,14 @@
 /** What an accepted input changes, as values: `decide.ts` makes them, `picture.ts` and `commit.ts` apply them. */
 import type { LifecycleWrite } from './lifecycle-writes.ts';
 import type { NoteWrite } from './note-writes.ts';
+import type { ToDeviceWrite } from '../to-device/to-device-writes.ts';
 import type { SessionWrite } from './session-writes.ts';
 
 export type UserWrite =
   | SessionWrite
   | LifecycleWrite
   | NoteWrite
+  | ToDeviceWrite
   | { readonly kind: 'account'; readonly passwordHash: string; readonly accountKind: string; readonly isAdmin: boolean }
   | { readonly kind: 'device'; readonly deviceId: string; readonly displayName: string; readonly sequence: number }
   | { readonly kind: 'device-removed'; readonly deviceId: string; readonly sequence: number }

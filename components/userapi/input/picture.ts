@@ -48,9 +48,10 @@ const ACCOUNTS = `SELECT a.user_id AS user_id, a.deactivated AS deactivated, a.k
 
 /** Pictures of all users of `inputs`, with at most three queries, two more for registration tokens: devices and profiles only of those whose inputs need them. */
 export async function loadPictures(reader: Reader, inputs: readonly UserInput[]): Promise<Map<string, UserPicture>> {
-  const pictures = new Map(inputs.map((input) => [input.userId, emptyPicture()]));
+  const targets = inputs.flatMap((input) => input.sendToDevice?.targets.map(({ userId }) => userId) ?? []);
+  const pictures = new Map([...inputs.map((input) => input.userId), ...targets].map((userId) => [userId, emptyPicture()]));
   const usersOf = (needed: (input: UserInput) => unknown) => [...new Set(inputs.filter(needed).map((input) => input.userId))];
-  const ofDevices = usersOf((input) => input.register ?? input.login ?? input.logout ?? input.removeDevices ?? input.putDevice ?? input.changePassword ?? input.deactivate ?? input.upgradeGuest);
+  const ofDevices = [...new Set([...usersOf((input) => input.register ?? input.login ?? input.logout ?? input.removeDevices ?? input.putDevice ?? input.changePassword ?? input.deactivate ?? input.upgradeGuest), ...targets])];
   const ofProfiles = usersOf((input) => input.setProfileField ?? input.deactivate);
   const ofTokens = usersOf((input) => input.putRegistrationToken ?? input.useRegistrationToken);
   const ofRules = usersOf((input) => isAboutPushRules(input) || input.followUpgrade);

@@ -36,15 +36,16 @@ export function createUserProcessor(deps: UserProcessorDeps): Processor<UserInpu
       return input;
     },
     keyOf: (input) => input.userId,
-    // A device that is seen twice is seen.
-    knowsRepeated: (input) => Boolean(input.seeDevice),
+    // A device that is seen twice is seen, and what it has it has.
+    knowsRepeated: (input) => Boolean(input.seeDevice ?? input.ackToDevice),
     async load(inputs) {
       for (const [partition, ofPartition] of byPartition(inputs)) picturesOf.set(partition, await loadPictures(deps.database, ofPartition));
     },
     decide(input, place) {
-      const picture = picturesOf.get(place.partition)?.get(input.userId);
+      const pictures = picturesOf.get(place.partition);
+      const picture = pictures?.get(input.userId);
       if (picture === undefined) throw new Error('an input is decided that was not loaded');
-      const decision = decideUserInput(picture, input, place);
+      const decision = decideUserInput(picture, input, { ...place, pictures });
       if (decision.kind === 'accepted') advance(picture, decision.effects);
       return decision;
     },

@@ -3,6 +3,7 @@ import type { Reader } from '../../../pkg/storage/database.ts';
 import type { UserQuery } from '../../../schemas/ports/user-query.ts';
 import { readStatuses } from '../presence/presence-status.ts';
 import { accountQuery } from './account-query.ts';
+import { toDeviceQuery } from '../to-device/to-device-query.ts';
 import { sessionQuery } from './session-query.ts';
 
 type RequesterRow = { user_id: string; device_id: string; kind: string; admin: number; locked: number; suspended: number; accepted_terms: string; expires_at: number; is_new: number };
@@ -16,6 +17,7 @@ export function userQuery(database: Reader): UserQuery {
   return {
     ...accountQuery(database),
     ...sessionQuery(database),
+    ...toDeviceQuery(database),
 
     async requesterByToken(tokenHash) {
       const [row] = await database.query<RequesterRow>(
