@@ -1,6 +1,8 @@
 /** Starts the servers that the suites share, and says what this machine does not have. */
+import * as chromium from './kit/servers/chromium.ts';
 import * as kafka from './kit/servers/kafka.ts';
 import * as nats from './kit/servers/nats.ts';
+import * as nio from './kit/servers/nio.ts';
 import * as postgres from './kit/servers/postgres.ts';
 import * as schemathesis from './kit/servers/schemathesis.ts';
 import * as synapse from './kit/servers/synapse.ts';
@@ -63,6 +65,18 @@ const KINDS: readonly ServerKind[] = [
     available: schemathesis.available,
     // No server, but asked for like one.
     start: async () => ({ variable: 'MYELIN_TEST_SCHEMATHESIS', address: schemathesis.schemathesisProgram(), stop: async () => undefined }),
+  },
+  {
+    name: 'matrix-nio',
+    word: 'nio',
+    available: nio.available,
+    start: async () => ({ variable: 'MYELIN_TEST_NIO_PYTHON', address: nio.nioPython(), stop: async () => undefined }),
+  },
+  {
+    name: 'Chromium',
+    word: 'chromium',
+    available: chromium.available,
+    start: async () => ({ variable: 'MYELIN_TEST_CHROMIUM', address: chromium.chromiumProgram(), stop: async () => undefined }),
   },
 ];
 

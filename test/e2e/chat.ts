@@ -9,7 +9,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ClientEvent, createClient, EventStatus, Filter, KnownMembership, Method, RoomEvent, type MatrixClient, type MatrixEvent } from 'matrix-js-sdk';
-import { logger as sharedLogger, type Logger } from 'matrix-js-sdk/lib/logger.js';
+import { SILENT, until, within } from './js-sdk.ts';
 import { recordSyncs, type SyncRecord } from './sync-record.ts';
 
 export interface ChatOptions {
@@ -35,14 +35,6 @@ interface Person {
   readonly record: SyncRecord;
 }
 
-const STEP_MS_MAX = 60_000;
-const LONG_MS = 5_000;
-const quiet = (): void => undefined;
-const SILENT: Logger = { trace: quiet, debug: quiet, info: quiet, warn: quiet, error: quiet, getChild: () => SILENT };
-// Some parts of the SDK speak through this one whatever they are given.
-Object.assign(sharedLogger, SILENT, { log: quiet });
-letLongTimersGo();
-
 export async function chat(options: ChatOptions): Promise<ChatReport> {
   const people: Person[] = [];
   try {
@@ -51,15 +43,6 @@ export async function chat(options: ChatOptions): Promise<ChatReport> {
   } finally {
     for (const { client } of people) client.stopClient();
   }
-}
-
-/** The SDK leaves timers behind, one of 90 s for each /sync; none of them shall keep the process when all is done. */
-function letLongTimersGo(): void {
-  const { setTimeout: start } = globalThis;
-  globalThis.setTimeout = ((callback: () => void, ms?: number, ...rest: []) => {
-    const timer = start(callback, ms, ...rest);
-    return (ms ?? 0) >= LONG_MS ? timer.unref() : timer;
-  }) as typeof setTimeout;
 }
 
 async function enter(baseUrl: string, username: string): Promise<Person> {
@@ -204,15 +187,6 @@ async function checkRest(roomId: string, alice: Person, bob: Person): Promise<vo
   assert.ok((await alice.client.getPushRules()).global.override!.some((rule) => rule.rule_id === '.m.rule.master'));
   await bob.client.leave(roomId);
   await assert.rejects(bob.client.sendTextMessage(roomId, 'from outside'), { errcode: 'M_FORBIDDEN' });
-}
-
-async function until(what: () => string, holds: () => boolean): Promise<void> {
-  for (const endsAt = Date.now() + STEP_MS_MAX; !holds(); await sleep(20)) if (Date.now() > endsAt) assert.fail(`waited ${STEP_MS_MAX / 1000} s for ${what()}`);
-}
-
-function within<T>(what: string, promise: Promise<T>): Promise<T> {
-  const late = sleep(STEP_MS_MAX, undefined, { ref: false }).then(() => assert.fail(`waited ${STEP_MS_MAX / 1000} s for ${what}`));
-  return Promise.race([promise, late]);
 }
 
 if (import.meta.main) {
