@@ -15,6 +15,7 @@ import { accessTokenHash } from '../../pkg/http/requester.ts';
 import { createRouter, type Router } from '../../pkg/http/router.ts';
 import type { Applier, SequencedRecord } from '../../pkg/log/applier.ts';
 import { userOutputCodec } from '../../pkg/log/codec.ts';
+import type { CommandClient } from '../../pkg/log/commands.ts';
 import type { OutputLogName } from '../../pkg/log/log.ts';
 import { partitionOf } from '../../pkg/log/partition-map.ts';
 import type { Database, Reader } from '../../pkg/storage/database.ts';
@@ -23,12 +24,19 @@ import { openSqlite } from '../../pkg/storage/sqlite/open.ts';
 import type { Applied } from '../../schemas/log/envelope.ts';
 import type { UserOutput } from '../../schemas/log/user-output.ts';
 import type { Appservices } from '../../schemas/ports/appservices.ts';
+import type { UserQuery } from '../../schemas/ports/user-query.ts';
 import { createManualRuntime, type ManualRuntime } from './manual-runtime.ts';
 import { HISTORY_SERVER, type HistoryLog } from './room-history.ts';
 
 export interface CallOptions {
   readonly signal?: AbortSignal;
   readonly method?: string;
+}
+
+/** The owner of messages to devices. */
+export interface ToDeviceSide {
+  readonly query: UserQuery['toDevice'];
+  readonly submit: CommandClient['submitUserInput'];
 }
 
 export interface SyncWorld {
@@ -55,7 +63,7 @@ export interface SyncWorld {
   close(): Promise<void>;
 }
 
-export async function createSyncWorld(log: Pick<HistoryLog, 'records' | 'partitionMap' | 'roomQuery' | 'roomHistoryQuery'>, options: { cacheBytes?: number; database?: Database; history?: HistoryFetcher; nearestEvent?: NearestEvent; appservices?: Appservices; presence?: PresenceReaderDeps['driver'] } = {}): Promise<SyncWorld> {
+export async function createSyncWorld(log: Pick<HistoryLog, 'records' | 'partitionMap' | 'roomQuery' | 'roomHistoryQuery'>, options: { cacheBytes?: number; database?: Database; history?: HistoryFetcher; nearestEvent?: NearestEvent; appservices?: Appservices; presence?: PresenceReaderDeps['driver']; toDevice?: ToDeviceSide } = {}): Promise<SyncWorld> {
   const runtime = createManualRuntime();
   const database = options.database ?? (await openSqlite({ path: ':memory:' }));
   await migrate(database, 'syncapi', syncapiMigrations, runtime.clock.now());
@@ -75,6 +83,7 @@ export async function createSyncWorld(log: Pick<HistoryLog, 'records' | 'partiti
   const routes = syncapiRoutes({
     nearestEvent: options.nearestEvent ?? { here: () => Promise.resolve(undefined), mayLack: () => Promise.resolve(false), elsewhere: () => Promise.resolve(undefined) },
     limits: { take: () => undefined },
+    commands: { submitUserInput: options.toDevice?.submit ?? (() => Promise.reject(new Error('nobody acknowledges'))) },
     history: options.history ?? { more: () => Promise.resolve('complete') },
     ...{ serverName: HISTORY_SERVER, presence, runtime, database: counted, partitionMap: log.partitionMap, notifier, typing, roomHistoryQuery: log.roomHistoryQuery },
     roomQuery: { isPublished: () => Promise.resolve(false) },
@@ -93,6 +102,7 @@ export async function createSyncWorld(log: Pick<HistoryLog, 'records' | 'partiti
         return Promise.resolve(definition && { filterId, definition: Buffer.from(JSON.stringify(definition)) });
       },
       accountData: () => Promise.resolve(undefined),
+      toDevice: options.toDevice?.query ?? (() => Promise.resolve([])),
       userExists: () => Promise.resolve(true),
       presenceStatus: () => Promise.resolve(''),
     },

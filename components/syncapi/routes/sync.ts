@@ -8,6 +8,7 @@ import { answerSync, type SyncAnswer } from '../sync/answer.ts';
 import type { ReadDeps } from '../sync/deps.ts';
 import { placeUnder, positionNow } from '../sync/positions.ts';
 import type { StateField } from '../sync/scope.ts';
+import { acknowledge } from '../streams/to-device.ts';
 import { untilNews } from '../sync/wait.ts';
 import { decodeSyncToken, type SyncPosition } from '../token/sync-token.ts';
 import { booleanParam, enumParam, jsonParam, numberParam, requesterOf } from './route-parts.ts';
@@ -25,6 +26,7 @@ interface SyncQuestion {
   readonly stateField: StateField;
   /** Time of `runtime.clock.monotonic()` at which the answer is due at the latest. */
   readonly dueAt: number;
+  readonly acknowledged: Promise<boolean>;
 }
 
 export function syncRoute(deps: ReadDeps): Route {
@@ -42,16 +44,18 @@ export function syncRoute(deps: ReadDeps): Route {
 async function handleSync(deps: ReadDeps, request: ApiRequest): Promise<ApiResponse> {
   const { query } = request;
   const requester = await requesterOf(deps, request);
-  const since = query.get('since');
+  const token = query.get('since');
+  const since = token === null || token === '' ? undefined : placeUnder(deps, decodeSyncToken(token));
   const presence = enumParam(query, 'set_presence', PRESENCES) ?? 'online';
   const timeoutMs = Math.min(numberParam(query, 'timeout') ?? 0, TIMEOUT_MS_MAX);
   const question: SyncQuestion = {
     requester,
     filter: await filterOf(deps, requester.userId, query.get('filter')),
-    since: since === null || since === '' ? undefined : placeUnder(deps, decodeSyncToken(since)),
+    since,
     fullState: booleanParam(query, 'full_state'),
     stateField: stateFieldOf(query),
     dueAt: deps.runtime.clock.monotonic() + timeoutMs,
+    acknowledged: acknowledge(deps, requester, since),
   };
   // The user may just have been told of something by a process that knows more than this one.
   await deps.appliedPositions.refresh();
@@ -70,10 +74,10 @@ function answerInTime(deps: ReadDeps, question: SyncQuestion, signal: AbortSigna
 }
 
 function look(deps: ReadDeps, question: SyncQuestion): Promise<SyncAnswer> {
-  const { requester, filter, since, fullState, stateField } = question;
+  const { requester, filter, since, fullState, stateField, acknowledged } = question;
   const now = positionNow(deps, since);
   const nowMs = deps.runtime.clock.now();
-  return answerSync(deps, { userId: requester.userId, deviceId: requester.deviceId, filter, since, now, fullState, stateField, nowMs });
+  return answerSync(deps, { userId: requester.userId, deviceId: requester.deviceId, filter, since, now, fullState, stateField, nowMs, acknowledged });
 }
 
 function stateFieldOf(query: URLSearchParams): StateField {

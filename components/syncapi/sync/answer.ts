@@ -9,6 +9,7 @@ import { loadStrippedState } from '../streams/stripped-state.ts';
 import { loadSummaries } from '../streams/summary.ts';
 import { movedRooms, type KnownView } from '../streams/room-facts.ts';
 import { loadTimelines } from '../streams/timeline.ts';
+import { loadToDevice } from '../streams/to-device.ts';
 import { loadOutside } from '../streams/outside.ts';
 import { membershipsOfUser, outsideOfUser } from '../storage/memberships.ts';
 import type { SeenPresence } from '../presence/presence-board.ts';
@@ -53,9 +54,10 @@ export async function readSync(deps: ReadDeps, scope: SyncScope): Promise<{ mate
   // The places in what is soft are taken before the changes are read; of typing with no await between.
   const typing = deps.typing.changes(joined, scope.since);
   const position: SyncPosition = { ...scope.now, ...deps.typing.advance(scope.since, joined), ...(deps.presence && { presence: deps.presence.places(scope.since) }) };
-  const material = await readMaterial(deps, scope, { views, typing, outside: seen.outside, ignored, memberships });
+  const [toDevice, read] = await Promise.all([loadToDevice(deps, scope), readMaterial(deps, scope, { views, typing, outside: seen.outside, ignored, memberships })]);
+  const material = { ...read, toDevice: toDevice.events };
   logTraces(deps, scope, material);
-  return { material, nextBatch: encodeSyncToken(position), watched: currentMembershipsOf(memberships) };
+  return { material, nextBatch: encodeSyncToken({ ...position, ...(toDevice.place && { toDevice: toDevice.place }) }), watched: currentMembershipsOf(memberships) };
 }
 
 interface Known {
@@ -66,7 +68,7 @@ interface Known {
   readonly memberships: ReadonlyMap<string, readonly MembershipRow[]>;
 }
 
-async function readMaterial(deps: ReadDeps, scope: SyncScope, known: Known): Promise<Material> {
+async function readMaterial(deps: ReadDeps, scope: SyncScope, known: Known): Promise<Omit<Material, 'toDevice'>> {
   const { database, events } = deps;
   const { userId } = scope;
   const joined = known.views.filter((view) => view.section === 'join');

@@ -1,6 +1,7 @@
 /** What answering needs. */
 import type { RateLimiter } from '../../../pkg/http/rate-limit.ts';
 import type { AppliedPositions } from '../../../pkg/log/applied.ts';
+import type { CommandClient } from '../../../pkg/log/commands.ts';
 import type { PartitionMap } from '../../../pkg/log/partition-map.ts';
 import type { Runtime } from '../../../pkg/runtime/runtime.ts';
 import type { Reader } from '../../../pkg/storage/database.ts';
@@ -20,7 +21,7 @@ export interface ReadDeps {
   readonly runtime: Runtime;
   readonly database: Reader;
   readonly partitionMap: PartitionMap;
-  readonly userQuery: Pick<UserQuery, 'requesterByToken' | 'appservices' | 'tokenUse' | 'filter' | 'accountData' | 'userExists' | 'presenceStatus'>;
+  readonly userQuery: Pick<UserQuery, 'requesterByToken' | 'appservices' | 'tokenUse' | 'filter' | 'accountData' | 'userExists' | 'presenceStatus' | 'toDevice'>;
   readonly appliedPositions: Pick<AppliedPositions, 'vector' | 'refresh'>;
   readonly roomHistoryQuery: PastQuery;
   readonly roomQuery: Pick<RoomQuery, 'isPublished'>;
@@ -33,5 +34,6 @@ export interface ReadDeps {
   /** Absent: nobody is told of anybody's presence. */
   readonly presence?: PresenceReader | undefined;
   readonly notifier: Notifier;
+  readonly commands: Pick<CommandClient, 'submitUserInput'>;
   readonly limits: Pick<RateLimiter, 'take'>;
 }

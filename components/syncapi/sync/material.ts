@@ -29,4 +29,6 @@ export interface Material {
   /** PDUs as JSON text, where the filter asks for the federation's format. */
   readonly raw: ReadonlyMap<string, string> | undefined;
   readonly bundles: Bundles;
+  /** JSON texts of messages to the device. */
+  readonly toDevice: readonly string[];
 }

@@ -36,6 +36,7 @@ export async function renderAnswer(
   if (accountData.length > 0) parts.push(`"account_data":{"events":[${accountData.join(',')}]}`);
   const presence = renderPresence(scope, material);
   if (presence.length > 0) parts.push(`"presence":{"events":[${presence.join(',')}]}`);
+  if (material.toDevice.length > 0) parts.push(`"to_device":{"events":[${material.toDevice.join(',')}]}`);
   const sections = new Map<Section, string[]>();
   const add = (section: Section, roomId: string, text: string): void => {
     const rooms = sections.get(section) ?? [];

@@ -24,6 +24,8 @@ export interface SyncScope {
   readonly fullState: boolean;
   readonly stateField: StateField;
   readonly nowMs: number;
+  /** Messages to the device are wanted; resolves with whether those that it has are deleted. */
+  readonly acknowledged?: Promise<boolean>;
 }
 
 export type Section = 'join' | 'invite' | 'knock' | 'leave';

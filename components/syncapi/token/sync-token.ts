@@ -15,6 +15,16 @@ export interface SoftPlace {
   readonly counter: number;
 }
 
+/** Place in the messages to one device of the user. */
+export interface ToDevicePlace {
+  /** Stands for the device's ID. */
+  readonly device: number;
+  /** Of user-output, in the user's partition: the device has all up to there. */
+  readonly sequence: number;
+  /** Some of those may still be stored. */
+  readonly isUnacknowledged: boolean;
+}
+
 export interface SyncPosition {
   /** Version of the partition map that the vectors are made with. */
   readonly mapVersion: number;
@@ -28,10 +38,12 @@ export interface SyncPosition {
   readonly typingAtMs: number;
   /** Partitions of users whose presence was seen, in order; absent: none. */
   readonly presence?: readonly SoftPlace[];
+  /** Absent: no messages to devices were told. */
+  readonly toDevice?: ToDevicePlace;
 }
 
 const PREFIX = 'm1';
-const SECTION = { room: 1, user: 2, typing: 3, typingAt: 4, presence: 5 } as const;
+const SECTION = { room: 1, user: 2, typing: 3, typingAt: 4, presence: 5, toDevice: 7 } as const;
 /** More than any map has; keeps a forged token from asking for much memory. */
 const PARTITIONS_MAX = 4096;
 const TOKEN_LENGTH_MAX = 64 * 1024;
@@ -45,6 +57,7 @@ export function encodeSyncToken(position: SyncPosition): string {
   writeSection(bytes, SECTION.typing, numbersOf(position.typing));
   if (position.typingAtMs > 0) writeSection(bytes, SECTION.typingAt, [position.typingAtMs]);
   if (position.presence !== undefined && position.presence.length > 0) writeSection(bytes, SECTION.presence, numbersOf(position.presence));
+  if (position.toDevice !== undefined) writeSection(bytes, SECTION.toDevice, [position.toDevice.device, position.toDevice.sequence, position.toDevice.isUnacknowledged ? 1 : 0]);
   return PREFIX + Buffer.from(bytes).toString('base64url');
 }
 
@@ -101,11 +114,18 @@ function readPosition(reader: VarintReader): SyncPosition {
   const typingAt = sections.get(SECTION.typingAt) ?? [0];
   if (typingAt.length !== 1) throw new MalformedBytes('not one time');
   const presence = sections.get(SECTION.presence);
-  return { mapVersion, room, user, typing: readPlaces(sections.get(SECTION.typing) ?? []), typingAtMs: typingAt[0] ?? 0, ...(presence !== undefined && { presence: readPlaces(presence) }) };
+  return { mapVersion, room, user, typing: readPlaces(sections.get(SECTION.typing) ?? []), typingAtMs: typingAt[0] ?? 0, ...(presence !== undefined && { presence: readPlaces(presence) }), ...readToDevice(sections.get(SECTION.toDevice)) };
 }
 
 function numbersOf(places: readonly SoftPlace[]): number[] {
   return places.flatMap((place) => [place.partition, place.epoch, place.counter]);
+}
+
+function readToDevice(values: readonly number[] | undefined): Pick<SyncPosition, 'toDevice'> {
+  if (values === undefined) return {};
+  const [device, sequence, unacknowledged] = values;
+  if (values.length !== 3 || device === undefined || sequence === undefined) throw new MalformedBytes('no place of a device');
+  return { toDevice: { device, sequence, isUnacknowledged: unacknowledged === 1 } };
 }
 
 function readPlaces(values: readonly number[]): SoftPlace[] {
