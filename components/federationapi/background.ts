@@ -6,6 +6,7 @@ import type { KeyRing } from './fetch/key-ring.ts';
 import { createNeedRunner } from './needs/need-runner.ts';
 import type { Pauses } from './needs/pauses.ts';
 import { takeNeeds } from './needs/take-needs.ts';
+import { ephemeralSender } from './ephemeral/ephemeral-sender.ts';
 import { destinationPartition, type Sender } from './sender/sender.ts';
 import { ensureQueueStarts } from './storage/queue-starts.ts';
 import { impatientKeys } from './verify/impatient-keys.ts';
@@ -39,6 +40,7 @@ export function backgroundParts(deps: FederationapiDeps, { sender, keyRing, paus
       serverName, database, clock: runtime.clock, isDenied, takeNeeds,
       partitionOfDestination: (destination) => destinationPartition(destination, partitions),
       onQueued: (destinations) => sender.queued(destinations),
+      onEphemeral: (units) => sender.ephemeral(units, false),
       onNeeds: () => needs.nudge(),
     }),
   });
@@ -49,6 +51,7 @@ export function backgroundParts(deps: FederationapiDeps, { sender, keyRing, paus
   return [
     sender,
     needs,
+    ephemeralSender(deps, sender),
     {
       start: async () => {
         await ensureQueueStarts(database, roomOutbox, partitions);

@@ -24,6 +24,8 @@ interface Stand {
   queue(): Promise<string[]>;
   readonly woken: string[][];
   readonly needs: string[];
+  /** `<destination> <content>` of ephemeral units. */
+  readonly units: string[];
   /** Batches for which nothing was written. */
   idle: number;
   /** Drops what is in memory, as after a failed commit or a new owner. */
@@ -37,14 +39,16 @@ async function stand(t: TestContext, options: { head?: number; denied?: string[]
   await ensureQueueStarts(database, { heads: async () => [options.head ?? 0] }, 2);
   const woken: string[][] = [];
   const needs: string[] = [];
+  const units: string[] = [];
   const applier = roomOutputApplier({
     serverName: 'a.example', database, clock: { now: () => 7 }, isDenied: deniedServers(options.denied ?? []), partitionOfDestination: () => 3,
     takeNeeds: async (_tx, records) => void needs.push(...records.map(({ output }) => output.need!.needId)),
     onQueued: (destinations) => void woken.push([...destinations].sort()), onNeeds: () => void woken.push(['needs']),
+    onEphemeral: (sent) => void units.push(...sent.map(({ destination, edu }) => `${destination} ${JSON.stringify(edu.content)}`)),
   });
   let sequence = 0;
   const self: Stand = {
-    database, woken, needs, idle: 0,
+    database, woken, needs, units, idle: 0,
     async apply(...records) {
       const batch: SequencedRecord<RoomOutput>[] = records.map((record) => ({
         partition: 0, sequence: (sequence += 1), output: applier.decode(roomOutputCodec.encode({ roomId: ROOM, roomVersion: '12', inputId: '', traceId: '', ...record })),
@@ -84,6 +88,20 @@ function event(eventId: string, sender: string, stateDelta: StateChange[] = [], 
 }
 
 const slice = (reset: boolean, ...changes: StateChange[]): Partial<RoomOutput> => ({ stateSlice: { reset, changes, pdus: changes.map(() => NONE) } });
+
+test('public receipts of users here go to the other servers of the room, and nothing is written for them', async (t) => {
+  const world = await stand(t, { denied: ['no.example'] });
+  await world.apply(event('$1', '@a:a.example', [change('@a:a.example', 'join'), change('@b:b.example', 'join'), change('@n:no.example', 'join')]));
+  world.forget();
+  const idle = world.idle;
+  const receipt = (userId: string, receiptType: string, threadId?: string) => ({ receipt: { userId, receiptType, eventId: '$1', ts: 5, ...(threadId !== undefined && { threadId }) } });
+  await world.apply(receipt('@a:a.example', 'm.read'), receipt('@a:a.example', 'm.read.private'), receipt('@b:b.example', 'm.read'), receipt('@a:a.example', 'm.read', 'main'));
+  assert.deepEqual(world.units, [
+    `b.example {"${ROOM}":{"m.read":{"@a:a.example":{"event_ids":["$1"],"data":{"ts":5}}}}}`,
+    `b.example {"${ROOM}":{"m.read":{"@a:a.example":{"event_ids":["$1"],"data":{"ts":5,"thread_id":"main"}}}}}`,
+  ]);
+  assert.equal(world.idle, idle + 1);
+});
 
 test('a room of this server alone costs no transaction', async (t) => {
   const world = await stand(t);

@@ -8,6 +8,8 @@ import { roomOutputCodec } from '../../../pkg/log/codec.ts';
 import type { Clock } from '../../../pkg/runtime/runtime.ts';
 import type { Database, Transaction } from '../../../pkg/storage/database.ts';
 import type { RoomOutput } from '../../../schemas/log/room-output.ts';
+import { publicReceipt, receiptUnits } from '../ephemeral/receipt-units.ts';
+import type { EphemeralUnit } from '../sender/ephemeral.ts';
 import { enqueue } from '../storage/destination-queue.ts';
 import { readJoinedHosts, writeJoinedHosts } from '../storage/joined-hosts.ts';
 import { readQueueStarts } from '../storage/queue-starts.ts';
@@ -25,6 +27,8 @@ export interface RoomOutputDeps {
   readonly takeNeeds: (tx: Transaction, records: readonly SequencedRecord<RoomOutput>[]) => Promise<void>;
   /** Something was committed for these destinations. */
   readonly onQueued: (destinations: ReadonlySet<string>) => void;
+  /** Sends what need not arrive. */
+  readonly onEphemeral: (units: readonly EphemeralUnit[]) => void;
   /** Needs were committed. */
   readonly onNeeds: () => void;
 }
@@ -41,10 +45,18 @@ export function roomOutputApplier(deps: RoomOutputDeps): Applier<RoomOutput> {
   async function loadRooms(records: readonly SequencedRecord<RoomOutput>[]): Promise<void> {
     const missing = new Map<string, number>();
     for (const { partition, output } of records) {
-      if ((output.event || output.stateSlice) && cache.get(output.roomId) === undefined) missing.set(output.roomId, partition);
+      if ((output.event || output.stateSlice || publicReceipt(output, serverName)) && cache.get(output.roomId) === undefined) missing.set(output.roomId, partition);
     }
     if (missing.size === 0) return;
     for (const [roomId, hosts] of await readJoinedHosts(database, [...missing.keys()])) cache.set(roomId, missing.get(roomId)!, hosts);
+  }
+
+  function receiptsOf(records: readonly SequencedRecord<RoomOutput>[], from: ReadonlyMap<number, number>): EphemeralUnit[] {
+    return records.flatMap(({ partition, sequence, output }) => {
+      const receipt = sequence <= (from.get(partition) ?? 0) ? undefined : publicReceipt(output, serverName);
+      const hosts = receipt && cache.get(output.roomId);
+      return hosts === undefined || hosts.size === 0 ? [] : receiptUnits(output.roomId, receipt!, [...hosts.keys()].filter((host) => !isDenied(host)));
+    });
   }
 
   function planOf(records: readonly SequencedRecord<RoomOutput>[]): BatchPlan {
@@ -60,6 +72,9 @@ export function roomOutputApplier(deps: RoomOutputDeps): Applier<RoomOutput> {
       cache.shrink();
       await loadRooms(records);
       planned = { records, plan: planBatch({ serverName, isDenied, starts, cache }, records) };
+      // Here, because a batch of receipts alone is never committed. A batch that is loaded again sends them again.
+      const units = receiptsOf(records, starts);
+      if (units.length > 0) deps.onEphemeral(units);
     },
     isIdle: (records) => isEmptyPlan(planOf(records)),
     async apply(tx: Transaction, records) {

@@ -11,6 +11,7 @@ import { sendInviteRoutes } from '../routes/send-invite.ts';
 import { sendMembershipRoutes } from '../routes/send-membership.ts';
 import { sendTransactionRoute } from '../routes/send-transaction.ts';
 import { impatientKeys } from '../verify/impatient-keys.ts';
+import { createEduReceiver } from '../ephemeral/receive-edus.ts';
 import { createPduReceiver } from './receive-pdus.ts';
 import { createStagedPdus, type StagedPdus } from './staged-pdus.ts';
 import { timestampToEventRoute } from '../routes/timestamp-to-event.ts';
@@ -35,7 +36,7 @@ export function createInbound(deps: FederationapiDeps, { auth, keyRing }: { auth
     stagedPdus,
     routes: [
       ...roomEventRoutes(deps, auth), timestampToEventRoute(deps, auth), ...roomStateRoutes(deps, auth, turns), ...membershipTemplateRoutes(deps, auth), ...sendMembershipRoutes(deps, auth, turns),
-      ...sendInviteRoutes({ ...deps, impatientKeys: impatient }, auth), sendTransactionRoute({ transactions: createTransactions(), receiver, stagedPdus }, auth),
+      ...sendInviteRoutes({ ...deps, impatientKeys: impatient }, auth), sendTransactionRoute({ transactions: createTransactions(), receiver, stagedPdus, edus: createEduReceiver(deps) }, auth),
     ],
   };
 }

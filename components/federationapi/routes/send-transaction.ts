@@ -1,7 +1,8 @@
-/** PUT /send (spec: server-server, "Transactions"): events of rooms, and ephemeral units, which this server does not take yet. */
+/** PUT /send (spec: server-server, "Transactions"): events of rooms, and ephemeral units. */
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import type { ApiRequest, Route } from '../../../pkg/http/route.ts';
 import { authenticated, type AuthDeps } from '../auth/authenticated.ts';
+import type { EduReceiver } from '../ephemeral/receive-edus.ts';
 import type { PduReceiver } from '../inbound/receive-pdus.ts';
 import type { StagedPdus } from '../inbound/staged-pdus.ts';
 import type { TransactionAnswer, Transactions } from '../inbound/transactions.ts';
@@ -16,9 +17,10 @@ export interface TransactionDeps {
   readonly transactions: Transactions;
   readonly receiver: PduReceiver;
   readonly stagedPdus: Pick<StagedPdus, 'add'>;
+  readonly edus: EduReceiver;
 }
 
-export function sendTransactionRoute({ transactions, receiver, stagedPdus }: TransactionDeps, auth: AuthDeps): Route {
+export function sendTransactionRoute({ transactions, receiver, stagedPdus, edus }: TransactionDeps, auth: AuthDeps): Route {
   /** What became of each event. An event whose keys could not be had counts as received when it is kept: it is tried again here, and not by its sender. */
   async function receive(origin: string, pdus: readonly unknown[], traceId: string): Promise<TransactionAnswer> {
     const { results, lacking } = await receiver.receive(origin, pdus, traceId);
@@ -35,9 +37,15 @@ export function sendTransactionRoute({ transactions, receiver, stagedPdus }: Tra
     operationId: 'sendTransaction', method: 'PUT', path: '/_matrix/federation/v1/send/{txnId}', role: 'federationapi', idempotent: true, raw: true, bodyBytesMax: BODY_BYTES_MAX,
     handle: authenticated(auth, async (request, origin) => {
       const pdus = listIn(request, 'pdus', PDUS_MAX);
-      listIn(request, 'edus', EDUS_MAX);
+      const units = listIn(request, 'edus', EDUS_MAX);
       const transaction = { origin, txnId: request.params['txnId'] ?? '', bytes: request.rawBody?.length ?? 0 };
-      return { status: 200, body: { pdus: await transactions.run(transaction, () => receive(origin, pdus, request.traceId)) } };
+      const take = async (): Promise<TransactionAnswer> => {
+        const answer = await receive(origin, pdus, request.traceId);
+        // After the events: they may be about them.
+        await edus.receive(origin, units, { txnId: transaction.txnId, traceId: request.traceId });
+        return answer;
+      };
+      return { status: 200, body: { pdus: await transactions.run(transaction, take) } };
     }),
   };
 }

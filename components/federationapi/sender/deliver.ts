@@ -7,6 +7,7 @@ import type { RoomQuery } from '../../../schemas/ports/room-query.ts';
 import { dequeue, dequeueAll, readQueue } from '../storage/destination-queue.ts';
 import { clearBackoff, writeBackoff } from '../storage/destinations.ts';
 import type { Destination } from './destination.ts';
+import { takeUnits } from './ephemeral.ts';
 import type { SenderMetrics } from './sender-metrics.ts';
 import type { Settle } from './settle.ts';
 import { makeTransaction, refusedEvents, TRANSACTION_PDUS_MAX, type OutgoingTransaction } from './transaction.ts';
@@ -45,26 +46,35 @@ export async function deliver(deps: DeliverDeps, destination: Destination): Prom
   const { database, settle, runtime, serverName, roomQuery } = deps;
   const { name, limit } = destination;
   const queued = await readQueue(database, name, { fromPartition: destination.fromPartition, limit });
-  if (queued.length === 0) return { kind: 'empty' };
+  const units = takeUnits(destination.units);
+  if (queued.length === 0 && units.length === 0) return { kind: 'empty' };
   if (deps.isDenied(name)) {
     await settle((tx) => dequeueAll(tx, name));
     return { kind: 'empty' };
   }
-  const transaction = await makeTransaction({ serverName, nowMs: runtime.clock.now(), roomQuery }, queued);
-  if (transaction.eventIds.length > 0) {
+  const transaction = await makeTransaction({ serverName, nowMs: runtime.clock.now(), roomQuery }, queued, units);
+  const isSent = transaction.eventIds.length > 0 || transaction.withoutUnits !== undefined;
+  if (isSent) {
     const failure = await send(deps, destination, transaction);
     if (failure !== undefined) return failure;
   }
-  const hadFailed = destination.backoff !== undefined && transaction.eventIds.length > 0;
-  await settle(async (tx) => {
-    await dequeue(tx, transaction.queued);
-    if (hadFailed) await clearBackoff(tx, name, runtime.clock.now());
-  });
-  if (hadFailed) runtime.logger.info({ destination: name, failures: destination.backoff?.failures }, 'the server is reached again');
-  if (hadFailed) destination.backoff = undefined;
+  await noteSent(deps, destination, { queued: transaction.queued, hadFailed: destination.backoff !== undefined && isSent });
   destination.limit = Math.min(TRANSACTION_PDUS_MAX, limit * 2);
-  destination.fromPartition = transaction.queued.at(-1)!.originPartition + 1;
+  destination.fromPartition = (transaction.queued.at(-1)?.originPartition ?? -1) + 1;
   return { kind: 'sent', more: queued.length === limit || transaction.queued.length < queued.length };
+}
+
+async function noteSent({ settle, runtime }: DeliverDeps, destination: Destination, { queued, hadFailed }: { queued: OutgoingTransaction['queued']; hadFailed: boolean }): Promise<void> {
+  const { name } = destination;
+  if (queued.length > 0 || hadFailed) {
+    await settle(async (tx) => {
+      await dequeue(tx, queued);
+      if (hadFailed) await clearBackoff(tx, name, runtime.clock.now());
+    });
+  }
+  if (!hadFailed) return;
+  runtime.logger.info({ destination: name, failures: destination.backoff?.failures }, 'the server is reached again');
+  destination.backoff = undefined;
 }
 
 /** undefined: it has arrived, or is given up. */
@@ -91,6 +101,7 @@ async function send(deps: DeliverDeps, destination: Destination, transaction: Ou
       return { kind: 'cancelled' };
     }
     metrics.transaction('failed', 0, took());
+    if (transaction.withoutUnits !== undefined && isAboutContent(error)) return transaction.eventIds.length === 0 ? undefined : send(deps, destination, transaction.withoutUnits);
     return failed(deps, destination, { error, startedMs, eventIds });
   }
 }
@@ -104,14 +115,13 @@ interface Failure {
 async function failed(deps: DeliverDeps, destination: Destination, { error, startedMs, eventIds }: Failure): Promise<Delivery | undefined> {
   const { runtime: { clock, random, logger }, retry, settle, metrics } = deps;
   const { name, partition } = destination;
-  // It cannot take these in this form: fewer at a time find the one that it is about.
-  const isAboutContent = error.kind === 'http' && (error.status === 400 || error.status === 413);
-  if (isAboutContent && eventIds.length === 1) {
+  // Fewer at a time find the one that it is about.
+  if (isAboutContent(error) && eventIds.length === 1) {
     logger.warn({ destination: name, eventId: eventIds[0], error }, 'the server takes an event in no form; it is given up');
     metrics.dropped('refused', 1);
     return undefined;
   }
-  if (isAboutContent) destination.limit = Math.max(1, Math.floor(eventIds.length / 2));
+  if (isAboutContent(error)) destination.limit = Math.max(1, Math.floor(eventIds.length / 2));
   const retryAfterMs = error.kind === 'overloaded' ? OVERLOADED_MS : error.retryAfterMs;
   const backoff = afterFailure(destination.backoff, retry, { nowMs: clock.now(), startedMs, random: random.float(), ...(retryAfterMs !== undefined && { retryAfterMs }) });
   const level = destination.backoff === undefined ? 'warn' : 'debug';
@@ -119,4 +129,9 @@ async function failed(deps: DeliverDeps, destination: Destination, { error, star
   destination.backoff = backoff;
   await settle((tx) => writeBackoff(tx, name, partition, backoff));
   return { kind: 'failed' };
+}
+
+/** It cannot take what it was sent in this form. */
+function isAboutContent({ kind, status }: FederationError): boolean {
+  return kind === 'http' && (status === 400 || status === 413);
 }

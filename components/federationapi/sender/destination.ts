@@ -1,6 +1,7 @@
 /** What the sender knows of a destination for which something waits, or did until a moment ago. */
 import type { Backoff } from '../../../pkg/federation/backoff.ts';
 import type { Timer } from '../../../pkg/runtime/runtime.ts';
+import type { WaitingUnits } from './ephemeral.ts';
 import { TRANSACTION_PDUS_MAX } from './transaction.ts';
 
 export interface Destination {
@@ -17,12 +18,14 @@ export interface Destination {
   running: Promise<void> | undefined;
   /** More was queued while a turn was under way. */
   again: boolean;
+  /** Goes with the next transaction, or never. */
+  readonly units: WaitingUnits;
   /** All that was queued is sent. */
   isIdle: boolean;
   /** Ends its pause. */
   timer: Timer | undefined;
 }
 
-export function newDestination(name: string, partition: number, backoff: Backoff | undefined): Destination {
-  return { name, partition, abort: new AbortController(), backoff, limit: TRANSACTION_PDUS_MAX, fromPartition: 0, running: undefined, again: false, isIdle: false, timer: undefined };
+export function newDestination(name: string, partition: number, known: { readonly backoff: Backoff | undefined; readonly units: WaitingUnits }): Destination {
+  return { name, partition, abort: new AbortController(), ...known, limit: TRANSACTION_PDUS_MAX, fromPartition: 0, running: undefined, again: false, isIdle: false, timer: undefined };
 }

@@ -22,6 +22,7 @@ interface Sent {
   readonly destination: string;
   readonly txnId: string;
   readonly eventIds: readonly string[];
+  readonly edus: readonly { edu_type: string; content: unknown }[];
 }
 
 type Answer = (request: FederationRequest, sent: Sent) => Promise<FederationResponse>;
@@ -79,9 +80,9 @@ async function stand(t: TestContext): Promise<Stand> {
         },
         transport: {
           request: (request) => {
-            const body = JSON.parse(request.json!) as { origin: string; origin_server_ts: number; pdus: { id: string }[] };
+            const body = JSON.parse(request.json!) as { origin: string; origin_server_ts: number; pdus: { id: string }[]; edus?: Sent['edus'] };
             assert.deepEqual([request.method, body.origin, body.origin_server_ts], ['PUT', 'a.example', runtime.clock.now()]);
-            const made = { at: runtime.clock.now() - 1_700_000_000_000, by, destination: request.destination, txnId: request.path.split('/').at(-1)!, eventIds: body.pdus.map(({ id }) => id) };
+            const made = { at: runtime.clock.now() - 1_700_000_000_000, by, destination: request.destination, txnId: request.path.split('/').at(-1)!, eventIds: body.pdus.map(({ id }) => id), edus: body.edus ?? [] };
             self.sent.push(made);
             return self.answer(request, made);
           },
@@ -144,6 +145,90 @@ test('one transaction at a time; what comes meanwhile goes with the next', async
   }
   await world.runtime.advance(600);
   assert.deepEqual(world.sent.map(({ eventIds }) => eventIds), [['$1'], numbered(2, 5)]);
+});
+
+const unit = (destination: string, key: string, body: unknown = key) => ({ destination, key, edu: { edu_type: 'm.test', content: { body } } });
+const bodies = ({ edus }: Sent): unknown[] => edus.map(({ content }) => (content as { body: unknown }).body);
+
+test('ephemeral units go at once, with events that wait, and the last of a key alone', async (t) => {
+  const world = await stand(t);
+  const sender = world.sender();
+  await sender.start();
+  await world.runtime.settle();
+  sender.ephemeral([unit('b.example', 'x', 1), unit('b.example', 'y', 2), unit('b.example', 'x', 3)], true);
+  await world.runtime.advance(100);
+  assert.deepEqual(world.sent.map((sent) => [sent.eventIds, bodies(sent)]), [[[], [2, 3]]]);
+  await world.queue('b.example', ['$1']);
+  sender.ephemeral([unit('b.example', 'x', 4)], true);
+  await world.runtime.advance(100);
+  assert.deepEqual(bodies(world.sent[1]!), [4]);
+  assert.deepEqual(world.sent[1]!.eventIds, ['$1']);
+  const presence = (userId: string) => ({ destination: 'b.example', key: userId, edu: { edu_type: 'm.presence', content: { push: [{ user_id: userId }] } } });
+  sender.ephemeral([presence('@a'), presence('@b')], true);
+  await world.runtime.advance(100);
+  assert.deepEqual(world.sent[2]!.edus, [{ edu_type: 'm.presence', content: { push: [{ user_id: '@a' }, { user_id: '@b' }] } }]);
+  assert.equal(new Set(world.sent.map(({ txnId }) => txnId)).size, 3);
+  sender.ephemeral(Array.from({ length: 150 }, (_, n) => unit('b.example', String(n))), true);
+  sender.ephemeral([unit('denied.example', 'x')], true);
+  await world.runtime.advance(100);
+  assert.deepEqual([world.sent.length, world.sent[3]!.edus.length, bodies(world.sent[3]!)[99]], [4, 100, '149']);
+});
+
+test('ephemeral units wait for no destination that fails, and are not sent again', async (t) => {
+  const world = await stand(t);
+  const sender = world.sender();
+  await sender.start();
+  world.answer = down;
+  sender.ephemeral([unit('b.example', 'x')], true);
+  await world.runtime.advance(500);
+  sender.ephemeral([unit('b.example', 'y')], true);
+  await world.queue('b.example', ['$1']);
+  await world.runtime.advance(500);
+  world.answer = ok;
+  await world.runtime.advance(5000);
+  assert.deepEqual([world.sent.flatMap(bodies), world.sent.at(-1)!.eventIds], [['x'], ['$1']]);
+  world.answer = down;
+  sender.ephemeral([unit('c.example', 'x')], true);
+  await world.runtime.advance(10_000);
+  world.answer = ok;
+  sender.ephemeral([unit('c.example', 'y')], true);
+  await world.runtime.advance(500);
+  assert.deepEqual(bodies(world.sent.at(-1)!), ['y'], 'the pause was over');
+  assert.deepEqual((await world.database.query('SELECT failures FROM destinations WHERE server_name = ?', ['c.example'])).map(({ failures }) => failures), [0]);
+});
+
+test('a destination that takes offence at units is sent the events alone', async (t) => {
+  const world = await stand(t);
+  const sender = world.sender();
+  await sender.start();
+  world.answer = (request, sent) => (sent.edus.length > 0 ? Promise.reject(new FederationError('http', 'no', { status: 400 })) : ok(request, sent));
+  await world.queue('b.example', ['$1', '$2']);
+  sender.ephemeral([unit('b.example', 'x')], true);
+  await world.runtime.advance(500);
+  assert.deepEqual(world.sent.map((sent) => [sent.eventIds, bodies(sent)]), [[['$1', '$2'], ['x']], [['$1', '$2'], []]]);
+  assert.deepEqual(await world.rows('b.example'), []);
+  sender.ephemeral([unit('b.example', 'x')], true);
+  await world.runtime.advance(500);
+  await world.queue('b.example', ['$3']);
+  sender.queued(new Set(['b.example']));
+  await world.runtime.advance(500);
+  assert.deepEqual(world.sent.at(-1)!.eventIds, ['$3'], 'it has no pause for that');
+});
+
+test('units of another instance\'s destinations are handed to it, unless it hears of them by itself', async (t) => {
+  const world = await stand(t);
+  const [one, two] = [world.sender('one'), world.sender('two')];
+  await one.start();
+  await two.start();
+  await world.runtime.advance(30_000);
+  const names = Array.from({ length: 8 }, (_, n) => `s${n}.example`);
+  one.ephemeral(names.map((name) => unit(name, 'x')), false);
+  await world.runtime.advance(500);
+  assert.deepEqual(world.sent.map(({ destination }) => destination).sort(), names);
+  assert.equal(new Set(world.sent.map(({ by }) => by)).size, 2);
+  one.ephemeral(names.map((name) => unit(name, 'x')), true);
+  await world.runtime.advance(500);
+  assert.deepEqual(new Set(world.sent.slice(8).map(({ by }) => by)), new Set(['one']));
 });
 
 test('without any signal what waits is found', async (t) => {

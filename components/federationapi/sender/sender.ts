@@ -5,7 +5,7 @@
  * Every transaction is sent at least once: its rows are deleted after the destination has answered, so a crash between the two, or an owner that was replaced
  * and does not know it yet, sends it again, which receivers notice by the IDs of its events. What is queued is found in the tables; signals only make it quick.
  */
-import { afterContact, waitMs, type BackoffBounds } from '../../../pkg/federation/backoff.ts';
+import { afterContact, waitMs, type Backoff, type BackoffBounds } from '../../../pkg/federation/backoff.ts';
 import type { FederationTransport } from '../../../pkg/federation/transport.ts';
 import { createLeaseKeeper, type LeaseKeeper } from '../../../pkg/log/leases.ts';
 import type { LogDriver, Subscription } from '../../../pkg/log/log.ts';
@@ -18,6 +18,7 @@ import { readBackoffs } from '../storage/destinations.ts';
 import { keepQueueShort } from './catch-up.ts';
 import { createContacts } from './contacts.ts';
 import { deliver, type DeliverDeps, type Delivery } from './deliver.ts';
+import { addUnit, createUnitsAhead, type EphemeralUnit } from './ephemeral.ts';
 import { newDestination, type Destination } from './destination.ts';
 import { createLane, type Lane } from './lanes.ts';
 import { senderMetrics, type SenderMetrics } from './sender-metrics.ts';
@@ -46,6 +47,8 @@ export interface Sender {
   health(): string | undefined;
   /** Events were committed for these destinations. */
   queued(destinations: ReadonlySet<string>): void;
+  /** Sends what need not arrive. `everywhere`: every instance is given it, and this one takes what is for its own destinations. */
+  ephemeral(units: readonly EphemeralUnit[], everywhere: boolean): void;
   /** The server has asked us something: it lives, so its pause ends. Cheap: call it for every request. */
   contacted(serverName: string): void;
 }
@@ -65,6 +68,7 @@ const LANES = {
 /** How long what is under way may take when the destination is given to another instance, which waits for it, or the process stops. */
 const GRACE_MS = { revoked: 200, stop: 2000 };
 const TIMER_MS_MAX = 2 ** 31 - 1;
+const UNITS_OF_SIGNAL_MAX = 100;
 
 export function createSender(deps: SenderDeps): Sender {
   return new QueueSender(deps);
@@ -80,6 +84,7 @@ class QueueSender implements Sender {
   readonly #owned = new Set<number>();
   /** Those for which something waits, by name. */
   readonly #destinations = new Map<string, Destination>();
+  readonly #ahead = createUnitsAhead();
   /** Destinations that were queued for and are not in `#destinations`. */
   readonly #news = new Set<string>();
   #failing: string | undefined;
@@ -139,6 +144,28 @@ class QueueSender implements Sender {
     if (elsewhere.length > 0 && !this.#deps.exclusive) this.#deps.driver.signal(DESTINATIONS_CHANNEL, encodeSignal({ queued: elsewhere }));
   }
 
+  ephemeral(units: readonly EphemeralUnit[], everywhere: boolean): void {
+    const elsewhere = units.filter((unit) => !this.#addUnit(unit));
+    if (everywhere || this.#deps.exclusive) return;
+    for (let at = 0; at < elsewhere.length; at += UNITS_OF_SIGNAL_MAX) this.#deps.driver.signal(DESTINATIONS_CHANNEL, encodeSignal({ units: elsewhere.slice(at, at + UNITS_OF_SIGNAL_MAX) }));
+  }
+
+  /** Whether the destination is of this instance. */
+  #addUnit(unit: EphemeralUnit): boolean {
+    if (!this.#owned.has(this.#partitionOf(unit.destination))) return false;
+    if (this.#deps.isDenied(unit.destination)) return true;
+    const destination = this.#destinations.get(unit.destination);
+    if (destination === undefined) this.#ahead.add(unit);
+    // It is dropped: by the time that the destination is there again it says nothing.
+    else if (this.#isPaused(destination.backoff)) return true;
+    else addUnit(destination.units, unit);
+    return this.#wake(unit.destination);
+  }
+
+  #isPaused(backoff: Backoff | undefined): boolean {
+    return waitMs(backoff, this.#deps.runtime.clock.now()) > 0;
+  }
+
   contacted(serverName: string): void {
     if (!this.#isNews(serverName)) return;
     if (this.#owned.has(this.#partitionOf(serverName))) this.#endPause(serverName);
@@ -150,7 +177,8 @@ class QueueSender implements Sender {
   }
 
   #receive(value: Uint8Array): void {
-    const { queued, contacted } = decodeSignal(value);
+    const { queued, contacted, units } = decodeSignal(value);
+    for (const unit of units ?? []) this.#addUnit(unit);
     for (const name of queued ?? []) this.#wake(name);
     if (queued?.length === 0) this.#lookForAll();
     if (contacted !== undefined) this.#endPause(contacted);
@@ -250,14 +278,15 @@ class QueueSender implements Sender {
     const news = [...this.#news];
     this.#news.clear();
     const waiting = isForAll ? await readWaitingDestinations(database, SENDER_CONSUMER, runtime.instanceId) : news;
-    const fresh = waiting.filter((name) => !this.#destinations.has(name));
+    const fresh = [...new Set([...waiting, ...this.#ahead.names()])].filter((name) => !this.#destinations.has(name));
     const backoffs = await readBackoffs(database, fresh);
     for (const name of fresh) {
       const partition = this.#partitionOf(name);
-      if (this.#owned.has(partition)) this.#destinations.set(name, newDestination(name, partition, backoffs.get(name)));
+      const [backoff, ahead] = [backoffs.get(name), this.#ahead.take(name)];
+      if (this.#owned.has(partition)) this.#destinations.set(name, newDestination(name, partition, { backoff, units: this.#isPaused(backoff) ? new Map() : ahead }));
     }
     if (isForAll) this.#forgetIdle(new Set(waiting));
-    for (const name of waiting) {
+    for (const name of new Set([...waiting, ...fresh])) {
       const destination = this.#destinations.get(name);
       if (destination !== undefined && destination.running === undefined && destination.timer === undefined) this.#schedule(destination);
     }

@@ -1,4 +1,5 @@
 /** What instances tell each other about destinations. Hints: who misses them finds what is queued in the tables. */
+import { readUnits, type EphemeralUnit } from './ephemeral.ts';
 
 export const DESTINATIONS_CHANNEL = 'destinations';
 
@@ -7,21 +8,24 @@ export interface DestinationsSignal {
   readonly queued?: readonly string[];
   /** A server has asked this one something: it lives. */
   readonly contacted?: string;
+  /** To be sent by those who have the destinations. */
+  readonly units?: readonly EphemeralUnit[];
 }
 
 const NAMES_MAX = 200;
 
-export function encodeSignal({ queued, contacted }: DestinationsSignal): Uint8Array {
-  return Buffer.from(JSON.stringify({ queued: queued !== undefined && queued.length > NAMES_MAX ? [] : queued, contacted }));
+export function encodeSignal({ queued, contacted, units }: DestinationsSignal): Uint8Array {
+  return Buffer.from(JSON.stringify({ queued: queued !== undefined && queued.length > NAMES_MAX ? [] : queued, contacted, units }));
 }
 
 /** Nothing for what nobody here has sent. */
 export function decodeSignal(value: Uint8Array): DestinationsSignal {
   try {
-    const { queued, contacted } = JSON.parse(Buffer.from(value).toString()) as Record<string, unknown>;
+    const { queued, contacted, units } = JSON.parse(Buffer.from(value).toString()) as Record<string, unknown>;
     return {
       ...(Array.isArray(queued) && { queued: queued.filter((name) => typeof name === 'string') }),
       ...(typeof contacted === 'string' && { contacted }),
+      ...(units !== undefined && { units: readUnits(units) }),
     };
   } catch {
     return {};

@@ -1,6 +1,7 @@
 /** One transaction for another server (server-server: PUT /_matrix/federation/v1/send/{txnId}), made of what is queued for it. */
 import { createHash } from 'node:crypto';
 import type { RoomQuery } from '../../../schemas/ports/room-query.ts';
+import type { Edu } from './ephemeral.ts';
 import type { QueuedEvent } from '../storage/destination-queue.ts';
 
 /** As many as the spec allows. */
@@ -19,6 +20,8 @@ export interface OutgoingTransaction {
   readonly json: string;
   /** What is done with when it has arrived: the events in it, and those between them that no longer exist. */
   readonly queued: readonly QueuedEvent[];
+  /** The same events alone, for a destination that takes offence at the ephemeral units; absent: there are none. */
+  readonly withoutUnits?: OutgoingTransaction;
 }
 
 export interface TransactionSource {
@@ -27,8 +30,8 @@ export interface TransactionSource {
   readonly roomQuery: Pick<RoomQuery, 'eventsById'>;
 }
 
-/** Of the first of `queued`, as many as fit. Without events when none of them exists any more. */
-export async function makeTransaction({ serverName, nowMs, roomQuery }: TransactionSource, queued: readonly QueuedEvent[]): Promise<OutgoingTransaction> {
+/** Of the first of `queued`, as many as fit, and of all the units. Without events when none of them exists any more. */
+export async function makeTransaction({ serverName, nowMs, roomQuery }: TransactionSource, queued: readonly QueuedEvent[], units: readonly Edu[] = []): Promise<OutgoingTransaction> {
   const eventIds: string[] = [];
   const pdus: string[] = [];
   let bytes = 0;
@@ -47,12 +50,16 @@ export async function makeTransaction({ serverName, nowMs, roomQuery }: Transact
       bytes += pdu.byteLength;
     }
   }
-  return {
-    txnId: createHash('sha256').update(eventIds.join(' ')).digest('base64url').slice(0, 24),
-    eventIds,
-    json: `{"origin":${JSON.stringify(serverName)},"origin_server_ts":${nowMs},"pdus":[${pdus.join(',')}]}`,
-    queued: queued.slice(0, taken),
-  };
+  const head = `{"origin":${JSON.stringify(serverName)},"origin_server_ts":${nowMs},"pdus":[${pdus.join(',')}]`;
+  const plain = { txnId: idOf(eventIds.join(' ')), eventIds, json: `${head}}`, queued: queued.slice(0, taken) };
+  if (units.length === 0) return plain;
+  const edus = JSON.stringify(units);
+  // Units are never sent again: the same ones at another time are others.
+  return { ...plain, txnId: idOf(`${eventIds.join(' ')} ${nowMs} ${edus}`), json: `${head},"edus":${edus}}`, withoutUnits: plain };
+}
+
+function idOf(content: string): string {
+  return createHash('sha256').update(content).digest('base64url').slice(0, 24);
 }
 
 /** What the receiver says of events that it did not take, by event ID (spec: they are not sent again). */

@@ -126,8 +126,8 @@ export function createRoomProcessor(deps: RoomProcessorDeps): Processor<RoomInpu
       }
       return decision;
     },
-    // An event has its place once.
-    knowsRepeated: ({ receivePdu, replyTo }) => Boolean(receivePdu) && replyTo === '',
+    // An event has its place once, a receipt goes only forward, and who types types.
+    knowsRepeated: ({ receivePdu, setReceipt, setTyping, replyTo }) => Boolean(receivePdu ?? setReceipt ?? setTyping) && replyTo === '',
     repeated: ({ inputId, roomId }) => ({ inputId, roomId, events: [], redactions: [], needs: { closedOf: inputId } }),
     async commit(tx, accepted) {
       await commitBatch(tx, accepted);
