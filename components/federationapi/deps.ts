@@ -32,10 +32,12 @@ export interface FederationapiDeps {
   readonly userQuery: UserQuery;
   readonly roomQuery: RoomQuery;
   readonly roomHistoryQuery: RoomHistoryQuery;
-  readonly syncQuery: Pick<SyncQuery, 'publicRooms' | 'joinedCounts'>;
+  readonly syncQuery: Pick<SyncQuery, 'publicRooms' | 'joinedCounts' | 'joinedRoomsOf'>;
   readonly roomOutbox: OutboxReader;
   /** Records of room-output that the outbox no longer keeps, made again from the roomserver's tables. */
   readonly roomSnapshot: (partition: number, after: number, limit: number) => Promise<OutputEnvelope[]>;
+  /** Users see each other's presence in rooms of at most so many members; absent: nowhere. */
+  readonly presence?: { readonly roomMembersMax: number } | undefined;
   readonly settings: {
     readonly trustedKeyServers: readonly string[];
     /** Patterns of server names whose requests are refused. */

@@ -122,7 +122,7 @@ export async function wire(options: WireOptions): Promise<Homeserver> {
   }
   if (roles.includes('federationapi')) {
     const federationapi = createFederationapi({
-      ...common, ...ports, ...roomOutput, database: databases.federationapi, signingKey, version: VERSION, commands, transport, signedTransport: signed,
+      ...common, ...ports, ...roomOutput, database: databases.federationapi, signingKey, version: VERSION, commands, transport, signedTransport: signed, presence: settings.presence,
       roomHistoryQuery: roomHistoryQuery(databases.roomserver),
       settings: { trustedKeyServers: [], deniedServers: [], wellKnownServer: '', ...settings.federation },
     });

@@ -4,6 +4,8 @@ export interface SyncQuery {
   membership(roomId: string, userId: string): Promise<string | undefined>;
   /** Rooms that the user is joined to. */
   joinedRooms(userId: string): Promise<string[]>;
+  /** By user ID, the rooms that these users are joined to which have at most `membersMax` members; users without any are left out. */
+  joinedRoomsOf(userIds: readonly string[], membersMax: number): Promise<Map<string, string[]>>;
   /** By room ID, what the user is in rooms now, but for `leave`; also in those that this server is not in. */
   standing(userId: string): Promise<Map<string, string>>;
   /** Rooms that the user is joined to or invited to, or has knocked on, also those that this server is not in, with the event by which that is so; at most `limit`, in no order. */

@@ -11,6 +11,7 @@ import { sendInviteRoutes } from '../routes/send-invite.ts';
 import { sendMembershipRoutes } from '../routes/send-membership.ts';
 import { sendTransactionRoute } from '../routes/send-transaction.ts';
 import { impatientKeys } from '../verify/impatient-keys.ts';
+import { createPresenceReceiver } from '../ephemeral/receive-presence.ts';
 import { createEduReceiver } from '../ephemeral/receive-edus.ts';
 import { createPduReceiver } from './receive-pdus.ts';
 import { createStagedPdus, type StagedPdus } from './staged-pdus.ts';
@@ -36,7 +37,7 @@ export function createInbound(deps: FederationapiDeps, { auth, keyRing }: { auth
     stagedPdus,
     routes: [
       ...roomEventRoutes(deps, auth), timestampToEventRoute(deps, auth), ...roomStateRoutes(deps, auth, turns), ...membershipTemplateRoutes(deps, auth), ...sendMembershipRoutes(deps, auth, turns),
-      ...sendInviteRoutes({ ...deps, impatientKeys: impatient }, auth), sendTransactionRoute({ transactions: createTransactions(), receiver, stagedPdus, edus: createEduReceiver(deps) }, auth),
+      ...sendInviteRoutes({ ...deps, impatientKeys: impatient }, auth), sendTransactionRoute({ transactions: createTransactions(), receiver, stagedPdus, edus: createEduReceiver({ ...deps, presence: deps.presence && createPresenceReceiver({ ...deps, ...deps.presence }) }) }, auth),
     ],
   };
 }

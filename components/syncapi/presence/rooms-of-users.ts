@@ -1,7 +1,7 @@
 /** In which rooms users see each other's presence: those that they have joined and that are not too large. Remembered for a while, so that many changes cost few queries. */
 import type { Clock } from '../../../pkg/runtime/runtime.ts';
 import type { Reader } from '../../../pkg/storage/database.ts';
-import { OPEN } from '../storage/rows.ts';
+import { smallRoomsOf } from '../storage/memberships.ts';
 
 export interface RoomsOfUsers {
   /** By user ID; all in one query, as far as they are not remembered. */
@@ -50,10 +50,7 @@ export function createRoomsOfUsers(deps: { readonly clock: Pick<Clock, 'monotoni
       if (missing.length === 0) return found;
       const before = version;
       const rooms = new Map<string, Set<string>>(missing.map((userId) => [userId, new Set()]));
-      const rows = await database.queryIn<{ user_id: string; room_id: string }>(
-        `SELECT m.user_id, m.room_id FROM memberships m JOIN rooms r ON r.room_id = m.room_id
-         WHERE m.to_sequence = ? AND m.membership = 'join' AND r.joined_count <= ? AND m.user_id IN (??)`, [OPEN, roomMembersMax], missing);
-      for (const row of rows) rooms.get(row.user_id)?.add(row.room_id);
+      for (const row of await smallRoomsOf(database, missing, roomMembersMax)) rooms.get(row.user_id)?.add(row.room_id);
       for (const [userId, set] of rooms) {
         found.set(userId, set);
         // A change meanwhile may not be in it.

@@ -1,6 +1,7 @@
 /** Answers other components' questions from the read model. */
 import type { Reader } from '../../../pkg/storage/database.ts';
 import type { SyncQuery } from '../../../schemas/ports/sync-query.ts';
+import { smallRoomsOf } from '../storage/memberships.ts';
 import { OPEN, slotOf } from '../storage/rows.ts';
 import { publicRooms } from './public-rooms.ts';
 
@@ -17,6 +18,15 @@ export function syncQuery(database: Reader): SyncQuery {
         [userId, OPEN],
       );
       return rows.map((row) => row.room_id);
+    },
+    joinedRoomsOf: async (userIds, membersMax) => {
+      const rooms = new Map<string, string[]>();
+      for (const { user_id: userId, room_id: roomId } of await smallRoomsOf(database, userIds, membersMax)) {
+        const known = rooms.get(userId);
+        if (known === undefined) rooms.set(userId, [roomId]);
+        else known.push(roomId);
+      }
+      return rooms;
     },
     standing: async (userId) => {
       const rows = await database.query<{ room_id: string; membership: string }>(

@@ -54,6 +54,13 @@ export function outsideDetails(reader: Reader, userId: string, roomIds: readonly
   return reader.queryIn<OutsideDetail>(`SELECT ${OUTSIDE_COLUMNS}, room_version, pdu, stripped_state FROM outside_memberships WHERE user_id = ? AND room_id IN (??)`, [userId], roomIds);
 }
 
+/** Rooms of at most `membersMax` members that these users are joined to. */
+export function smallRoomsOf(reader: Reader, userIds: readonly string[], membersMax: number): Promise<{ user_id: string; room_id: string }[]> {
+  return userIds.length === 0 ? Promise.resolve([]) : reader.queryIn(
+    `SELECT m.user_id, m.room_id FROM memberships m JOIN rooms r ON r.room_id = m.room_id
+     WHERE m.to_sequence = ? AND m.membership = 'join' AND r.joined_count <= ? AND m.user_id IN (??)`, [OPEN, membersMax], userIds);
+}
+
 /** Which members: those that are in the room or asked into it, or those that are gone from it. */
 export type Presence = 'here' | 'gone';
 
