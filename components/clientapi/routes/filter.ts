@@ -11,18 +11,22 @@ import { CLIENT_V3, limitedRequester, ok, requireSelf, type RouteSpec } from './
 const FILTER_ID_LENGTH = 22;
 
 const strings = z.array(z.string()).optional();
-const eventFilter = z.looseObject({ limit: z.int().positive().optional(), types: strings, not_types: strings, senders: strings, not_senders: strings });
+const users = z.array(z.string().startsWith('@')).optional();
+const rooms = z.array(z.string().startsWith('!')).optional();
+const eventFilter = z.looseObject({ limit: z.int().positive().optional(), types: strings, not_types: strings, senders: users, not_senders: users });
 const roomEventFilter = eventFilter.extend({
-  rooms: strings,
-  not_rooms: strings,
+  rooms,
+  not_rooms: rooms,
   lazy_load_members: z.boolean().optional(),
   include_redundant_members: z.boolean().optional(),
   contains_url: z.boolean().optional(),
   unread_thread_notifications: z.boolean().optional(),
+  related_by_senders: users,
+  related_by_rel_types: strings,
 });
 const roomFilter = z.looseObject({
-  rooms: strings,
-  not_rooms: strings,
+  rooms,
+  not_rooms: rooms,
   include_leave: z.boolean().optional(),
   ephemeral: roomEventFilter.optional(),
   state: roomEventFilter.optional(),

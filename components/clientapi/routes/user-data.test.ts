@@ -78,7 +78,7 @@ test('a filter has one ID however often it is defined, and only its user reads i
   assert.equal(failure(await world.call('GET', `${V3}/user/${userId}/filter/none`, { token })), '404 M_NOT_FOUND');
   assert.equal(failure(await world.call('GET', `${V3}/user/${userId}/filter/${first.filter_id}`, { token: bob.token })), '403 M_FORBIDDEN');
   for (const bad of [{ room: [] }, { room: { timeline: { types: 'm.room.message' } } }, { event_fields: [1] }]) assert.equal(failure(await define(bad)), '400 M_BAD_JSON', JSON.stringify(bad));
-  for (const bad of [{ event_format: 'paper' }, { room: { timeline: { limit: -1 } } }]) assert.equal(failure(await define(bad)), '400 M_INVALID_PARAM', JSON.stringify(bad));
+  for (const bad of [{ event_format: 'paper' }, { room: { timeline: { limit: -1 } } }, { room: { rooms: ['#r:x'] } }, { room: { state: { not_senders: ['alice'] } } }]) assert.equal(failure(await define(bad)), '400 M_INVALID_PARAM', JSON.stringify(bad));
 }));
 
 test('push rules can be read whole and in parts', () => withAlice(async (world, { userId, token }) => {

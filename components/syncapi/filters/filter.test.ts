@@ -45,7 +45,10 @@ test('wildcards match like the regular expression they stand for', () => {
 });
 
 test('refuses wrong types', () => {
-  const wrong = [[], 'x', { room: 5 }, { room: { timeline: { limit: 'ten' } } }, { room: { rooms: '!r' } }, { room: { state: { types: [1] } } }, { room: { include_leave: 1 } }];
+  const wrong = [
+    [], 'x', { room: 5 }, { room: { timeline: { limit: 'ten' } } }, { room: { rooms: '!r' } }, { room: { state: { types: [1] } } }, { room: { include_leave: 1 } },
+    { room: { rooms: ['r:x'] } }, { room: { timeline: { not_rooms: ['#r:x'] } } }, { presence: { senders: ['alice'] } },
+  ];
   for (const definition of wrong) assert.throws(() => parseSyncFilter(definition), { status: 400, errcode: 'M_BAD_JSON' }, JSON.stringify(definition));
 });
 

@@ -55,8 +55,8 @@ export function parseSyncFilter(definition: unknown): SyncFilter {
     presence: parseEventFilter(filter['presence']),
     accountData: parseEventFilter(filter['account_data']),
     room: {
-      rooms: stringsOf(room, 'rooms'),
-      notRooms: stringsOf(room, 'not_rooms') ?? [],
+      rooms: idsOf(room, 'rooms', '!'),
+      notRooms: idsOf(room, 'not_rooms', '!') ?? [],
       includeLeave: booleanOf(room, 'include_leave') ?? false,
       timeline: parseEventFilter(room['timeline']),
       state: parseEventFilter(room['state']),
@@ -75,10 +75,10 @@ export function parseEventFilter(definition: unknown): EventFilter {
     limit,
     types: stringsOf(filter, 'types'),
     notTypes: stringsOf(filter, 'not_types') ?? [],
-    senders: stringsOf(filter, 'senders'),
-    notSenders: stringsOf(filter, 'not_senders') ?? [],
-    rooms: stringsOf(filter, 'rooms'),
-    notRooms: stringsOf(filter, 'not_rooms') ?? [],
+    senders: idsOf(filter, 'senders', '@'),
+    notSenders: idsOf(filter, 'not_senders', '@') ?? [],
+    rooms: idsOf(filter, 'rooms', '!'),
+    notRooms: idsOf(filter, 'not_rooms', '!') ?? [],
     containsUrl: booleanOf(filter, 'contains_url'),
     lazyLoadMembers: booleanOf(filter, 'lazy_load_members') ?? false,
     includeRedundantMembers: booleanOf(filter, 'include_redundant_members') ?? false,
@@ -151,6 +151,13 @@ function stringsOf(filter: Record<string, unknown>, name: string): string[] | un
   if (value === undefined || value === null) return undefined;
   if (!Array.isArray(value) || !value.every((item) => typeof item === 'string')) throw badFilter(`${name} must be a list of strings`);
   return value;
+}
+
+/** Only the sigil is looked at, so that IDs of any age and server pass. */
+function idsOf(filter: Record<string, unknown>, name: string, sigil: '!' | '@'): string[] | undefined {
+  const values = stringsOf(filter, name);
+  if (values?.every((value) => value.startsWith(sigil)) === false) throw badFilter(`${name} must hold IDs, which begin with ${sigil}`);
+  return values;
 }
 
 /** What the database is asked with. */
