@@ -3,7 +3,8 @@ import type { LimitClass, RateLimit } from '../../schemas/config/rate-limits.ts'
 
 /**
  * `login`, `registration` and `refresh` are counted by address, `login-account` by the account that is tried, the others by user. `account`: passwords and tokens of one's account;
- * `reading`: what is cheap to answer; `lookup`: what may take long, or ask other servers.
+ * `reading`: what is cheap to answer; `lookup`: what may take long, or ask other servers;
+ * `encryption`: what clients do by themselves to share keys: in a big room they come in many requests, and late keys are messages that cannot be read.
  */
 export const LIMITS_DEFAULT: Readonly<Record<LimitClass, RateLimit>> = {
   login: { perSecond: 0.5, burst: 20 },
@@ -19,6 +20,7 @@ export const LIMITS_DEFAULT: Readonly<Record<LimitClass, RateLimit>> = {
   reading: { perSecond: 20, burst: 200 },
   lookup: { perSecond: 2, burst: 30 },
   report: { perSecond: 0.05, burst: 10 },
+  encryption: { perSecond: 20, burst: 300 },
 };
 
 /** The classes that are counted by the user who asks: exemptions hold for these. */

@@ -14,7 +14,7 @@ type Asking = Pick<ApiRequest, 'traceId' | 'logger'>;
 export type RoomCommand = { readonly roomId: string; readonly inputId?: string; readonly originServerTs?: number } & Pick<RoomInput, 'createRoom' | 'sendEvent' | 'setReceipt' | 'setTyping' | 'setAlias' | 'deleteAlias' | 'upgradeRoom' | 'forgetRoom' | 'setRoomVisibility'>;
 /** What is to be done to a user: exactly one of the kinds. */
 export type UserCommand = { readonly userId: string; readonly inputId?: string } &
-  Pick<UserInput, 'register' | 'login' | 'logout' | 'refreshTokens' | 'issueToken' | 'removeDevices' | 'putDevice' | 'changePassword' | 'uiaStep' | 'setProfileField' | 'setTag' | 'report' | 'setAccountData' | 'putFilter' | 'deactivate' | 'setAccountFlag' | 'acceptTerms' | 'putRegistrationToken' | 'useRegistrationToken' | 'upgradeGuest' | 'putPushRule' | 'deletePushRule' | 'changePushRule' | 'followUpgrade' | 'setNoticeRoom' | 'setPresence'>;
+  Pick<UserInput, 'register' | 'login' | 'logout' | 'refreshTokens' | 'issueToken' | 'removeDevices' | 'putDevice' | 'changePassword' | 'uiaStep' | 'setProfileField' | 'setTag' | 'report' | 'setAccountData' | 'putFilter' | 'deactivate' | 'setAccountFlag' | 'acceptTerms' | 'putRegistrationToken' | 'useRegistrationToken' | 'upgradeGuest' | 'putPushRule' | 'deletePushRule' | 'changePushRule' | 'followUpgrade' | 'setNoticeRoom' | 'setPresence' | 'sendToDevice' | 'sendToServers' | 'createKeyBackup' | 'updateKeyBackup' | 'deleteKeyBackup' | 'changeBackupKeys'>;
 
 /** Resolves with the result of the accepted input, for example `{event_id}`. Throws `MatrixError`, see `awaitOutcome`. */
 export function submitRoomCommand(context: Submitting, request: Asking, command: RoomCommand, options: SubmitOptions = {}): Promise<Record<string, unknown>> {

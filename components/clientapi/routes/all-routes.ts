@@ -45,6 +45,7 @@ import { spaceHierarchyRoutes } from './space-hierarchy.ts';
 import { tagsRoutes } from './tags.ts';
 import { supportRoutes } from './support.ts';
 import { thirdPartyLookupRoutes } from './third-party-lookup.ts';
+import { toDeviceRoutes } from './to-device.ts';
 import { typingRoutes } from './typing.ts';
 import { versionsRoutes } from './versions.ts';
 import { voipRoutes } from './voip.ts';
@@ -97,6 +98,7 @@ export const CLIENTAPI_ROUTES: readonly RouteSpec[] = [
   ...tagsRoutes,
   ...supportRoutes,
   ...thirdPartyLookupRoutes,
+  ...toDeviceRoutes,
   ...typingRoutes,
   ...versionsRoutes,
   ...voipRoutes,

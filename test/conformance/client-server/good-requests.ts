@@ -4,6 +4,7 @@
  */
 import { ACCOUNT_REQUESTS } from './requests/accounts.ts';
 import { ACCOUNT_LIFE_REQUESTS } from './requests/account-lives.ts';
+import { DEVICE_MESSAGE_REQUESTS } from './requests/device-messages.ts';
 import { DIRECTORY_REQUESTS } from './requests/directory.ts';
 import { DISCOVERY_REQUESTS } from './requests/discovery.ts';
 import type { GoodRequests } from './requests/making.ts';
@@ -16,6 +17,7 @@ import { USER_DATA_REQUESTS } from './requests/user-data.ts';
 export const GOOD_REQUESTS: GoodRequests = {
   ...ACCOUNT_REQUESTS,
   ...ACCOUNT_LIFE_REQUESTS,
+  ...DEVICE_MESSAGE_REQUESTS,
   ...DIRECTORY_REQUESTS,
   ...DISCOVERY_REQUESTS,
   ...MEMBERSHIP_REQUESTS,

@@ -29,7 +29,7 @@ export const NOT_YET: Readonly<Record<Area, readonly string[]>> = {
   'end-to-end encryption': [
     'getKeysChanges', 'claimKeys', 'queryKeys', 'uploadKeys', 'uploadCrossSigningKeys', 'uploadCrossSigningSignatures', 'deleteRoomKeys', 'getRoomKeys', 'putRoomKeys',
     'deleteRoomKeysByRoomId', 'getRoomKeysByRoomId', 'putRoomKeysByRoomId', 'deleteRoomKeyBySessionId', 'getRoomKeyBySessionId', 'putRoomKeyBySessionId', 'getRoomKeysVersionCurrent',
-    'postRoomKeysVersion', 'deleteRoomKeysVersion', 'getRoomKeysVersion', 'putRoomKeysVersion', 'sendToDevice',
+    'postRoomKeysVersion', 'deleteRoomKeysVersion', 'getRoomKeysVersion', 'putRoomKeysVersion',
   ],
   'OAuth and single sign-on': ['getAuthMetadata', 'redirectToSSO', 'redirectToIdP'],
   'application services': ['pingAppservice'],

@@ -1,0 +1,106 @@
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { MatrixError } from '../../../pkg/http/matrix-error.ts';
+import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
+import { partitionOf } from '../../../pkg/log/partition-map.ts';
+import { domainOf } from '../../../pkg/matrix/ids/domain-of.ts';
+import { batchMessages, type DeviceMessage } from '../../../pkg/matrix/to-device/batch-messages.ts';
+import type { Requester } from '../../../schemas/ports/user-query.ts';
+import { jsonObject, parseBody } from '../checks/body.ts';
+import { contentBytes } from '../checks/event-content.ts';
+import { requireEventField, requireUserId } from '../checks/identifiers.ts';
+import type { Context } from '../context.ts';
+import { inputIdOf } from '../outcome/input-id.ts';
+import { submitUserCommand, type UserCommand } from '../outcome/submit.ts';
+import { CLIENT_V3, EMPTY, limitedRequester, type RouteSpec } from './client-route.ts';
+
+/** The keys of a room for thousands of devices. */
+const BODY_BYTES_MAX = 10 * 1024 * 1024;
+/** Of one message, as of an event. */
+const CONTENT_BYTES_MAX = 65_536;
+/** Of the messages in one EDU for another server; one message may go beyond it. */
+const EDU_BYTES_MAX = 48 * 1024;
+/** Of what stands in one input for other servers. */
+const LEAVING_BYTES_MAX = 192 * 1024;
+/** In characters, of the spec. */
+const MESSAGE_ID_LENGTH = 32;
+
+const messagesBody = z.looseObject({ messages: z.record(z.string(), z.record(z.string(), jsonObject)) });
+
+interface Sending {
+  readonly requester: Requester;
+  readonly type: string;
+  /** Of the request: the inputs that it becomes have IDs made of it. */
+  readonly inputId: string;
+}
+
+/** PUT /_matrix/client/v3/sendToDevice/{eventType}/{txnId} — r0 */
+export async function sendToDevice(context: Context, request: ApiRequest): Promise<ApiResponse> {
+  const requester = await limitedRequester(context, request, 'encryption');
+  const type = requireEventField(request.params['eventType'] ?? '', 'event type');
+  const { messages } = parseBody(messagesBody, request.body);
+  const sending: Sending = { requester, type, inputId: inputIdOf(requester, request) };
+  const here: DeviceMessage[] = [];
+  const elsewhere: DeviceMessage[] = [];
+  for (const [userId, devices] of Object.entries(messages)) {
+    const isHere = domainOf(requireUserId(userId)) === context.serverName;
+    for (const [deviceId, content] of Object.entries(devices)) (isHere ? here : elsewhere).push({ userId, deviceId, content: isHere ? localContent(content) : remoteContent(content) });
+  }
+  const commands = [...localCommands(context, sending, here), ...remoteCommands(sending, elsewhere)];
+  await Promise.all(commands.map((command) => submitUserCommand(context, request, command)));
+  return EMPTY;
+}
+
+function localContent(content: Record<string, unknown>): string {
+  const json = JSON.stringify(content);
+  if (Buffer.byteLength(json) > CONTENT_BYTES_MAX) throw new MatrixError(413, 'M_TOO_LARGE', `A message has at most ${CONTENT_BYTES_MAX} bytes`);
+  return json;
+}
+
+/** What is sent between servers is signed: it must be what canonical JSON can hold. */
+function remoteContent(content: Record<string, unknown>): string {
+  return Buffer.from(contentBytes(content)).toString('utf8');
+}
+
+/** An input for each partition of users, or a few. */
+function localCommands({ partitionMap }: Context, { requester, type, inputId }: Sending, messages: readonly DeviceMessage[]): UserCommand[] {
+  return batchMessages(messages, (userId) => partitionOf(partitionMap, userId)).map(({ partition, number, userId, targets, contents }) => (
+    { userId, inputId: `${inputId}.${partition}.${number}`, sendToDevice: { sender: requester.userId, type, targets, contents } }));
+}
+
+/** Inputs of the sender, with an EDU for each server, or a few. */
+function remoteCommands({ requester, type, inputId }: Sending, messages: readonly DeviceMessage[]): UserCommand[] {
+  const edus = [...Map.groupBy(messages, ({ userId }) => domainOf(userId))].flatMap(([serverName, ofServer]) => slices(ofServer, EDU_BYTES_MAX, ({ content }) => content.length).map((slice, number) => ({
+    serverName, messageId: messageIdOf([inputId, serverName, number]), messages: Buffer.from(messagesText(slice)),
+  })));
+  return slices(edus, LEAVING_BYTES_MAX, (edu) => edu.messages.length).map((servers, number) => ({ userId: requester.userId, inputId: `${inputId}.out.${number}`, sendToServers: { type, servers } }));
+}
+
+function messageIdOf(parts: readonly (string | number)[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('base64url').slice(0, MESSAGE_ID_LENGTH);
+}
+
+function messagesText(messages: readonly DeviceMessage[]): string {
+  const users = [...Map.groupBy(messages, ({ userId }) => userId)];
+  const textOf = (devices: readonly DeviceMessage[]): string => `{${devices.map(({ deviceId, content }) => `${JSON.stringify(deviceId)}:${content}`).join(',')}}`;
+  return `{${users.map(([userId, devices]) => `${JSON.stringify(userId)}:${textOf(devices)}`).join(',')}}`;
+}
+
+/** The list in its order, in slices of so many bytes or a little more. */
+function slices<Item>(items: readonly Item[], bytesMax: number, bytesOf: (item: Item) => number): Item[][] {
+  const result: Item[][] = [];
+  let bytes = bytesMax;
+  for (const item of items) {
+    if (bytes >= bytesMax) {
+      result.push([]);
+      bytes = 0;
+    }
+    result.at(-1)!.push(item);
+    bytes += bytesOf(item);
+  }
+  return result;
+}
+
+export const toDeviceRoutes: readonly RouteSpec[] = [
+  { handler: sendToDevice, method: 'PUT', path: `${CLIENT_V3}/sendToDevice/{eventType}/{txnId}`, guests: true, idempotent: true, bodyBytesMax: BODY_BYTES_MAX },
+];
