@@ -139,6 +139,14 @@ export interface BackupKey {
   sessionData: Uint8Array;
 }
 
+/** Each is a JSON object, or empty: it stays as it is. */
+export interface UploadKeys {
+  deviceId: string;
+  deviceKeys: Uint8Array;
+  oneTimeKeys: Uint8Array;
+  fallbackKeys: Uint8Array;
+}
+
 export interface UserInput extends InputHeader {
   ts: number;
   userId: string;
@@ -181,4 +189,9 @@ export interface UserInput extends InputHeader {
   updateKeyBackup?: UpdateKeyBackup | null;
   deleteKeyBackup?: { version: string } | null;
   changeBackupKeys?: ChangeBackupKeys | null;
+  uploadKeys?: UploadKeys | null;
+  claimKeys?: { claims: { deviceId: string; algorithm: string }[] } | null;
+  uploadCrossSigning?: { keys: Uint8Array; mayReplace: boolean } | null;
+  uploadSignatures?: { signatures: Uint8Array; masters: Uint8Array } | null;
+  remoteKeys?: { kind: string; content: Uint8Array } | null;
 }

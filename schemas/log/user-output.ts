@@ -11,4 +11,20 @@ export interface UserOutput {
   toDeviceArrived?: { userIds: string[] } | null;
   /** `content`: JSON object, of the m.direct_to_device EDU. */
   toDeviceLeaving?: { messages: { destination: string; content: Uint8Array }[] } | null;
+  deviceList?: DeviceListChanged | null;
+  keyCounts?: { deviceId: string; counts: string; unusedFallbacks: string } | null;
+}
+
+/** Of a user of another server nothing is set. */
+export interface DeviceListChanged {
+  /** Empty: the cross-signing keys. */
+  deviceId: string;
+  deleted: boolean;
+  displayName: string;
+  /** JSON object; empty: the device has none. */
+  keys: Uint8Array;
+  /** JSON object: master_key, self_signing_key. */
+  crossSigning: Uint8Array;
+  /** Sequence number of the change of a device before this one; 0: none. */
+  previous: number;
 }

@@ -1,6 +1,7 @@
 /** Writes the effects of a batch: what follows on each other is folded first, so that every row is written once. */
 import type { InsertMany, SqlValue, Transaction } from '../../../pkg/storage/database.ts';
 import type { InputPlace } from '../../../pkg/log/processor.ts';
+import { isKeyWrite, writeKeys, type PlacedKeyWrite } from '../keys/key-writes.ts';
 import type { UserEffects, UserWrite } from './effects.ts';
 import { isLifecycleWrite, writeLifecycles, type PlacedWrite } from './lifecycle-writes.ts';
 import { isNoteWrite, writeNotes, type PlacedNote } from './note-writes.ts';
@@ -24,6 +25,8 @@ interface Fold {
   /** In order. */
   readonly notes: PlacedNote[];
   readonly toDevice: PlacedToDevice[];
+  /** In order. */
+  readonly keys: PlacedKeyWrite[];
 }
 
 export interface PlacedEffects {
@@ -33,7 +36,7 @@ export interface PlacedEffects {
 
 /** One statement per table and per device whose tokens change, whatever the size of the batch. */
 export async function commitUserEffects(tx: Transaction, accepted: readonly PlacedEffects[]): Promise<void> {
-  const fold: Fold = { accounts: new Map(), devices: new Map(), profiles: new Map(), accountData: new Map(), filters: new Map(), noticeRooms: new Map(), lifecycles: [], sessions: [], notes: [], toDevice: [] };
+  const fold: Fold = { accounts: new Map(), devices: new Map(), profiles: new Map(), accountData: new Map(), filters: new Map(), noticeRooms: new Map(), lifecycles: [], sessions: [], notes: [], toDevice: [], keys: [] };
   for (const { place, effects } of accepted) {
     for (const write of effects.writes) foldOne(fold, { place, effects }, write);
   }
@@ -46,6 +49,7 @@ function foldOne(fold: Fold, { place, effects }: PlacedEffects, write: UserWrite
   if (isSessionWrite(write)) return void fold.sessions.push({ userId, ts, place, write });
   if (isNoteWrite(write)) return void fold.notes.push({ userId, ts, place, write });
   if (isToDeviceWrite(write)) return void fold.toDevice.push({ userId, place, write });
+  if (isKeyWrite(write)) return void fold.keys.push({ userId, place, write });
   switch (write.kind) {
     case 'account':
       fold.accounts.set(userId, [userId, write.passwordHash, write.accountKind, 0, ts, write.isAdmin ? 1 : 0]);
@@ -104,6 +108,7 @@ async function writeFold(tx: Transaction, fold: Fold): Promise<void> {
   await insert(tx, fold.noticeRooms, { into: 'notice_rooms', columns: ['user_id', 'room_id'], onConflict: 'ON CONFLICT (user_id) DO UPDATE SET room_id = excluded.room_id' });
   await writeToDevice(tx, fold.toDevice);
   await writeNotes(tx, fold.notes);
+  await writeKeys(tx, fold.keys);
   await writeLifecycles(tx, fold.lifecycles);
 }
 

@@ -1,5 +1,8 @@
 /** PURE. Devices: they come with log-ins, go with log-outs, and have names; and the password, whose change logs them out. */
 import type { NewDevice, UserInput } from '../../../schemas/log/user-input.ts';
+import { nameOf } from '../../../pkg/matrix/e2ee/cross-signing.ts';
+import type { JsonObject } from '../../../pkg/matrix/e2ee/key-object.ts';
+import { tellDeviceChanged } from '../keys/device-list.ts';
 import { firstToken, takeLoginToken } from './decide-sessions.ts';
 import { accepted, rejected, type Draft, type Verdict } from './draft.ts';
 
@@ -10,6 +13,7 @@ export function decideLogin(draft: Draft, { device, loginTokenHash }: NonNullabl
   const refusal = loginTokenHash !== undefined && loginTokenHash.length > 0 ? takeLoginToken(draft, loginTokenHash) : undefined;
   if (refusal !== undefined) return refusal;
   if (hasTooMany(draft, device.deviceId)) return tooMany();
+  if (isNamedAsKey(draft, device.deviceId)) return namedAsKey();
   useDevice(draft, device);
   return accepted(draft, { user_id: draft.input.userId, device_id: device.deviceId });
 }
@@ -40,6 +44,7 @@ export function removeDevices(draft: Draft, deviceIds: readonly string[]): void 
   for (const deviceId of [...new Set(deviceIds)].filter((id) => draft.picture.devices.has(id)).sort()) {
     const sequence = draft.emit({ device: { deviceId, removed: true } });
     draft.writes.push({ kind: 'device-removed', deviceId, sequence }, { kind: 'tokens', deviceId, tokens: [] });
+    removeKeys(draft, deviceId);
   }
 }
 
@@ -48,10 +53,12 @@ export function decidePutDevice(draft: Draft, { deviceId, displayName, mayCreate
   const before = draft.picture.devices.get(deviceId);
   if (before === undefined && !mayCreate) return rejected(404, 'M_NOT_FOUND', 'There is no such device');
   if (before === undefined && hasTooMany(draft, deviceId)) return tooMany();
+  if (before === undefined && isNamedAsKey(draft, deviceId)) return namedAsKey();
   const name = displayName ?? before ?? '';
   if (name === before) return accepted(draft, { created: false });
   const sequence = draft.emit({ device: { deviceId, removed: false } });
   draft.writes.push({ kind: 'device', deviceId, displayName: name, sequence });
+  if (draft.picture.keys.devices.has(deviceId)) tellDeviceChanged(draft, { deviceId, displayName: name });
   return accepted(draft, { created: before === undefined });
 }
 
@@ -65,6 +72,21 @@ export function decideChangePassword(draft: Draft, { passwordHash, logsOutOthers
   draft.writes.push({ kind: 'password', passwordHash });
   if (logsOutOthers) removeDevices(draft, [...draft.picture.devices.keys()].filter((id) => id !== deviceId));
   return accepted(draft);
+}
+
+/** What others would still encrypt for. */
+export function removeKeys(draft: Draft, deviceId: string): void {
+  draft.writes.push({ kind: 'device-keys-gone', deviceId });
+  if (draft.picture.keys.devices.has(deviceId)) tellDeviceChanged(draft, { deviceId, deleted: true });
+}
+
+/** Signatures name devices and cross-signing keys alike (Client-Server API, "Key and signature security"). */
+function isNamedAsKey({ picture: { keys } }: Draft, deviceId: string): boolean {
+  return [...keys.crossSigning.values()].some((key) => nameOf(JSON.parse(key) as JsonObject) === deviceId);
+}
+
+function namedAsKey(): Verdict {
+  return rejected(403, 'M_FORBIDDEN', 'A cross-signing key has the same name as the device');
 }
 
 function hasTooMany({ picture: { devices } }: Draft, deviceId: string): boolean {

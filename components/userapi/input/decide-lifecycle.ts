@@ -1,6 +1,7 @@
 /** PURE. The life of an account: its end, what administrators restrict it to, the terms that its user accepts, a guest that becomes a user. */
 import { PoisonRecord } from '../../../pkg/log/log.ts';
 import type { UserInput } from '../../../schemas/log/user-input.ts';
+import { removeKeys } from './decide-devices.ts';
 import { accepted, rejected, type Draft, type Verdict } from './draft.ts';
 import { isFlag } from './lifecycle-writes.ts';
 
@@ -16,6 +17,7 @@ export function decideDeactivate(draft: Draft, { erase, roomSequences }: Deactiv
   if (isAgain && (account!.isErased || !erase)) return accepted(draft);
   for (const deviceId of [...devices.keys()].sort()) {
     draft.writes.push({ kind: 'device-removed', deviceId, sequence: draft.emit({ device: { deviceId, removed: true } }) });
+    removeKeys(draft, deviceId);
   }
   const value = new Uint8Array(0);
   for (const key of [...profile.keys()].sort()) draft.writes.push({ kind: 'profile', field: key, value, sequence: draft.emit({ profileField: { key, value } }) });

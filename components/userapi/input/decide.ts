@@ -2,6 +2,9 @@
 import { PoisonRecord } from '../../../pkg/log/log.ts';
 import type { InputPlace } from '../../../pkg/log/processor.ts';
 import type { Register, UserInput } from '../../../schemas/log/user-input.ts';
+import { decideUploadCrossSigning, decideUploadSignatures } from '../keys/decide-cross-signing.ts';
+import { decideClaimKeys, decideUploadKeys } from '../keys/decide-keys.ts';
+import { decideRemoteKeys } from '../keys/decide-remote-keys.ts';
 import { isAboutPushRules } from './about-push-rules.ts';
 import { decideChangePassword, decideLogin, decideLogout, decidePutDevice, decideRemoveDevices, decideSeeDevice, removeDevices, useDevice } from './decide-devices.ts';
 import { decideAcceptTerms, decideDeactivate, decideFinishDeactivation, decideSetAccountFlag, decideUpgradeGuest } from './decide-lifecycle.ts';
@@ -27,6 +30,7 @@ export function decideUserInput(picture: UserPicture, input: UserInput, place: P
   if (input.putRegistrationToken) return decidePutRegistrationToken(draft, input.putRegistrationToken);
   if (input.useRegistrationToken) return decideUseRegistrationToken(draft, input.useRegistrationToken, place.nowMs);
   if (input.uiaStep) return decideUiaStep(draft, input.uiaStep);
+  if (input.remoteKeys) return decideRemoteKeys(draft, input.remoteKeys);
   if (input.sendToDevice) return decideSendToDevice(draft, input.sendToDevice);
   if (picture.account === undefined) return rejected(404, 'M_NOT_FOUND', 'There is no such account');
   if (input.deactivate) return decideDeactivate(draft, input.deactivate);
@@ -43,7 +47,7 @@ const LOCKED: Verdict = { kind: 'rejected', outcome: { status: 401, errcode: 'M_
 
 function decideOfAccount(draft: Draft): Verdict {
   const { input } = draft;
-  const ofArea = decideOfSession(draft) ?? decideOfMessages(draft);
+  const ofArea = decideOfSession(draft) ?? decideOfKeys(draft) ?? decideOfMessages(draft);
   if (ofArea !== undefined) return ofArea;
   if (input.setProfileField) return decideSetProfileField(draft, input.setProfileField);
   if (input.setTag) return decideSetTag(draft, input.setTag);
@@ -58,6 +62,16 @@ function decideOfAccount(draft: Draft): Verdict {
   if (input.acceptTerms) return decideAcceptTerms(draft, input.acceptTerms);
   if (input.upgradeGuest) return upgradeGuest(draft, input.upgradeGuest);
   throw new PoisonRecord('a user input of no known kind');
+}
+
+/** undefined: it is about something else. */
+function decideOfKeys(draft: Draft): Verdict | undefined {
+  const { input } = draft;
+  if (input.uploadKeys) return decideUploadKeys(draft, input.uploadKeys);
+  if (input.claimKeys) return decideClaimKeys(draft, input.claimKeys);
+  if (input.uploadCrossSigning) return decideUploadCrossSigning(draft, input.uploadCrossSigning);
+  if (input.uploadSignatures) return decideUploadSignatures(draft, input.uploadSignatures);
+  return undefined;
 }
 
 /** undefined: it is about something else. */

@@ -1,4 +1,5 @@
 /** What an accepted input changes, as values: `decide.ts` makes them, `picture.ts` and `commit.ts` apply them. */
+import type { KeyWrite } from '../keys/key-writes.ts';
 import type { LifecycleWrite } from './lifecycle-writes.ts';
 import type { NoteWrite } from './note-writes.ts';
 import type { ToDeviceWrite } from '../to-device/to-device-writes.ts';
@@ -8,6 +9,7 @@ export type UserWrite =
   | SessionWrite
   | LifecycleWrite
   | NoteWrite
+  | KeyWrite
   | ToDeviceWrite
   | { readonly kind: 'account'; readonly passwordHash: string; readonly accountKind: string; readonly isAdmin: boolean }
   | { readonly kind: 'device'; readonly deviceId: string; readonly displayName: string; readonly sequence: number }

@@ -61,7 +61,10 @@ async function writeOne(tx: Transaction, { userId, ts, place, write }: PlacedWri
 }
 
 /** All that only the account had. */
-const TABLES_OF_USER = ['access_tokens', 'issued_tokens', 'account_data', 'filters', 'notice_rooms', 'presence_status', 'to_device', 'key_backups', 'key_backup_keys'] as const;
+const TABLES_OF_USER = [
+  'access_tokens', 'issued_tokens', 'account_data', 'filters', 'notice_rooms', 'presence_status', 'to_device', 'key_backups', 'key_backup_keys',
+  'device_keys', 'one_time_keys', 'fallback_keys', 'cross_signing_keys', 'key_signatures', 'device_key_counts',
+] as const;
 
 async function endAccount(tx: Transaction, { userId, ts, place, write }: PlacedWrite & { write: Extract<LifecycleWrite, { kind: 'deactivated' }> }): Promise<void> {
   await tx.run(`UPDATE accounts SET deactivated = 1, admin = 0, locked = 0, suspended = 0, password_hash = '', accepted_terms = '' WHERE user_id = ?`, [userId]);

@@ -2,6 +2,8 @@
 import type { Reader } from '../../../pkg/storage/database.ts';
 import type { UserInput } from '../../../schemas/log/user-input.ts';
 import { isAboutPushRules, PUSH_RULES } from './about-push-rules.ts';
+import { advanceKeys, emptyKeyFacts, loadKeyFacts, type KeyFacts } from '../keys/key-facts.ts';
+import { isKeyWrite } from '../keys/key-writes.ts';
 import type { UserEffects, UserWrite } from './effects.ts';
 import { isLifecycleWrite, type LifecycleWrite } from './lifecycle-writes.ts';
 import { readRegistrationTokens, type RegistrationTokenFact } from './registration-token-fact.ts';
@@ -30,12 +32,13 @@ export interface UserPicture {
   readonly profile: Map<string, Uint8Array>;
   sessions: SessionFacts;
   roomSettings: RoomSettingsFacts;
+  keys: KeyFacts;
   /** Content of the account data m.push_rules; undefined: the rules are the predefined ones, or no input is about them. */
   pushRules: Uint8Array | undefined;
 }
 
 export function emptyPicture(): UserPicture {
-  return { account: undefined, devices: new Map(), profile: new Map(), sessions: emptySessionFacts(), roomSettings: emptyRoomSettings(), pushRules: undefined };
+  return { account: undefined, devices: new Map(), profile: new Map(), sessions: emptySessionFacts(), roomSettings: emptyRoomSettings(), keys: emptyKeyFacts(), pushRules: undefined };
 }
 
 type AccountRow = { user_id: string; deactivated: number; kind: string; locked: number; accepted_terms: string; erased: number | null };
@@ -51,12 +54,12 @@ export async function loadPictures(reader: Reader, inputs: readonly UserInput[])
   const targets = inputs.flatMap((input) => input.sendToDevice?.targets.map(({ userId }) => userId) ?? []);
   const pictures = new Map([...inputs.map((input) => input.userId), ...targets].map((userId) => [userId, emptyPicture()]));
   const usersOf = (needed: (input: UserInput) => unknown) => [...new Set(inputs.filter(needed).map((input) => input.userId))];
-  const ofDevices = [...new Set([...usersOf((input) => input.register ?? input.login ?? input.logout ?? input.removeDevices ?? input.putDevice ?? input.changePassword ?? input.deactivate ?? input.upgradeGuest), ...targets])];
+  const ofDevices = [...new Set([...usersOf((input) => input.register ?? input.login ?? input.logout ?? input.removeDevices ?? input.putDevice ?? input.changePassword ?? input.deactivate ?? input.upgradeGuest ?? input.uploadKeys ?? input.uploadCrossSigning ?? input.uploadSignatures), ...targets])];
   const ofProfiles = usersOf((input) => input.setProfileField ?? input.deactivate);
   const ofTokens = usersOf((input) => input.putRegistrationToken ?? input.useRegistrationToken);
   const ofRules = usersOf((input) => isAboutPushRules(input) || input.followUpgrade);
 
-  const [accounts, devices, profiles, tokens, sessions, roomSettings, rules] = await Promise.all([
+  const [accounts, devices, profiles, tokens, sessions, roomSettings, rules, keys] = await Promise.all([
     reader.queryIn<AccountRow>(ACCOUNTS, [], [...pictures.keys()]),
     ofDevices.length === 0 ? [] : reader.queryIn<DeviceRow>('SELECT user_id, device_id, display_name FROM devices WHERE removed = 0 AND user_id IN (??)', [], ofDevices),
     ofProfiles.length === 0 ? [] : reader.queryIn<ProfileRow>('SELECT user_id, field, value FROM profiles WHERE user_id IN (??)', [], ofProfiles),
@@ -64,6 +67,7 @@ export async function loadPictures(reader: Reader, inputs: readonly UserInput[])
     loadSessionFacts(reader, inputs),
     loadRoomSettings(reader, inputs),
     ofRules.length === 0 ? [] : reader.queryIn<RulesRow>(`SELECT user_id, content FROM account_data WHERE room_id = '' AND type = ? AND user_id IN (??)`, [PUSH_RULES], ofRules),
+    loadKeyFacts(reader, inputs),
   ]);
   for (const row of accounts) {
     pictures.get(row.user_id)!.account = { deactivated: row.deactivated !== 0, isErased: row.erased === 1, isGuest: row.kind === 'guest', isLocked: row.locked !== 0, acceptedTerms: row.accepted_terms };
@@ -75,6 +79,7 @@ export async function loadPictures(reader: Reader, inputs: readonly UserInput[])
   for (const [token, fact] of tokens) pictures.get(`#${token}`)!.registrationToken = fact;
   for (const row of rules) pictures.get(row.user_id)!.pushRules = row.content;
   for (const [userId, facts] of roomSettings) pictures.get(userId)!.roomSettings = facts;
+  for (const [userId, facts] of keys) pictures.get(userId)!.keys = facts;
   for (const [key, facts] of sessions) pictures.get(key)!.sessions = facts;
   return pictures;
 }
@@ -106,7 +111,8 @@ function advanceOne(picture: UserPicture, write: UserWrite): void {
       if (write.roomId === '' && write.type === PUSH_RULES) picture.pushRules = write.content;
       return;
     default:
-      if (isSessionWrite(write)) advanceSession(picture.sessions, write);
+      if (isKeyWrite(write)) advanceKeys(picture.keys, write);
+      else if (isSessionWrite(write)) advanceSession(picture.sessions, write);
       else if (isLifecycleWrite(write)) advanceLifecycle(picture, write);
       return;
   }

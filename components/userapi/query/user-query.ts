@@ -2,6 +2,7 @@
 import type { Reader } from '../../../pkg/storage/database.ts';
 import type { UserQuery } from '../../../schemas/ports/user-query.ts';
 import { readStatuses } from '../presence/presence-status.ts';
+import { keyQuery } from '../keys/key-query.ts';
 import { accountQuery } from './account-query.ts';
 import { toDeviceQuery } from '../to-device/to-device-query.ts';
 import { sessionQuery } from './session-query.ts';
@@ -17,6 +18,7 @@ export function userQuery(database: Reader): UserQuery {
   return {
     ...accountQuery(database),
     ...sessionQuery(database),
+    ...keyQuery(database),
     ...toDeviceQuery(database),
 
     async requesterByToken(tokenHash) {
