@@ -128,6 +128,23 @@ test('history visibility: a newcomer sees what the setting allows', async () => 
   }
 });
 
+test('history visibility: who comes back ends with the state as it is, though the change was hidden from them and what stood before is theirs to see', async () => {
+  const { room, world } = await prepare({ visibility: 'joined' });
+  room.member(bob, 'join');
+  const seen = room.state('m.room.topic', '', { topic: 'seen' }, alice);
+  room.member(bob, 'leave');
+  const hidden = room.state('m.room.topic', '', { topic: 'hidden' }, alice);
+  room.say(alice, 'hidden too');
+  room.member(bob, 'join');
+  room.say(alice, 'hello again');
+  await world.apply();
+  const joined = (await world.sync(bob)).rooms.join[room.roomId];
+  assert.deepEqual([joined.timeline.limited, ids(joined.timeline)], [true, room.timeline.slice(-2)]);
+  assert.ok(ids(joined.state).includes(hidden.eventId));
+  const before = await world.get(bob, `/rooms/${room.roomId}/messages`, { dir: 'b', from: joined.timeline.prev_batch });
+  assert.equal(before.chunk[1].event_id, seen.eventId, 'the page goes on without a gap');
+});
+
 test('a transaction ID goes to the sending device alone', async () => {
   const { room, world } = await prepare();
   room.member(bob, 'join');

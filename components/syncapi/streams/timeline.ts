@@ -156,8 +156,15 @@ function scanRow(scan: Scan, row: SeenRow, request: ScanRequest): void {
   scan.summaryChanged ||= SUMMARISED.has(row.type) || row.others_changed === 1;
   // Such changes are in no timeline.
   scan.skipped ||= row.others_changed === 1;
-  if (!isWanted(row, request) || !isVisible(row, request.userId, scan.view.intervals)) {
+  if (!isWanted(row, request)) {
     scan.skipped = true;
+  } else if (!isVisible(row, request.userId, scan.view.intervals)) {
+    scan.skipped = true;
+    // The state at the start of the timeline has to tell what came of it: were the start before it, an older value that is shown would undo the state's.
+    if (row.state_key !== null) {
+      scan.more = true;
+      return;
+    }
   } else if (scan.matched.length === request.limit) {
     scan.more = true;
     return;
