@@ -35,6 +35,8 @@ export interface PeerOptions {
   readonly publicPort?: number;
   /** Registration files of application services (YAML). */
   readonly appservices?: readonly string[];
+  /** Of a Synapse: whether it tells of presence; a Myelin does. */
+  readonly presence?: boolean;
   /** How a Myelin runs; one process with everything when it is not said. */
   readonly mode?: Mode;
   /** More settings of a Myelin. */

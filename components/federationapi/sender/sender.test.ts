@@ -4,6 +4,7 @@ import { test, type TestContext } from 'node:test';
 import { createManualRuntime, type ManualRuntime } from '../../../test/kit/manual-runtime.ts';
 import type { BackoffBounds } from '../../../pkg/federation/backoff.ts';
 import { FederationError, type FederationRequest, type FederationResponse } from '../../../pkg/federation/transport.ts';
+import { canonicalJson } from '../../../pkg/matrix/canonical-json/canonical-json.ts';
 import { logMigrations } from '../../../pkg/log/tables.ts';
 import type { Database } from '../../../pkg/storage/database.ts';
 import { migrate } from '../../../pkg/storage/migrate.ts';
@@ -80,6 +81,7 @@ async function stand(t: TestContext): Promise<Stand> {
         },
         transport: {
           request: (request) => {
+            assert.equal(request.json, canonicalJson(JSON.parse(request.json!)), 'what is signed is canonical');
             const body = JSON.parse(request.json!) as { origin: string; origin_server_ts: number; pdus: { id: string }[]; edus?: Sent['edus'] };
             assert.deepEqual([request.method, body.origin, body.origin_server_ts], ['PUT', 'a.example', runtime.clock.now()]);
             const made = { at: runtime.clock.now() - 1_700_000_000_000, by, destination: request.destination, txnId: request.path.split('/').at(-1)!, eventIds: body.pdus.map(({ id }) => id), edus: body.edus ?? [] };

@@ -1,6 +1,7 @@
 /** One transaction for another server (server-server: PUT /_matrix/federation/v1/send/{txnId}), made of what is queued for it. */
 import { createHash } from 'node:crypto';
 import type { RoomQuery } from '../../../schemas/ports/room-query.ts';
+import { canonicalJson } from '../../../pkg/matrix/canonical-json/canonical-json.ts';
 import type { Edu } from './ephemeral.ts';
 import type { QueuedEvent } from '../storage/destination-queue.ts';
 
@@ -50,12 +51,13 @@ export async function makeTransaction({ serverName, nowMs, roomQuery }: Transact
       bytes += pdu.byteLength;
     }
   }
-  const head = `{"origin":${JSON.stringify(serverName)},"origin_server_ts":${nowMs},"pdus":[${pdus.join(',')}]`;
-  const plain = { txnId: idOf(eventIds.join(' ')), eventIds, json: `${head}}`, queued: queued.slice(0, taken) };
+  // Canonical: what is signed is the text, and others check the signature of what they make of it.
+  const rest = `"origin":${JSON.stringify(serverName)},"origin_server_ts":${nowMs},"pdus":[${pdus.join(',')}]}`;
+  const plain = { txnId: idOf(eventIds.join(' ')), eventIds, json: `{${rest}`, queued: queued.slice(0, taken) };
   if (units.length === 0) return plain;
-  const edus = JSON.stringify(units);
+  const edus = canonicalJson(units);
   // Units are never sent again: the same ones at another time are others.
-  return { ...plain, txnId: idOf(`${eventIds.join(' ')} ${nowMs} ${edus}`), json: `${head},"edus":${edus}}`, withoutUnits: plain };
+  return { ...plain, txnId: idOf(`${eventIds.join(' ')} ${nowMs} ${edus}`), json: `{"edus":${edus},${rest}`, withoutUnits: plain };
 }
 
 function idOf(content: string): string {

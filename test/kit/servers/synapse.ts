@@ -24,6 +24,8 @@ export interface SynapseOptions {
   readonly publicPort?: number;
   /** Registration files of application services (YAML). */
   readonly appservices?: readonly string[];
+  /** Whether it tells of presence, which costs it much; it does not when it is not said. */
+  readonly presence?: boolean;
 }
 
 const REPOSITORY = resolve(import.meta.dirname, '../../..');
@@ -61,7 +63,7 @@ export async function startSynapse(options: SynapseOptions): Promise<RunningSyna
   mkdirSync(join(folder, 'media'));
   writeFileSync(join(folder, 'log.json'), JSON.stringify(logging()));
   // JSON is YAML too.
-  writeFileSync(join(folder, 'homeserver.yaml'), JSON.stringify({ ...settings(folder, serverName), listeners: listeners(ports, options.publicPort === undefined), app_service_config_files: appservices }, null, 1));
+  writeFileSync(join(folder, 'homeserver.yaml'), JSON.stringify({ ...settings(folder, serverName), listeners: listeners(ports, options.publicPort === undefined), app_service_config_files: appservices, presence: { enabled: options.presence === true } }, null, 1));
   const server = await startServerProcess({
     name: 'Synapse', folder, command: synapsePython(),
     args: ['-m', 'synapse.app.homeserver', '--config-path', join(folder, 'homeserver.yaml')],
@@ -103,7 +105,6 @@ function settings(folder: string, serverName: string): Record<string, unknown> {
     form_secret: SHARED_SECRET,
     bcrypt_rounds: 4,
     filter_timeline_limit: 5000,
-    presence: { enabled: false },
     ...limits(),
   };
 }
