@@ -115,7 +115,7 @@ export class SimServer {
     const faulty = (component: keyof Databases) => faultyDatabase({ name: component, shared: shared[component], process, scheduler, random, faults: () => this.world.faults() });
     node.server = await wire({
       settings: {
-        serverName: name, roles, partitions: SIM_PARTITIONS, registration: 'open', registrationToken: '', rateLimits: false, defaultRoomVersion: '12', publicBaseUrl: `http://${name}`, ...settings,
+        serverName: name, roles, partitions: SIM_PARTITIONS, registration: 'open', registrationToken: '', rateLimits: false, defaultRoomVersion: '12', publicBaseUrl: `http://${name}`, presence: { roomMembersMax: 200 }, ...settings,
       },
       runtime: process.runtime,
       databases: { roomserver: faulty('roomserver'), userapi: faulty('userapi'), syncapi: faulty('syncapi'), federationapi: faulty('federationapi') },
