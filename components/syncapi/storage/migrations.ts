@@ -237,4 +237,16 @@ export const syncapiMigrations: readonly Migration[] = [
     statements: [`CREATE INDEX state_intervals_of_others ON state_intervals (room_id, to_sequence) WHERE type <> 'm.room.member'`],
   },
   { number: 11, name: 'times of notices', statements: ['ALTER TABLE unread_nodes ADD COLUMN sent_at BIGINT NOT NULL DEFAULT 0'] },
+  {
+    number: 12,
+    name: 'device lists',
+    statements: [
+      'ALTER TABLE rooms ADD COLUMN members_sequence BIGINT NOT NULL DEFAULT 0',
+      'UPDATE rooms SET members_sequence = last_sequence',
+      'CREATE TABLE device_list_changes (user_id TEXT NOT NULL PRIMARY KEY, partition_number BIGINT NOT NULL, sequence BIGINT NOT NULL)',
+      'CREATE INDEX device_list_changes_by_sequence ON device_list_changes (partition_number, sequence)',
+      `CREATE TABLE device_key_counts (user_id TEXT NOT NULL, device_id TEXT NOT NULL, counts TEXT NOT NULL, unused_fallbacks TEXT NOT NULL, sequence BIGINT NOT NULL,
+        PRIMARY KEY (user_id, device_id))`,
+    ],
+  },
 ];
