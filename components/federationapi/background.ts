@@ -1,6 +1,7 @@
 /** What works without being asked over HTTP: following room-output, what is sent to other servers, what the roomserver needs of them. */
 import { createOutputConsumer } from '../../pkg/log/output-consumer.ts';
 import { roomOutputApplier } from './consumers/room-output.ts';
+import { userOutputApplier } from './consumers/user-output.ts';
 import type { FederationapiDeps } from './deps.ts';
 import type { KeyRing } from './fetch/key-ring.ts';
 import { createNeedRunner } from './needs/need-runner.ts';
@@ -44,6 +45,12 @@ export function backgroundParts(deps: FederationapiDeps, { sender, keyRing, paus
       onNeeds: () => needs.nudge(),
     }),
   });
+  const users = createOutputConsumer({
+    consumer: FEDERATIONAPI_CONSUMER, log: 'user-output', database, driver, runtime, exclusive, partitions, outbox: deps.userOutbox,
+    // What the outbox no longer keeps was sent long ago.
+    snapshot: () => Promise.resolve([]),
+    applier: userOutputApplier({ clock: runtime.clock, isDenied, partitionOfDestination: (destination) => destinationPartition(destination, partitions), onQueued: (destinations) => sender.queued(destinations) }),
+  });
   const boundedKeys = impatientKeys(keyRing, runtime.clock, NEEDED_KEYS_WAIT_MS);
   const needs = createNeedRunner({
     ...deps, keyRing, isDenied, pauses, partitions: () => consumer.owned(), verify: (events) => verifyPdus({ keyRing: boundedKeys, clock: runtime.clock, offload: runtime.offload }, events),
@@ -52,6 +59,7 @@ export function backgroundParts(deps: FederationapiDeps, { sender, keyRing, paus
     sender,
     needs,
     ephemeralSender(deps, sender),
+    { start: () => users.start(), stop: () => users.stop(), health: () => users.health() },
     {
       start: async () => {
         await ensureQueueStarts(database, roomOutbox, partitions);

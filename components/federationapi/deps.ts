@@ -34,6 +34,7 @@ export interface FederationapiDeps {
   readonly roomHistoryQuery: RoomHistoryQuery;
   readonly syncQuery: Pick<SyncQuery, 'publicRooms' | 'joinedCounts' | 'joinedRoomsOf'>;
   readonly roomOutbox: OutboxReader;
+  readonly userOutbox: OutboxReader;
   /** Records of room-output that the outbox no longer keeps, made again from the roomserver's tables. */
   readonly roomSnapshot: (partition: number, after: number, limit: number) => Promise<OutputEnvelope[]>;
   /** Users see each other's presence in rooms of at most so many members; absent: nowhere. */

@@ -92,17 +92,18 @@ export async function wire(options: WireOptions): Promise<Homeserver> {
   const signed = signedTransport(transport, { serverName, signingKey });
   const common = { runtime, driver, partitionMap, exclusive, serverName };
   const applied = (log: 'room-output' | 'user-output') => () => readSequences(databases.syncapi, outputConsumerName(SYNCAPI_CONSUMER, log));
-  const federated = () => sequencesIfAny(databases.federationapi, outputConsumerName(FEDERATIONAPI_CONSUMER, 'room-output'), settings.partitions);
+  const federated = (log: 'room-output' | 'user-output') => () => sequencesIfAny(databases.federationapi, outputConsumerName(FEDERATIONAPI_CONSUMER, log), settings.partitions);
   const roomOutput = roomOutputOf(databases.roomserver);
+  const userOutbox = outboxReader(databases.userapi, 'user-output', USERAPI_CONSUMER);
 
   const parts: Part[] = [];
   const routes: Route[] = [];
   if (roles.includes('userapi')) {
-    parts.push({ role: 'userapi', ...bound(createUserapi({ ...common, database: databases.userapi, presence: settings.presence && { serverName }, outputReaders: [applied('user-output')], rooms: { serverName, commands, ...ports } })) });
+    parts.push({ role: 'userapi', ...bound(createUserapi({ ...common, database: databases.userapi, presence: settings.presence && { serverName }, outputReaders: [applied('user-output'), federated('user-output')], rooms: { serverName, commands, ...ports } })) });
   }
   if (roles.includes('roomserver')) {
     const roomserver = createRoomserver({
-      ...common, database: databases.roomserver, signingKey, outputReaders: [applied('room-output'), federated], stagedState: stagedState(databases.federationapi),
+      ...common, database: databases.roomserver, signingKey, outputReaders: [applied('room-output'), federated('room-output')], stagedState: stagedState(databases.federationapi),
       commands, guests: users, headBytesMax: settings.roomHeadsBytes, extremitiesMax: settings.forwardExtremitiesMax,
     });
     parts.push({ role: 'roomserver', ...bound(roomserver) });
@@ -110,7 +111,7 @@ export async function wire(options: WireOptions): Promise<Homeserver> {
   if (roles.includes('syncapi')) {
     const syncapi = createSyncapi({
       ...common, ...ports, ...roomOutput, database: databases.syncapi, appliedPositions, commands, limits, signedTransport: signed, roomHistoryQuery: roomHistoryQuery(databases.roomserver),
-      userOutbox: outboxReader(databases.userapi, 'user-output', USERAPI_CONSUMER),
+      userOutbox,
       userSnapshot: async (partition, after, limit) => enveloped(userOutputCodec, await userSnapshot(databases.userapi, partition, after, limit)),
       onApplied: (advance) => appliedPositions.advance(advance), presence: settings.presence,
     });
@@ -122,7 +123,7 @@ export async function wire(options: WireOptions): Promise<Homeserver> {
   }
   if (roles.includes('federationapi')) {
     const federationapi = createFederationapi({
-      ...common, ...ports, ...roomOutput, database: databases.federationapi, signingKey, version: VERSION, commands, transport, signedTransport: signed, presence: settings.presence,
+      ...common, ...ports, ...roomOutput, userOutbox, database: databases.federationapi, signingKey, version: VERSION, commands, transport, signedTransport: signed, presence: settings.presence,
       roomHistoryQuery: roomHistoryQuery(databases.roomserver),
       settings: { trustedKeyServers: [], deniedServers: [], wellKnownServer: '', ...settings.federation },
     });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { canonicalJson } from '../../../pkg/matrix/canonical-json/canonical-json.ts';
 import { createClientWorld, type ClientWorld, type Session } from '../../../test/kit/client-world.ts';
 
 const SEND = '/_matrix/client/v3/sendToDevice';
@@ -41,13 +42,14 @@ test('an answer waits until the read model has heard of all of it', async () => 
 test('messages for other servers leave as EDUs, one each, whose IDs are the same for the same request', async () => {
   const world = await createClientWorld();
   const alice = await world.register('alice');
-  const messages = { '@bob:b.example': { '*': { n: 1 }, PHONE: { n: 2 } }, '@carol:b.example': { PC: { n: 3 } }, '@dora:c.example:8448': { PC: { n: 4 } } };
+  const messages = { '@bob:b.example': { PHONE: { z: 2, n: 2 }, '*': { n: 1 } }, '@carol:b.example': { PC: { n: 3 } }, '@dora:c.example:8448': { PC: { n: 4 } } };
   const leaving = () => world.userOutputs().flatMap(({ toDeviceLeaving }) => toDeviceLeaving?.messages ?? []).map(({ destination, content }) => ({ destination, ...(JSON.parse(Buffer.from(content).toString()) as Record<string, unknown>) }));
   await world.call('PUT', `${SEND}/m.test/1`, { token: alice.token, body: { messages } });
-  const [toB, toC] = leaving() as { message_id: string }[];
+  const [toB, toC] = leaving() as unknown as { message_id: string }[];
   const { '@dora:c.example:8448': toDora, ...others } = messages;
   assert.deepEqual(toB, { destination: 'b.example', sender: alice.userId, type: 'm.test', message_id: toB!.message_id, messages: others });
   assert.deepEqual(toC, { destination: 'c.example:8448', sender: alice.userId, type: 'm.test', message_id: toC!.message_id, messages: { '@dora:c.example:8448': toDora } });
+  for (const { toDeviceLeaving } of world.userOutputs()) for (const { content } of toDeviceLeaving?.messages ?? []) assert.equal(Buffer.from(content).toString(), canonicalJson(JSON.parse(Buffer.from(content).toString())));
   assert.ok([...toB!.message_id].length <= 32 && toB!.message_id !== toC!.message_id);
   await world.call('PUT', `${SEND}/m.test/1`, { token: alice.token, body: { messages } });
   assert.equal(leaving().length, 2);
@@ -83,6 +85,7 @@ test('what no message can be is refused', async () => {
   assert.deepEqual(await refusal({ messages: { alice: { '*': {} } } }), [400, 'M_INVALID_PARAM']);
   assert.deepEqual(await refusal({ messages: { [alice.userId]: { '*': { text: 'x'.repeat(70_000) } } } }), [413, 'M_TOO_LARGE']);
   assert.deepEqual(await refusal({ messages: { '@bob:b.example': { '*': { n: 1.5 } } } }), [400, 'M_BAD_JSON']);
+  assert.deepEqual(await refusal({ messages: { '@bob:b.example': { '\ud800': {} } } }), [400, 'M_BAD_JSON']);
   assert.deepEqual(await refusal({ messages: {} }, 'x'.repeat(256)), [413, 'M_TOO_LARGE']);
   await world.close();
 });

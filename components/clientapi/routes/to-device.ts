@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
 import { partitionOf } from '../../../pkg/log/partition-map.ts';
+import { canonicalJson, CanonicalJsonError } from '../../../pkg/matrix/canonical-json/canonical-json.ts';
 import { domainOf } from '../../../pkg/matrix/ids/domain-of.ts';
 import { batchMessages, type DeviceMessage } from '../../../pkg/matrix/to-device/batch-messages.ts';
 import type { Requester } from '../../../schemas/ports/user-query.ts';
@@ -38,6 +39,7 @@ interface Sending {
 export async function sendToDevice(context: Context, request: ApiRequest): Promise<ApiResponse> {
   const requester = await limitedRequester(context, request, 'encryption');
   const type = requireEventField(request.params['eventType'] ?? '', 'event type');
+  if (!type.isWellFormed()) throw new MatrixError(400, 'M_INVALID_PARAM', 'The event type is no text');
   const { messages } = parseBody(messagesBody, request.body);
   const sending: Sending = { requester, type, inputId: inputIdOf(requester, request) };
   const here: DeviceMessage[] = [];
@@ -80,10 +82,16 @@ function messageIdOf(parts: readonly (string | number)[]): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('base64url').slice(0, MESSAGE_ID_LENGTH);
 }
 
+/** Canonical JSON, which is what will be signed. */
 function messagesText(messages: readonly DeviceMessage[]): string {
   const users = [...Map.groupBy(messages, ({ userId }) => userId)];
-  const textOf = (devices: readonly DeviceMessage[]): string => `{${devices.map(({ deviceId, content }) => `${JSON.stringify(deviceId)}:${content}`).join(',')}}`;
-  return `{${users.map(([userId, devices]) => `${JSON.stringify(userId)}:${textOf(devices)}`).join(',')}}`;
+  const devicesOf = (devices: readonly DeviceMessage[]): object => Object.fromEntries(devices.map(({ deviceId, content }) => [deviceId, JSON.parse(content) as unknown]));
+  try {
+    return canonicalJson(Object.fromEntries(users.map(([userId, devices]) => [userId, devicesOf(devices)])));
+  } catch (error) {
+    if (error instanceof CanonicalJsonError) throw new MatrixError(400, 'M_BAD_JSON', `A message cannot hold this: ${error.message}`);
+    throw error;
+  }
 }
 
 /** The list in its order, in slices of so many bytes or a little more. */

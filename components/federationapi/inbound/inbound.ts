@@ -14,6 +14,7 @@ import { impatientKeys } from '../verify/impatient-keys.ts';
 import { createPresenceReceiver } from '../ephemeral/receive-presence.ts';
 import { createEduReceiver } from '../ephemeral/receive-edus.ts';
 import { createPduReceiver } from './receive-pdus.ts';
+import { createToDeviceReceiver } from './receive-to-device.ts';
 import { createStagedPdus, type StagedPdus } from './staged-pdus.ts';
 import { timestampToEventRoute } from '../routes/timestamp-to-event.ts';
 import { createTransactions } from './transactions.ts';
@@ -37,7 +38,7 @@ export function createInbound(deps: FederationapiDeps, { auth, keyRing }: { auth
     stagedPdus,
     routes: [
       ...roomEventRoutes(deps, auth), timestampToEventRoute(deps, auth), ...roomStateRoutes(deps, auth, turns), ...membershipTemplateRoutes(deps, auth), ...sendMembershipRoutes(deps, auth, turns),
-      ...sendInviteRoutes({ ...deps, impatientKeys: impatient }, auth), sendTransactionRoute({ transactions: createTransactions(), receiver, stagedPdus, edus: createEduReceiver({ ...deps, presence: deps.presence && createPresenceReceiver({ ...deps, ...deps.presence }) }) }, auth),
+      ...sendInviteRoutes({ ...deps, impatientKeys: impatient }, auth), sendTransactionRoute({ transactions: createTransactions(), receiver, stagedPdus, toDevice: createToDeviceReceiver(deps), edus: createEduReceiver({ ...deps, presence: deps.presence && createPresenceReceiver({ ...deps, ...deps.presence }) }) }, auth),
     ],
   };
 }

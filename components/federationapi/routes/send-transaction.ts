@@ -4,6 +4,7 @@ import type { ApiRequest, Route } from '../../../pkg/http/route.ts';
 import { authenticated, type AuthDeps } from '../auth/authenticated.ts';
 import type { EduReceiver } from '../ephemeral/receive-edus.ts';
 import type { PduReceiver } from '../inbound/receive-pdus.ts';
+import type { ToDeviceReceiver } from '../inbound/receive-to-device.ts';
 import type { StagedPdus } from '../inbound/staged-pdus.ts';
 import type { TransactionAnswer, Transactions } from '../inbound/transactions.ts';
 
@@ -18,9 +19,10 @@ export interface TransactionDeps {
   readonly receiver: PduReceiver;
   readonly stagedPdus: Pick<StagedPdus, 'add'>;
   readonly edus: EduReceiver;
+  readonly toDevice: ToDeviceReceiver;
 }
 
-export function sendTransactionRoute({ transactions, receiver, stagedPdus, edus }: TransactionDeps, auth: AuthDeps): Route {
+export function sendTransactionRoute({ transactions, receiver, stagedPdus, edus, toDevice }: TransactionDeps, auth: AuthDeps): Route {
   /** What became of each event. An event whose keys could not be had counts as received when it is kept: it is tried again here, and not by its sender. */
   async function receive(origin: string, pdus: readonly unknown[], traceId: string): Promise<TransactionAnswer> {
     const { results, lacking } = await receiver.receive(origin, pdus, traceId);
@@ -41,6 +43,7 @@ export function sendTransactionRoute({ transactions, receiver, stagedPdus, edus 
       const transaction = { origin, txnId: request.params['txnId'] ?? '', bytes: request.rawBody?.length ?? 0 };
       const take = async (): Promise<TransactionAnswer> => {
         const answer = await receive(origin, pdus, request.traceId);
+        await toDevice(origin, units, request.traceId);
         // After the events: they may be about them.
         await edus.receive(origin, units, { txnId: transaction.txnId, traceId: request.traceId });
         return answer;

@@ -11,6 +11,7 @@ import { migrate } from '../../../pkg/storage/migrate.ts';
 import { openSqlite } from '../../../pkg/storage/sqlite/open.ts';
 import { enqueue } from '../storage/destination-queue.ts';
 import { federationapiMigrations } from '../storage/migrations.ts';
+import { enqueueUnits } from '../storage/unit-queue.ts';
 import { QUEUE_FAILING_MAX } from './catch-up.ts';
 import { createSender, destinationPartition, type Sender } from './sender.ts';
 
@@ -41,6 +42,10 @@ interface Stand {
   /** Queues events of a room, whose origin partition is 1 or that given, and tells nobody. */
   queue(destination: string, events: readonly string[], place?: { room?: string; partition?: number }): Promise<void>;
   rows(destination: string): Promise<string[]>;
+  /** Queues units that have to arrive, and tells nobody. */
+  queueUnits(destination: string, bodies: readonly string[]): Promise<void>;
+  /** How many of them are queued. */
+  units(destination: string): Promise<number>;
 }
 
 const ok: Answer = async () => ({ status: 200, body: { pdus: {} } });
@@ -96,6 +101,13 @@ async function stand(t: TestContext): Promise<Stand> {
     async queue(destination, events, { room = '!r', partition = 1 } = {}) {
       const rows = events.map((eventId) => ({ destination, originPartition: partition, originSequence: (sequence += 1), roomId: room, eventId }));
       await database.transaction((tx) => enqueue(tx, rows, { nowMs: 0, partitionOfDestination: (name) => destinationPartition(name, PARTITIONS) }));
+    },
+    async queueUnits(destination, bodies) {
+      const rows = bodies.map((body) => ({ destination, originPartition: 1, originSequence: (sequence += 1), number: 0, json: `{"content":{"body":${JSON.stringify(body)}},"edu_type":"m.stored"}` }));
+      await database.transaction((tx) => enqueueUnits(tx, rows, { nowMs: 0, partitionOfDestination: (name) => destinationPartition(name, PARTITIONS) }));
+    },
+    async units(destination) {
+      return (await database.query('SELECT unit FROM unit_queue WHERE destination = ?', [destination])).length;
     },
     async rows(destination) {
       const rows = await database.query<{ event_id: string }>('SELECT event_id FROM destination_queue WHERE destination = ? ORDER BY origin_sequence', [destination]);
@@ -425,4 +437,39 @@ test('peers that fail are no reason to be unhealthy; tables that cannot be read 
   Object.assign(world.database, { query });
   await world.runtime.advance(3000);
   assert.equal(sender.health(), undefined);
+});
+
+test('stored units are found by themselves, go in order beside events, and stay until they have arrived', async (t) => {
+  const world = await stand(t);
+  await world.queueUnits('b.example', Array.from({ length: 120 }, (_, n) => String(n)));
+  await world.queue('b.example', ['$1']);
+  world.answer = down;
+  await world.sender().start();
+  await world.runtime.advance(100);
+  assert.deepEqual([world.sent.length, await world.units('b.example')], [1, 120]);
+  world.answer = ok;
+  await world.runtime.advance(2000);
+  assert.deepEqual(world.sent.slice(1).flatMap(bodies), Array.from({ length: 120 }, (_, n) => String(n)));
+  assert.equal(world.sent[1]!.txnId, world.sent[0]!.txnId);
+  assert.equal(new Set(world.sent.slice(1).map(({ txnId }) => txnId)).size, world.sent.length - 1);
+  assert.deepEqual([await world.units('b.example'), await world.rows('b.example')], [0, []]);
+});
+
+test('soft units that a server takes offence at do not take stored ones along; a stored one that it takes in no form is given up alone', async (t) => {
+  const world = await stand(t);
+  const sender = world.sender();
+  await sender.start();
+  const isBad = (sent: Sent) => sent.edus.some(({ content }) => (content as { body: string }).body === 'bad');
+  world.answer = (request, sent) => (isBad(sent) ? Promise.reject(new FederationError('http', 'no', { status: 400 })) : ok(request, sent));
+  await world.queueUnits('b.example', ['1', '2']);
+  await world.queue('b.example', ['$1']);
+  sender.ephemeral([unit('b.example', 'x', 'bad')], true);
+  await world.runtime.advance(100);
+  assert.deepEqual(world.sent.map((sent) => [sent.eventIds.length, bodies(sent)]), [[1, ['1', '2', 'bad']], [1, ['1', '2']]]);
+  await world.queueUnits('c.example', ['1', '2', 'bad', '3']);
+  await world.queue('c.example', ['$1', '$2', '$3']);
+  await world.runtime.advance(60_000);
+  assert.deepEqual([await world.units('c.example'), await world.rows('c.example')], [0, []]);
+  const arrived = world.sent.filter((sent) => sent.destination === 'c.example' && !isBad(sent));
+  assert.deepEqual([arrived.flatMap(bodies), arrived.flatMap(({ eventIds }) => eventIds)], [['1', '2', '3'], ['$1', '$2', '$3']]);
 });

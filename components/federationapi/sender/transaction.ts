@@ -4,6 +4,7 @@ import type { RoomQuery } from '../../../schemas/ports/room-query.ts';
 import { canonicalJson } from '../../../pkg/matrix/canonical-json/canonical-json.ts';
 import type { Edu } from './ephemeral.ts';
 import type { QueuedEvent } from '../storage/destination-queue.ts';
+import type { QueuedUnit } from '../storage/unit-queue.ts';
 
 /** As many as the spec allows. */
 export const TRANSACTION_PDUS_MAX = 50;
@@ -21,7 +22,9 @@ export interface OutgoingTransaction {
   readonly json: string;
   /** What is done with when it has arrived: the events in it, and those between them that no longer exist. */
   readonly queued: readonly QueuedEvent[];
-  /** The same events alone, for a destination that takes offence at the ephemeral units; absent: there are none. */
+  /** Units in it that have to arrive. */
+  readonly stored: readonly QueuedUnit[];
+  /** The same events and stored units alone, for a destination that takes offence at the ephemeral units; absent: there are none. */
   readonly withoutUnits?: OutgoingTransaction;
 }
 
@@ -31,8 +34,16 @@ export interface TransactionSource {
   readonly roomQuery: Pick<RoomQuery, 'eventsById'>;
 }
 
+/** What waits for a destination beside events. */
+export interface UnitsToSend {
+  /** That are sent once, if at all. */
+  readonly soft: readonly Edu[];
+  /** That have to arrive. */
+  readonly stored: readonly QueuedUnit[];
+}
+
 /** Of the first of `queued`, as many as fit, and of all the units. Without events when none of them exists any more. */
-export async function makeTransaction({ serverName, nowMs, roomQuery }: TransactionSource, queued: readonly QueuedEvent[], units: readonly Edu[] = []): Promise<OutgoingTransaction> {
+export async function makeTransaction({ serverName, nowMs, roomQuery }: TransactionSource, queued: readonly QueuedEvent[], units: UnitsToSend = { soft: [], stored: [] }): Promise<OutgoingTransaction> {
   const eventIds: string[] = [];
   const pdus: string[] = [];
   let bytes = 0;
@@ -53,10 +64,14 @@ export async function makeTransaction({ serverName, nowMs, roomQuery }: Transact
   }
   // Canonical: what is signed is the text, and others check the signature of what they make of it.
   const rest = `"origin":${JSON.stringify(serverName)},"origin_server_ts":${nowMs},"pdus":[${pdus.join(',')}]}`;
-  const plain = { txnId: idOf(eventIds.join(' ')), eventIds, json: `{${rest}`, queued: queued.slice(0, taken) };
-  if (units.length === 0) return plain;
-  const edus = canonicalJson(units);
-  // Units are never sent again: the same ones at another time are others.
+  const stored = units.stored.map(({ json }) => json);
+  const places = units.stored.map((unit) => `${unit.originPartition}.${unit.originSequence}.${unit.number}`);
+  const plain = {
+    txnId: idOf([...eventIds, ...places].join(' ')), eventIds, json: stored.length === 0 ? `{${rest}` : `{"edus":[${stored.join(',')}],${rest}`, queued: queued.slice(0, taken), stored: units.stored,
+  };
+  if (units.soft.length === 0) return plain;
+  const edus = `[${[...stored, ...units.soft.map((unit) => canonicalJson(unit))].join(',')}]`;
+  // Soft units are never sent again: the same ones at another time are others.
   return { ...plain, txnId: idOf(`${eventIds.join(' ')} ${nowMs} ${edus}`), json: `{"edus":${edus},${rest}`, withoutUnits: plain };
 }
 

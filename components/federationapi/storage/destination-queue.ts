@@ -77,14 +77,17 @@ export function keepNewestOfRooms(tx: Transaction, destination: string): Promise
        WHERE kept.room_id = destination_queue.room_id AND kept.newest = destination_queue.origin_sequence)`, [destination, destination]);
 }
 
-/** Destinations for which something waits, in the partitions that `owner` holds under the lease name `consumer`. Touches one row a destination, however much waits. */
+/** Destinations for which something waits, in the partitions that `owner` holds under the lease name `consumer`. Touches one row a destination and queue, however much waits. */
 export async function readWaitingDestinations(reader: Pick<Reader, 'query'>, consumer: string, owner: string): Promise<string[]> {
-  const rows = await reader.query<SqlRow & { destination: string }>(
-    `WITH RECURSIVE waiting(partition, destination) AS (
-       SELECT l.partition, (SELECT MIN(q.destination) FROM destination_queue q WHERE q.partition = l.partition) FROM leases l WHERE l.consumer = ? AND l.owner = ?
-       UNION ALL
-       SELECT w.partition, (SELECT MIN(q.destination) FROM destination_queue q WHERE q.partition = w.partition AND q.destination > w.destination)
-         FROM waiting w WHERE w.destination IS NOT NULL
-     ) SELECT destination FROM waiting WHERE destination IS NOT NULL`, [consumer, owner]);
-  return rows.map(({ destination }) => destination);
+  const [events, units] = [await reader.query<WaitingRow>(WAITING_IN('destination_queue'), [consumer, owner]), await reader.query<WaitingRow>(WAITING_IN('unit_queue'), [consumer, owner])];
+  return [...new Set([...events, ...units].map(({ destination }) => destination))];
 }
+
+type WaitingRow = SqlRow & { destination: string };
+
+const WAITING_IN = (queue: 'destination_queue' | 'unit_queue'): string => `WITH RECURSIVE waiting(partition, destination) AS (
+    SELECT l.partition, (SELECT MIN(q.destination) FROM ${queue} q WHERE q.partition = l.partition) FROM leases l WHERE l.consumer = ? AND l.owner = ?
+    UNION ALL
+    SELECT w.partition, (SELECT MIN(q.destination) FROM ${queue} q WHERE q.partition = w.partition AND q.destination > w.destination)
+      FROM waiting w WHERE w.destination IS NOT NULL
+  ) SELECT destination FROM waiting WHERE destination IS NOT NULL`;

@@ -15,6 +15,7 @@ import type { Migration } from '../../../pkg/storage/database.ts';
  * - `stages`, `staged_events`: states that were fetched whole, until they are imported. `attempt`: who writes the stage; `events`, `answer` (null until the stage is whole): how many
  *   events are to be imported, and the encoded input that follows them. Events of the state that were known here before have no `json` and ordinals below 0.
  * - `staged_pdus`: events that other servers sent and that cannot be checked yet, because their signers' keys could not be had. `pdu`: JSON as received; `origin`: who sent it.
+ * - `unit_queue`: units (EDUs) that are still to be sent to a server and must arrive; `origin_partition` and `origin_sequence`: of the record of user-output that each comes from.
  */
 export const federationapiMigrations: readonly Migration[] = [
   {
@@ -60,6 +61,15 @@ export const federationapiMigrations: readonly Migration[] = [
       `CREATE TABLE staged_pdus (origin TEXT NOT NULL, event_id TEXT NOT NULL, room_id TEXT NOT NULL, pdu BLOB NOT NULL, attempts BIGINT NOT NULL,
          retry_at BIGINT NOT NULL, staged_at BIGINT NOT NULL, PRIMARY KEY (origin, event_id))`,
       'CREATE INDEX staged_pdus_by_time ON staged_pdus (retry_at)',
+    ],
+  },
+  {
+    number: 5,
+    name: 'queued units',
+    statements: [
+      `CREATE TABLE unit_queue (destination TEXT NOT NULL, origin_partition BIGINT NOT NULL, origin_sequence BIGINT NOT NULL, unit_number BIGINT NOT NULL, partition BIGINT NOT NULL,
+         unit BLOB NOT NULL, queued_at BIGINT NOT NULL, PRIMARY KEY (destination, origin_partition, origin_sequence, unit_number))`,
+      'CREATE INDEX unit_queue_by_partition ON unit_queue (partition, destination)',
     ],
   },
 ];

@@ -67,3 +67,21 @@ test('who may not come in is told so by the other server', async () => {
   const { errcode } = await b.call('POST', `/_matrix/client/v3/join/${encodeURIComponent(roomId)}?server_name=a.test`, { token: bob, body: {}, expected: 403 });
   assert.equal(errcode, 'M_FORBIDDEN');
 });
+
+test('messages to devices go between servers in order, and reach each device once', async () => {
+  const bobs = async (since?: string) => b.call('GET', `/_matrix/client/v3/sync${since === undefined ? '' : `?since=${since}`}`, { token: bob });
+  const send = (n: number) => a.call('PUT', `/_matrix/client/v3/sendToDevice/m.test/d${n}`, { token: alice, body: { messages: { '@bob:b.test': { '*': { n } }, '@nobody:b.test': { '*': { n } } } } });
+  for (let n = 0; n < 5; n += 1) await send(n);
+  await send(3);
+  const got: unknown[] = [];
+  let since: string | undefined;
+  await eventually('all arrive', async () => {
+    const answer = await bobs(since);
+    since = answer.next_batch as string;
+    for (const { type, sender, content } of (answer.to_device as { events: { type: string; sender: string; content: { n: number } }[] } | undefined)?.events ?? []) got.push([type, sender, content.n]);
+    return got.length >= 5;
+  });
+  await sleep(300);
+  assert.equal('to_device' in (await bobs(since)), false);
+  assert.deepEqual(got, [0, 1, 2, 3, 4].map((n) => ['m.test', '@alice:a.test', n]));
+});
