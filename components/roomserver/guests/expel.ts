@@ -3,7 +3,8 @@
  * that has barred them: repeated, it is done once. Whoever dies on the way leaves the row to the next owner.
  */
 import type { CommandClient } from '../../../pkg/log/commands.ts';
-import type { Runtime, Task } from '../../../pkg/runtime/runtime.ts';
+import { createRounds, type Rounds } from '../../../pkg/runtime/rounds.ts';
+import type { Runtime } from '../../../pkg/runtime/runtime.ts';
 import type { Database } from '../../../pkg/storage/database.ts';
 import type { RoomQuery } from '../../../schemas/ports/room-query.ts';
 import type { UserQuery } from '../../../schemas/ports/user-query.ts';
@@ -20,13 +21,6 @@ export interface ExpellerDeps {
   readonly owned: () => readonly number[];
 }
 
-export interface Expeller {
-  start(): void;
-  stop(): Promise<void>;
-  /** A room was closed to guests. */
-  nudge(): void;
-}
-
 /** How long a room may lie that another process has left. */
 const EVERY_MS = 30_000;
 const ROOMS_AT_ONCE = 20;
@@ -34,36 +28,17 @@ const MEMBERS_MAX = 100_000;
 const ASKED_AT_ONCE = 500;
 const STEP_MS_MAX = 5000;
 
-export function createExpeller(deps: ExpellerDeps): Expeller {
-  const { runtime: { clock, tasks, logger }, database } = deps;
-  let resting = new AbortController();
-  let isDue = true;
-  let task: Task | undefined;
-
-  async function run(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      resting = new AbortController();
-      if (!isDue) await clock.sleep(EVERY_MS, AbortSignal.any([signal, resting.signal]));
-      isDue = false;
-      try {
-        const rooms = await readBarred(database, deps.owned(), ROOMS_AT_ONCE);
-        for (const room of rooms) await expelGuests(deps, room, signal);
-      } catch (error) {
-        logger.warn({ error }, 'guests could not be taken out of a room; it is tried again');
-      }
-    }
-  }
-
-  return {
-    start: () => void (task ??= tasks.spawn('roomserver guests', run)),
-    async stop() {
-      await task?.stop();
+export function createExpeller(deps: ExpellerDeps): Rounds {
+  return createRounds(deps.runtime, {
+    name: 'roomserver guests',
+    everyMs: EVERY_MS,
+    failure: 'guests could not be taken out of a room; it is tried again',
+    async round(signal) {
+      const rooms = await readBarred(deps.database, deps.owned(), ROOMS_AT_ONCE);
+      for (const room of rooms) await expelGuests(deps, room, signal);
+      return rooms.length === ROOMS_AT_ONCE;
     },
-    nudge() {
-      isDue = true;
-      resting.abort();
-    },
-  };
+  });
 }
 
 async function expelGuests(deps: ExpellerDeps, room: BarredRoom, signal: AbortSignal): Promise<void> {

@@ -4,7 +4,8 @@
  */
 import { roomInputCodec } from '../../../pkg/log/codec.ts';
 import type { CommandClient } from '../../../pkg/log/commands.ts';
-import type { Runtime, Task } from '../../../pkg/runtime/runtime.ts';
+import { createRounds, type Rounds } from '../../../pkg/runtime/rounds.ts';
+import type { Runtime } from '../../../pkg/runtime/runtime.ts';
 import type { Database } from '../../../pkg/storage/database.ts';
 import type { Outcome } from '../../../schemas/log/envelope.ts';
 import type { DraftEvent, RoomInput } from '../../../schemas/log/room-input.ts';
@@ -22,13 +23,6 @@ export interface UpgraderDeps {
   readonly owned: () => readonly number[];
 }
 
-export interface Upgrader {
-  start(): void;
-  stop(): Promise<void>;
-  /** There is one to be carried through. */
-  nudge(): void;
-}
-
 /** How long an upgrade may lie that another process has left, or that could not go on. */
 const EVERY_MS = 10_000;
 const AT_ONCE_MAX = 20;
@@ -40,41 +34,16 @@ const ROOM_EXISTS = 'M_ROOM_IN_USE';
 type Kind = Partial<Pick<RoomInput, 'sendEvent' | 'setAlias' | 'setRoomVisibility' | 'finishUpgrade'>>;
 type Content = Readonly<Record<string, unknown>>;
 
-export function createUpgrader(deps: UpgraderDeps): Upgrader {
-  const { runtime: { clock, tasks, logger }, database } = deps;
-  let resting = new AbortController();
-  let isDue = true;
-  let task: Task | undefined;
-
-  async function round(signal: AbortSignal): Promise<void> {
-    for (const row of await readUnfinished(database, deps.owned(), AT_ONCE_MAX)) {
-      if (!signal.aborted) await carryThrough(deps, row);
-    }
-  }
-
-  async function run(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      resting = new AbortController();
-      if (!isDue) await clock.sleep(EVERY_MS, AbortSignal.any([signal, resting.signal]));
-      isDue = false;
-      try {
-        await round(signal);
-      } catch (error) {
-        logger.warn({ error }, 'an upgrade of a room could not go on; it is tried again');
-      }
-    }
-  }
-
-  return {
-    start: () => void (task ??= tasks.spawn('roomserver upgrades', run)),
-    async stop() {
-      await task?.stop();
+export function createUpgrader(deps: UpgraderDeps): Rounds {
+  return createRounds(deps.runtime, {
+    name: 'roomserver upgrades',
+    everyMs: EVERY_MS,
+    failure: 'an upgrade of a room could not go on; it is tried again',
+    async round(signal) {
+      for (const row of await readUnfinished(deps.database, deps.owned(), AT_ONCE_MAX)) if (!signal.aborted) await carryThrough(deps, row);
+      return false;
     },
-    nudge() {
-      isDue = true;
-      resting.abort();
-    },
-  };
+  });
 }
 
 /** The steps of the spec from 2 on. Rejects when one of them has no outcome (yet): the next round begins at the first step again, which is remembered. */

@@ -7,7 +7,8 @@ import { createHash } from 'node:crypto';
 import type { CommandClient } from '../../../pkg/log/commands.ts';
 import { domainOf } from '../../../pkg/matrix/ids/domain-of.ts';
 import { isServerName } from '../../../pkg/matrix/ids/server-name.ts';
-import type { Runtime, Task } from '../../../pkg/runtime/runtime.ts';
+import { createRounds, type Rounds } from '../../../pkg/runtime/rounds.ts';
+import type { Runtime } from '../../../pkg/runtime/runtime.ts';
 import type { Database, Reader } from '../../../pkg/storage/database.ts';
 import type { RoomQuery } from '../../../schemas/ports/room-query.ts';
 import type { SyncQuery } from '../../../schemas/ports/sync-query.ts';
@@ -21,13 +22,6 @@ export interface DeactivatorDeps {
   readonly roomQuery: Pick<RoomQuery, 'outsideMembership'>;
   /** The partitions that this process owns now. */
   readonly owned: () => readonly number[];
-}
-
-export interface Deactivator {
-  start(): void;
-  stop(): Promise<void>;
-  /** There is one to be carried through. */
-  nudge(): void;
 }
 
 interface Unfinished {
@@ -47,38 +41,20 @@ const OTHER_SERVERS_MS_MAX = 15_000;
 /** Rooms that cannot be left by then (because the server that has invited the user is gone, say) are let be. */
 const TRIED_MS_MAX = 24 * 3_600_000;
 
-export function createDeactivator(deps: DeactivatorDeps): Deactivator {
-  const { runtime: { clock, tasks, logger }, database } = deps;
-  let resting = new AbortController();
-  let isDue = true;
-  let task: Task | undefined;
-
-  async function round(signal: AbortSignal): Promise<void> {
-    for (const one of await readUnfinished(database, deps.owned())) {
-      if (signal.aborted) return;
-      await carryThrough(deps, one, signal).catch((error: unknown) => logger.warn({ userId: one.userId, error }, 'a deactivated user could not leave all rooms; it is tried again'));
-    }
-  }
-
-  async function run(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      resting = new AbortController();
-      if (!isDue) await clock.sleep(EVERY_MS, AbortSignal.any([signal, resting.signal]));
-      isDue = false;
-      await round(signal).catch((error: unknown) => logger.warn({ error }, 'deactivations could not go on; it is tried again'));
-    }
-  }
-
-  return {
-    start: () => void (task ??= tasks.spawn('userapi deactivations', run)),
-    async stop() {
-      await task?.stop();
+export function createDeactivator(deps: DeactivatorDeps): Rounds {
+  const { logger } = deps.runtime;
+  return createRounds(deps.runtime, {
+    name: 'userapi deactivations',
+    everyMs: EVERY_MS,
+    failure: 'deactivations could not go on; it is tried again',
+    async round(signal) {
+      for (const one of await readUnfinished(deps.database, deps.owned())) {
+        if (signal.aborted) break;
+        await carryThrough(deps, one, signal).catch((error: unknown) => logger.warn({ userId: one.userId, error }, 'a deactivated user could not leave all rooms; it is tried again'));
+      }
+      return false;
     },
-    nudge() {
-      isDue = true;
-      resting.abort();
-    },
-  };
+  });
 }
 
 async function readUnfinished(reader: Reader, partitions: readonly number[]): Promise<Unfinished[]> {

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Rounds } from '../../../pkg/runtime/rounds.ts';
 import type { Outcome } from '../../../schemas/log/envelope.ts';
 import type { RoomInput } from '../../../schemas/log/room-input.ts';
 import { createManualRuntime, type ManualRuntime } from '../../../test/kit/manual-runtime.ts';
 import { ALICE, BOB, json, openUserapi, PARTITION, registration, type UserDriver } from '../../../test/kit/user-driver.ts';
-import { createProfileSpreader, type ProfileSpreader } from './spread.ts';
+import { createProfileSpreader } from './spread.ts';
 
 const OUTCOME: Outcome = { inputId: '', partition: 0, sequence: 1, result: new Uint8Array(0), errcode: '', error: '', status: 200, errorFields: new Uint8Array(0) };
 const rename = (userId: string, name: string) => ({ userId, setProfileField: { key: 'displayname', value: json(name) } });
@@ -16,7 +17,7 @@ interface World {
   readonly told: string[];
   /** Rooms that do not answer. */
   readonly dead: Set<string>;
-  spreader(owned?: readonly number[]): ProfileSpreader;
+  spreader(owned?: readonly number[]): Rounds;
   waiting(): Promise<string[]>;
   settle(): Promise<void>;
 }

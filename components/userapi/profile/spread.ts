@@ -4,7 +4,8 @@
  * the row to the next owner.
  */
 import type { CommandClient } from '../../../pkg/log/commands.ts';
-import type { Runtime, Task } from '../../../pkg/runtime/runtime.ts';
+import { createRounds, type Rounds } from '../../../pkg/runtime/rounds.ts';
+import type { Runtime } from '../../../pkg/runtime/runtime.ts';
 import type { Database, Reader } from '../../../pkg/storage/database.ts';
 import type { SyncQuery } from '../../../schemas/ports/sync-query.ts';
 
@@ -15,13 +16,6 @@ export interface ProfileSpreaderDeps {
   readonly syncQuery: Pick<SyncQuery, 'joinedRooms'>;
   /** The partitions that this process owns now. */
   readonly owned: () => readonly number[];
-}
-
-export interface ProfileSpreader {
-  start(): void;
-  stop(): Promise<void>;
-  /** A profile has changed. */
-  nudge(): void;
 }
 
 interface Change {
@@ -39,41 +33,22 @@ const PAUSE_MS = 50;
 /** Of one room: a process that stops waits no longer for it. */
 const STEP_MS_MAX = 10_000;
 
-export function createProfileSpreader(deps: ProfileSpreaderDeps): ProfileSpreader {
-  const { runtime: { clock, tasks, logger }, database } = deps;
-  let resting = new AbortController();
-  let isDue = true;
-  let task: Task | undefined;
-
-  async function round(signal: AbortSignal): Promise<void> {
-    const changes = await readChanges(database, deps.owned());
-    let done = 0;
-    for (const change of changes) {
-      if (signal.aborted) return;
-      await spread(deps, change, signal).then(() => (done += 1), (error: unknown) => logger.warn({ userId: change.userId, error }, 'a change of profile did not reach all rooms; it is tried again'));
-    }
-    if (done > 0 && changes.length === USERS_AT_ONCE) isDue = true;
-  }
-
-  async function run(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      resting = new AbortController();
-      if (!isDue) await clock.sleep(EVERY_MS, AbortSignal.any([signal, resting.signal]));
-      isDue = false;
-      await round(signal).catch((error: unknown) => logger.warn({ error }, 'changes of profiles could not go on; it is tried again'));
-    }
-  }
-
-  return {
-    start: () => void (task ??= tasks.spawn('userapi changes of profiles', run)),
-    async stop() {
-      await task?.stop();
+export function createProfileSpreader(deps: ProfileSpreaderDeps): Rounds {
+  const { logger } = deps.runtime;
+  return createRounds(deps.runtime, {
+    name: 'userapi changes of profiles',
+    everyMs: EVERY_MS,
+    failure: 'changes of profiles could not go on; it is tried again',
+    async round(signal) {
+      const changes = await readChanges(deps.database, deps.owned());
+      let done = 0;
+      for (const change of changes) {
+        if (signal.aborted) break;
+        await spread(deps, change, signal).then(() => (done += 1), (error: unknown) => logger.warn({ userId: change.userId, error }, 'a change of profile did not reach all rooms; it is tried again'));
+      }
+      return done > 0 && changes.length === USERS_AT_ONCE;
     },
-    nudge() {
-      isDue = true;
-      resting.abort();
-    },
-  };
+  });
 }
 
 async function readChanges(reader: Reader, partitions: readonly number[]): Promise<Change[]> {
