@@ -50,6 +50,8 @@ export interface BatchContext<Input extends InputHeader, Effects> {
   readonly runtime: Runtime;
   readonly consumer: string;
   readonly partitions: ReadonlyMap<number, BatchPartition>;
+  /** More shares than those of the batch have had something lately. */
+  readonly areOthersAbout?: boolean;
   /** Outcomes remembered from before this batch. */
   recall(inputIds: readonly string[]): Promise<Map<string, Outcome>>;
 }
@@ -72,7 +74,10 @@ export async function decideBatch<Input extends InputHeader, Effects>(context: B
   const inTurn = readable.filter((item) => !putBehindAside(deciding, item));
   const fresh = inTurn.filter((item) => !known.has(item.input!.inputId) && !isLate(item, nowMs));
   await processor.load(fresh.map((item): PlacedInput<Input> => ({ input: item.input!, partition: item.partition })));
-  const turns = createTurns(runtime.clock, new Set(readable.map((item) => shareOf(context, item))).size);
+  const shares = new Set(readable.map((item) => shareOf(context, item))).size;
+  // It costs nothing to stop where all has been put aside already.
+  const others = context.areOthersAbout === true && readable.every(({ isAside }) => isAside === true) ? 1 : 0;
+  const turns = createTurns(runtime.clock, shares + others);
   plan.used = turns.used;
   for (const item of inTurn) await takeTurn(deciding, turns, item);
   return plan;

@@ -24,7 +24,7 @@ import type { Processor } from './processor.ts';
 import { createRelay, type Relay } from './relay.ts';
 import { recallInputs, rememberInputs } from './remembered-inputs.ts';
 import { createTrimmer, type Trimmer } from './trimmer.ts';
-import { PUT_ASIDE } from './turns.ts';
+import { createAlternation, PUT_ASIDE, type Alternation } from './turns.ts';
 
 export interface InputRunnerOptions<Input extends InputHeader, Effects> {
   /** Names the component in leases and positions, for example `roomserver`. */
@@ -102,11 +102,13 @@ class Runner<Input extends InputHeader, Effects> implements InputRunner {
   #rounds = 0;
   /** By key: how many inputs that were put aside are fetched for a batch. */
   readonly #paces = new Map<string, number>();
+  readonly #alternation: Alternation;
 
   constructor(options: InputRunnerOptions<Input, Effects>) {
     this.#options = options;
     this.#batchRecordsMax = options.batchRecordsMax ?? BATCH_RECORDS_MAX;
     const { consumer, database, driver, runtime } = options;
+    this.#alternation = createAlternation(runtime.clock);
     this.#metrics = inputMetrics(runtime, consumer);
     this.#relay = createRelay({ log: options.outputLog, outbox: outboxReader(database, options.outputLog, consumer), driver, runtime });
     this.#trimmer = createTrimmer(options);
@@ -215,8 +217,8 @@ class Runner<Input extends InputHeader, Effects> implements InputRunner {
 
   /** One batch from taking to answering. Rejects after it has put everything back in order for another try. */
   async #processRound(): Promise<void> {
-    const parked = await this.#parkedItems();
     const isFull = [...this.#owned.values()].some(({ parking }) => parking.index.aside() >= ASIDE_MAX);
+    const parked = await this.#parkedItems(this.#alternation.takesAside(!isFull && this.#intake.size() > 0));
     const waiting = (isFull ? [] : this.#intake.take({ records: this.#batchRecordsMax, bytes: BATCH_BYTES_MAX })).filter((one) => this.#owned.has(one.partition));
     const items: BatchItem<Input>[] = [
       ...parked.filter((one) => this.#owned.has(one.partition)),
@@ -233,7 +235,7 @@ class Runner<Input extends InputHeader, Effects> implements InputRunner {
     }
   }
 
-  async #parkedItems(): Promise<BatchItem<Input>[]> {
+  async #parkedItems(takesAside: boolean): Promise<BatchItem<Input>[]> {
     this.#rounds += 1;
     const now = this.#options.runtime.clock.now();
     const items: BatchItem<Input>[] = [];
@@ -242,6 +244,7 @@ class Runner<Input extends InputHeader, Effects> implements InputRunner {
       // Not always the same ones first: a batch has little time for those that are slow.
       const first = this.#rounds % Math.max(1, due.length);
       for (const key of [...due.slice(first), ...due.slice(0, first)]) {
+        if (!takesAside && state.parking.index.isAside(key)) continue;
         const rows = await state.parking.rows(key, state.parking.index.isAside(key) ? this.#paces.get(key) ?? PACE_FIRST : this.#batchRecordsMax);
         items.push(...rows.map((row) => ({
           partition: state.partition, offset: state.position, record: row.record, parkedNumber: row.number, parkedKey: row.key, isAside: row.untilMs === PUT_ASIDE,
@@ -278,12 +281,14 @@ class Runner<Input extends InputHeader, Effects> implements InputRunner {
     // A partition may be revoked while the batch is under way: the lease is given back only after it, so its epoch still holds.
     const touched = [...new Set([...items, ...waiting].map((one) => one.partition))].map((partition) => this.#owned.get(partition)!);
     const partitions = new Map(touched.map((state) => [state.partition, { ...state, parked: state.parking.index }]));
-    const plan = await decideBatch({ processor, runtime, consumer, partitions, recall: (ids) => recallInputs(database, consumer, ids) }, items);
+    const plan = await decideBatch({ processor, runtime, consumer, partitions, areOthersAbout: this.#alternation.areOthersAbout(), recall: (ids) => recallInputs(database, consumer, ids) }, items);
     const positions = touched.map((state) => this.#positionOf(state, waiting, partitions.get(state.partition)!.sequence));
     await this.#commit(plan, positions);
     for (const [index, { position, sequence, commits }] of positions.entries()) Object.assign(touched[index]!, { position, sequence, commits: commits + 1 });
     this.#finish(plan);
-    this.#notePaces(items, plan);
+    const tookAside = items.some(({ isAside }) => isAside === true);
+    if (tookAside) this.#notePaces(items, plan);
+    this.#alternation.note({ tookAside, shares: plan.used.keys() });
     this.#metrics.batch(plan.tally, (runtime.clock.monotonic() - startedAt) / 1000);
   }
 

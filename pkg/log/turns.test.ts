@@ -9,7 +9,7 @@ import { openSqlite } from '../storage/sqlite/open.ts';
 import { createEmbeddedDriver } from './embedded/driver.ts';
 import { createInputRunner } from './input-runner.ts';
 import { logMigrations } from './tables.ts';
-import { createTurns } from './turns.ts';
+import { createAlternation, createTurns } from './turns.ts';
 
 test('a share has its time, more when nobody else waits, and none of what others have used up', () => {
   let now = 0;
@@ -57,6 +57,8 @@ async function stand(t: TestContext, slow: Readonly<Record<string, number>>) {
   const decided: string[] = [];
   /** What each batch has decided. */
   const batches: string[][] = [];
+  /** By input: what happens while it is decided. */
+  const meanwhile = new Map<string, () => Promise<unknown>>();
   const open = () => createInputRunner({
     consumer: 'counter', inputLog: 'room-input', outputLog: 'room-output', database, driver, partitions: 1, exclusive: true,
     runtime: { ...runtime, clock: { ...runtime.clock, monotonic: () => spent } },
@@ -67,6 +69,7 @@ async function stand(t: TestContext, slow: Readonly<Record<string, number>>) {
         spent += slow[input.key] ?? 0;
         decided.push(input.inputId);
         batches.at(-1)!.push(input.inputId);
+        void meanwhile.get(input.inputId)?.();
         return processor.decide(input, place);
       },
     },
@@ -80,7 +83,7 @@ async function stand(t: TestContext, slow: Readonly<Record<string, number>>) {
     await database.close();
   });
   return {
-    runtime, database, decided, batches,
+    runtime, database, decided, batches, meanwhile,
     start: () => runner.start(),
     async restart() {
       const stopped = runner.stop();
@@ -123,4 +126,27 @@ test('what was put aside is still there for the next owner, also what came behin
   await runtime.advance(1000);
   assert.deepEqual(decided, ['one', 'two', 'three']);
   assert.deepEqual(await database.query('SELECT number FROM parked_inputs'), []);
+});
+
+test('what was put aside takes part in every second batch while others wait, and in each when none do', () => {
+  let now = 0;
+  const alternation = createAlternation({ monotonic: () => now });
+  assert.deepEqual([alternation.takesAside(true), alternation.areOthersAbout()], [true, false]);
+  alternation.note({ tookAside: true, shares: ['slow'] });
+  assert.deepEqual([alternation.takesAside(true), alternation.takesAside(false), alternation.areOthersAbout()], [false, true, false]);
+  alternation.note({ tookAside: false, shares: ['quick'] });
+  assert.deepEqual([alternation.takesAside(true), alternation.areOthersAbout()], [true, true]);
+  now += 1000;
+  alternation.note({ tookAside: false, shares: ['quick'] });
+  assert.equal(alternation.areOthersAbout(), false, 'nobody else came for a while');
+});
+
+test('who comes during a turn of what is slow is decided before its next one', async (t) => {
+  const { runtime, batches, start, append, meanwhile } = await stand(t, { slow: 9 });
+  meanwhile.set('slow 5', () => append([add('quick 2', 'quick')]));
+  await append([...Array.from({ length: 30 }, (_, index) => add(`slow ${index}`, 'slow')), add('quick 1', 'quick')]);
+  await start();
+  await runtime.advance(1000);
+  assert.deepEqual(batches.find((batch) => batch.includes('quick 2')), ['quick 2'], 'by itself');
+  assert.deepEqual(batches.filter((batch) => batch.length > 5), [], 'and no turn is longer for being alone in its batch');
 });

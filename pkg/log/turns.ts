@@ -1,7 +1,8 @@
 /**
  * How long one room may keep the others of a batch waiting. Inputs of a batch are decided in order; a share (what is slow together: a room) that has had its time gives way, and the rest of its
  * inputs is put aside into `parked_inputs` in the batch's own transaction, due at once: the next batch goes on with them. A share that nobody else waits for is stopped only when its inputs are
- * slow one by one: putting aside costs more than they do.
+ * slow one by one: putting aside costs more than they do. What was put aside takes part in every second batch only while others have something
+ * (`createAlternation`): who comes during one turn of it does not wait for another.
  */
 import type { Clock } from '../runtime/runtime.ts';
 
@@ -33,6 +34,35 @@ export interface Used {
   ms: number;
   /** The slowest. */
   slowestMs: number;
+}
+
+/** ms for which others that were there are expected again. */
+const ABOUT_MS = 1000;
+
+export interface Alternation {
+  /** Whether the next batch takes what was put aside; `isAwaited`: something else waits. */
+  takesAside(isAwaited: boolean): boolean;
+  /** Of a batch: whether it took something that was put aside, and the shares that it decided inputs of. */
+  note(batch: { readonly tookAside: boolean; readonly shares: Iterable<string> }): void;
+  /** Whether more than one share had something lately. */
+  areOthersAbout(): boolean;
+}
+
+export function createAlternation(clock: Pick<Clock, 'monotonic'>): Alternation {
+  let hadAside = false;
+  let last: string | undefined;
+  let changedAt = -Infinity;
+  return {
+    takesAside: (isAwaited) => !(hadAside && isAwaited),
+    note({ tookAside, shares }) {
+      hadAside = tookAside;
+      for (const share of shares) {
+        if (last !== undefined && share !== last) changedAt = clock.monotonic();
+        last = share;
+      }
+    },
+    areOthersAbout: () => clock.monotonic() - changedAt < ABOUT_MS,
+  };
 }
 
 const NOTHING: Used = { inputs: 0, ms: 0, slowestMs: 0 };

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import type { RoomEffects } from '../../components/roomserver/input/effects.ts';
 import { encodeEvent } from '../../components/roomserver/input/outputs.ts';
 import { createRoomProcessor } from '../../components/roomserver/input/processor.ts';
+import type { KeptGraphs } from '../../components/roomserver/receive/kept-graphs.ts';
 import { roomserverMigrations } from '../../components/roomserver/storage/migrations.ts';
 import type { Typing } from '../../components/roomserver/typing/typing.ts';
 import { roomInputCodec, roomOutputCodec } from '../../pkg/log/codec.ts';
@@ -51,10 +52,10 @@ export interface RoomDriver {
 export const PARTITIONS = { version: 1, partitions: 4 };
 const SILENT: Typing = { set: () => undefined, forget: () => undefined };
 
-export async function createRoomDriver(options: { database?: Database; typing?: Typing; headBytesMax?: number } = {}): Promise<RoomDriver> {
+export async function createRoomDriver(options: { database?: Database; typing?: Typing; headBytesMax?: number; keptGraphs?: KeptGraphs | undefined } = {}): Promise<RoomDriver> {
   const database = options.database ?? (await openSqlite({ path: ':memory:' }));
   await migrate(database, 'roomserver', roomserverMigrations, START_MS);
-  const processor = createRoomProcessor({ database, serverName: SERVER, signingKey: KEY, typing: options.typing ?? SILENT, headBytesMax: options.headBytesMax });
+  const processor = createRoomProcessor({ database, serverName: SERVER, signingKey: KEY, typing: options.typing ?? SILENT, headBytesMax: options.headBytesMax, keptGraphs: options.keptGraphs });
   const outputs: TestOutput[] = [];
   const sequences = new Map<number, number>();
 

@@ -3,7 +3,7 @@ import type { SqlValue, Transaction } from '../../../pkg/storage/database.ts';
 import { isState } from '../../../pkg/matrix/events/pdu.ts';
 import { writeAliases } from '../aliases/commit-aliases.ts';
 import type { Position } from '../../../pkg/matrix/state-res/chain-cover.ts';
-import { placeInChains, unchained } from '../storage/auth-chains.ts';
+import { placeInChains, unchained, type Chained } from '../storage/auth-chains.ts';
 import { writePublished } from '../directory/commit-published.ts';
 import { writeBarred } from '../guests/commit-barred.ts';
 import { writeHistory } from '../history/commit-history.ts';
@@ -24,13 +24,14 @@ interface PlacedEvent {
   readonly event: NewEvent;
 }
 
-export async function commitBatch(tx: Transaction, accepted: readonly AcceptedInput[]): Promise<void> {
+/** Gives back the places of its state events among auth chains. */
+export async function commitBatch(tx: Transaction, accepted: readonly AcceptedInput[]): Promise<Chained> {
   const events = accepted.flatMap(({ place, effects }) => effects.events.map((event): PlacedEvent => ({
     roomId: effects.roomId, partition: place.partition, inputId: effects.inputId, event,
   })));
   const chained = await placeInChains(tx, events.filter(({ event }) => isState(event.pdu)).map(({ event: { eventId, pdu }, ...of }) => unchained(eventId, pdu, of)));
   await Promise.all([
-    writeRooms(tx, accepted), writeEvents(tx, events, chained), writeEdges(tx, events), writeHistory(tx, accepted), writeStates(tx, accepted), writeReceipts(tx, accepted), writeNeeds(tx, accepted),
+    writeRooms(tx, accepted), writeEvents(tx, events, chained.places), writeEdges(tx, events), writeHistory(tx, accepted), writeStates(tx, accepted), writeReceipts(tx, accepted), writeNeeds(tx, accepted),
     writeOutsideMemberships(tx, accepted), writeAliases(tx, accepted), writeForgotten(tx, accepted), writeUpgrades(tx, accepted), writePublished(tx, accepted), writeAnnotations(tx, accepted), writeBarred(tx, accepted),
   ]);
   await writeEarly(tx, accepted);
@@ -40,6 +41,7 @@ export async function commitBatch(tx: Transaction, accepted: readonly AcceptedIn
       await tx.run('UPDATE events SET json = ?, redacted_by = ? WHERE event_id = ?', [bytes, redactedBy, eventId]);
     }
   }
+  return chained;
 }
 
 /** Only the last row of a room counts; a statement may not touch the same row twice. */

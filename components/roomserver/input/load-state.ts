@@ -4,6 +4,7 @@ import type { Database } from '../../../pkg/storage/database.ts';
 import { readState } from '../storage/read-events.ts';
 import { stateRef } from '../storage/refs.ts';
 import type { EventCache } from '../receive/event-cache.ts';
+import type { KeptGraphs } from '../receive/kept-graphs.ts';
 import type { HeadCache } from './head-cache.ts';
 import { knowsState, setState, type RoomHead } from './room-head.ts';
 
@@ -12,6 +13,7 @@ export interface LoadDeps {
   readonly heads: HeadCache;
   readonly serverName: string;
   readonly recent: EventCache;
+  readonly kept: Pick<KeptGraphs, 'take'>;
 }
 
 /** A key of the state of a room that is to be in memory. */

@@ -9,7 +9,7 @@ import type { RoomInput } from '../../../schemas/log/room-input.ts';
 import { readAliases } from '../aliases/alias-row.ts';
 import { readPublished } from '../directory/published-row.ts';
 import { loadReceived } from '../receive/load-graph.ts';
-import { createGraph } from '../receive/room-graph.ts';
+import { createGraph, type RoomGraph } from '../receive/room-graph.ts';
 import { readAnnotations } from '../relations/annotation-row.ts';
 import { createFacts } from '../remote/facts.ts';
 import { readEvents, readReceiptOrders, readRooms, type EventSql } from '../storage/read-events.ts';
@@ -37,7 +37,7 @@ export async function loadPicture(deps: LoadDeps, inputs: readonly PlacedInput<R
     readAnnotations(deps.database, [...found.annotationRefs]),
   ]);
   await loadState(deps.database, wantedState(found, heads));
-  const graphs = new Map([...new Set(found.received.map(({ roomId }) => roomId))].map((roomId) => [roomId, createGraph(roomId)]));
+  const graphs = graphsOf(deps, found);
   await loadReceived(deps, graphs, found.received);
   const { joinedElsewhere, authorisers } = await loadRestrictedJoins(deps, found, heads);
   return {
@@ -46,6 +46,17 @@ export async function loadPicture(deps: LoadDeps, inputs: readonly PlacedInput<R
     aliases: new Map(aliases.map((row) => [row.alias, row])), rooms: new Set(rooms.map(({ roomId }) => roomId)),
     events: new Map(events.flatMap(knownEvent)),
   };
+}
+
+/** Of rooms with received events, and those that are kept: these must learn of all that happens in their rooms. */
+function graphsOf({ kept }: LoadDeps, { roomIds, received }: Survey): Map<string, RoomGraph> {
+  const graphs = new Map<string, RoomGraph>();
+  for (const roomId of roomIds) {
+    const graph = kept.take(roomId);
+    if (graph !== undefined) graphs.set(roomId, graph);
+  }
+  for (const { roomId } of received) if (!graphs.has(roomId)) graphs.set(roomId, createGraph(roomId));
+  return graphs;
 }
 
 /** What has no place in the timeline, clients cannot refer to. */

@@ -8,6 +8,7 @@ import type { Typing } from '../typing/typing.ts';
 import type { StagedState } from '../../../schemas/ports/staged-state.ts';
 import { barringEvents } from '../guests/guest-access.ts';
 import { createEventCache, type EventCache } from '../receive/event-cache.ts';
+import { createKeptGraphs, type KeptGraphs } from '../receive/kept-graphs.ts';
 import { loadHistory } from '../history/load-history.ts';
 import { loadWanted } from '../receive/load-graph.ts';
 import type { RoomGraph } from '../receive/room-graph.ts';
@@ -17,10 +18,11 @@ import { decideUpkeep } from '../upkeep/decide-upkeep.ts';
 import { commitUpkeep, type Collected } from '../upkeep/commit-upkeep.ts';
 import { createUpkeepFacts, loadUpkeep } from '../upkeep/facts.ts';
 import { isUpkeep } from '../upkeep/upkeep-input.ts';
+import type { Chained } from '../storage/auth-chains.ts';
 import { decodeInput, keyOf } from './check-input.ts';
 import { commitBatch } from './commit.ts';
 import { decide } from './decide.ts';
-import type { AcceptedInput, NewEvent, RoomEffects, RoomRow } from './effects.ts';
+import type { AcceptedInput, RoomEffects, RoomRow } from './effects.ts';
 import { evolve } from './evolve.ts';
 import { createHeadCache, type HeadCache } from './head-cache.ts';
 import { loadPicture } from './load.ts';
@@ -36,6 +38,8 @@ export interface RoomProcessorDeps {
   readonly stagedState?: StagedState | undefined;
   /** Budget of the heads and their state in memory. */
   readonly headBytesMax?: number | undefined;
+  /** Graphs of rooms in much conflict. */
+  readonly keptGraphs?: KeptGraphs | undefined;
   readonly metrics?: Metrics | undefined;
   /** An upgrade of a room was begun. */
   readonly onUpgrade?: (() => void) | undefined;
@@ -67,8 +71,12 @@ function isCostly({ extremities }: RoomRow, graph: RoomGraph | undefined): boole
   return extremities.length > PREV_EVENTS_MAX || (extremities.length > BRANCHES_IN_CONFLICT_MAX && graph !== undefined && graph.conflicted > CONFLICTED_MAX);
 }
 
-function isLive(kind: NewEvent['kind']): boolean {
-  return kind === 'local' || kind === 'received';
+/** Users who are not in the room any more, or not yet. */
+function leaversIn({ events }: RoomEffects): string[] {
+  return events.flatMap(({ kind, pdu }) => {
+    const isLive = kind === 'local' || kind === 'received';
+    return isLive && pdu.type === 'm.room.member' && pdu.state_key !== undefined && pdu.content.membership !== 'join' ? [pdu.state_key] : [];
+  });
 }
 
 /** What was purged must not be found in memory, and heads know how far. */
@@ -81,6 +89,8 @@ function forgetPurged({ recent, heads }: { recent: Pick<EventCache, 'forget'>; h
 const NOTHING_STAGED: StagedState = { slice: async () => [], stateIds: async () => [] };
 const HEAD_BYTES_MAX = 64 * 1024 * 1024;
 const RECENT_BYTES_MAX = 32 * 1024 * 1024;
+const NOTHING_CHAINED: Chained = { places: new Map(), links: [], caughtUp: false };
+const KEPT_GRAPHS = { bytesMax: 64 * 1024 * 1024, conflictedMin: CONFLICTED_MAX };
 
 /**
  * Keeps the heads of recently used rooms in memory; they are the truth until `forget`. Batches must not overlap: `load`, every `decide` and `commit` (or
@@ -90,11 +100,13 @@ export function createRoomProcessor(deps: RoomProcessorDeps): Processor<RoomInpu
   const { database, serverName, signingKey, typing, stagedState = NOTHING_STAGED, onBarred = () => undefined } = deps;
   const heads = createHeadCache(deps.headBytesMax ?? HEAD_BYTES_MAX);
   const recent = createEventCache(RECENT_BYTES_MAX);
+  const kept = deps.keptGraphs ?? createKeptGraphs(KEPT_GRAPHS);
   watchHeads(deps.metrics, heads);
   let picture: Picture = EMPTY_PICTURE;
   let batch = heads.batch();
   let upkeep = createUpkeepFacts();
   let collected: Collected = { states: 0, events: 0 };
+  let chained = NOTHING_CHAINED;
   const count = collectedMetrics(deps.metrics);
 
   return {
@@ -105,15 +117,14 @@ export function createRoomProcessor(deps: RoomProcessorDeps): Processor<RoomInpu
       heads.trim(picture.heads.keys());
       batch = heads.batch();
       upkeep = createUpkeepFacts();
-      picture = await loadPicture({ database, heads, serverName, recent }, inputs);
+      picture = await loadPicture({ database, heads, serverName, recent, kept }, inputs);
     },
     async loadMore(input) {
       const { roomId } = input;
       if (isUpkeep(input)) await loadUpkeep({ database, serverName }, upkeep, { picture, input });
       await loadFacts({ database, stagedState, serverName }, picture, input);
       if (input.fetchHistory) await loadHistory({ database, stagedState, serverName }, picture, input);
-      const head = picture.heads.get(roomId);
-      const graph = picture.graphs.get(roomId);
+      const [head, graph] = [picture.heads.get(roomId), picture.graphs.get(roomId)];
       if (head !== undefined && graph !== undefined) await loadWanted({ database, stagedState, recent }, graph, head);
     },
     decide(input, place) {
@@ -130,12 +141,14 @@ export function createRoomProcessor(deps: RoomProcessorDeps): Processor<RoomInpu
     knowsRepeated: ({ receivePdu, setReceipt, setTyping, replyTo }) => Boolean(receivePdu ?? setReceipt ?? setTyping) && replyTo === '',
     repeated: ({ inputId, roomId }) => ({ inputId, roomId, events: [], redactions: [], needs: { closedOf: inputId } }),
     async commit(tx, accepted) {
-      await commitBatch(tx, accepted);
+      chained = await commitBatch(tx, accepted);
       collected = await commitUpkeep(tx, accepted);
     },
     forget(partition) {
       heads.forget(partition);
       recent.forget();
+      kept.forget();
+      picture = EMPTY_PICTURE;
       typing.forget(partition);
     },
     committed(accepted) {
@@ -150,11 +163,9 @@ export function createRoomProcessor(deps: RoomProcessorDeps): Processor<RoomInpu
         if (effects.typing !== undefined) typing.set(place, effects.typing);
         if (effects.upgrade?.result === '') deps.onUpgrade?.();
         if (effects.room !== undefined && isCostly(effects.room, picture.graphs.get(effects.roomId))) deps.onBranched?.(place.partition, effects.room);
-        for (const { kind, pdu } of effects.events) {
-          const hasLeft = isLive(kind) && pdu.type === 'm.room.member' && pdu.state_key !== undefined && pdu.content.membership !== 'join';
-          if (hasLeft) typing.set(place, { roomId: effects.roomId, userId: pdu.state_key!, typing: false, timeoutMs: 0 });
-        }
+        for (const userId of leaversIn(effects)) typing.set(place, { roomId: effects.roomId, userId, typing: false, timeoutMs: 0 });
       }
+      kept.note({ graphs: picture.graphs, heads: picture.heads, effects: accepted.map(({ effects }) => effects), chained });
     },
   };
 }

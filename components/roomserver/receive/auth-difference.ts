@@ -9,7 +9,7 @@ import type { Slot } from '../../../pkg/matrix/state-res/slot.ts';
 import { knowsState, stateEntry } from '../input/room-head.ts';
 import { keyOf, type GraphAt } from './overlay.ts';
 import { isLacking } from './room-graph.ts';
-import { eventsIn, factsIn, linksIn, positionIn, type ChainFacts, type CitingLink, type RoomCover } from './room-cover.ts';
+import { CITING_FIRST, eventsIn, factsIn, linksIn, positionIn, type ChainFacts, type CitingLink, type RoomCover } from './room-cover.ts';
 
 export interface Differing {
   /** Where the states may differ from the current one. */
@@ -17,9 +17,6 @@ export interface Differing {
   readonly stateSets: readonly ReadonlyMap<Slot, string>[];
   readonly conflicts: Conflicts;
 }
-
-/** How many links into a chain are read at first; then four times as many each time. */
-const CITING_FIRST = 256;
 
 /** The auth difference without the conflicted events; undefined: lacking. */
 export function authDifferenceAt(at: GraphAt, differing: Differing): ReadonlySet<string> | undefined {

@@ -5,7 +5,7 @@ import { POWER_LEVELS_SLOT, slotOf, slotOfEvent } from '../../../pkg/matrix/stat
 import type { Reader, SqlRow } from '../../../pkg/storage/database.ts';
 import { isStorable } from '../query/stored-event.ts';
 import { stateRef } from '../storage/refs.ts';
-import { notePosition, type CitingLink, type RoomCover } from './room-cover.ts';
+import { noteLoose, notePosition, type CitingLink, type RoomCover } from './room-cover.ts';
 import type { RoomGraph } from './room-graph.ts';
 
 export interface CoverLoading {
@@ -35,8 +35,9 @@ export async function loadCover(loading: CoverLoading): Promise<void> {
 async function coverEvents(loading: CoverLoading, eventIds: readonly string[]): Promise<void> {
   const { reader, graph } = loading;
   const { cover } = graph;
-  const wanted = [...eventIds, ...(cover.begun ? [] : await readUnplaced(reader, graph.roomId))];
-  cover.begun = true;
+  const unplaced = cover.begun ? [] : await readUnplaced(reader, graph.roomId);
+  if (!cover.begun) Object.assign(cover, { begun: true, behind: unplaced.length > 0 });
+  const wanted = [...eventIds, ...unplaced];
   const loose: string[] = [];
   for (let next = wanted; next.length > 0;) {
     await readPositions(reader, cover, next.filter((eventId) => !cover.positions.has(eventId)));
@@ -85,12 +86,6 @@ async function readPositions(reader: Reader, cover: RoomCover, eventIds: readonl
   if (ids.length === 0) return;
   const rows = await reader.queryIn<PositionSql>('SELECT event_id, auth_chain, auth_seq FROM events WHERE auth_chain IS NOT NULL AND event_id IN (??)', [], ids);
   for (const row of rows) notePosition(cover, row.event_id, { chain: row.auth_chain, seq: row.auth_seq });
-}
-
-function noteLoose(cover: RoomCover, eventId: string): void {
-  const chain = -1 - cover.loose.size;
-  cover.loose.set(eventId, chain);
-  notePosition(cover, eventId, { chain, seq: 1 });
 }
 
 /** What the event cites, as far as it is known. */

@@ -31,7 +31,7 @@ const STATES_FIRST = 64;
 /** What the received events of a batch refer to, of all rooms with one statement. */
 export async function loadReceived(loading: Pick<GraphLoading, 'database' | 'recent'>, graphs: ReadonlyMap<string, RoomGraph>, received: readonly { roomId: string; eventId: string; pdu: Pdu }[]): Promise<void> {
   const wanted = new Map<string, Set<string>>([...graphs.keys()].map((roomId) => [roomId, new Set()]));
-  for (const { roomId, eventId, pdu } of received) for (const referred of referredTo(eventId, pdu, roomId)) wanted.get(roomId)!.add(referred);
+  for (const { roomId, eventId, pdu } of received) noteReferred(graphs.get(roomId)!, wanted.get(roomId)!, referredTo(eventId, pdu, roomId));
   await loadEvents(loading, [...wanted].map(([roomId, ids]) => ({ graph: graphs.get(roomId)!, ids })));
   await loadEarly(loading.database, graphs, received.map(({ eventId }) => eventId).filter(isStorable));
 }
@@ -50,6 +50,11 @@ export async function loadWanted(loading: GraphLoading, graph: RoomGraph, head: 
   for (const set of [wants.events, wants.state, wants.needs, wants.stages]) set.clear();
   wants.trails = false;
   wants.full = false;
+}
+
+/** What was kept of a graph need not be read. */
+function noteReferred({ events }: RoomGraph, wanted: Set<string>, referred: readonly string[]): void {
+  for (const eventId of referred) if (!events.has(eventId)) wanted.add(eventId);
 }
 
 /** The event, what it follows, and what authorises it. */

@@ -11,12 +11,13 @@ import { redact } from '../../../pkg/matrix/events/redact.ts';
 import { slotOf } from '../../../pkg/matrix/state-res/slot.ts';
 import type { NewEvent, Redaction, RoomRow } from '../input/effects.ts';
 import { visibilityAt } from '../input/history-visibility.ts';
-import { rowAfter } from '../input/room-head.ts';
+import { knowsState, rowAfter } from '../input/room-head.ts';
 import { isShown } from '../input/shown.ts';
 import { redactedEarly, waitsFor } from './early-redactions.ts';
 import { extremitiesAfter } from './forward-extremities.ts';
 import { CURRENT, lookupAt, type GraphAt, type Overlay } from './overlay.ts';
-import { isLacking, lookForEvent, type RoomGraph } from './room-graph.ts';
+import { coverNew } from './room-cover.ts';
+import { isLacking, lookForEvent } from './room-graph.ts';
 import { States, type StateAt } from './states.ts';
 
 /** An event that has arrived, its integrity checked. */
@@ -165,16 +166,18 @@ function redactingOf(at: GraphAt, { arrival, original, early, before, outcome }:
 }
 
 /** A rejected event changes no state. */
-function stateAfter({ graph }: GraphAt, { arrival, states, before, outcome }: Settling): StateAt {
+function stateAfter(at: GraphAt, { arrival, states, before, outcome }: Settling): StateAt {
   const { eventId, pdu } = arrival;
   if (pdu.state_key === undefined || outcome.outcome === 'rejected') return before;
   // From here on others may be judged by it.
-  addProvisionally(graph, arrival);
+  addProvisionally(at, arrival);
   return states.change(before, slotOf(pdu.type, pdu.state_key), { eventId, pdu });
 }
 
-function addProvisionally(graph: RoomGraph, { eventId, pdu }: Arrival): void {
+function addProvisionally({ head, graph }: GraphAt, { eventId, pdu }: Arrival): void {
   if (graph.events.get(eventId)) return;
+  if (knowsState(head, pdu.type, pdu.state_key!)) coverNew(graph.cover, eventId, pdu);
+  graph.provisional.add(eventId);
   graph.events.set(eventId, { eventId, roomId: graph.roomId, pdu, stateId: null, orderKey: null, rejected: false, softFailed: false, redacted: false });
 }
 

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { authEventIds, prevEventIds, redactsOf } from '../../../pkg/matrix/events/pdu.ts';
+import { createCheckedGraphs, type CheckedGraphs } from '../../../test/kit/checked-graphs.ts';
 import { beginning, received } from '../../../test/kit/received-room.ts';
 import { createRoomDriver, input, PARTITIONS, type RoomDriver } from '../../../test/kit/room-driver.ts';
 import type { RoomDag } from '../../../test/kit/room-dag.ts';
@@ -25,7 +26,7 @@ function someOrder(dag: RoomDag, picks: readonly number[]): string[] {
   return order;
 }
 
-async function receiveAll(driver: RoomDriver, dag: RoomDag, { picks, sizes }: { picks: readonly number[]; sizes: readonly number[] }): Promise<void> {
+async function receiveAll(driver: RoomDriver, dag: RoomDag, { picks, sizes, graphs }: { picks: readonly number[]; sizes: readonly number[]; graphs: CheckedGraphs | undefined }): Promise<void> {
   const order = someOrder(dag, picks);
   for (let at = 0, turn = 0; at < order.length; turn += 1) {
     const size = sizes[turn % sizes.length]!;
@@ -35,6 +36,7 @@ async function receiveAll(driver: RoomDriver, dag: RoomDag, { picks, sizes }: { 
     if (turn % 5 === 4) await driver.failedBatch(batch);
     const answers = await driver.batch(batch);
     assert.ok(answers.every((answer) => 'ok' in answer), JSON.stringify(answers));
+    await graphs?.check(driver.database);
     at += size;
   }
 }
@@ -88,7 +90,7 @@ function foldedOutputs({ outputs }: RoomDriver, roomId: string): string[] {
 for (const version of ['1', '2', '10', '11', '12']) {
   test(`rooms of version ${version}`, async () => {
     const sizes = fc.array(fc.integer({ min: 1, max: 6 }), { minLength: 1, maxLength: 6 });
-    const details = await fc.check(fc.asyncProperty(randomRoom(version).filter((dag) => !redactsKeys(dag)), fc.array(fc.nat(100), { minLength: 1, maxLength: 20 }), sizes, receiveAndCheck), { numRuns: 60, endOnFailure: true });
+    const details = await fc.check(fc.asyncProperty(randomRoom(version).filter((dag) => !redactsKeys(dag)), fc.array(fc.nat(100), { minLength: 1, maxLength: 20 }), sizes, fc.boolean(), receiveAndCheck), { numRuns: 100, endOnFailure: true });
     // A counterexample is a room of forty events: its seed says it shorter.
     if (details.failed) throw new Error(`fails for seed ${details.seed}, path ${details.counterexamplePath}`, { cause: details.errorInstance });
   });
@@ -99,12 +101,14 @@ function redactsKeys(dag: RoomDag): boolean {
   return [...dag.events.values()].some(({ pdu }) => dag.pdu(redactsOf(pdu, dag.version) ?? '')?.type === 'm.room.third_party_invite');
 }
 
-async function receiveAndCheck(dag: RoomDag, picks: readonly number[], sizes: readonly number[]): Promise<void> {
-  const driver = await createRoomDriver();
+/** `isKept`: what is known of the room's graph is kept from batch to batch, as it is of rooms in much conflict. */
+async function receiveAndCheck(dag: RoomDag, picks: readonly number[], sizes: readonly number[], isKept: boolean): Promise<void> {
+  const graphs = isKept ? createCheckedGraphs() : undefined;
+  const driver = await createRoomDriver({ keptGraphs: graphs });
   try {
     const { partition, effects } = beginning(dag, PARTITIONS.partitions);
     await driver.begin(partition, effects);
-    await receiveAll(driver, dag, { picks, sizes });
+    await receiveAll(driver, dag, { picks, sizes, graphs });
     await checkRoom(driver, dag);
   } finally {
     await driver.close();

@@ -1,6 +1,6 @@
 /** PURE. What the state is where branches meet. */
 import { conflictedEvents, conflictedSlots, type Conflicts } from '../../../pkg/matrix/state-res/conflicts.ts';
-import { eventsToLoad, resolveConflicts } from '../../../pkg/matrix/state-res/resolve-state.ts';
+import { eventsToLoad, resolveConflicts, type ResolveConflicts } from '../../../pkg/matrix/state-res/resolve-state.ts';
 import { POWER_LEVELS_SLOT, slotOfEvent, type Slot } from '../../../pkg/matrix/state-res/slot.ts';
 import { authDifferenceAt, conflictedSubgraphAt, type Differing } from './auth-difference.ts';
 import { currentAt, idAt, type GraphAt, type Overlay } from './overlay.ts';
@@ -75,15 +75,27 @@ function resolved(at: GraphAt, { slots, conflicts, difference, subgraph }: Resol
     version: head.version, roomId: head.roomId, conflicts, authDifference: difference, subgraph,
     events: (eventId: string) => graph.events.get(eventId)?.pdu, isRejected: (eventId: string) => graph.events.get(eventId)?.rejected === true,
   };
-  const missing = eventsToLoad(input);
+  // To look into what was kept costs less than to ask first whether all is there.
+  const attempted = graph.isKept ? attempt(input) : undefined;
+  const missing = attempted === undefined ? eventsToLoad(input) : [];
   for (const eventId of missing) lookForEvent(graph, eventId);
   if (missing.length > 0) wantMainlines(at);
   if (isLacking(graph)) return undefined;
-  const result = resolveConflicts(input);
+  const result = attempted ?? resolveConflicts(input);
   const overlay = new Map<Slot, string | undefined>();
   for (const slot of slots) overlay.set(slot, conflicts.conflicted.has(slot) ? result.get(slot) : conflicts.unconflicted(slot));
   for (const [slot, eventId] of result) overlay.set(slot, eventId);
   return overlay;
+}
+
+/** undefined: it needs an event that is not loaded. */
+function attempt(input: ResolveConflicts): Map<Slot, string> | undefined {
+  try {
+    return resolveConflicts(input);
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
 }
 
 /** Those of all power levels that are known: otherwise each step back along them would be asked for on its own. */

@@ -3,7 +3,8 @@
  * what is not there yet is noted in `wants`, and `load-cover.ts` fulfils it. Events of the batch itself have no place yet: each is a chain of its own, with a number below zero.
  */
 import type { ChainLink, ChainRange, Position } from '../../../pkg/matrix/state-res/chain-cover.ts';
-import type { Slot } from '../../../pkg/matrix/state-res/slot.ts';
+import { authEventIds, type Pdu } from '../../../pkg/matrix/events/pdu.ts';
+import { slotOfEvent, type Slot } from '../../../pkg/matrix/state-res/slot.ts';
 
 export interface ChainFacts {
   /** The key of the state that all events of the chain are about. */
@@ -42,10 +43,14 @@ export interface RoomCover {
   readonly news: Set<string>;
   /** Power levels events that are in the graph with all that they followed, and what these cite. */
   readonly mainlines: Set<string>;
-  /** Whether committed events without a place, as older versions of the program leave them, are in `loose`. */
+  /** Whether committed events without a place, as older versions of the program leave them, are in `loose`; and whether there are any. */
   begun: boolean;
+  behind: boolean;
   readonly wants: CoverWants;
 }
+
+/** How many links into a chain are read at first; then four times as many each time. */
+export const CITING_FIRST = 256;
 
 export interface CoverWants {
   /** Events whose places are wanted, with all that their chains reach. */
@@ -59,7 +64,7 @@ export interface CoverWants {
 
 export function createCover(): RoomCover {
   return {
-    positions: new Map(), links: new Map(), facts: new Map(), citing: new Map(), events: new Map(), loose: new Map(), news: new Set(), mainlines: new Set(), begun: false,
+    positions: new Map(), links: new Map(), facts: new Map(), citing: new Map(), events: new Map(), loose: new Map(), news: new Set(), mainlines: new Set(), begun: false, behind: false,
     wants: { covers: new Set(), facts: new Set(), citing: new Map(), ranges: new Set(), mainlines: new Set() },
   };
 }
@@ -102,6 +107,25 @@ export function eventsIn(cover: RoomCover, ranges: readonly ChainRange[], except
     }
   }
   return cover.wants.ranges.size > 0 ? undefined : found;
+}
+
+/** Gives an event whose chain is no committed one a chain of its own; its links and facts are still to be noted. */
+export function noteLoose(cover: RoomCover, eventId: string): number {
+  const chain = -1 - cover.loose.size;
+  cover.loose.set(eventId, chain);
+  notePosition(cover, eventId, { chain, seq: 1 });
+  return chain;
+}
+
+/** A state event that no table has, where all that it cites is known, and its key is in the head, so that nothing has to be read. */
+export function coverNew(cover: RoomCover, eventId: string, pdu: Pdu): void {
+  if (!cover.begun || cover.positions.has(eventId)) return;
+  const cited = authEventIds(pdu).map((authId) => cover.positions.get(authId));
+  const targets = cited.filter((target) => target !== undefined && cover.links.has(target.chain)) as Position[];
+  if (targets.length < cited.length) return;
+  const chain = noteLoose(cover, eventId);
+  cover.links.set(chain, targets.map((target) => ({ seq: 1, target })));
+  cover.facts.set(chain, { slot: slotOfEvent(pdu), currentId: undefined });
 }
 
 export function notePosition(cover: RoomCover, eventId: string, position: Position): void {

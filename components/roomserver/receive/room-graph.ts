@@ -67,6 +67,8 @@ export interface RoomGraph {
   readonly roomId: string;
   /** null: this server does not know the event. */
   readonly events: Map<string, GraphEvent | null>;
+  /** Those of them that have been let in, while all that follows from that is not loaded. */
+  readonly provisional: Set<string>;
   /** Whether an accepted event follows it; known for every event in `events`. */
   readonly followed: Set<string>;
   readonly states: Map<number, StateNode>;
@@ -76,6 +78,8 @@ export interface RoomGraph {
   readonly overlays: { under: number; readonly byState: Map<number, ReadonlyMap<Slot, string | undefined>>; readonly compared: Compared[] };
   /** Events in conflict where the branches of the room met for the current state, the last time that they were resolved. */
   conflicted: number;
+  /** Earlier batches have left it (`kept-graphs.ts`). */
+  isKept: boolean;
   /** Where state events stand among auth chains. */
   readonly cover: RoomCover;
   /** The committed current state; undefined: not loaded. */
@@ -90,7 +94,7 @@ export interface RoomGraph {
 
 export function createGraph(roomId: string): RoomGraph {
   return {
-    roomId, events: new Map(), followed: new Set(), states: new Map(), statesAbove: Infinity, overlays: { under: -1, byState: new Map(), compared: [] }, conflicted: 0, cover: createCover(), full: undefined, early: new Map(), needs: new Map(), stages: new Map(),
+    roomId, events: new Map(), provisional: new Set(), followed: new Set(), states: new Map(), statesAbove: Infinity, overlays: { under: -1, byState: new Map(), compared: [] }, conflicted: 0, isKept: false, cover: createCover(), full: undefined, early: new Map(), needs: new Map(), stages: new Map(),
     wants: { events: new Set(), state: new Map(), trails: false, full: false, needs: new Set(), stages: new Set() },
   };
 }
@@ -112,6 +116,7 @@ export function addNewEvent(graph: RoomGraph, event: NewEvent): void {
   const known = graph.events.get(event.eventId);
   if (event.kind === 'outlier' && known !== undefined && known !== null) return;
   graph.events.set(event.eventId, graphEventOf(graph.roomId, event, known ?? undefined));
+  graph.provisional.delete(event.eventId);
   for (const state of event.states) graph.states.set(state.stateId, nodeOf(state));
   if (event.pdu.state_key !== undefined && event.verdict !== 'rejected') graph.cover.news.add(event.eventId);
   const { eventId, pdu: { sender }, waitsFor } = event;

@@ -30,25 +30,34 @@ export function unchained(eventId: string, pdu: Pdu, { roomId, partition }: Pick
   return { eventId, roomId, partition, slot: slotOf(pdu.type, pdu.state_key!), type: pdu.type, authEvents: authEventIds(pdu) };
 }
 
+/** What was found for state events. */
+export interface Chained {
+  readonly places: ReadonlyMap<string, Position>;
+  /** All links that were written. */
+  readonly links: readonly NewLink[];
+  /** Whether other events of their rooms got their places with them. */
+  readonly caughtUp: boolean;
+}
+
 /**
  * Finds places for state events, writes the links between their chains and hands out the places, which belong into the events' rows, in the same transaction. What has a place already keeps it
  * and is not in the answer. The auth events must be stored, or among the events.
  */
-export async function placeInChains(tx: Transaction, events: readonly Unchained[]): Promise<Map<string, Position>> {
-  if (events.length === 0) return new Map();
+export async function placeInChains(tx: Transaction, events: readonly Unchained[]): Promise<Chained> {
+  if (events.length === 0) return { places: new Map(), links: [], caughtUp: false };
   const chaining = await beginChaining(tx, events);
   const roomsBehind = roomsWithout(chaining);
-  if (roomsBehind.size === 0) return assign(tx, chaining);
+  if (roomsBehind.size === 0) return { ...await assign(tx, chaining), caughtUp: false };
   // Written by an older version of the program.
   for (const [roomId, partition] of roomsBehind) await placeRoomInChains(tx, roomId, partition);
-  return assign(tx, await beginChaining(tx, events));
+  return { ...await assign(tx, await beginChaining(tx, events)), caughtUp: true };
 }
 
 /** Finds places for all state events of a room that have none, and writes them into their rows. */
 export async function placeRoomInChains(tx: Transaction, roomId: string, partition: number): Promise<void> {
   const events = await readUnchained(tx, roomId, partition);
   if (events.length === 0) return;
-  const places = await assign(tx, await beginChaining(tx, events));
+  const { places } = await assign(tx, await beginChaining(tx, events));
   for (const [eventId, { chain, seq }] of places) await tx.run('UPDATE events SET auth_chain = ?, auth_seq = ? WHERE event_id = ?', [chain, seq, eventId]);
 }
 
@@ -117,12 +126,13 @@ function roomsWithout({ known }: Chaining): Map<string, number> {
   return rooms;
 }
 
-interface NewLink {
+/** The event at `origin`, and with it all after it in its chain, has the target in its auth chain. */
+export interface NewLink {
   readonly origin: Position;
   readonly target: Position;
 }
 
-async function assign(tx: Transaction, { events, known }: Chaining): Promise<Map<string, Position>> {
+async function assign(tx: Transaction, { events, known }: Chaining): Promise<Pick<Chained, 'places' | 'links'>> {
   const places = new Map<string, Position>();
   const continued = new Set([...known.values()].filter((one) => one.continued).map(({ position }) => keyOf(position!)));
   const counters = await readCounters(tx, events.values());
@@ -142,8 +152,8 @@ async function assign(tx: Transaction, { events, known }: Chaining): Promise<Map
     // Rejected events may cite two events of a chain: the later one says it all.
     links.push(...linked.sort((left, right) => right.target.seq - left.target.seq));
   }
-  await Promise.all([writeCounters(tx, counters.changed()), writeLinks(tx, links)]);
-  return places;
+  const [written] = await Promise.all([writeLinks(tx, links), writeCounters(tx, counters.changed())]);
+  return { places, links: written };
 }
 
 function keyOf({ chain, seq }: Position): string {
@@ -205,8 +215,8 @@ interface ReachedSql extends SqlRow {
   origin_chain: number; target_chain: number; reached: number;
 }
 
-/** Only what the chain does not reach already is written. The links of a chain come in its order. */
-async function writeLinks(tx: Transaction, links: readonly NewLink[]): Promise<void> {
+/** Only what the chain does not reach already is written, and is the answer. The links of a chain come in its order. */
+async function writeLinks(tx: Transaction, links: readonly NewLink[]): Promise<readonly NewLink[]> {
   const continuing = [...new Set(links.filter(({ origin }) => origin.seq > 1).map(({ origin }) => origin.chain))];
   const reached = new Map<string, number>();
   const rows = await tx.queryIn<ReachedSql>('SELECT origin_chain, target_chain, target_seq AS reached FROM auth_links WHERE origin_chain IN (??)', [], continuing);
@@ -218,9 +228,10 @@ async function writeLinks(tx: Transaction, links: readonly NewLink[]): Promise<v
   };
   for (const row of rows) note(row.origin_chain, row.target_chain, row.reached);
   const fresh = links.filter(({ origin, target }) => note(origin.chain, target.chain, target.seq));
-  if (fresh.length === 0) return;
+  if (fresh.length === 0) return fresh;
   await tx.insertMany({
     into: 'auth_links', columns: ['origin_chain', 'origin_seq', 'target_chain', 'target_seq'],
     rows: fresh.map(({ origin, target }): SqlValue[] => [origin.chain, origin.seq, target.chain, target.seq]),
   });
+  return fresh;
 }
