@@ -1,4 +1,7 @@
-/** What is soft between two servers, each way: who types, has read and is there. */
+/**
+ * What is soft between two servers, each way: who types, has read and is there. The brokers and the database of servers of many processes are those of MYELIN_TEST_POSTGRES_URL,
+ * MYELIN_TEST_NATS_URL and MYELIN_TEST_KAFKA_BROKERS, which `npm test` starts.
+ */
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { suite, test } from 'node:test';
