@@ -14,10 +14,10 @@ export interface PresenceBoard {
   /** Takes a signal; the users of whom it tells something new. `isGap`: something before it was missed. */
   receive(told: PresenceTold): { readonly changed: readonly string[]; readonly isGap: boolean };
   get(userId: string): SeenPresence | undefined;
-  /** Of whom there is news for a client at `since`, the newest first, at most `max`; for one that has nothing, who is not offline. */
-  news(since: SyncPosition | undefined, max: number): SeenPresence[];
-  /** The same for a client that has nothing. */
-  present(max: number): SeenPresence[];
+  /** Of whom there is news for a client at `since`; for one that has nothing, who is not offline. undefined: more than `max`. */
+  news(since: SyncPosition | undefined, max: number): SeenPresence[] | undefined;
+  /** The same among these users. */
+  newsAmong(userIds: readonly string[], since: SyncPosition | undefined): SeenPresence[];
   /** The places after an answer to a client that was at `since`; never behind it. */
   places(since: SyncPosition | undefined): SoftPlace[];
 }
@@ -65,28 +65,30 @@ class Board implements PresenceBoard {
     return this.#users.get(userId);
   }
 
-  news(since: SyncPosition | undefined, max: number): SeenPresence[] {
-    if (since === undefined) return this.present(max);
+  news(since: SyncPosition | undefined, max: number): SeenPresence[] | undefined {
+    if (since === undefined) return this.#present(max);
     const seen = new Map(since.presence?.map((place) => [place.partition, place]));
     const news: SeenPresence[] = [];
     for (const [number, partition] of this.#partitions) {
       const place = seen.get(number);
       if (place !== undefined && !isLater(partition.place, place)) continue;
       for (const entry of this.#newestFirst(partition)) {
-        if (news.length >= max || (place !== undefined && !isLater(entry, place))) break;
+        if (place !== undefined && !isLater(entry, place)) break;
         if (place !== undefined || entry.kind !== 'offline') news.push(entry);
+        if (news.length > max) return undefined;
       }
     }
     return news;
   }
 
-  present(max: number): SeenPresence[] {
-    const present: SeenPresence[] = [];
-    for (const entry of this.#users.values()) {
-      if (present.length >= max) break;
-      if (entry.kind !== 'offline') present.push(entry);
-    }
-    return present;
+  newsAmong(userIds: readonly string[], since: SyncPosition | undefined): SeenPresence[] {
+    const seen = new Map(since?.presence?.map((place) => [place.partition, place]));
+    return userIds.flatMap((userId) => {
+      const entry = this.#users.get(userId);
+      const place = entry && seen.get(entry.partition);
+      const isNews = entry !== undefined && (place === undefined ? entry.kind !== 'offline' : isLater(entry, place));
+      return isNews ? [entry] : [];
+    });
   }
 
   places(since: SyncPosition | undefined): SoftPlace[] {
@@ -96,6 +98,15 @@ class Board implements PresenceBoard {
       if (known === undefined || isLater(place, known)) places.set(place.partition, place);
     }
     return [...places.values()].filter(({ counter }) => counter > 0).sort((a, b) => a.partition - b.partition);
+  }
+
+  #present(max: number): SeenPresence[] | undefined {
+    const present: SeenPresence[] = [];
+    for (const entry of this.#users.values()) {
+      if (entry.kind !== 'offline') present.push(entry);
+      if (present.length > max) return undefined;
+    }
+    return present;
   }
 
   #partitionOf({ partition: number, epoch }: PresenceTold): Partition {

@@ -46,8 +46,8 @@ export interface PresenceReaderDeps {
 /** Of one answer. */
 const NEWS_MAX = 500;
 const INITIAL_MAX = 1000;
-/** Who is looked at for one answer. */
-const CANDIDATES_MAX = 2000;
+/** Whose rooms are looked at for one answer. */
+const CANDIDATES_MAX = 500;
 /** The waiting clients of a room are woken no more often than this. */
 const WAKE_EVERY_MS = 2000;
 const ASK_EVERY_MS = 10_000;
@@ -112,18 +112,26 @@ class PresenceOfProcess implements PresenceReader {
   }
 
   async news({ userId, since, rooms, entered, newcomers }: PresenceAudience): Promise<SeenPresence[]> {
-    const candidates = new Map(this.#board.news(since, CANDIDATES_MAX).map((one) => [one.userId, one]));
-    if (since !== undefined && entered.size > 0) for (const one of this.#board.present(CANDIDATES_MAX)) candidates.set(one.userId, one);
-    for (const newcomer of newcomers) {
-      const one = this.#board.get(newcomer);
-      if (one !== undefined && one.kind !== 'offline') candidates.set(newcomer, one);
-    }
-    candidates.delete(userId);
-    if (candidates.size === 0) return [];
-    const own = rooms();
-    const theirs = await this.#rooms.of([...candidates.keys()]);
-    const shown = [...candidates.values()].filter((one) => isShared(own, theirs.get(one.userId)));
-    return shown.slice(0, since === undefined ? INITIAL_MAX : NEWS_MAX);
+    const shown = new Map<string, SeenPresence>();
+    const show = (found: readonly SeenPresence[]): void => found.forEach((one) => shown.set(one.userId, one));
+    show(await this.#among(rooms, since));
+    if (since !== undefined && entered.size > 0) show(await this.#among(() => entered, undefined));
+    if (newcomers.length > 0) show(await this.#sharing(rooms(), this.#board.newsAmong(newcomers, undefined)));
+    shown.delete(userId);
+    return [...shown.values()].slice(0, since === undefined ? INITIAL_MAX : NEWS_MAX);
+  }
+
+  /** News of users in these rooms. Where few have changed it is asked in which rooms they are; otherwise, who is in the rooms. */
+  async #among(rooms: () => ReadonlySet<string>, since: SyncPosition | undefined): Promise<SeenPresence[]> {
+    const news = this.#board.news(since, CANDIDATES_MAX);
+    if (news === undefined) return this.#board.newsAmong(await this.#rooms.membersOf([...rooms()]), since);
+    return news.length === 0 ? [] : this.#sharing(rooms(), news);
+  }
+
+  async #sharing(rooms: ReadonlySet<string>, users: readonly SeenPresence[]): Promise<SeenPresence[]> {
+    if (users.length === 0) return [];
+    const theirs = await this.#rooms.of(users.map(({ userId }) => userId));
+    return users.filter(({ userId }) => isShared(rooms, theirs.get(userId)));
   }
 
   #receive(value: Uint8Array): void {

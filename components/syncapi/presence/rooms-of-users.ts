@@ -1,11 +1,13 @@
 /** In which rooms users see each other's presence: those that they have joined and that are not too large. Remembered for a while, so that many changes cost few queries. */
 import type { Clock } from '../../../pkg/runtime/runtime.ts';
 import type { Reader } from '../../../pkg/storage/database.ts';
-import { smallRoomsOf } from '../storage/memberships.ts';
+import { membersOfSmallRooms, smallRoomsOf } from '../storage/memberships.ts';
 
 export interface RoomsOfUsers {
   /** By user ID; all in one query, as far as they are not remembered. */
   of(userIds: readonly string[]): Promise<ReadonlyMap<string, ReadonlySet<string>>>;
+  /** Who is in these rooms, as far as they are not too large; not remembered. */
+  membersOf(roomIds: readonly string[]): Promise<string[]>;
   /** Their memberships have changed. */
   forget(userIds: readonly string[]): void;
   forgetAll(): void;
@@ -58,6 +60,7 @@ export function createRoomsOfUsers(deps: { readonly clock: Pick<Clock, 'monotoni
       }
       return found;
     },
+    membersOf: (roomIds) => membersOfSmallRooms(database, roomIds, roomMembersMax),
     forget(userIds) {
       version += 1;
       for (const userId of userIds) drop(userId);

@@ -61,6 +61,15 @@ export function smallRoomsOf(reader: Reader, userIds: readonly string[], members
      WHERE m.to_sequence = ? AND m.membership = 'join' AND r.joined_count <= ? AND m.user_id IN (??)`, [OPEN, membersMax], userIds);
 }
 
+/** Who is joined to one of these rooms, of those that have at most `membersMax` members. */
+export async function membersOfSmallRooms(reader: Reader, roomIds: readonly string[], membersMax: number): Promise<string[]> {
+  if (roomIds.length === 0) return [];
+  const rows = await reader.queryIn<{ user_id: string }>(
+    `SELECT DISTINCT m.user_id FROM rooms r JOIN memberships m ON m.room_id = r.room_id AND m.to_sequence = ? AND m.membership = 'join'
+     WHERE r.joined_count <= ? AND r.room_id IN (??)`, [OPEN, membersMax], roomIds);
+  return [...new Set(rows.map((row) => row.user_id))];
+}
+
 /** Which members: those that are in the room or asked into it, or those that are gone from it. */
 export type Presence = 'here' | 'gone';
 
