@@ -51,6 +51,7 @@ export async function createReadModel({ roomQuery, outputs, serverName, database
     syncQuery: {
       membership: (roomId, userId) => caughtUp().then(() => query.membership(roomId, userId)),
       joinedRooms: (userId) => caughtUp().then(() => query.joinedRooms(userId)),
+      joinedRoomsOf: (userIds, membersMax) => caughtUp().then(() => query.joinedRoomsOf(userIds, membersMax)),
       standing: (userId) => caughtUp().then(() => query.standing(userId)),
       presences: (userId, limit) => caughtUp().then(() => query.presences(userId, limit)),
       joinedCounts: (roomIds) => caughtUp().then(() => query.joinedCounts(roomIds)),

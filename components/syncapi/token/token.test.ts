@@ -8,8 +8,8 @@ const sequence = fc.nat({ max: Number.MAX_SAFE_INTEGER });
 const vector = fc.array(sequence, { maxLength: 40 });
 const place = fc.record({ partition: fc.nat(4095), epoch: sequence, counter: sequence }, { noNullPrototype: true });
 const position: fc.Arbitrary<SyncPosition> = fc.record(
-  { mapVersion: sequence, room: vector, user: vector, typing: fc.array(place, { maxLength: 8 }), typingAtMs: sequence },
-  { noNullPrototype: true },
+  { mapVersion: sequence, room: vector, user: vector, typing: fc.array(place, { maxLength: 8 }), typingAtMs: sequence, presence: fc.array(place, { minLength: 1, maxLength: 8 }) },
+  { noNullPrototype: true, requiredKeys: ['mapVersion', 'room', 'user', 'typing', 'typingAtMs'] },
 );
 const refusal = { status: 400, errcode: 'M_INVALID_PARAM' };
 
