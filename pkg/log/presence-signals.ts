@@ -9,7 +9,7 @@ export const PRESENCE_SEEN_CHANNEL = 'presence-seen';
 export const PRESENCE_ASK_CHANNEL = 'presence-ask';
 
 /** Users of one signal, which has to fit into a message of a broker. */
-export const PRESENCE_USERS_MAX = 250;
+export const PRESENCE_USERS_MAX = 100;
 
 export function encodePresence(value: PresenceTold | PresenceSeen): Uint8Array {
   return Buffer.from(JSON.stringify(value));
