@@ -16,6 +16,8 @@ import { spaceHierarchyRoute } from './routes/space-hierarchy.ts';
 import { queryDirectoryRoute } from './routes/query-directory.ts';
 import { openidRoute } from './routes/openid.ts';
 import { queryProfileRoute } from './routes/query-profile.ts';
+import { userDevicesRoute } from './routes/user-devices.ts';
+import { userKeysRoutes } from './routes/user-keys.ts';
 import { createSender } from './sender/sender.ts';
 
 export { FEDERATIONAPI_CONSUMER } from './background.ts';
@@ -49,7 +51,7 @@ export function createFederationapi(deps: FederationapiDeps): Federationapi {
   return {
     routes: [
       ...publicRoomsRoutes(deps, auth), spaceHierarchyRoute(deps, auth),
-      ...keyRoutes(deps, keyRing), ...discoveryRoutes(deps), queryProfileRoute(deps, auth), openidRoute(deps), queryDirectoryRoute(deps, auth), ...inbound.routes,
+      ...keyRoutes(deps, keyRing), ...discoveryRoutes(deps), queryProfileRoute(deps, auth), openidRoute(deps), queryDirectoryRoute(deps, auth), ...userKeysRoutes(deps, auth), userDevicesRoute(deps, auth), ...inbound.routes,
     ],
     start: async () => {
       for (const part of parts) await part.start();

@@ -23,9 +23,11 @@ export interface DeviceList {
 export interface KeyQuery {
   /**
    * Keys of these users as `viewer` may see them (empty: another server): with the signatures of each user's own keys, and those that the viewer has made. Users map to the devices that are wanted,
-   * all of them if the list is empty. Of users of other servers what is known here (`knownDeviceLists`).
+   * all of them if the list is empty; users that there are have an entry, if an empty one. Of users of other servers what is known here (`knownDeviceLists`).
    */
   keysOf(wanted: ReadonlyMap<string, readonly string[]>, viewer: string): Promise<KnownKeys>;
+  /** What the signer has signed of these users' master keys; `key`: public key that it is of. */
+  masterSignatures(signer: string, userIds: readonly string[]): Promise<{ readonly targetUser: string; readonly key: string; readonly keyId: string; readonly signature: string }[]>;
   /** Of users of other servers: those whose devices are known here as they are now. */
   knownDeviceLists(userIds: readonly string[]): Promise<Set<string>>;
   /** Users of other servers whose devices have to be asked for, after this one. */

@@ -28,6 +28,9 @@ import type { UserQuery } from '../../schemas/ports/user-query.ts';
 import { createManualRuntime, type ManualRuntime } from './manual-runtime.ts';
 import { HISTORY_SERVER, type HistoryLog } from './room-history.ts';
 
+/** Members of an answer of /sync that says nothing. */
+export const NOTHING_NEW = ['next_batch', 'device_one_time_keys_count', 'device_unused_fallback_key_types'];
+
 export interface CallOptions {
   readonly signal?: AbortSignal;
   readonly method?: string;

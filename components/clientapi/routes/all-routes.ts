@@ -10,11 +10,13 @@ import { banningRoutes } from './banning.ts';
 import { capabilitiesRoutes } from './capabilities.ts';
 import { consentRoutes } from './consent.ts';
 import { createRoomRoutes } from './create-room.ts';
+import { crossSigningRoutes } from './cross-signing.ts';
 import { deviceManagementRoutes } from './device-management.ts';
 import { directoryRoutes } from './directory.ts';
 import { filterRoutes } from './filter.ts';
 import { invitingRoutes } from './inviting.ts';
 import { joiningRoutes } from './joining.ts';
+import { keysRoutes } from './keys.ts';
 import { kickingRoutes } from './kicking.ts';
 import { knockingRoutes } from './knocking.ts';
 import { leavingRoutes } from './leaving.ts';
@@ -63,11 +65,13 @@ export const CLIENTAPI_ROUTES: readonly RouteSpec[] = [
   ...capabilitiesRoutes,
   ...consentRoutes,
   ...createRoomRoutes,
+  ...crossSigningRoutes,
   ...deviceManagementRoutes,
   ...directoryRoutes,
   ...filterRoutes,
   ...invitingRoutes,
   ...joiningRoutes,
+  ...keysRoutes,
   ...kickingRoutes,
   ...knockingRoutes,
   ...leavingRoutes,

@@ -1,9 +1,10 @@
-/** Applies user-output: account data, and the end of accounts. Profile changes reach rooms as member events; devices are of no concern here yet. */
+/** Applies user-output: account data, keys of end-to-end encryption, and the end of accounts. Profile changes reach rooms as member events. */
 import { userOutputCodec } from '../../../pkg/log/codec.ts';
 import type { Applier } from '../../../pkg/log/applier.ts';
 import type { SqlValue, Transaction } from '../../../pkg/storage/database.ts';
 import type { UserOutput } from '../../../schemas/log/user-output.ts';
 import { storable } from '../storage/rows.ts';
+import { writeKeyChanges } from './write-key-changes.ts';
 import { writeRuleChanges } from '../unread/rule-changes.ts';
 
 export function userOutputApplier(): Applier<UserOutput> {
@@ -30,7 +31,7 @@ export function userOutputApplier(): Applier<UserOutput> {
       }
       await endAccounts(tx, records.map(({ output }) => output));
       await writeRuleChanges(tx, records);
-      return { rooms: [], users: [...users] };
+      return { rooms: await writeKeyChanges(tx, records), users: [...users] };
     },
   };
 }

@@ -2,7 +2,7 @@
 import type { SqlValue, Transaction } from '../../../pkg/storage/database.ts';
 import type { RoomEvent } from '../../../schemas/log/room-output.ts';
 import { OPEN, storable } from '../storage/rows.ts';
-import type { Records } from './decoded.ts';
+import { changesOf, type Records } from './decoded.ts';
 import { visibilitySet } from './foreign-events.ts';
 import type { MembershipPlan, NewMembership, StatePlan } from './room-rows.ts';
 
@@ -16,18 +16,20 @@ export async function writeRooms(tx: Transaction, records: Records, known: { cou
     const visibility = visibilitySet(output, known.foreign) ?? before?.[7] ?? '';
     const resetAt = stateSlice?.reset === true ? sequence : ofRow(before, 8);
     const hiddenAt = changesUnseen(event) ? sequence : ofRow(before, 9);
-    rows.set(roomId, [roomId, roomVersion, partition, sequence, orderKey, counts.joined, counts.invited, visibility, resetAt, hiddenAt]);
+    const membersAt = changesOf(output).some(({ type }) => type === 'm.room.member') ? sequence : ofRow(before, 10);
+    rows.set(roomId, [roomId, roomVersion, partition, sequence, orderKey, counts.joined, counts.invited, visibility, resetAt, hiddenAt, Math.max(resetAt, membersAt)]);
   }
   await insert(tx, {
     into: 'rooms',
-    columns: ['room_id', 'version', 'partition_number', 'last_sequence', 'last_order_key', 'joined_count', 'invited_count', 'history_visibility', 'reset_sequence', 'hidden_sequence'],
+    columns: ['room_id', 'version', 'partition_number', 'last_sequence', 'last_order_key', 'joined_count', 'invited_count', 'history_visibility', 'reset_sequence', 'hidden_sequence', 'members_sequence'],
     rows: [...rows.values()],
     onConflict: `ON CONFLICT (room_id) DO UPDATE SET partition_number = excluded.partition_number, last_sequence = excluded.last_sequence,
       last_order_key = CASE WHEN excluded.last_order_key > rooms.last_order_key THEN excluded.last_order_key ELSE rooms.last_order_key END,
       joined_count = rooms.joined_count + excluded.joined_count, invited_count = rooms.invited_count + excluded.invited_count,
       history_visibility = CASE WHEN excluded.history_visibility <> '' THEN excluded.history_visibility ELSE rooms.history_visibility END,
       reset_sequence = CASE WHEN excluded.reset_sequence > rooms.reset_sequence THEN excluded.reset_sequence ELSE rooms.reset_sequence END,
-      hidden_sequence = CASE WHEN excluded.hidden_sequence > rooms.hidden_sequence THEN excluded.hidden_sequence ELSE rooms.hidden_sequence END`,
+      hidden_sequence = CASE WHEN excluded.hidden_sequence > rooms.hidden_sequence THEN excluded.hidden_sequence ELSE rooms.hidden_sequence END,
+      members_sequence = CASE WHEN excluded.members_sequence > rooms.members_sequence THEN excluded.members_sequence ELSE rooms.members_sequence END`,
   });
 }
 

@@ -3,6 +3,7 @@ import type { ReadDeps } from '../sync/deps.ts';
 import { eventContextRoute } from './event-context.ts';
 import { eventRoute } from './events.ts';
 import { joinedRoomsRoute } from './joined-rooms.ts';
+import { keysChangesRoute } from './keys.ts';
 import { memberRoutes } from './members.ts';
 import { messagesRoute } from './messages.ts';
 import { notificationsRoute } from './notifications.ts';
@@ -17,5 +18,5 @@ import { timestampToEventRoute } from './timestamp-to-event.ts';
 
 /** All routes that this component serves. */
 export function syncapiRoutes(deps: ReadDeps): Route[] {
-  return [syncRoute(deps), messagesRoute(deps), eventRoute(deps), eventContextRoute(deps), roomInitialSyncRoute(deps), ...oldSyncRoutes(deps), ...stateRoutes(deps), ...memberRoutes(deps), joinedRoomsRoute(deps), timestampToEventRoute(deps), notificationsRoute(deps), presenceRoute(deps), ...relationRoutes(deps), threadsListRoute(deps)];
+  return [syncRoute(deps), messagesRoute(deps), eventRoute(deps), eventContextRoute(deps), roomInitialSyncRoute(deps), ...oldSyncRoutes(deps), ...stateRoutes(deps), ...memberRoutes(deps), joinedRoomsRoute(deps), timestampToEventRoute(deps), notificationsRoute(deps), presenceRoute(deps), keysChangesRoute(deps), ...relationRoutes(deps), threadsListRoute(deps)];
 }

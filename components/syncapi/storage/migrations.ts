@@ -7,6 +7,7 @@
  *   sequence number of its partition is a range query.
  * - `rooms.reset_sequence`: where the room's state began anew, because this server joined it (again) by way of another one; 0: never.
  * - `rooms.hidden_sequence`: where the room's state last changed without an event in the timeline. `rooms.purged_sequence`: up to where its timeline was purged.
+ * - `rooms.members_sequence`: where the room's members, or what is told of them, last changed.
  * - `timeline.state_before_differs`: the event was sent into another state than the one that the intervals tell of (a fork, a gap): what its readers were then is asked of the
  *   room's owner.
  * - `timeline.others_changed`: with the event, the room's state changed in more than what the event itself sets (state resolution).
@@ -22,6 +23,7 @@
  *   could be read from. Once a user here has joined, the room tells of itself.
  * - `unread_nodes`: what notifies, with its sums (`unread/tree.ts`); `audience` is a group of users with equal rules, or a user. `unread_marks`: up to where users have read, and of which group
  *   they are from where on. `rule_changes`, `rule_versions`: who has ever changed what decides about notices, and per partition of user-output when that last happened.
+ * - `device_list_changes`: where in user-output the devices or cross-signing keys of a user last changed, of other servers' users too. `device_key_counts`: what others can still claim of a device, JSON.
  */
 import type { Migration } from '../../../pkg/storage/database.ts';
 

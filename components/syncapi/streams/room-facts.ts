@@ -3,7 +3,7 @@ import type { Reader } from '../../../pkg/storage/database.ts';
 import type { RoomRow } from '../storage/rows.ts';
 import type { RoomView } from '../sync/scope.ts';
 
-export type RoomFacts = Pick<RoomRow, 'room_id' | 'last_sequence' | 'joined_count' | 'invited_count'> & { readonly hidden_sequence: number; readonly purged_sequence: number };
+export type RoomFacts = Pick<RoomRow, 'room_id' | 'last_sequence' | 'joined_count' | 'invited_count'> & { readonly hidden_sequence: number; readonly purged_sequence: number; readonly members_sequence: number };
 
 /** A room with what is known of it. */
 export interface KnownView extends RoomView {
@@ -13,6 +13,8 @@ export interface KnownView extends RoomView {
   readonly invitedCount: number;
   /** The state may have changed, since what the client has, by what is in no timeline. */
   readonly hidden: boolean;
+  /** Where the members last changed. */
+  readonly membersSequence: number;
   /** Events that the client does not have were purged. */
   readonly purged: boolean;
 }
@@ -22,7 +24,7 @@ export async function movedRooms(reader: Reader, views: readonly RoomView[]): Pr
   const candidates = views.filter((view) => isWhole(view) || view.upper > view.lower);
   if (candidates.length === 0) return [];
   const rows = await reader.queryIn<RoomFacts>(
-    'SELECT room_id, last_sequence, joined_count, invited_count, hidden_sequence, purged_sequence FROM rooms WHERE room_id IN (??)', [], candidates.map((view) => view.roomId));
+    'SELECT room_id, last_sequence, joined_count, invited_count, hidden_sequence, purged_sequence, members_sequence FROM rooms WHERE room_id IN (??)', [], candidates.map((view) => view.roomId));
   const facts = new Map(rows.map((row) => [row.room_id, row]));
   return candidates.map((view) => known(view, facts.get(view.roomId))).filter((view) => isWhole(view) || view.lastSequence > view.lower);
 }
@@ -39,6 +41,7 @@ function known(view: RoomView, facts: RoomFacts | undefined): KnownView {
     lastSequence: facts?.last_sequence ?? 0,
     joinedCount: facts?.joined_count ?? 0,
     invitedCount: facts?.invited_count ?? 0,
+    membersSequence: facts?.members_sequence ?? 0,
     hidden: misses(facts?.hidden_sequence),
     purged: misses(facts?.purged_sequence),
   };

@@ -3,6 +3,8 @@ import { currentMembershipsOf } from './watched.ts';
 import { visibleReplaced } from '../events/replaced.ts';
 import { loadSyncBundles } from '../relations/sync-bundles.ts';
 import { loadAccountData } from '../streams/account-data.ts';
+import { loadDeviceLists, type DeviceLists } from '../streams/device-lists.ts';
+import { loadKeyCounts } from '../streams/key-counts.ts';
 import { loadReceipts } from '../streams/receipts.ts';
 import { loadState, type StateWanted } from '../streams/state.ts';
 import { loadStrippedState } from '../streams/stripped-state.ts';
@@ -54,8 +56,8 @@ export async function readSync(deps: ReadDeps, scope: SyncScope): Promise<{ mate
   // The places in what is soft are taken before the changes are read; of typing with no await between.
   const typing = deps.typing.changes(joined, scope.since);
   const position: SyncPosition = { ...scope.now, ...deps.typing.advance(scope.since, joined), ...(deps.presence && { presence: deps.presence.places(scope.since) }) };
-  const [toDevice, read] = await Promise.all([loadToDevice(deps, scope), readMaterial(deps, scope, { views, typing, outside: seen.outside, ignored, memberships })]);
-  const material = { ...read, toDevice: toDevice.events };
+  const [toDevice, keyCounts, read] = await Promise.all([loadToDevice(deps, scope), loadKeyCounts(database, scope), readMaterial(deps, scope, { views, typing, outside: seen.outside, ignored, memberships })]);
+  const material = { ...read, keyCounts, toDevice: toDevice.events };
   logTraces(deps, scope, material);
   return { material, nextBatch: encodeSyncToken({ ...position, ...(toDevice.place && { toDevice: toDevice.place }) }), watched: currentMembershipsOf(memberships) };
 }
@@ -68,7 +70,7 @@ interface Known {
   readonly memberships: ReadonlyMap<string, readonly MembershipRow[]>;
 }
 
-async function readMaterial(deps: ReadDeps, scope: SyncScope, known: Known): Promise<Omit<Material, 'toDevice'>> {
+async function readMaterial(deps: ReadDeps, scope: SyncScope, known: Known): Promise<Omit<Material, 'toDevice' | 'keyCounts'>> {
   const { database, events } = deps;
   const { userId } = scope;
   const joined = known.views.filter((view) => view.section === 'join');
@@ -88,6 +90,7 @@ async function readMaterial(deps: ReadDeps, scope: SyncScope, known: Known): Pro
   return {
     ...{ views: known.views, typing: known.typing, timelines, summaries, state, stripped },
     presence: await loadPresence(deps, scope, { ...known, shown }),
+    deviceLists: await deviceListsOf(deps, scope, { ...known, told }),
     outside: (await loadOutside(database, userId, known.outside)).filter((room) => room.section !== 'invite' || !known.ignored.has(room.event.sender)),
     receipts: await loadReceipts(deps, moved, userId),
     unread: await countUnread(database, userId, moved),
@@ -100,6 +103,13 @@ async function readMaterial(deps: ReadDeps, scope: SyncScope, known: Known): Pro
     raw: scope.filter.federationFormat ? await events.loadRaw(eventIds) : undefined,
     bundles: await loadSyncBundles(deps, scope, { ...known, timelines }),
   };
+}
+
+/** Rooms of which nothing is told have the members that they had. */
+async function deviceListsOf({ database }: ReadDeps, { userId, since, now }: SyncScope, { views, memberships, told }: Known & { told: readonly KnownView[] }): Promise<DeviceLists | undefined> {
+  if (since === undefined) return undefined;
+  const membersMoved = new Map([...views.map((view): [string, number] => [view.roomId, 0]), ...told.map((view): [string, number] => [view.roomId, view.membersSequence])]);
+  return loadDeviceLists(database, { userId, memberships, since, now, membersMoved });
 }
 
 async function loadPresence({ presence }: ReadDeps, { userId, since }: SyncScope, known: Known & { shown: readonly TimelineRow[] }): Promise<SeenPresence[]> {

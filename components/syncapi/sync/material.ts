@@ -2,6 +2,8 @@ import type { EventLoader } from '../events/load-events.ts';
 import type { Bundles } from '../relations/load-bundles.ts';
 import type { SeenPresence } from '../presence/presence-board.ts';
 import type { AccountDataRow } from '../storage/rows.ts';
+import type { DeviceLists } from '../streams/device-lists.ts';
+import type { KeyCounts } from '../streams/key-counts.ts';
 import type { OutsideRoom } from '../streams/outside.ts';
 import type { ReceiptContent } from '../streams/receipts.ts';
 import type { RoomSummary } from '../streams/summary.ts';
@@ -29,6 +31,9 @@ export interface Material {
   /** PDUs as JSON text, where the filter asks for the federation's format. */
   readonly raw: ReadonlyMap<string, string> | undefined;
   readonly bundles: Bundles;
+  /** undefined: the client knows nothing yet. */
+  readonly deviceLists: DeviceLists | undefined;
+  readonly keyCounts: KeyCounts;
   /** JSON texts of messages to the device. */
   readonly toDevice: readonly string[];
 }

@@ -15,7 +15,7 @@ import { erasedAmong, erasedRaw } from '../visibility/erased.ts';
 import { encodePageToken } from '../token/page-token.ts';
 import type { ReadDeps } from './deps.ts';
 import type { Material } from './material.ts';
-import type { RoomView, Section, SyncScope } from './scope.ts';
+import { userPartition, type RoomView, type Section, type SyncScope } from './scope.ts';
 
 export interface Rendering {
   readonly scope: SyncScope;
@@ -26,7 +26,7 @@ export interface Rendering {
 
 /** The answer's JSON text; `empty` when it says nothing but the token. */
 export async function renderAnswer(
-  deps: Pick<ReadDeps, 'userQuery'>,
+  deps: Pick<ReadDeps, 'userQuery' | 'partitionMap'>,
   scope: SyncScope,
   known: { material: Material; nextBatch: string },
 ): Promise<{ json: string; empty: boolean }> {
@@ -37,6 +37,8 @@ export async function renderAnswer(
   const presence = renderPresence(scope, material);
   if (presence.length > 0) parts.push(`"presence":{"events":[${presence.join(',')}]}`);
   if (material.toDevice.length > 0) parts.push(`"to_device":{"events":[${material.toDevice.join(',')}]}`);
+  const { deviceLists: lists, keyCounts } = material;
+  if (lists !== undefined && lists.changed.length + lists.left.length > 0) parts.push(`"device_lists":${JSON.stringify(lists)}`);
   const sections = new Map<Section, string[]>();
   const add = (section: Section, roomId: string, text: string): void => {
     const rooms = sections.get(section) ?? [];
@@ -49,7 +51,9 @@ export async function renderAnswer(
   }
   for (const room of material.outside) add(room.section, room.roomId, renderOutside(scope, room));
   if (sections.size > 0) parts.push(`"rooms":{${[...sections].map(([section, rooms]) => `"${section}":{${rooms.join(',')}}`).join(',')}}`);
-  return { json: `{${parts.join(',')}}`, empty: parts.length === 1 };
+  const empty = parts.length === 1 && keyCounts.sequence <= (scope.since?.user[userPartition(deps.partitionMap, scope.userId)] ?? 0);
+  parts.push(`"device_one_time_keys_count":${keyCounts.counts}`, `"device_unused_fallback_key_types":${keyCounts.unusedFallbacks}`);
+  return { json: `{${parts.join(',')}}`, empty };
 }
 
 /** The texts of m.presence events. */

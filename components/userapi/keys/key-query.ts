@@ -26,7 +26,11 @@ export function keyQuery(database: Reader): KeyQuery {
     async keysOf(wanted, viewer): Promise<KnownKeys> {
       const found = { devices: new Map<string, Map<string, string>>(), master: new Map<string, string>(), selfSigning: new Map<string, string>(), userSigning: new Map<string, string>() };
       if (wanted.size === 0) return found;
-      const { devices, cross, sign } = await read([...wanted.keys()], viewer);
+      const [{ devices, cross, sign }, users] = await Promise.all([
+        read([...wanted.keys()], viewer),
+        database.queryIn<{ user_id: string }>('SELECT user_id FROM accounts WHERE user_id IN (??)', [], [...wanted.keys()]),
+      ]);
+      for (const row of users) found.devices.set(row.user_id, new Map());
       for (const { user_id: userId, device_id: deviceId, keys, own_name: ownName, told_name: toldName } of devices) {
         const ids = wanted.get(userId) ?? [];
         if (ids.length > 0 && !ids.includes(deviceId)) continue;
@@ -39,6 +43,12 @@ export function keyQuery(database: Reader): KeyQuery {
         if (usage === 'user_signing' && userId === viewer) found.userSigning.set(userId, key);
       }
       return found;
+    },
+
+    async masterSignatures(viewer, userIds) {
+      if (userIds.length === 0) return [];
+      const rows = await database.queryIn<SignatureRow>('SELECT target_user, target_key, user_id, signing_key, signature FROM key_signatures WHERE user_id = ? AND target_user IN (??)', [viewer], userIds);
+      return rows.map((row) => ({ targetUser: row.target_user, key: row.target_key, keyId: row.signing_key, signature: row.signature }));
     },
 
     async knownDeviceLists(userIds) {

@@ -7,6 +7,7 @@ import { ACCOUNT_LIFE_REQUESTS } from './requests/account-lives.ts';
 import { DEVICE_MESSAGE_REQUESTS } from './requests/device-messages.ts';
 import { DIRECTORY_REQUESTS } from './requests/directory.ts';
 import { DISCOVERY_REQUESTS } from './requests/discovery.ts';
+import { KEY_REQUESTS } from './requests/keys.ts';
 import type { GoodRequests } from './requests/making.ts';
 import { MEMBERSHIP_REQUESTS } from './requests/membership.ts';
 import { READING_REQUESTS } from './requests/reading.ts';
@@ -20,6 +21,7 @@ export const GOOD_REQUESTS: GoodRequests = {
   ...DEVICE_MESSAGE_REQUESTS,
   ...DIRECTORY_REQUESTS,
   ...DISCOVERY_REQUESTS,
+  ...KEY_REQUESTS,
   ...MEMBERSHIP_REQUESTS,
   ...READING_REQUESTS,
   ...RELATION_REQUESTS,

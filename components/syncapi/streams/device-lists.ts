@@ -1,0 +1,111 @@
+/** Whose devices a client has to look at anew, and whose it need not follow any more (Client-Server API, "Tracking the device list for a user"). */
+import type { Reader } from '../../../pkg/storage/database.ts';
+import { OPEN, type MembershipRow } from '../storage/rows.ts';
+import type { SyncPosition } from '../token/sync-token.ts';
+import { membershipAt } from '../visibility/visibility.ts';
+
+export interface DeviceLists {
+  readonly changed: readonly string[];
+  readonly left: readonly string[];
+}
+
+export interface DeviceListsWish {
+  readonly userId: string;
+  /** All that the user ever was, by room. */
+  readonly memberships: ReadonlyMap<string, readonly MembershipRow[]>;
+  readonly since: Pick<SyncPosition, 'room' | 'user'>;
+  readonly now: Pick<SyncPosition, 'room' | 'user'>;
+  /** By room, where members last changed, of those of the user's rooms of which that is known; it is asked for of the others. */
+  readonly membersMoved: ReadonlyMap<string, number>;
+}
+
+type Interval = { user_id: string; room_id: string; from_sequence: number; to_sequence: number; partition_number: number };
+type Vector = readonly number[];
+
+const COLUMNS = 'user_id, room_id, from_sequence, to_sequence, partition_number';
+const JOINED = `SELECT ${COLUMNS} FROM memberships WHERE membership = 'join'`;
+const SHARED = `SELECT m.user_id AS user_id, m.room_id AS room_id, m.from_sequence AS from_sequence, m.to_sequence AS to_sequence, m.partition_number AS partition_number
+  FROM memberships me JOIN memberships m ON m.room_id = me.room_id AND m.membership = 'join' WHERE me.user_id = ? AND me.membership = 'join' AND m.user_id IN (??)`;
+
+/**
+ * Exactly what lies between the two positions. `changed`: users who share a room with the reader at `now`, and did not at `since`, or whose devices or keys have changed; the reader among them.
+ * `left`: users who shared one at `since`, and none at `now`. Costs a query if anybody's keys have changed, and a few where members have.
+ */
+export async function loadDeviceLists(reader: Reader, wish: DeviceListsWish): Promise<DeviceLists> {
+  const [changed, moved] = await Promise.all([changedUsers(reader, wish), movedUsers(reader, wish)]);
+  const others = new Set([...changed, ...moved]);
+  const isOwn = others.delete(wish.userId) && changed.has(wish.userId);
+  if (others.size === 0) return { changed: isOwn ? [wish.userId] : [], left: [] };
+  const { before, after } = await sharing(reader, wish, [...others]);
+  const isChanged = (userId: string): boolean => after.has(userId) && (changed.has(userId) || !before.has(userId));
+  const ids = [...others].sort();
+  return { changed: [...(isOwn ? [wish.userId] : []), ...ids.filter(isChanged)], left: ids.filter((userId) => before.has(userId) && !after.has(userId)) };
+}
+
+/** Whose devices or keys have changed, whoever they are. */
+async function changedUsers(reader: Reader, { since, now }: DeviceListsWish): Promise<Set<string>> {
+  const ranges = now.user.flatMap((upTo, partition) => (upTo > (since.user[partition] ?? 0) ? [[partition, since.user[partition] ?? 0, upTo] as const] : []));
+  if (ranges.length === 0) return new Set();
+  // One text per power of two, filled up with ranges that hold nothing.
+  const places = 2 ** Math.ceil(Math.log2(ranges.length));
+  const filled = [...ranges, ...Array.from({ length: places - ranges.length }, () => [0, 0, 0] as const)];
+  const sql = `SELECT user_id FROM device_list_changes WHERE ${filled.map(() => '(partition_number = ? AND sequence > ? AND sequence <= ?)').join(' OR ')}`;
+  const rows = await reader.query<{ user_id: string }>(sql, filled.flat());
+  return new Set(rows.map((row) => row.user_id));
+}
+
+/** Who has come into a room of the reader, or gone from one, or was there when the reader did so; some of them may have done both. */
+async function movedUsers(reader: Reader, wish: DeviceListsWish): Promise<Set<string>> {
+  const entered = new Map<number, string[]>();
+  const gone = new Map<number, string[]>();
+  const stayed = new Map<number, string[]>();
+  for (const [roomId, intervals] of wish.memberships) {
+    const partition = intervals[0]?.partition_number ?? 0;
+    const [wasIn, isIn] = [isJoinedAt(intervals, wish.since.room[partition]), isJoinedAt(intervals, wish.now.room[partition])];
+    if (!wasIn && !isIn) continue;
+    if (wasIn && isIn && (wish.now.room[partition] ?? 0) <= (wish.since.room[partition] ?? 0)) continue;
+    const list = wasIn && isIn ? stayed : isIn ? entered : gone;
+    list.set(partition, [...(list.get(partition) ?? []), roomId]);
+  }
+  await keepMoved(reader, wish, stayed);
+  const read = (rooms: ReadonlyMap<number, readonly string[]>, sql: string, params: (partition: number) => number[]): Promise<Interval[][]> =>
+    Promise.all([...rooms].map(([partition, roomIds]) => reader.queryIn<Interval>(sql, params(partition), roomIds)));
+  const [since, now] = [wish.since.room, wish.now.room];
+  const rows = await Promise.all([
+    read(entered, `${JOINED} AND to_sequence > ? AND from_sequence <= ? AND room_id IN (??)`, (partition) => [now[partition] ?? 0, now[partition] ?? 0]),
+    read(gone, `${JOINED} AND to_sequence > ? AND from_sequence <= ? AND room_id IN (??)`, (partition) => [since[partition] ?? 0, since[partition] ?? 0]),
+    read(stayed, `${JOINED} AND to_sequence = ? AND from_sequence > ? AND room_id IN (??)`, (partition) => [OPEN, since[partition] ?? 0]),
+    read(stayed, `${JOINED} AND to_sequence < ? AND to_sequence > ? AND room_id IN (??)`, (partition) => [OPEN, since[partition] ?? 0]),
+  ]);
+  return new Set(rows.flat(2).map((row) => row.user_id));
+}
+
+/** Takes out the rooms whose members are those that they were. */
+async function keepMoved(reader: Reader, { since, membersMoved }: DeviceListsWish, rooms: Map<number, string[]>): Promise<void> {
+  const unknown = [...rooms.values()].flat().filter((roomId) => !membersMoved.has(roomId));
+  const rows = unknown.length === 0 ? [] : await reader.queryIn<{ room_id: string; members_sequence: number }>('SELECT room_id, members_sequence FROM rooms WHERE room_id IN (??)', [], unknown);
+  const moved = new Map([...membersMoved, ...rows.map((row): [string, number] => [row.room_id, row.members_sequence])]);
+  for (const [partition, roomIds] of rooms) {
+    const kept = roomIds.filter((roomId) => (moved.get(roomId) ?? 0) > (since.room[partition] ?? 0));
+    if (kept.length === 0) rooms.delete(partition);
+    else rooms.set(partition, kept);
+  }
+}
+
+/** Those of the users who shared a room with the reader at `since`, and who do at `now`. */
+async function sharing(reader: Reader, { userId, memberships, since, now }: DeviceListsWish, userIds: readonly string[]): Promise<{ before: Set<string>; after: Set<string> }> {
+  const rows = await reader.queryIn<Interval>(SHARED, [userId], userIds);
+  const at = (vector: Vector): Set<string> => {
+    const rooms = new Set([...memberships].filter(([, intervals]) => isJoinedAt(intervals, vector[intervals[0]?.partition_number ?? 0])).map(([roomId]) => roomId));
+    const holds = (row: Interval): boolean => {
+      const place = vector[row.partition_number] ?? 0;
+      return rooms.has(row.room_id) && row.from_sequence <= place && place < row.to_sequence;
+    };
+    return new Set(rows.filter(holds).map((row) => row.user_id));
+  };
+  return { before: at(since.room), after: at(now.room) };
+}
+
+function isJoinedAt(intervals: readonly MembershipRow[], sequence = 0): boolean {
+  return membershipAt(intervals, sequence) === 'join';
+}
