@@ -29,6 +29,7 @@ process.exit(verdicts.every(({ ok }) => ok) ? 0 : 1);
 async function runTools(): Promise<Verdict[]> {
   return [
     await runTool('types (tsc)', [tool('typescript/bin/tsc'), '-p', '.']),
+    await runTool('types of what runs in browsers (tsc)', [tool('typescript/bin/tsc'), '-p', 'test/e2e/web-client']),
     await runTool('import directions (dependency-cruiser)', [tool('dependency-cruiser/bin/dependency-cruiser.mjs'), '--config', 'test/lint/depcruise.mjs', 'components', 'pkg', 'schemas', 'test', 'bench']),
     await runTool('style (eslint)', [tool('eslint/bin/eslint.js'), '--max-warnings', '0', '.']),
   ];

@@ -19,10 +19,13 @@ body { margin: 0; min-height: 100vh; display: grid; place-items: center; padding
 main { width: 100%; max-width: 26rem; padding: 2rem; background: var(--card); border: 1px solid var(--edge); border-radius: .75rem }
 h1 { margin: 0 0 .75rem; font-size: 1.4rem; line-height: 1.25 }
 p { margin: 0 0 1rem; overflow-wrap: anywhere }
+ul { margin: 0 0 1rem; padding-left: 1.25rem }
+main > :last-child { margin-bottom: 0 }
 label { display: block; margin-bottom: .25rem; font-weight: 600 }
 input:not([type=checkbox]) { width: 100%; margin-bottom: 1rem; padding: .6rem .75rem; font: inherit; color: inherit; background: var(--paper); border: 1px solid var(--edge); border-radius: .4rem }
 .tick { display: flex; gap: .6rem; align-items: flex-start; margin-bottom: .75rem; font-weight: 400 }
-.tick input { width: 1.1rem; height: 1.1rem; margin-top: .2rem }
+.tick input { width: 1.1rem; height: 1.1rem; margin: .2rem 0 0 }
+.tick + button { margin-top: .25rem }
 button { width: 100%; padding: .65rem 1rem; font: inherit; font-weight: 600; color: var(--on-accent); background: var(--accent); border: 0; border-radius: .4rem; cursor: pointer }
 button:disabled { opacity: .6; cursor: default }
 a { color: var(--accent) }
