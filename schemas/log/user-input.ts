@@ -119,7 +119,7 @@ export interface UpdateKeyBackup {
   authData: Uint8Array;
 }
 
-/** Keys are put into a backup, or, where `put` is empty, taken out of it. */
+/** Keys are put into a backup, or taken out of it. */
 export interface ChangeBackupKeys {
   version: string;
   put: BackupKey[];
@@ -127,6 +127,8 @@ export interface ChangeBackupKeys {
   roomId: string;
   /** Empty: all of the room. */
   sessionId: string;
+  /** What room and session name is taken out. */
+  takesOut?: boolean;
 }
 
 export interface BackupKey {

@@ -3,6 +3,7 @@ import type { Appservices } from './appservices.ts';
 import type { KeyQuery } from './key-query.ts';
 import type { Requester } from './requester.ts';
 import type { SessionQuery, TokenUse } from './session-query.ts';
+import type { KeyBackupQuery } from './key-backup-query.ts';
 import type { ToDeviceQuery } from './to-device-query.ts';
 
 export type { Requester } from './requester.ts';
@@ -59,7 +60,7 @@ export interface StoredFilter {
   readonly definition: Uint8Array;
 }
 
-export interface UserQuery extends KeyQuery, SessionQuery, ToDeviceQuery {
+export interface UserQuery extends KeyQuery, SessionQuery, ToDeviceQuery, KeyBackupQuery {
   /** Who holds the access token with this SHA-256; undefined when nobody does (any more). */
   requesterByToken(tokenHash: Uint8Array): Promise<Requester | undefined>;
   /** The application services that the operator has registered; absent where nobody asks. They come from the settings and not from tables. */

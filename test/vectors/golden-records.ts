@@ -302,7 +302,7 @@ export const GOLDEN_RECORDS: readonly GoldenRecord[] = [
     '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34321040616c6963653a612e6578616d706c65ca03030a0131'),
   userInput('put keys into a backup', { ...USER, changeBackupKeys: { version: '1', put: [{ roomId: '!room:a.example', sessionId: 'session', firstMessageIndex: 5, forwardedCount: 2, isVerified: true, sessionData: bytes('{"mac":"x"}') }], roomId: '', sessionId: '' } },
     '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34321040616c6963653a612e6578616d706c65d203320a0131122d0a0f21726f6f6d3a612e6578616d706c65120773657373696f6e180520022801320b7b226d6163223a2278227d'),
-  userInput('take keys out of a backup', { ...USER, changeBackupKeys: { version: '1', put: [], roomId: '!room:a.example', sessionId: 'session' } },
+  userInput('put no keys into a backup, of a session in a room', { ...USER, changeBackupKeys: { version: '1', put: [], roomId: '!room:a.example', sessionId: 'session' } },
     '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34321040616c6963653a612e6578616d706c65d2031d0a01311a0f21726f6f6d3a612e6578616d706c65220773657373696f6e'),
   userOutput('messages arrived for devices', { ...USER_OUT, toDeviceArrived: { userIds: ['@alice:a.example', '@carol:a.example'] } },
     '0a1040616c6963653a612e6578616d706c651204696e2d311a0774726163652d31c201240a1040616c6963653a612e6578616d706c650a10406361726f6c3a612e6578616d706c65'),
@@ -322,4 +322,6 @@ export const GOLDEN_RECORDS: readonly GoldenRecord[] = [
     '0a1040616c6963653a612e6578616d706c651204696e2d311a0774726163652d31aa012f0a0644455649434510011a0550686f6e6522077b2261223a317d2a117b226d61737465725f6b6579223a7b7d7d3007'),
   userOutput('what is left to claim', { ...USER_OUT, keyCounts: { deviceId: 'DEVICE', counts: '{"curve25519":3}', unusedFallbacks: '["curve25519"]' } },
     '0a1040616c6963653a612e6578616d706c651204696e2d311a0774726163652d31b2012a0a0644455649434512107b2263757276653235353139223a337d1a0e5b2263757276653235353139225d'),
+  userInput('take keys out of a backup', { ...USER, changeBackupKeys: { version: '1', put: [], roomId: '!room:a.example', sessionId: 'session', takesOut: true } },
+    '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34321040616c6963653a612e6578616d706c65d2031f0a01311a0f21726f6f6d3a612e6578616d706c65220773657373696f6e2801'),
 ];

@@ -17,6 +17,7 @@ import { filterRoutes } from './filter.ts';
 import { invitingRoutes } from './inviting.ts';
 import { joiningRoutes } from './joining.ts';
 import { keysRoutes } from './keys.ts';
+import { keyBackupRoutes } from './key-backup.ts';
 import { kickingRoutes } from './kicking.ts';
 import { knockingRoutes } from './knocking.ts';
 import { leavingRoutes } from './leaving.ts';
@@ -72,6 +73,7 @@ export const CLIENTAPI_ROUTES: readonly RouteSpec[] = [
   ...invitingRoutes,
   ...joiningRoutes,
   ...keysRoutes,
+  ...keyBackupRoutes,
   ...kickingRoutes,
   ...knockingRoutes,
   ...leavingRoutes,

@@ -1,6 +1,7 @@
 /** Writes the effects of a batch: what follows on each other is folded first, so that every row is written once. */
 import type { InsertMany, SqlValue, Transaction } from '../../../pkg/storage/database.ts';
 import type { InputPlace } from '../../../pkg/log/processor.ts';
+import { isBackupWrite, writeBackups, type PlacedBackupWrite } from '../key-backup/backup-writes.ts';
 import { isKeyWrite, writeKeys, type PlacedKeyWrite } from '../keys/key-writes.ts';
 import type { UserEffects, UserWrite } from './effects.ts';
 import { isLifecycleWrite, writeLifecycles, type PlacedWrite } from './lifecycle-writes.ts';
@@ -27,6 +28,7 @@ interface Fold {
   readonly toDevice: PlacedToDevice[];
   /** In order. */
   readonly keys: PlacedKeyWrite[];
+  readonly backups: PlacedBackupWrite[];
 }
 
 export interface PlacedEffects {
@@ -36,7 +38,7 @@ export interface PlacedEffects {
 
 /** One statement per table and per device whose tokens change, whatever the size of the batch. */
 export async function commitUserEffects(tx: Transaction, accepted: readonly PlacedEffects[]): Promise<void> {
-  const fold: Fold = { accounts: new Map(), devices: new Map(), profiles: new Map(), accountData: new Map(), filters: new Map(), noticeRooms: new Map(), lifecycles: [], sessions: [], notes: [], toDevice: [], keys: [] };
+  const fold: Fold = { accounts: new Map(), devices: new Map(), profiles: new Map(), accountData: new Map(), filters: new Map(), noticeRooms: new Map(), lifecycles: [], sessions: [], notes: [], toDevice: [], keys: [], backups: [] };
   for (const { place, effects } of accepted) {
     for (const write of effects.writes) foldOne(fold, { place, effects }, write);
   }
@@ -49,6 +51,7 @@ function foldOne(fold: Fold, { place, effects }: PlacedEffects, write: UserWrite
   if (isSessionWrite(write)) return void fold.sessions.push({ userId, ts, place, write });
   if (isNoteWrite(write)) return void fold.notes.push({ userId, ts, place, write });
   if (isToDeviceWrite(write)) return void fold.toDevice.push({ userId, place, write });
+  if (isBackupWrite(write)) return void fold.backups.push({ userId, write });
   if (isKeyWrite(write)) return void fold.keys.push({ userId, place, write });
   switch (write.kind) {
     case 'account':
@@ -109,6 +112,7 @@ async function writeFold(tx: Transaction, fold: Fold): Promise<void> {
   await writeToDevice(tx, fold.toDevice);
   await writeNotes(tx, fold.notes);
   await writeKeys(tx, fold.keys);
+  await writeBackups(tx, fold.backups);
   await writeLifecycles(tx, fold.lifecycles);
 }
 

@@ -2,6 +2,7 @@
 import { PoisonRecord } from '../../../pkg/log/log.ts';
 import type { InputPlace } from '../../../pkg/log/processor.ts';
 import type { Register, UserInput } from '../../../schemas/log/user-input.ts';
+import { decideOfBackups } from '../key-backup/decide-key-backup.ts';
 import { decideUploadCrossSigning, decideUploadSignatures } from '../keys/decide-cross-signing.ts';
 import { decideClaimKeys, decideUploadKeys } from '../keys/decide-keys.ts';
 import { decideRemoteKeys } from '../keys/decide-remote-keys.ts';
@@ -47,7 +48,7 @@ const LOCKED: Verdict = { kind: 'rejected', outcome: { status: 401, errcode: 'M_
 
 function decideOfAccount(draft: Draft): Verdict {
   const { input } = draft;
-  const ofArea = decideOfSession(draft) ?? decideOfKeys(draft) ?? decideOfMessages(draft);
+  const ofArea = decideOfArea(draft);
   if (ofArea !== undefined) return ofArea;
   if (input.setProfileField) return decideSetProfileField(draft, input.setProfileField);
   if (input.setTag) return decideSetTag(draft, input.setTag);
@@ -72,6 +73,11 @@ function decideOfKeys(draft: Draft): Verdict | undefined {
   if (input.uploadCrossSigning) return decideUploadCrossSigning(draft, input.uploadCrossSigning);
   if (input.uploadSignatures) return decideUploadSignatures(draft, input.uploadSignatures);
   return undefined;
+}
+
+/** undefined: it is about something else. */
+function decideOfArea(draft: Draft): Verdict | undefined {
+  return decideOfSession(draft) ?? decideOfKeys(draft) ?? decideOfMessages(draft) ?? decideOfBackups(draft);
 }
 
 /** undefined: it is about something else. */

@@ -1,4 +1,5 @@
 /** What an accepted input changes, as values: `decide.ts` makes them, `picture.ts` and `commit.ts` apply them. */
+import type { BackupWrite } from '../key-backup/backup-writes.ts';
 import type { KeyWrite } from '../keys/key-writes.ts';
 import type { LifecycleWrite } from './lifecycle-writes.ts';
 import type { NoteWrite } from './note-writes.ts';
@@ -11,6 +12,7 @@ export type UserWrite =
   | NoteWrite
   | KeyWrite
   | ToDeviceWrite
+  | BackupWrite
   | { readonly kind: 'account'; readonly passwordHash: string; readonly accountKind: string; readonly isAdmin: boolean }
   | { readonly kind: 'device'; readonly deviceId: string; readonly displayName: string; readonly sequence: number }
   | { readonly kind: 'device-removed'; readonly deviceId: string; readonly sequence: number }

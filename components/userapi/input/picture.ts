@@ -2,6 +2,8 @@
 import type { Reader } from '../../../pkg/storage/database.ts';
 import type { UserInput } from '../../../schemas/log/user-input.ts';
 import { isAboutPushRules, PUSH_RULES } from './about-push-rules.ts';
+import { advanceBackup, emptyBackupFacts, loadBackupFacts, type BackupFacts } from '../key-backup/backup-facts.ts';
+import { isBackupWrite } from '../key-backup/backup-writes.ts';
 import { advanceKeys, emptyKeyFacts, loadKeyFacts, type KeyFacts } from '../keys/key-facts.ts';
 import { isKeyWrite } from '../keys/key-writes.ts';
 import type { UserEffects, UserWrite } from './effects.ts';
@@ -33,12 +35,13 @@ export interface UserPicture {
   sessions: SessionFacts;
   roomSettings: RoomSettingsFacts;
   keys: KeyFacts;
+  backups: BackupFacts;
   /** Content of the account data m.push_rules; undefined: the rules are the predefined ones, or no input is about them. */
   pushRules: Uint8Array | undefined;
 }
 
 export function emptyPicture(): UserPicture {
-  return { account: undefined, devices: new Map(), profile: new Map(), sessions: emptySessionFacts(), roomSettings: emptyRoomSettings(), keys: emptyKeyFacts(), pushRules: undefined };
+  return { account: undefined, devices: new Map(), profile: new Map(), sessions: emptySessionFacts(), roomSettings: emptyRoomSettings(), keys: emptyKeyFacts(), backups: emptyBackupFacts(), pushRules: undefined };
 }
 
 type AccountRow = { user_id: string; deactivated: number; kind: string; locked: number; accepted_terms: string; erased: number | null };
@@ -59,7 +62,7 @@ export async function loadPictures(reader: Reader, inputs: readonly UserInput[])
   const ofTokens = usersOf((input) => input.putRegistrationToken ?? input.useRegistrationToken);
   const ofRules = usersOf((input) => isAboutPushRules(input) || input.followUpgrade);
 
-  const [accounts, devices, profiles, tokens, sessions, roomSettings, rules, keys] = await Promise.all([
+  const [accounts, devices, profiles, tokens, sessions, roomSettings, rules, keys, backups] = await Promise.all([
     reader.queryIn<AccountRow>(ACCOUNTS, [], [...pictures.keys()]),
     ofDevices.length === 0 ? [] : reader.queryIn<DeviceRow>('SELECT user_id, device_id, display_name FROM devices WHERE removed = 0 AND user_id IN (??)', [], ofDevices),
     ofProfiles.length === 0 ? [] : reader.queryIn<ProfileRow>('SELECT user_id, field, value FROM profiles WHERE user_id IN (??)', [], ofProfiles),
@@ -68,6 +71,7 @@ export async function loadPictures(reader: Reader, inputs: readonly UserInput[])
     loadRoomSettings(reader, inputs),
     ofRules.length === 0 ? [] : reader.queryIn<RulesRow>(`SELECT user_id, content FROM account_data WHERE room_id = '' AND type = ? AND user_id IN (??)`, [PUSH_RULES], ofRules),
     loadKeyFacts(reader, inputs),
+    loadBackupFacts(reader, inputs),
   ]);
   for (const row of accounts) {
     pictures.get(row.user_id)!.account = { deactivated: row.deactivated !== 0, isErased: row.erased === 1, isGuest: row.kind === 'guest', isLocked: row.locked !== 0, acceptedTerms: row.accepted_terms };
@@ -80,6 +84,7 @@ export async function loadPictures(reader: Reader, inputs: readonly UserInput[])
   for (const row of rules) pictures.get(row.user_id)!.pushRules = row.content;
   for (const [userId, facts] of roomSettings) pictures.get(userId)!.roomSettings = facts;
   for (const [userId, facts] of keys) pictures.get(userId)!.keys = facts;
+  for (const [userId, facts] of backups) pictures.get(userId)!.backups = facts;
   for (const [key, facts] of sessions) pictures.get(key)!.sessions = facts;
   return pictures;
 }
@@ -112,6 +117,7 @@ function advanceOne(picture: UserPicture, write: UserWrite): void {
       return;
     default:
       if (isKeyWrite(write)) advanceKeys(picture.keys, write);
+      else if (isBackupWrite(write)) advanceBackup(picture.backups, write);
       else if (isSessionWrite(write)) advanceSession(picture.sessions, write);
       else if (isLifecycleWrite(write)) advanceLifecycle(picture, write);
       return;

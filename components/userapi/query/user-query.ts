@@ -4,6 +4,7 @@ import type { UserQuery } from '../../../schemas/ports/user-query.ts';
 import { readStatuses } from '../presence/presence-status.ts';
 import { keyQuery } from '../keys/key-query.ts';
 import { accountQuery } from './account-query.ts';
+import { keyBackupQuery } from '../key-backup/key-backup-query.ts';
 import { toDeviceQuery } from '../to-device/to-device-query.ts';
 import { sessionQuery } from './session-query.ts';
 
@@ -20,6 +21,7 @@ export function userQuery(database: Reader): UserQuery {
     ...sessionQuery(database),
     ...keyQuery(database),
     ...toDeviceQuery(database),
+    ...keyBackupQuery(database),
 
     async requesterByToken(tokenHash) {
       const [row] = await database.query<RequesterRow>(

@@ -145,4 +145,5 @@ export const userapiMigrations: readonly Migration[] = [
       'CREATE INDEX device_key_counts_by_sequence ON device_key_counts (partition, sequence)',
     ],
   },
+  { number: 11, name: 'backed up keys by session', statements: ['CREATE INDEX key_backup_keys_by_session ON key_backup_keys (user_id, version, session_id)'] },
 ];

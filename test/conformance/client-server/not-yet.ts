@@ -27,9 +27,6 @@ export const NOT_YET: Readonly<Record<Area, readonly string[]>> = {
     'requestTokenToRegisterMSISDN', 'requestTokenToResetPasswordEmail', 'requestTokenToResetPasswordMSISDN', 'inviteBy3PID',
   ],
   'end-to-end encryption': [
-    'deleteRoomKeys', 'getRoomKeys', 'putRoomKeys',
-    'deleteRoomKeysByRoomId', 'getRoomKeysByRoomId', 'putRoomKeysByRoomId', 'deleteRoomKeyBySessionId', 'getRoomKeyBySessionId', 'putRoomKeyBySessionId', 'getRoomKeysVersionCurrent',
-    'postRoomKeysVersion', 'deleteRoomKeysVersion', 'getRoomKeysVersion', 'putRoomKeysVersion',
   ],
   'OAuth and single sign-on': ['getAuthMetadata', 'redirectToSSO', 'redirectToIdP'],
   'application services': ['pingAppservice'],

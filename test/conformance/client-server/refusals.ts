@@ -304,7 +304,46 @@ const DIRECTORY: readonly Refusal[] = [
   refused('setRoomTag', 'an order beyond 1', by('alice', 'PUT', ({ alice, roomId }) => `/user/${alice.userId}/rooms/${roomId}/tags/u.work`, { order: 2 }), [400, 'M_INVALID_PARAM']),
 ];
 
-export const REFUSALS: readonly Refusal[] = [...DIRECTORY, ...ACCOUNTS, ...ACCOUNT_LIVES, ...DISCOVERY, ...USER_DATA, ...MEMBERSHIP, ...ROOMS, ...RELATIONS];
+const BACKUP = { algorithm: 'm.megolm_backup.v1.curve25519-aes-sha2', auth_data: { public_key: 'abcdefg' } };
+const BACKUP_KEY = { first_message_index: 1, forwarded_count: 0, is_verified: true, session_data: {} };
+/** Alice's request about keys in a backup that is not the current one any more. */
+const ofOldBackup = (path: string, body: unknown): Maker => async (scene) => {
+  const { version } = await scene.world.ask(scene.alice, 'POST', '/room_keys/version', BACKUP);
+  await scene.world.ask(scene.alice, 'POST', '/room_keys/version', BACKUP);
+  return request(scene.alice, 'PUT', `/room_keys/keys${path}?version=${version as string}`, body);
+};
+const BACKUP_BODIES: Readonly<Record<string, readonly [path: string, body: unknown]>> = {
+  Keys: ['', { rooms: { '!a:spec.example': { sessions: { s: BACKUP_KEY } } } }],
+  KeysByRoomId: ['/!a:spec.example', { sessions: { s: BACKUP_KEY } }],
+  KeyBySessionId: ['/!a:spec.example/s', BACKUP_KEY],
+};
+
+const BACKUPS: readonly Refusal[] = [
+  refused('sendToDevice', 'no messages', by('alice', 'PUT', '/sendToDevice/m.test/none', {}), [400, 'M_MISSING_PARAM']),
+  refused('postRoomKeysVersion', 'no auth_data', by('alice', 'POST', '/room_keys/version', { algorithm: BACKUP.algorithm }), [400, 'M_MISSING_PARAM']),
+  refused('getRoomKeysVersionCurrent', 'no backup', by('carol', 'GET', '/room_keys/version'), [404, 'M_NOT_FOUND']),
+  refused('getRoomKeysVersion', 'no such backup', by('carol', 'GET', '/room_keys/version/1'), [404, 'M_NOT_FOUND']),
+  refused('putRoomKeysVersion', 'no such backup', by('carol', 'PUT', '/room_keys/version/1', BACKUP), [404, 'M_NOT_FOUND']),
+  refused('putRoomKeysVersion', 'another version in the body', by('carol', 'PUT', '/room_keys/version/1', { ...BACKUP, version: '2' }), [400, 'M_INVALID_PARAM']),
+  refused('putRoomKeysVersion', 'another algorithm', async (scene) => {
+    const { version } = await scene.world.ask(scene.alice, 'POST', '/room_keys/version', BACKUP);
+    return request(scene.alice, 'PUT', `/room_keys/version/${version as string}`, { ...BACKUP, algorithm: 'org.matrix.msc3270.v1.aes-hmac-sha2' });
+  }, [400, 'M_INVALID_PARAM']),
+  refused('deleteRoomKeysVersion', 'no such backup', by('carol', 'DELETE', '/room_keys/version/1'), [404, 'M_NOT_FOUND']),
+  refused('getRoomKeyBySessionId', 'no such key', async (scene) => {
+    const { version } = await scene.world.ask(scene.alice, 'POST', '/room_keys/version', BACKUP);
+    return request(scene.alice, 'GET', `/room_keys/keys/!a:spec.example/s?version=${version as string}`);
+  }, [404, 'M_NOT_FOUND']),
+  ...Object.entries(BACKUP_BODIES).flatMap(([what, [path, body]]) => [
+    refused(`putRoom${what}`, 'not the current backup', ofOldBackup(path, body), [403, 'M_WRONG_ROOM_KEYS_VERSION']),
+    refused(`putRoom${what}`, 'no backup', by('carol', 'PUT', `/room_keys/keys${path}?version=1`, body), [404, 'M_NOT_FOUND']),
+    refused(`putRoom${what}`, 'no version', by('carol', 'PUT', `/room_keys/keys${path}`, body), [400, 'M_MISSING_PARAM']),
+    refused(`getRoom${what}`, 'no backup', by('carol', 'GET', `/room_keys/keys${path}?version=1`), [404, 'M_NOT_FOUND']),
+    refused(`deleteRoom${what}`, 'no backup', by('carol', 'DELETE', `/room_keys/keys${path}?version=1`), [404, 'M_NOT_FOUND']),
+  ]),
+];
+
+export const REFUSALS: readonly Refusal[] = [...DIRECTORY, ...ACCOUNTS, ...ACCOUNT_LIVES, ...DISCOVERY, ...USER_DATA, ...MEMBERSHIP, ...ROOMS, ...RELATIONS, ...BACKUPS];
 
 /** Of a server whose registration is closed and that has no base URL. */
 export const WHERE_CLOSED: readonly Refusal[] = [
