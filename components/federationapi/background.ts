@@ -2,6 +2,7 @@
 import { createOutputConsumer } from '../../pkg/log/output-consumer.ts';
 import { roomOutputApplier } from './consumers/room-output.ts';
 import { userOutputApplier } from './consumers/user-output.ts';
+import { createDeviceListResync } from './device-lists/resync.ts';
 import type { FederationapiDeps } from './deps.ts';
 import type { KeyRing } from './fetch/key-ring.ts';
 import { createNeedRunner } from './needs/need-runner.ts';
@@ -49,7 +50,7 @@ export function backgroundParts(deps: FederationapiDeps, { sender, keyRing, paus
     consumer: FEDERATIONAPI_CONSUMER, log: 'user-output', database, driver, runtime, exclusive, partitions, outbox: deps.userOutbox,
     // What the outbox no longer keeps was sent long ago.
     snapshot: () => Promise.resolve([]),
-    applier: userOutputApplier({ clock: runtime.clock, isDenied, partitionOfDestination: (destination) => destinationPartition(destination, partitions), onQueued: (destinations) => sender.queued(destinations) }),
+    applier: userOutputApplier({ ...deps, clock: runtime.clock, isDenied, partitionOfDestination: (destination) => destinationPartition(destination, partitions), onQueued: (destinations) => sender.queued(destinations) }),
   });
   const boundedKeys = impatientKeys(keyRing, runtime.clock, NEEDED_KEYS_WAIT_MS);
   const needs = createNeedRunner({
@@ -59,6 +60,7 @@ export function backgroundParts(deps: FederationapiDeps, { sender, keyRing, paus
     sender,
     needs,
     ephemeralSender(deps, sender),
+    createDeviceListResync({ ...deps, isDenied, owned: () => users.owned() }),
     { start: () => users.start(), stop: () => users.stop(), health: () => users.health() },
     {
       start: async () => {

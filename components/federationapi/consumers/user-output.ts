@@ -1,11 +1,12 @@
-/** Applies user-output to the queues of other servers: messages that users send to devices elsewhere. Most records are about nothing of the kind: for those nothing is read or written. */
+/** Applies user-output to the queues of other servers: messages that users send to devices elsewhere, and changes of their own devices. Most records are about nothing of the kind: for those nothing is read or written. */
 import type { Applier, SequencedRecord } from '../../../pkg/log/applier.ts';
 import { userOutputCodec } from '../../../pkg/log/codec.ts';
 import type { Clock } from '../../../pkg/runtime/runtime.ts';
 import type { UserOutput } from '../../../schemas/log/user-output.ts';
+import { deviceListUnits, tellsOfDevices, type DeviceListDeps } from '../device-lists/device-list-units.ts';
 import { enqueueUnits, type QueuedUnit } from '../storage/unit-queue.ts';
 
-export interface UserOutputDeps {
+export interface UserOutputDeps extends DeviceListDeps {
   readonly clock: Pick<Clock, 'now'>;
   /** Servers that are sent nothing. */
   readonly isDenied: (serverName: string) => boolean;
@@ -14,11 +15,17 @@ export interface UserOutputDeps {
   readonly onQueued: (destinations: ReadonlySet<string>) => void;
 }
 
-export function userOutputApplier({ clock, isDenied, partitionOfDestination, onQueued }: UserOutputDeps): Applier<UserOutput> {
-  const unitsOf = (records: readonly SequencedRecord<UserOutput>[]): QueuedUnit[] => records.flatMap(messagesOf).filter(({ destination }) => !isDenied(destination));
+export function userOutputApplier(deps: UserOutputDeps): Applier<UserOutput> {
+  const { clock, isDenied, partitionOfDestination, onQueued, serverName } = deps;
+  /** Of the records that were loaded last. */
+  let devices: readonly QueuedUnit[] = [];
+  const unitsOf = (records: readonly SequencedRecord<UserOutput>[]): QueuedUnit[] => [...devices, ...records.flatMap(messagesOf)].filter(({ destination }) => !isDenied(destination));
   return {
     decode: (record) => userOutputCodec.decode(record),
-    isIdle: (records) => !records.some(({ output }) => output.toDeviceLeaving),
+    async load(records) {
+      devices = await deviceListUnits(deps, records);
+    },
+    isIdle: (records) => !records.some((record) => record.output.toDeviceLeaving || tellsOfDevices(record, serverName)),
     async apply(tx, records) {
       await enqueueUnits(tx, unitsOf(records), { nowMs: clock.now(), partitionOfDestination });
       return { rooms: [], users: [] };

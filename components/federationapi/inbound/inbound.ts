@@ -12,6 +12,7 @@ import { sendMembershipRoutes } from '../routes/send-membership.ts';
 import { sendTransactionRoute } from '../routes/send-transaction.ts';
 import { impatientKeys } from '../verify/impatient-keys.ts';
 import { createPresenceReceiver } from '../ephemeral/receive-presence.ts';
+import { createDeviceListReceiver } from '../device-lists/receive-device-lists.ts';
 import { createEduReceiver } from '../ephemeral/receive-edus.ts';
 import { createPduReceiver } from './receive-pdus.ts';
 import { createToDeviceReceiver } from './receive-to-device.ts';
@@ -38,7 +39,7 @@ export function createInbound(deps: FederationapiDeps, { auth, keyRing }: { auth
     stagedPdus,
     routes: [
       ...roomEventRoutes(deps, auth), timestampToEventRoute(deps, auth), ...roomStateRoutes(deps, auth, turns), ...membershipTemplateRoutes(deps, auth), ...sendMembershipRoutes(deps, auth, turns),
-      ...sendInviteRoutes({ ...deps, impatientKeys: impatient }, auth), sendTransactionRoute({ transactions: createTransactions(), receiver, stagedPdus, toDevice: createToDeviceReceiver(deps), edus: createEduReceiver({ ...deps, presence: deps.presence && createPresenceReceiver({ ...deps, ...deps.presence }) }) }, auth),
+      ...sendInviteRoutes({ ...deps, impatientKeys: impatient }, auth), sendTransactionRoute({ transactions: createTransactions(), receiver, stagedPdus, toDevice: createToDeviceReceiver(deps), deviceLists: createDeviceListReceiver(deps), edus: createEduReceiver({ ...deps, presence: deps.presence && createPresenceReceiver({ ...deps, ...deps.presence }) }) }, auth),
     ],
   };
 }

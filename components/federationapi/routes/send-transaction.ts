@@ -3,6 +3,7 @@ import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import type { ApiRequest, Route } from '../../../pkg/http/route.ts';
 import { authenticated, type AuthDeps } from '../auth/authenticated.ts';
 import type { EduReceiver } from '../ephemeral/receive-edus.ts';
+import type { DeviceListReceiver } from '../device-lists/receive-device-lists.ts';
 import type { PduReceiver } from '../inbound/receive-pdus.ts';
 import type { ToDeviceReceiver } from '../inbound/receive-to-device.ts';
 import type { StagedPdus } from '../inbound/staged-pdus.ts';
@@ -20,9 +21,10 @@ export interface TransactionDeps {
   readonly stagedPdus: Pick<StagedPdus, 'add'>;
   readonly edus: EduReceiver;
   readonly toDevice: ToDeviceReceiver;
+  readonly deviceLists: DeviceListReceiver;
 }
 
-export function sendTransactionRoute({ transactions, receiver, stagedPdus, edus, toDevice }: TransactionDeps, auth: AuthDeps): Route {
+export function sendTransactionRoute({ transactions, receiver, stagedPdus, edus, toDevice, deviceLists }: TransactionDeps, auth: AuthDeps): Route {
   /** What became of each event. An event whose keys could not be had counts as received when it is kept: it is tried again here, and not by its sender. */
   async function receive(origin: string, pdus: readonly unknown[], traceId: string): Promise<TransactionAnswer> {
     const { results, lacking } = await receiver.receive(origin, pdus, traceId);
@@ -43,6 +45,8 @@ export function sendTransactionRoute({ transactions, receiver, stagedPdus, edus,
       const transaction = { origin, txnId: request.params['txnId'] ?? '', bytes: request.rawBody?.length ?? 0 };
       const take = async (): Promise<TransactionAnswer> => {
         const answer = await receive(origin, pdus, request.traceId);
+        // Before the messages: they may come from devices that are new.
+        await deviceLists(origin, units, { txnId: transaction.txnId, traceId: request.traceId });
         await toDevice(origin, units, request.traceId);
         // After the events: they may be about them.
         await edus.receive(origin, units, { txnId: transaction.txnId, traceId: request.traceId });

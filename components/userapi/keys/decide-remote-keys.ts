@@ -88,7 +88,8 @@ function replaceList(draft: Draft, body: JsonObject): Verdict {
     if (text !== undefined) draft.writes.push({ kind: 'device-keys', deviceId: deviceId as string, keys: text, displayName: displayNameOf(device as JsonObject) });
   }
   takeSigning(draft, body);
-  tell(draft, { streamId, isFresh: true });
+  // That there is something new was told when it was heard of.
+  draft.writes.push({ kind: 'device-list', streamId, isFresh: true, sequence: list.sequence });
   return accepted(draft);
 }
 

@@ -51,7 +51,7 @@ export interface KeyFacts {
   readonly crossSigning: Map<Usage, string>;
   /** The user's own, of own keys. */
   signatures: readonly KeySignature[];
-  list: { readonly streamId: number; readonly isFresh: boolean } | undefined;
+  list: { readonly streamId: number; readonly isFresh: boolean; readonly sequence: number } | undefined;
 }
 
 export function emptyKeyFacts(): KeyFacts {
@@ -71,7 +71,7 @@ type OneTimeRow = { name: string; user_id: string; device_id: string; algorithm:
 type FallbackRow = { user_id: string; device_id: string; algorithm: string; key_id: string; key: string; used: number };
 type CrossRow = { user_id: string; usage: string; key: string };
 type SignatureRow = { user_id: string; target_user: string; target_key: string; signing_key: string; signature: string };
-type ListRow = { user_id: string; stream_id: number; is_fresh: number };
+type ListRow = { user_id: string; stream_id: number; is_fresh: number; sequence: number };
 type CountRow = { user_id: string; device_id: string; counts: string; unused_fallbacks: string };
 
 const ONE_TIME = 'name, user_id, device_id, algorithm, key_id, key, position, claimed';
@@ -98,8 +98,8 @@ export async function loadKeyFacts(reader: Reader, inputs: readonly UserInput[])
     read<SignatureRow>('SELECT user_id, target_user, target_key, signing_key, signature FROM key_signatures WHERE target_user = user_id AND user_id IN (??)', changing, (known, row) => {
       known.signatures = [...known.signatures, signatureOf(row)];
     }),
-    read<ListRow>('SELECT user_id, stream_id, is_fresh FROM device_lists WHERE user_id IN (??)', changing, (known, row) => {
-      known.list = { streamId: row.stream_id, isFresh: row.is_fresh !== 0 };
+    read<ListRow>('SELECT user_id, stream_id, is_fresh, sequence FROM device_lists WHERE user_id IN (??)', changing, (known, row) => {
+      known.list = { streamId: row.stream_id, isFresh: row.is_fresh !== 0, sequence: row.sequence };
     }),
     read<FallbackRow>('SELECT user_id, device_id, algorithm, key_id, key, used FROM fallback_keys WHERE user_id IN (??)', giving, (known, row) => {
       known.fallbacks.set(placeOf(row.device_id, row.algorithm), { deviceId: row.device_id, algorithm: row.algorithm, keyId: row.key_id, key: row.key, isUsed: row.used !== 0 });
@@ -180,7 +180,7 @@ export function advanceKeys(facts: KeyFacts, write: KeyWrite): void {
       facts.signatures = facts.signatures.filter(({ targetKey, signingKey }) => !write.targetKeys.includes(targetKey) && !write.signingKeys.includes(signingKey));
       return;
     case 'device-list':
-      facts.list = { streamId: write.streamId, isFresh: write.isFresh };
+      facts.list = { streamId: write.streamId, isFresh: write.isFresh, sequence: write.sequence };
       return;
     case 'key-counts':
       return void facts.counts.set(write.deviceId, write.counts);

@@ -94,7 +94,7 @@ test('who has devices with keys is told of: keys, names, ends; each change names
   assert.deepEqual(told.map(({ previous }) => previous), [0, ...sequences.slice(0, -1)]);
   assert.equal((await alice.query.deviceList(ALICE)).streamId, sequences.at(-1));
   assert.deepEqual(JSON.parse(Buffer.from(told[0]!.keys).toString()), PHONE.deviceKeys);
-  assert.equal((await alice.query.keysOf(new Map([[ALICE, []]]), BOB)).devices.size, 0);
+  assert.equal((await alice.query.keysOf(new Map([[ALICE, []]]), BOB)).devices.get(ALICE)?.size, 0);
   assert.deepEqual(await alice.claimed(claim()), []);
 });
 
@@ -165,7 +165,7 @@ test('devices of other servers\' users are known as long as every change was see
   assert.deepEqual(await known(), [[CAROL], [], ['PC']]);
   await driver.batch(device(9, [8]));
   assert.deepEqual((await known()).slice(0, 2), [[], [CAROL]], 'one is missing');
-  assert.equal(lists(driver).length, 5, 'a repeated one changes nothing');
+  assert.equal(lists(driver).length, 4, 'a repeated one changes nothing');
   await driver.batch(far('forget', {}));
   assert.deepEqual(await known(), [[], [], []]);
 });
@@ -178,6 +178,6 @@ test('an account that is over has no keys; a read model can be made again', asyn
   assert.deepEqual(remade, newest.slice(1));
   await alice.batch({ userId: ALICE, deactivate: { erase: false, roomSequences: [] } });
   const left = await alice.query.keysOf(new Map([[ALICE, []]]), ALICE);
-  assert.deepEqual([left.devices.size, left.master.size], [0, 0]);
+  assert.deepEqual([left.devices.get(ALICE)?.size, left.master.size], [0, 0]);
   assert.equal(lists(alice).at(-1)?.deleted, true);
 });
