@@ -29,6 +29,15 @@ export function exactlyOnce(clients: readonly SimClient[], roomId: string): stri
   return broken;
 }
 
+/** Every acknowledged message to devices reached each of them once, those of each sender in the order sent. */
+export function toDeviceOnce(clients: readonly SimClient[]): string[] {
+  return clients.flatMap((client) => clients.flatMap((sender) => {
+    const got = client.toDevice.get(sender.userId) ?? [];
+    const expected = Array.from({ length: sender.toDeviceSent }, (_, index) => index + 1);
+    return got.join() === expected.join() ? [] : [`the device of ${client.userId} got ${got.join()} of the messages 1 to ${sender.toDeviceSent} of ${sender.userId}`];
+  }));
+}
+
 /** No entry of a token's vector is ever smaller than in the token before. */
 export function tokensNeverGoBack(clients: readonly SimClient[]): string[] {
   const broken: string[] = [];

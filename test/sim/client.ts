@@ -12,6 +12,7 @@ interface TimelineEvent {
 interface SyncBody {
   readonly next_batch: string;
   readonly account_data?: { readonly events: readonly { readonly type: string; readonly content: { readonly value?: string } }[] };
+  readonly to_device?: { readonly events: readonly { readonly sender: string; readonly content: { readonly n?: number } }[] };
   readonly rooms?: {
     readonly join?: Record<string, { timeline?: { events: TimelineEvent[]; limited?: boolean } }>;
     readonly invite?: Record<string, unknown>;
@@ -30,6 +31,10 @@ export class SimClient {
   /** Acknowledged sends: body -> event ID. */
   readonly acked = new Map<string, string>();
   readonly tokens: string[] = [];
+  /** Numbers of the messages to its device, in order, by sender. */
+  readonly toDevice = new Map<string, number[]>();
+  /** How many it has sent to the devices of everybody, acknowledged. */
+  toDeviceSent = 0;
   /** Own events that were redacted, acknowledged. */
   readonly redacted: string[] = [];
   /** The account data's newest acknowledged value, and the newest one that a sync brought. */
@@ -129,6 +134,15 @@ export class SimClient {
     else this.#world.violations.push(`${this.userId} cannot redact: ${JSON.stringify(response)}`);
   }
 
+  /** To the devices of all: each is to get it once. */
+  async sendToDevices(users: readonly string[], count: number): Promise<void> {
+    for (let n = 1; n <= count; n += 1) {
+      const messages = Object.fromEntries(users.map((userId, index) => [userId, { [index % 2 === 0 ? '*' : 'DEVICE']: { n } }]));
+      await this.#put(`/_matrix/client/v3/sendToDevice/test.sim/to-device-${n}`, { messages });
+      this.toDeviceSent = n;
+    }
+  }
+
   async setAccountData(value: string): Promise<void> {
     const response = await this.persist('PUT', this.#accountDataPath(), { value });
     if (response.status === 200) this.accountData.set = value;
@@ -208,6 +222,7 @@ export class SimClient {
   #take(body: SyncBody): void {
     this.#since = body.next_batch;
     this.tokens.push(body.next_batch);
+    for (const { sender, content } of body.to_device?.events ?? []) this.toDevice.set(sender, [...(this.toDevice.get(sender) ?? []), content.n ?? 0]);
     for (const event of body.account_data?.events ?? []) if (event.type === ACCOUNT_DATA_TYPE) this.accountData.synced = event.content.value ?? '';
     for (const roomId of Object.keys(body.rooms?.invite ?? {})) this.invites.add(roomId);
     for (const [roomId, room] of Object.entries(body.rooms?.join ?? {})) {

@@ -1,6 +1,6 @@
 /** One seed: a world with faults, clients that chat in it, healing, and the laws checked at the end. */
 import { checkTables } from './check-tables.ts';
-import { exactlyOnce, tokensNeverGoBack } from './checkers.ts';
+import { exactlyOnce, toDeviceOnce, tokensNeverGoBack } from './checkers.ts';
 import { SimClient } from './client.ts';
 import { World } from './world.ts';
 
@@ -45,7 +45,9 @@ async function live(world: World): Promise<void> {
       await client.join(roomId);
     }));
     await Promise.all(clients.map(async (client) => {
+      const toDevices = client.sendToDevices(clients.map(({ userId }) => userId), sends);
       for (let number = 1; number <= sends; number += 1) await client.send(roomId, `${client.userId} ${number}`);
+      await toDevices;
       await client.redactFirst(roomId);
       for (const value of ['one', 'two']) await client.setAccountData(value);
       for (const value of ['one', 'two']) await client.rename(`${client.userId} ${value}`);
@@ -63,12 +65,13 @@ async function live(world: World): Promise<void> {
   if (broken()) return;
   const all = clients.reduce((total, client) => total + client.acked.size, 0);
   const seen = (client: SimClient): number => (client.seen.get(roomId) ?? []).filter((event) => event.type === 'm.room.message').length;
-  const hasAll = (client: SimClient): boolean => seen(client) >= all && client.accountData.synced === client.accountData.set;
+  const hasMessages = (client: SimClient): boolean => clients.every((sender) => (client.toDevice.get(sender.userId)?.length ?? 0) >= sender.toDeviceSent);
+  const hasAll = (client: SimClient): boolean => seen(client) >= all && hasMessages(client) && client.accountData.synced === client.accountData.set;
   const converged = await world.scheduler.run(() => clients.every(hasAll), HEALING_MS_MAX);
   if (!converged) world.violations.push(`not everybody has seen all ${all} messages and the newest account data: ${clients.map((client) => `${seen(client)} ${client.accountData.synced}`).join(', ')}`);
   else await readBack(world, clients, roomId);
   for (const client of clients) client.stop();
-  world.violations.push(...exactlyOnce(clients, roomId), ...tokensNeverGoBack(clients));
+  world.violations.push(...exactlyOnce(clients, roomId), ...toDeviceOnce(clients), ...tokensNeverGoBack(clients));
   await checkTables(server);
 }
 
