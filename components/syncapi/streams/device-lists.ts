@@ -28,7 +28,8 @@ const SHARED = `SELECT m.user_id AS user_id, m.room_id AS room_id, m.from_sequen
   FROM memberships me JOIN memberships m ON m.room_id = me.room_id AND m.membership = 'join' WHERE me.user_id = ? AND me.membership = 'join' AND m.user_id IN (??)`;
 
 /**
- * Exactly what lies between the two positions. `changed`: users who share a room with the reader at `now`, and did not at `since`, or whose devices or keys have changed; the reader among them.
+ * Exactly what lies between the two positions. `changed`: users who share a room with the reader at `now`, and have not shared one all the time since (what changed meanwhile may not have been told here), or whose devices or keys have changed;
+ * the reader among them.
  * `left`: users who shared one at `since`, and none at `now`. Costs a query if anybody's keys have changed, and a few where members have.
  */
 export async function loadDeviceLists(reader: Reader, wish: DeviceListsWish): Promise<DeviceLists> {
@@ -36,8 +37,8 @@ export async function loadDeviceLists(reader: Reader, wish: DeviceListsWish): Pr
   const others = new Set([...changed, ...moved]);
   const isOwn = others.delete(wish.userId) && changed.has(wish.userId);
   if (others.size === 0) return { changed: isOwn ? [wish.userId] : [], left: [] };
-  const { before, after } = await sharing(reader, wish, [...others]);
-  const isChanged = (userId: string): boolean => after.has(userId) && (changed.has(userId) || !before.has(userId));
+  const { before, after, throughout } = await sharing(reader, wish, [...others]);
+  const isChanged = (userId: string): boolean => after.has(userId) && (changed.has(userId) || !throughout.has(userId));
   const ids = [...others].sort();
   return { changed: [...(isOwn ? [wish.userId] : []), ...ids.filter(isChanged)], left: ids.filter((userId) => before.has(userId) && !after.has(userId)) };
 }
@@ -92,18 +93,19 @@ async function keepMoved(reader: Reader, { since, membersMoved }: DeviceListsWis
   }
 }
 
-/** Those of the users who shared a room with the reader at `since`, and who do at `now`. */
-async function sharing(reader: Reader, { userId, memberships, since, now }: DeviceListsWish, userIds: readonly string[]): Promise<{ before: Set<string>; after: Set<string> }> {
+/** Those of the users who shared a room with the reader at `since`, who do at `now`, and who have shared the same one all the time. */
+async function sharing(reader: Reader, { userId, memberships, since, now }: DeviceListsWish, userIds: readonly string[]): Promise<{ before: Set<string>; after: Set<string>; throughout: Set<string> }> {
   const rows = await reader.queryIn<Interval>(SHARED, [userId], userIds);
-  const at = (vector: Vector): Set<string> => {
-    const rooms = new Set([...memberships].filter(([, intervals]) => isJoinedAt(intervals, vector[intervals[0]?.partition_number ?? 0])).map(([roomId]) => roomId));
-    const holds = (row: Interval): boolean => {
+  /** Users with an interval that holds at all these places, in a room where the reader has one too. */
+  const during = (...vectors: Vector[]): Set<string> => {
+    const holds = (row: Pick<Interval, 'from_sequence' | 'to_sequence' | 'partition_number'>): boolean => vectors.every((vector) => {
       const place = vector[row.partition_number] ?? 0;
-      return rooms.has(row.room_id) && row.from_sequence <= place && place < row.to_sequence;
-    };
-    return new Set(rows.filter(holds).map((row) => row.user_id));
+      return row.from_sequence <= place && place < row.to_sequence;
+    });
+    const rooms = new Set([...memberships].filter(([, intervals]) => intervals.some((interval) => interval.membership === 'join' && holds(interval))).map(([roomId]) => roomId));
+    return new Set(rows.filter((row) => rooms.has(row.room_id) && holds(row)).map((row) => row.user_id));
   };
-  return { before: at(since.room), after: at(now.room) };
+  return { before: during(since.room), after: during(now.room), throughout: during(since.room, now.room) };
 }
 
 function isJoinedAt(intervals: readonly MembershipRow[], sequence = 0): boolean {

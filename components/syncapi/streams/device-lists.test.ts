@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { HistoryLog, RoomHistory } from '../../../test/kit/room-history.ts';
+import { createSyncWorld, NOTHING_NEW, type SyncWorld } from '../../../test/kit/sync-world.ts';
+
+const USERS = ['@alice:history.test', '@bob:history.test', '@carol:history.test', '@zoe:elsewhere.test'] as const;
+const [alice, bob, carol] = USERS;
+const NONE = new Uint8Array(0);
+const keysChanged = (world: SyncWorld, userId: string) => world.applyUser({ userId, deviceList: { deviceId: 'D', deleted: false, displayName: '', keys: NONE, crossSigning: NONE, previous: 0 } });
+
+test('what is left to claim is always told, and news of it end a wait', async () => {
+  const log = new HistoryLog();
+  const world = await createSyncWorld(log);
+  const first = await world.sync(alice);
+  assert.deepEqual([first.device_one_time_keys_count, first.device_unused_fallback_key_types, first.device_lists], [{}, [], undefined]);
+  const counts = { deviceId: 'DEVICE', counts: '{"signed_curve25519":5}', unusedFallbacks: '["signed_curve25519"]' };
+  const waiting = world.sync(alice, { since: first.next_batch, timeout: '30000' });
+  await world.applyUser({ userId: alice, keyCounts: { ...counts, deviceId: 'OTHER' } });
+  await world.applyUser({ userId: alice, keyCounts: counts });
+  const told = await waiting;
+  assert.deepEqual([told.device_one_time_keys_count, told.device_unused_fallback_key_types], [{ signed_curve25519: 5 }, ['signed_curve25519']]);
+  const next = await world.sync(alice, { since: told.next_batch });
+  assert.deepEqual([Object.keys(next), next.device_one_time_keys_count], [NOTHING_NEW, { signed_curve25519: 5 }]);
+  await world.applyUser({ userId: alice, device: { deviceId: 'DEVICE', removed: true } });
+  assert.deepEqual((await world.sync(alice, { since: told.next_batch })).device_one_time_keys_count, {});
+  await world.close();
+});
+
+test('who waits hears of changed keys of those in their rooms; a filter of rooms hides nobody', async () => {
+  const log = new HistoryLog();
+  const room = new RoomHistory(log, { name: 'one', creator: alice });
+  room.member(bob, 'join');
+  const world = await createSyncWorld(log);
+  await world.apply();
+  const { next_batch: since } = await world.sync(alice);
+  const waiting = world.sync(alice, { since, timeout: '30000', filter: JSON.stringify({ room: { not_rooms: [room.roomId] } }) });
+  await keysChanged(world, carol);
+  await keysChanged(world, bob);
+  const { device_lists: lists, next_batch: next } = await waiting;
+  assert.deepEqual(lists, { changed: [bob], left: [] });
+  room.member(carol, 'join');
+  room.member(bob, 'leave');
+  await world.apply();
+  const filtered = await world.sync(alice, { since: next, filter: JSON.stringify({ room: { not_rooms: [room.roomId] } }) });
+  assert.deepEqual(filtered.device_lists, { changed: [carol], left: [bob] });
+  assert.deepEqual(await world.get(alice, '/keys/changes', { from: since, to: filtered.next_batch }), { changed: [carol], left: [bob] });
+  assert.equal((await world.get(alice, '/keys/changes', { from: since })).errcode, 'M_MISSING_PARAM');
+  assert.equal((await world.get(alice, '/keys/changes', { from: since, to: 'none' })).errcode, 'M_INVALID_PARAM');
+  await world.close();
+});
+
+type Step = { readonly kind: 'join' | 'leave' | 'ban' | 'invite' | 'keys' | 'say' | 'profile' | 'sync'; readonly room: number; readonly user: number };
+
+const step: fc.Arbitrary<Step> = fc.record({
+  kind: fc.constantFrom('join', 'join', 'join', 'leave', 'leave', 'ban', 'invite', 'keys', 'keys', 'say', 'profile', 'sync', 'sync'),
+  room: fc.nat(2),
+  user: fc.nat(USERS.length - 1),
+});
+
+/** What is true at a moment: which stay of each user in each room, and how often their keys have changed. */
+interface Moment {
+  readonly stays: ReadonlyMap<string, number>;
+  readonly keys: readonly number[];
+}
+
+const stayIn = ({ stays }: Moment, room: number, user: number) => stays.get(`${room} ${user}`);
+const ROOMS = [0, 1, 2];
+const share = (moment: Moment, one: number, other: number) => ROOMS.some((room) => stayIn(moment, room, one) !== undefined && stayIn(moment, room, other) !== undefined);
+const shareAllTheTime = (then: Moment, now: Moment, one: number, other: number) =>
+  ROOMS.some((room) => [one, other].every((user) => stayIn(then, room, user) !== undefined && stayIn(then, room, user) === stayIn(now, room, user)));
+
+function expected(then: Moment, now: Moment, reader: number) {
+  const others = USERS.map((_, user) => user).filter((user) => user !== reader);
+  const changed = others.filter((user) => share(now, reader, user) && (then.keys[user] !== now.keys[user] || !shareAllTheTime(then, now, reader, user)));
+  const left = others.filter((user) => share(then, reader, user) && !share(now, reader, user));
+  const ids = (users: number[]): string[] => users.map((user) => USERS[user]!).sort();
+  return { changed: [...(then.keys[reader] === now.keys[reader] ? [] : [USERS[reader]!]), ...ids(changed)], left: ids(left) };
+}
+
+/** Alice makes the rooms, so she begins in all of them. */
+async function playAgainstModel(steps: readonly Step[], partitions: number): Promise<void> {
+  const log = new HistoryLog({ version: 1, partitions });
+  const rooms = ['one', 'two', 'three'].map((name) => new RoomHistory(log, { name, creator: alice }));
+  const world = await createSyncWorld(log);
+  const stays = new Map(ROOMS.map((room): [string, number] => [`${room} 0`, 0]));
+  const keys = USERS.map(() => 0);
+  const moments = USERS.map((): { token: string; moment: Moment }[] => []);
+  for (const [index, { kind, room, user }] of [...steps, ...USERS.slice(0, 3).map((_, one): Step => ({ kind: 'sync', room: 0, user: one }))].entries()) {
+    const place = `${room} ${user}`;
+    if (kind === 'say') rooms[room]!.say(alice, `${index}`);
+    if (kind === 'profile' && stays.has(place)) rooms[room]!.member(USERS[user]!, 'join', { displayname: `n${index}` });
+    if (kind === 'join' && !stays.has(place)) stays.set(place, index + 1);
+    if (kind === 'leave' || kind === 'ban' || kind === 'invite') {
+      // Nobody who is in a room is asked into it.
+      if (kind === 'invite' && stays.has(place)) continue;
+      stays.delete(place);
+    }
+    if (['join', 'leave', 'ban', 'invite'].includes(kind)) rooms[room]!.member(USERS[user]!, kind, kind === 'join' || kind === 'leave' ? {} : { sender: alice });
+    if (kind === 'keys') {
+      keys[user] = keys[user]! + 1;
+      await keysChanged(world, USERS[user]!);
+    }
+    if (kind !== 'sync' || user === 3) continue;
+    await world.apply();
+    await checkSyncs(world, { user, now: { stays: new Map(stays), keys: [...keys] }, before: moments[user]! });
+  }
+  await world.close();
+}
+
+/** From each token that the user has had so far. */
+async function checkSyncs(world: SyncWorld, { user, now, before }: { user: number; now: Moment; before: { token: string; moment: Moment }[] }): Promise<void> {
+  const reader = USERS[user]!;
+  const { next_batch: token } = await world.sync(reader);
+  for (const { token: since, moment } of before) {
+    const wanted = expected(moment, now, user);
+    const { device_lists: lists } = await world.sync(reader, { since });
+    assert.deepEqual(lists ?? { changed: [], left: [] }, wanted);
+    assert.deepEqual(await world.get(reader, '/keys/changes', { from: since, to: token }), wanted);
+  }
+  before.push({ token, moment: now });
+}
+
+test('device lists are what a model says, from every token to every later one', async () => {
+  const numRuns = Number(process.env['DEVICE_LIST_RUNS'] ?? 100);
+  await fc.assert(fc.asyncProperty(fc.array(step, { maxLength: 40 }), fc.constantFrom(1, 4), playAgainstModel), { numRuns });
+});
