@@ -21,5 +21,7 @@ export async function leftWaiting(server: SimServer): Promise<string[]> {
   const honest = new Set(world.servers.map((one) => one.name));
   const queues = await federationapi.query<{ destination: string; n: number }>('SELECT destination, count(*) AS n FROM destination_queue GROUP BY destination');
   for (const { destination, n } of queues) if (honest.has(destination)) broken.push(`${name} has ${n} events left for ${destination}`);
+  const units = await federationapi.query<{ destination: string; n: number }>('SELECT destination, count(*) AS n FROM unit_queue GROUP BY destination');
+  for (const { destination, n } of units) if (honest.has(destination)) broken.push(`${name} has ${n} messages to devices left for ${destination}`);
   return broken;
 }

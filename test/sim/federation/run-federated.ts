@@ -1,6 +1,6 @@
 /** One seed of several servers: a faulty network, users who talk across it, healing, and the laws checked at the end. */
 import { checkTables } from '../check-tables.ts';
-import { tokensNeverGoBack } from '../checkers.ts';
+import { toDeviceOnce, tokensNeverGoBack } from '../checkers.ts';
 import type { SeedResult } from '../run-seed.ts';
 import { disagreements } from './agreement.ts';
 import { undelivered } from './delivery.ts';
@@ -61,9 +61,10 @@ async function live(federated: FederatedWorld): Promise<void> {
   if (!story.finished && !broken()) world.violations.push(`the users never got through, although everything was healed: ${[...story.underWay].join('; ')}`);
   if (broken()) return;
   await agree(federated, story);
+  await world.scheduler.run(() => toDeviceOnce(cores).length === 0 || broken(), SETTLING_MS_MAX);
   for (const client of [...cores, ...guests]) client.stop();
   if (broken()) return;
-  world.violations.push(...tokensNeverGoBack([...cores, ...guests]), ...jointsSeen([...cores, ...guests]));
+  world.violations.push(...toDeviceOnce(cores), ...tokensNeverGoBack([...cores, ...guests]), ...jointsSeen([...cores, ...guests]));
   for (const room of story.rooms) world.violations.push(...(await forgeries(federated, room)));
   for (const server of world.servers) {
     world.violations.push(...(await speakersOutside(server)));

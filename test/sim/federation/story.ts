@@ -36,7 +36,11 @@ async function tell(federated: FederatedWorld, story: Story): Promise<void> {
   await Promise.all(clients.map((client) => during(story, `${client.userId} signs up`, client.signUp())));
   for (const client of clients) void client.keepSyncing().catch((error: unknown) => world.violations.push(`sync: ${String(error)}`));
   if (liar !== undefined) void liar.keepLying().catch((error: unknown) => world.violations.push(`liar: ${error instanceof Error ? error.stack : String(error)}`));
-  await Promise.all(Array.from({ length: random.whole(1, 3) }, (_, number) => liveInRoom(federated, story, number)));
+  const count = random.whole(1, 6);
+  await Promise.all([
+    ...Array.from({ length: random.whole(1, 3) }, (_, number) => liveInRoom(federated, story, number)),
+    ...cores.map((core) => during(story, `${core.userId} sends to devices`, core.sendToDevices(cores.map(({ userId }) => userId), count))),
+  ]);
 }
 
 async function liveInRoom(federated: FederatedWorld, story: Story, number: number): Promise<void> {
