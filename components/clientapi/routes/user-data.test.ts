@@ -137,8 +137,8 @@ test('the server says what it can do', () => withAlice(async (world, { token }) 
   assert.deepEqual((await world.call('GET', `${V3}/thirdparty/protocols`, { token })).body, {});
 }));
 
-test('what is not there yet is said to be unrecognised', () => withAlice(async (world, { token }) => {
-  for (const path of ['keys/upload', 'keys/query', 'keys/claim']) assert.equal(failure(await world.call('POST', `${V3}/${path}`, { token, body: {} })), '404 M_UNRECOGNIZED');
+test('what is not there is said to be unrecognised', () => withAlice(async (world, { token }) => {
+  for (const path of ['search/nothing', 'keys', 'no/such/thing']) assert.equal(failure(await world.call('POST', `${V3}/${path}`, { token, body: {} })), '404 M_UNRECOGNIZED');
   assert.equal(failure(await world.call('DELETE', `${V3}/login`)), '405 M_UNRECOGNIZED');
 }));
 
