@@ -58,9 +58,10 @@ function collectedMetrics(metrics: Metrics | undefined): (collected: Collected) 
   };
 }
 
-function watchHeads(metrics: Metrics | undefined, heads: HeadCache): void {
+function watchMemory(metrics: Metrics | undefined, heads: HeadCache, kept: KeptGraphs): void {
   metrics?.gauge({ name: 'room_heads_bytes', help: 'Memory that heads of rooms take, estimated; at most room_heads_mb between two batches', read: () => heads.size().bytes });
   metrics?.gauge({ name: 'room_heads', help: 'Rooms whose heads are in memory', read: () => heads.size().rooms });
+  metrics?.gauge({ name: 'room_graphs_bytes', help: 'Memory that graphs of rooms in much conflict take between two batches, estimated; at most 64 MiB', read: () => kept.size().bytes });
 }
 
 /** Events in conflict beyond which every further event of the room is slow while its branches are open. */
@@ -101,7 +102,7 @@ export function createRoomProcessor(deps: RoomProcessorDeps): Processor<RoomInpu
   const heads = createHeadCache(deps.headBytesMax ?? HEAD_BYTES_MAX);
   const recent = createEventCache(RECENT_BYTES_MAX);
   const kept = deps.keptGraphs ?? createKeptGraphs(KEPT_GRAPHS);
-  watchHeads(deps.metrics, heads);
+  watchMemory(deps.metrics, heads, kept);
   let picture: Picture = EMPTY_PICTURE;
   let batch = heads.batch();
   let upkeep = createUpkeepFacts();
