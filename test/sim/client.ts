@@ -13,6 +13,7 @@ interface SyncBody {
   readonly next_batch: string;
   readonly account_data?: { readonly events: readonly { readonly type: string; readonly content: { readonly value?: string } }[] };
   readonly to_device?: { readonly events: readonly { readonly sender: string; readonly content: { readonly n?: number } }[] };
+  readonly device_lists?: { readonly changed: readonly string[] };
   readonly rooms?: {
     readonly join?: Record<string, { timeline?: { events: TimelineEvent[]; limited?: boolean } }>;
     readonly invite?: Record<string, unknown>;
@@ -35,6 +36,8 @@ export class SimClient {
   readonly toDevice = new Map<string, number[]>();
   /** How many it has sent to the devices of everybody, acknowledged. */
   toDeviceSent = 0;
+  /** Users whose devices or keys have changed. */
+  readonly keysChanged = new Set<string>();
   /** Own events that were redacted, acknowledged. */
   readonly redacted: string[] = [];
   /** The account data's newest acknowledged value, and the newest one that a sync brought. */
@@ -223,6 +226,7 @@ export class SimClient {
     this.#since = body.next_batch;
     this.tokens.push(body.next_batch);
     for (const { sender, content } of body.to_device?.events ?? []) this.toDevice.set(sender, [...(this.toDevice.get(sender) ?? []), content.n ?? 0]);
+    for (const userId of body.device_lists?.changed ?? []) this.keysChanged.add(userId);
     for (const event of body.account_data?.events ?? []) if (event.type === ACCOUNT_DATA_TYPE) this.accountData.synced = event.content.value ?? '';
     for (const roomId of Object.keys(body.rooms?.invite ?? {})) this.invites.add(roomId);
     for (const [roomId, room] of Object.entries(body.rooms?.join ?? {})) {

@@ -2,6 +2,7 @@
 import { checkTables } from './check-tables.ts';
 import { exactlyOnce, toDeviceOnce, tokensNeverGoBack } from './checkers.ts';
 import { SimClient } from './client.ts';
+import { claimedOnce, knowsOfKeys, playKeys, type ClaimedKeys } from './keys.ts';
 import { World } from './world.ts';
 
 export interface SeedResult {
@@ -34,6 +35,7 @@ async function live(world: World): Promise<void> {
   const server = world.servers[0]!;
   const clients = ['alice', 'bob', 'carol'].map((name) => new SimClient(server, name));
   const sends = world.random.whole(3, 12);
+  const claimed: ClaimedKeys = [];
   let finished = false;
   let roomId = '';
   const story = async (): Promise<void> => {
@@ -44,6 +46,8 @@ async function live(world: World): Promise<void> {
       await clients[0]!.invite(roomId, client.userId);
       await client.join(roomId);
     }));
+    for (const client of clients) client.keysChanged.clear();
+    const keys = playKeys(world, clients, claimed);
     await Promise.all(clients.map(async (client) => {
       const toDevices = client.sendToDevices(clients.map(({ userId }) => userId), sends);
       for (let number = 1; number <= sends; number += 1) await client.send(roomId, `${client.userId} ${number}`);
@@ -53,6 +57,7 @@ async function live(world: World): Promise<void> {
       for (const value of ['one', 'two']) await client.rename(`${client.userId} ${value}`);
       await client.tag(roomId, ['u.one', 'u.two', 'u.three']);
     }));
+    await keys;
     await clients[0]!.publish(roomId, 'sim in the directory');
     finished = true;
   };
@@ -66,12 +71,12 @@ async function live(world: World): Promise<void> {
   const all = clients.reduce((total, client) => total + client.acked.size, 0);
   const seen = (client: SimClient): number => (client.seen.get(roomId) ?? []).filter((event) => event.type === 'm.room.message').length;
   const hasMessages = (client: SimClient): boolean => clients.every((sender) => (client.toDevice.get(sender.userId)?.length ?? 0) >= sender.toDeviceSent);
-  const hasAll = (client: SimClient): boolean => seen(client) >= all && hasMessages(client) && client.accountData.synced === client.accountData.set;
+  const hasAll = (client: SimClient): boolean => seen(client) >= all && hasMessages(client) && knowsOfKeys(client, clients) && client.accountData.synced === client.accountData.set;
   const converged = await world.scheduler.run(() => clients.every(hasAll), HEALING_MS_MAX);
   if (!converged) world.violations.push(`not everybody has seen all ${all} messages and the newest account data: ${clients.map((client) => `${seen(client)} ${client.accountData.synced}`).join(', ')}`);
   else await readBack(world, clients, roomId);
   for (const client of clients) client.stop();
-  world.violations.push(...exactlyOnce(clients, roomId), ...toDeviceOnce(clients), ...tokensNeverGoBack(clients));
+  world.violations.push(...exactlyOnce(clients, roomId), ...toDeviceOnce(clients), ...claimedOnce(claimed), ...tokensNeverGoBack(clients));
   await checkTables(server);
 }
 
