@@ -5,7 +5,8 @@ import type { JsonObject } from '../../../pkg/matrix/e2ee/key-object.ts';
 import type { UploadKeys, UserInput } from '../../../schemas/log/user-input.ts';
 import { accepted, rejected, type Draft, type Verdict } from '../input/draft.ts';
 import { tellDeviceChanged } from './device-list.ts';
-import { nameOfKey, placeOf, type FallbackKey, type KeyCounts, type OneTimeKey } from './key-facts.ts';
+import { nameOfKey, placeOf } from './key-facts.ts';
+import type { FallbackKey, KeyCounts, OneTimeKey } from './stored-keys.ts';
 
 /** Unclaimed, of a device. */
 export const ONE_TIME_KEYS_MAX = 2000;

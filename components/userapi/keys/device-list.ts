@@ -2,7 +2,7 @@
 import { withSignatures, type JsonObject } from '../../../pkg/matrix/e2ee/key-object.ts';
 import { nameOf } from '../../../pkg/matrix/e2ee/cross-signing.ts';
 import type { Draft } from '../input/draft.ts';
-import type { KeySignature } from './key-facts.ts';
+import type { KeySignature } from './stored-keys.ts';
 
 const NONE = new Uint8Array(0);
 

@@ -3,37 +3,7 @@ import type { Reader } from '../../../pkg/storage/database.ts';
 import { isUsage, type Usage } from '../../../pkg/matrix/e2ee/cross-signing.ts';
 import type { UserInput } from '../../../schemas/log/user-input.ts';
 import type { KeyWrite } from './key-writes.ts';
-
-export interface OneTimeKey {
-  readonly name: string;
-  readonly deviceId: string;
-  readonly algorithm: string;
-  readonly keyId: string;
-  /** JSON value. */
-  readonly key: string;
-  readonly position: number;
-  readonly isClaimed: boolean;
-}
-
-export interface FallbackKey {
-  readonly deviceId: string;
-  readonly algorithm: string;
-  readonly keyId: string;
-  readonly key: string;
-  readonly isUsed: boolean;
-}
-
-export interface KeyCounts {
-  readonly counts: Readonly<Record<string, number>>;
-  readonly unusedFallbacks: readonly string[];
-}
-
-export interface KeySignature {
-  readonly targetUser: string;
-  readonly targetKey: string;
-  readonly signingKey: string;
-  readonly signature: string;
-}
+import type { FallbackKey, KeyCounts, KeySignature, OneTimeKey } from './stored-keys.ts';
 
 /** Only what the inputs of the batch need; the rest is empty. */
 export interface KeyFacts {

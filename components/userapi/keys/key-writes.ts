@@ -2,7 +2,7 @@
 import type { InputPlace } from '../../../pkg/log/processor.ts';
 import type { InsertMany, SqlValue, Transaction } from '../../../pkg/storage/database.ts';
 import type { Usage } from '../../../pkg/matrix/e2ee/cross-signing.ts';
-import type { FallbackKey, KeyCounts, KeySignature, OneTimeKey } from './key-facts.ts';
+import type { FallbackKey, KeyCounts, KeySignature, OneTimeKey } from './stored-keys.ts';
 
 export type KeyWrite =
   /** `displayName`: of a device of another server, else empty. */
