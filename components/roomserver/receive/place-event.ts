@@ -176,7 +176,7 @@ function stateAfter(at: GraphAt, { arrival, states, before, outcome }: Settling)
 
 function addProvisionally({ head, graph }: GraphAt, { eventId, pdu }: Arrival): void {
   if (graph.events.get(eventId)) return;
-  if (knowsState(head, pdu.type, pdu.state_key!)) coverNew(graph.cover, eventId, pdu);
+  if (knowsState(head, pdu.type, pdu.state_key!)) coverNew(graph.cover, { eventId, pdu }, head.createEventId);
   graph.provisional.add(eventId);
   graph.events.set(eventId, { eventId, roomId: graph.roomId, pdu, stateId: null, orderKey: null, rejected: false, softFailed: false, redacted: false });
 }

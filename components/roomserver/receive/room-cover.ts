@@ -117,10 +117,10 @@ export function noteLoose(cover: RoomCover, eventId: string): number {
   return chain;
 }
 
-/** A state event that no table has, where all that it cites is known, and its key is in the head, so that nothing has to be read. */
-export function coverNew(cover: RoomCover, eventId: string, pdu: Pdu): void {
+/** A state event that no table has, where all that it cites is known, and its key is in the head, so that nothing has to be read. Nothing links to create events. */
+export function coverNew(cover: RoomCover, { eventId, pdu }: { eventId: string; pdu: Pdu }, createEventId: string): void {
   if (!cover.begun || cover.positions.has(eventId)) return;
-  const cited = authEventIds(pdu).map((authId) => cover.positions.get(authId));
+  const cited = authEventIds(pdu).filter((authId) => authId !== createEventId).map((authId) => cover.positions.get(authId));
   const targets = cited.filter((target) => target !== undefined && cover.links.has(target.chain)) as Position[];
   if (targets.length < cited.length) return;
   const chain = noteLoose(cover, eventId);
