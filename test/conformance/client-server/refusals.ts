@@ -1,4 +1,5 @@
 /** Requests that the spec says are refused: each with its status and errcode. */
+import { testDevice, testIdentity } from '../../kit/e2ee-keys.ts';
 import type { Scene } from './scene.ts';
 import { CLIENT, PASSWORD, type Account, type Call } from './world.ts';
 
@@ -318,6 +319,41 @@ const BACKUP_BODIES: Readonly<Record<string, readonly [path: string, body: unkno
   KeyBySessionId: ['/!a:spec.example/s', BACKUP_KEY],
 };
 
+const ALICES_MASTER = { user_id: '@alice:spec.example', usage: ['master'], keys: { 'ed25519:x': 'x' } };
+
+const KEYS: readonly Refusal[] = [
+  refused('uploadKeys', 'keys of another user', by('alice', 'POST', '/keys/upload', { device_keys: testDevice('@bob:spec.example', 'DEVICE').deviceKeys }), [400, 'M_INVALID_PARAM']),
+  refused('uploadKeys', 'keys that are none', by('alice', 'POST', '/keys/upload', { one_time_keys: { 'signed_curve25519:A': 1 } }), [400, 'M_BAD_JSON']),
+  refused('uploadKeys', 'another key under a name that is taken', async (scene) => {
+    const key = (salt: string) => ({ one_time_keys: { 'curve25519:TAKEN': salt } });
+    await scene.world.ask(scene.alice, 'POST', '/keys/upload', key('one'));
+    return request(scene.alice, 'POST', '/keys/upload', key('two'));
+  }, [400, 'M_INVALID_PARAM']),
+  refused('queryKeys', 'nobody', by('alice', 'POST', '/keys/query', {}), [400, 'M_MISSING_PARAM']),
+  refused('queryKeys', 'no list of devices', by('alice', 'POST', '/keys/query', { device_keys: { '@bob:spec.example': 'all' } }), [400, 'M_BAD_JSON']),
+  refused('claimKeys', 'nothing', by('alice', 'POST', '/keys/claim', {}), [400, 'M_MISSING_PARAM']),
+  refused('claimKeys', 'who is no user', by('alice', 'POST', '/keys/claim', { one_time_keys: { bob: {} } }), [400, 'M_INVALID_PARAM']),
+  refused('getKeysChanges', 'no end', async (scene) => request(scene.alice, 'GET', `/keys/changes?from=${(await scene.world.ask(scene.alice, 'GET', '/sync')).next_batch as string}`), [400, 'M_MISSING_PARAM']),
+  refused('getKeysChanges', 'a token that is none', by('alice', 'GET', '/keys/changes?from=none&to=none'), [400, 'M_INVALID_PARAM']),
+  refused('uploadCrossSigningKeys', 'no master key', by('alice', 'POST', '/keys/device_signing/upload', {}), [400, 'M_MISSING_PARAM']),
+  refused('uploadCrossSigningKeys', 'a key that is none', by('alice', 'POST', '/keys/device_signing/upload', { master_key: ALICES_MASTER }), [400, 'M_INVALID_PARAM']),
+  refused('uploadCrossSigningKeys', 'a key that the master key has not signed', by('alice', 'POST', '/keys/device_signing/upload', {
+    ...testIdentity('@alice:spec.example').keys, self_signing_key: testIdentity('@alice:spec.example', 'other').keys.self_signing_key,
+  }), [400, 'M_INVALID_SIGNATURE']),
+  refused('uploadCrossSigningKeys', 'other keys, without authentication', async (scene) => {
+    const dora = await scene.world.register(`dora${(doras += 1)}`);
+    await scene.world.ask(dora, 'POST', '/keys/device_signing/upload', testIdentity(dora.userId).keys);
+    return request(dora, 'POST', '/keys/device_signing/upload', testIdentity(dora.userId, 'other').keys);
+  }, [401]),
+  refused('uploadCrossSigningKeys', 'a key with the name of a device', async (scene) => {
+    const dora = await scene.world.register(`dora${(doras += 1)}`);
+    const { keys, master } = testIdentity(dora.userId);
+    await scene.world.ask(dora, 'POST', '/login', { type: 'm.login.password', password: PASSWORD, ...identifier(dora.userId), device_id: master.publicKey });
+    return request(dora, 'POST', '/keys/device_signing/upload', keys);
+  }, [403, 'M_FORBIDDEN']),
+  refused('uploadCrossSigningSignatures', 'no objects', by('alice', 'POST', '/keys/signatures/upload', { '@alice:spec.example': 1 }), [400, 'M_BAD_JSON']),
+];
+
 const BACKUPS: readonly Refusal[] = [
   refused('sendToDevice', 'no messages', by('alice', 'PUT', '/sendToDevice/m.test/none', {}), [400, 'M_MISSING_PARAM']),
   refused('postRoomKeysVersion', 'no auth_data', by('alice', 'POST', '/room_keys/version', { algorithm: BACKUP.algorithm }), [400, 'M_MISSING_PARAM']),
@@ -343,7 +379,7 @@ const BACKUPS: readonly Refusal[] = [
   ]),
 ];
 
-export const REFUSALS: readonly Refusal[] = [...DIRECTORY, ...ACCOUNTS, ...ACCOUNT_LIVES, ...DISCOVERY, ...USER_DATA, ...MEMBERSHIP, ...ROOMS, ...RELATIONS, ...BACKUPS];
+export const REFUSALS: readonly Refusal[] = [...DIRECTORY, ...ACCOUNTS, ...ACCOUNT_LIVES, ...DISCOVERY, ...USER_DATA, ...MEMBERSHIP, ...ROOMS, ...RELATIONS, ...KEYS, ...BACKUPS];
 
 /** Of a server whose registration is closed and that has no base URL. */
 export const WHERE_CLOSED: readonly Refusal[] = [
