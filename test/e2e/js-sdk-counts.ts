@@ -19,7 +19,7 @@ function counts(client: MatrixClient, roomId: string, root: string): number[] {
 async function becomes(client: MatrixClient, [roomId, root]: readonly [string, string], expected: { main: [unread: number, highlights: number]; thread?: [unread: number, highlights: number] }): Promise<void> {
   const { main, thread = [0, 0] } = expected;
   const wanted = [main[0], thread[0], main[1], thread[1]].join();
-  await until(() => `unread ${wanted}, it is ${counts(client, roomId, root).join()}`, () => counts(client, roomId, root).join() === wanted, 20_000);
+  await until(() => `unread ${wanted}, it is ${counts(client, roomId, root).join()}`, () => counts(client, roomId, root).join() === wanted);
 }
 
 const mention = ({ userId }: User): object => ({ 'm.mentions': { user_ids: [userId] } });

@@ -15,7 +15,7 @@ import { directory, doors, memberships, presets, spaces, upgrade } from './js-sd
 import type { RunningMode } from './modes.ts';
 
 for (const { mode, settings, stage } of clientModes()) {
-  suite(`matrix-js-sdk: ${mode.name}`, { skip: mode.missing === undefined ? false : `${mode.missing} is not here`, timeout: 240_000, concurrency: 4 }, () => {
+  suite(`matrix-js-sdk: ${mode.name}`, { skip: mode.missing === undefined ? false : `${mode.missing} is not here`, timeout: 400_000, concurrency: 4 }, () => {
     const clients: Place['clients'] = [];
     let running: RunningMode;
     before(async () => {

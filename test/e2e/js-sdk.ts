@@ -22,8 +22,8 @@ function letLongTimersGo(): void {
 }
 
 /** Asks again and again; fails with `what` when it does not come true within a minute. */
-export async function until(what: () => string, holds: () => boolean, msMax = STEP_MS_MAX): Promise<void> {
-  for (const endsAt = Date.now() + msMax; !holds(); await sleep(20)) if (Date.now() > endsAt) assert.fail(`waited ${msMax / 1000} s for ${what()}`);
+export async function until(what: () => string, holds: () => boolean): Promise<void> {
+  for (const endsAt = Date.now() + STEP_MS_MAX; !holds(); await sleep(20)) if (Date.now() > endsAt) assert.fail(`waited ${STEP_MS_MAX / 1000} s for ${what()}`);
 }
 
 export function within<T>(what: string, promise: Promise<T>): Promise<T> {

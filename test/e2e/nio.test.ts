@@ -14,11 +14,11 @@ const STEPS = ['sessions', 'rooms', 'doors', 'messages', 'history', 'unread', 'p
 
 for (const { mode, settings, stage } of clientModes()) {
   const missing = available() ?? (mode.missing === undefined ? undefined : `${mode.missing} is not here`);
-  test(`matrix-nio: ${mode.name}`, { skip: missing ?? false, timeout: 120_000 }, async (t) => {
+  test(`matrix-nio: ${mode.name}`, { skip: missing ?? false, timeout: 240_000 }, async (t) => {
     const running = await mode.start(settings);
     t.after(() => running.stop());
     const { failed, stdout, stderr } = await new Promise<{ failed: boolean; stdout: string; stderr: string }>((resolve) => {
-      execFile(nioPython(), [PROGRAM, running.baseUrl, JSON.stringify(stage)], { timeout: 100_000 }, (error, stdout, stderr) => resolve({ failed: error !== null, stdout, stderr }));
+      execFile(nioPython(), [PROGRAM, running.baseUrl, JSON.stringify(stage)], { timeout: 200_000 }, (error, stdout, stderr) => resolve({ failed: error !== null, stdout, stderr }));
     });
     assert.ok(!failed, `${stdout}${stderr}`);
     assert.deepEqual(stdout.trim().split('\n'), STEPS);

@@ -43,7 +43,7 @@ after(async () => {
 const post = (path: string, body: object, token?: string): Promise<Answer> => call(running.baseUrl, 'POST', path.startsWith('/_') ? path : V3 + path, { body, ...(token !== undefined && { token }) });
 const heading = (page: Page, name: string): Promise<void> => page.getByRole('heading', { name }).waitFor();
 
-test('a new user takes both steps on pages, which tell the client when they are done', { skip, timeout: 60_000 }, async (t) => {
+test('a new user takes both steps on pages, which tell the client when they are done', { skip, timeout: 120_000 }, async (t) => {
   const wish = { username: 'carol', password: PASSWORD };
   const { body: begun } = await post('/register', wish);
   assert.deepEqual(begun.flows, [{ stages: ['m.login.terms', 'm.login.registration_token'] }]);
@@ -84,7 +84,7 @@ test('a new user takes both steps on pages, which tell the client when they are 
   await page.context().close();
 });
 
-test('a client that cannot log in has the page do it', { skip, timeout: 60_000 }, async (t) => {
+test('a client that cannot log in has the page do it', { skip, timeout: 120_000 }, async (t) => {
   await makeUser('dave');
   const { page, complaints } = await openPage(browser, { dark: true, width: 390, height: 700 });
   await page.addInitScript('window.matrixLogin = { onLogin: (response) => { window.told = response; } }');
@@ -107,7 +107,7 @@ test('a client that cannot log in has the page do it', { skip, timeout: 60_000 }
   await page.context().close();
 });
 
-test('a user of before the terms accepts them on the page that the refusal names', { skip, timeout: 60_000 }, async (t) => {
+test('a user of before the terms accepts them on the page that the refusal names', { skip, timeout: 120_000 }, async (t) => {
   const token = await makeUser('erin');
   const { status, body } = await post('/createRoom', {}, token);
   assert.deepEqual([status, body.errcode], [403, 'M_CONSENT_NOT_GIVEN']);

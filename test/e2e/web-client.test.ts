@@ -26,7 +26,7 @@ after(async () => {
 
 for (const { mode, settings, stage } of clientModes()) {
   const missing = available() ?? (mode.missing === undefined ? undefined : `${mode.missing} is not here`);
-  test(`a web client: ${mode.name}`, { skip: missing ?? false, timeout: 120_000 }, async (t) => {
+  test(`a web client: ${mode.name}`, { skip: missing ?? false, timeout: 240_000 }, async (t) => {
     const running = await mode.start(settings);
     const place: Place = { baseUrl: running.baseUrl, stage, clients: [] };
     t.after(async () => {
