@@ -112,6 +112,28 @@ test('an invite, its withdrawal, a join, a leave and a second join', async () =>
   assert.equal(again.state.events.length, 4, 'all state: create, two members, name');
 });
 
+test('who joins and leaves again between syncs is told of a gap: what was before the first leave may never have been shown', async () => {
+  const { room, world } = await prepare();
+  room.member(bob, 'join');
+  await world.apply();
+  const { next_batch: since } = await world.sync(bob);
+  room.say(alice, 'missed');
+  room.member(bob, 'leave');
+  room.member(bob, 'invite', { sender: alice });
+  await world.apply();
+  const invited = await world.sync(bob, { since });
+  room.member(bob, 'join');
+  room.say(alice, 'seen');
+  room.member(bob, 'leave');
+  await world.apply();
+  const { timeline } = (await world.sync(bob, { since: invited.next_batch })).rooms.leave[room.roomId];
+  assert.equal(timeline.limited, true);
+  const page = await world.get(bob, `/rooms/${room.roomId}/messages`, { dir: 'b', from: timeline.prev_batch });
+  const all = [...ids({ events: page.chunk.toReversed() }), ...ids(timeline)];
+  assert.deepEqual(all, room.timeline.slice(-all.length));
+  assert.ok(bodies({ timeline: { events: page.chunk } }).includes('missed'));
+});
+
 test('history visibility: a newcomer sees what the setting allows', async () => {
   for (const [visibility, expected] of [['joined', []], ['invited', ['invited']], ['shared', ['before', 'invited']]] as const) {
     const { room, world } = await prepare({ visibility });

@@ -11,7 +11,7 @@ import type { ReadDeps } from '../sync/deps.ts';
 import type { KnownView } from './room-facts.ts';
 import { isIgnored, type IgnoredUsers } from '../visibility/ignored-users.ts';
 import { withMembershipBefore } from '../visibility/membership-before.ts';
-import { isVisible } from '../visibility/visibility.ts';
+import { isVisible, membershipAt } from '../visibility/visibility.ts';
 
 export interface RoomTimeline {
   /** Oldest first. */
@@ -180,11 +180,15 @@ function isWanted(row: SeenRow, { filter, ignored, related }: ScanRequest): bool
   return passes(filter, { type: row.type, sender: row.sender, hasUrl: row.has_url === 1 });
 }
 
+/** Who enters a room again (and perhaps leaves it again) may have begun to sync while outside: nobody knows whether the client has what was before. */
+function isReturn({ section, entered, intervals, lower, upper, stateAfter }: KnownView): boolean {
+  if (lower === 0) return false;
+  return section === 'join' ? entered : upper > lower && stateAfter === 0 && membershipAt(intervals, lower) !== 'join';
+}
+
 function timelineOf(scan: Scan): RoomTimeline {
   const shown = scan.matched.toReversed();
-  // Who enters a room again may have begun to sync while outside: nobody knows whether the client has what was before.
-  const isReturn = scan.view.section === 'join' && scan.view.entered && scan.view.lower > 0;
-  const limited = [scan.more, !scan.exhausted, isReturn, scan.view.purged].some(Boolean);
+  const limited = [scan.more, !scan.exhausted, isReturn(scan.view), scan.view.purged].some(Boolean);
   const first = shown[0];
   const edge = limited ? first : (scan.oldest ?? first);
   return {
