@@ -35,10 +35,10 @@ export function keyQuery(database: Reader): KeyQuery {
         const ids = wanted.get(userId) ?? [];
         if (ids.length > 0 && !ids.includes(deviceId)) continue;
         const ofUser = found.devices.get(userId) ?? found.devices.set(userId, new Map()).get(userId)!;
-        ofUser.set(deviceId, withName(sign(userId, deviceId, keys), toldName ?? ownName));
+        ofUser.set(deviceId, withName(sign.device(userId, deviceId, keys), toldName ?? ownName));
       }
       for (const { user_id: userId, usage, key } of cross) {
-        if (usage === 'master') found.master.set(userId, sign(userId, nameOf(JSON.parse(key) as JsonObject) ?? '', key));
+        if (usage === 'master') found.master.set(userId, sign.master(userId, key));
         if (usage === 'self_signing') found.selfSigning.set(userId, key);
         if (usage === 'user_signing' && userId === viewer) found.userSigning.set(userId, key);
       }
@@ -69,23 +69,49 @@ export function keyQuery(database: Reader): KeyQuery {
       const master = keyOf('master');
       return {
         streamId: list?.stream_id ?? 0,
-        devices: devices.map((row) => ({ deviceId: row.device_id, displayName: row.told_name ?? row.own_name, keys: sign(userId, row.device_id, row.keys) })),
-        master: master && sign(userId, nameOf(JSON.parse(master) as JsonObject) ?? '', master),
+        devices: devices.map((row) => ({ deviceId: row.device_id, displayName: row.told_name ?? row.own_name, keys: sign.device(userId, row.device_id, row.keys) })),
+        master: master && sign.master(userId, master),
         selfSigning: keyOf('self_signing'),
       };
     },
   };
 }
 
+interface KeySigner {
+  device(userId: string, deviceId: string, text: string): string;
+  master(userId: string, text: string): string;
+}
+
 /** Adds the signatures of a key to its text. */
-function signer(rows: readonly SignatureRow[]): (userId: string, key: string, text: string) => string {
-  const byKey = Map.groupBy(rows, (row) => JSON.stringify([row.target_user, row.target_key]));
-  return (userId, key, text) => {
-    const own = byKey.get(JSON.stringify([userId, key]));
-    if (own === undefined) return text;
-    const added = own.map((row) => ({ signer: row.user_id, keyId: row.signing_key, signature: row.signature }));
-    return JSON.stringify(withSignatures(JSON.parse(text) as JsonObject, added));
+function signer(rows: readonly SignatureRow[]): KeySigner {
+  const byUser = new Map<string, Map<string, SignatureRow[]>>();
+  for (const row of rows) {
+    const ofUser = byUser.get(row.target_user) ?? byUser.set(row.target_user, new Map()).get(row.target_user)!;
+    const ofKey = ofUser.get(row.target_key);
+    if (ofKey === undefined) ofUser.set(row.target_key, [row]);
+    else ofKey.push(row);
+  }
+  return {
+    device: (userId, deviceId, text) => signed(text, byUser.get(userId)?.get(deviceId)),
+    master: (userId, text) => {
+      const ofUser = byUser.get(userId);
+      // Most signatures are of devices: only what may be of this key is worth a look.
+      const isLikely = ofUser !== undefined && [...ofUser.keys()].some((key) => text.includes(key));
+      return isLikely ? signed(text, ofUser.get(nameOf(JSON.parse(text) as JsonObject) ?? '')) : text;
+    },
   };
+}
+
+/** One more signature of a user who has signed the key already is put into the text, without taking it apart, where there is no doubt about the place. */
+function signed(text: string, rows: readonly SignatureRow[] | undefined): string {
+  const [row] = rows ?? [];
+  if (rows === undefined || row === undefined) return text;
+  const place = `"signatures":{${JSON.stringify(row.user_id)}:{"`;
+  const at = text.indexOf(place);
+  if (rows.length === 1 && at >= 0 && text.lastIndexOf(place) === at && !text.includes(row.signing_key)) {
+    return `${text.slice(0, at + place.length - 1)}${JSON.stringify(row.signing_key)}:${JSON.stringify(row.signature)},${text.slice(at + place.length - 1)}`;
+  }
+  return JSON.stringify(withSignatures(JSON.parse(text) as JsonObject, rows.map((one) => ({ signer: one.user_id, keyId: one.signing_key, signature: one.signature }))));
 }
 
 /** The text is an object that is not empty. */
