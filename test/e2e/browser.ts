@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { mkdtempSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
@@ -35,11 +35,10 @@ export async function openPage(browser: Browser, options: { width?: number; heig
   return { page, complaints };
 }
 
-/** Makes pictures in a folder of the system's for temporary files, which stays: somebody may want to look at them. */
-export function camera(): (page: Page, name: string) => Promise<string> {
-  const folder = mkdtempSync(join(tmpdir(), 'myelin-pictures-'));
+/** Makes pictures in a folder among the system's temporary ones; they stay until the next ones are made, for whoever wants to look at them. Resolves with the path. */
+export function camera(subject: string): (page: Page, name: string) => Promise<string> {
   return async (page, name) => {
-    const path = join(folder, `${name}.png`);
+    const path = join(tmpdir(), 'myelin-pictures', `${subject}-${name}.png`);
     await page.screenshot({ path });
     return path;
   };

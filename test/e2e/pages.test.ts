@@ -22,22 +22,23 @@ rules:
 const SECRET = 'known-to-the-kitchen';
 
 const skip = available() ?? false;
-const folder = mkdtempSync(join(tmpdir(), 'myelin-terms-'));
-const picture = camera();
+const picture = camera('page');
+let folder: string | undefined;
 let running: RunningMode;
 let browser: Browser;
 
 before(async () => {
   if (skip !== false) return;
+  folder = mkdtempSync(join(tmpdir(), 'myelin-terms-'));
   const terms = join(folder, 'terms.yaml');
   writeFileSync(terms, TERMS);
   running = await modes()[0]!.start({ MYELIN_REGISTRATION: 'token', MYELIN_REGISTRATION_TOKEN: 'teapot', MYELIN_TERMS_FILE: terms, MYELIN_REGISTRATION_SHARED_SECRET: SECRET });
   browser = await startBrowser();
 });
 after(async () => {
-  rmSync(folder, { recursive: true, force: true });
   await browser?.close();
   await running?.stop();
+  if (folder !== undefined) rmSync(folder, { recursive: true });
 });
 
 const post = (path: string, body: object, token?: string): Promise<Answer> => call(running.baseUrl, 'POST', path.startsWith('/_') ? path : V3 + path, { body, ...(token !== undefined && { token }) });

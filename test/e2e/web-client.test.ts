@@ -33,7 +33,7 @@ for (const { mode, settings, stage } of clientModes()) {
       for (const client of place.clients) client.stopClient();
       await running.stop();
     });
-    const picture = camera();
+    const picture = camera(`web-client-${stage.type}`);
     const [account, bob] = [await newAccount(place, 'alice'), await newUser(place, 'bob')];
     await clientOf(place, await logIn(place, account)).setDisplayName('Alice A.');
     await bob.client.setDisplayName('Bob B.');
