@@ -29,6 +29,8 @@ export interface UnreadFacts {
 }
 
 export interface Parent {
+  /** Where the relating event is: no thread goes from one room to another. */
+  readonly roomId: string;
   readonly relType: string;
   readonly eventId: string;
 }
@@ -91,19 +93,21 @@ async function loadPlaces(deps: FactsDeps, records: Records): Promise<Map<string
   return places;
 }
 
+/** Of events that the batch's own events lead to; theirs are known in the order in which they come (`plan-unread.ts`), so that it makes no difference what came in one batch. */
 async function loadParents(deps: FactsDeps, news: Records): Promise<Map<string, Parent>> {
-  const parents = new Map<string, Parent>();
+  const ofBatch = new Map<string, Omit<Parent, 'roomId'>>();
   for (const { output: { record: { event }, pdu } } of news) {
     const relation = pdu && relationOf(pdu.content);
-    if (event && relation) parents.set(event.eventId, relation);
+    if (event && relation) ofBatch.set(event.eventId, relation);
   }
+  const parents = new Map<string, Parent>();
   const asked = new Set<string>();
   for (let hop = 1; hop < HOPS_MAX; hop += 1) {
-    const unknown = [...new Set([...parents.values()].flatMap(({ relType, eventId }) => (relType === THREAD || parents.has(eventId) || asked.has(eventId) ? [] : [eventId])))];
+    const unknown = [...new Set([...ofBatch.values(), ...parents.values()].flatMap(({ relType, eventId }) => (relType === THREAD || ofBatch.has(eventId) || asked.has(eventId) ? [] : [eventId])))];
     if (unknown.length === 0) break;
     for (const eventId of unknown) asked.add(eventId);
-    const rows = await deps.database.queryIn<{ child_id: string; parent_id: string; rel_type: string }>('SELECT child_id, parent_id, rel_type FROM relations WHERE child_id IN (??)', [], unknown);
-    for (const row of rows) parents.set(row.child_id, { relType: row.rel_type, eventId: row.parent_id });
+    const rows = await deps.database.queryIn<{ room_id: string; child_id: string; parent_id: string; rel_type: string }>('SELECT room_id, child_id, parent_id, rel_type FROM relations WHERE child_id IN (??)', [], unknown);
+    for (const row of rows) parents.set(row.child_id, { roomId: row.room_id, relType: row.rel_type, eventId: row.parent_id });
   }
   return parents;
 }

@@ -86,8 +86,16 @@ function planRecord(pass: Pass, record: OneRecord): void {
     followState(pass, picture, output);
     if (isNews(output) && !pass.redacted.has(event!.eventId)) planEvent(pass, record, picture);
   }
+  followRelation(pass, output);
   if (event && event.redacts !== '') planRedaction(pass, roomId, event.redacts);
   if (receipt) planReceipt(pass, record, receipt);
+}
+
+/** What comes after the event may lead on by it, as by what the read model has of it. */
+function followRelation(pass: Pass, { record: { roomId, event }, pdu }: DecodedRoomOutput): void {
+  if (!event || pdu === undefined || event.orderKey === 0 || event.redactedBy || pass.redacted.has(event.eventId)) return;
+  const relation = relationOf(pdu.content);
+  if (relation !== undefined) pass.parents.set(event.eventId, { ...relation, roomId });
 }
 
 function emptyRoom(picture: RoomPicture): void {
@@ -260,11 +268,12 @@ function planRedaction(pass: Pass, roomId: string, eventId: string): void {
 }
 
 /** The root of the thread that the event is in by what it relates to, at most three relations away; else the main timeline. */
-function threadOf(pass: Pass, { pdu }: DecodedRoomOutput): string {
-  let relation: Parent | undefined = pdu && relationOf(pdu.content);
+function threadOf(pass: Pass, { pdu, record: { roomId } }: DecodedRoomOutput): string {
+  let relation: Omit<Parent, 'roomId'> | undefined = pdu && relationOf(pdu.content);
   for (let hop = 0; relation !== undefined && hop < HOPS_MAX; hop += 1) {
     if (relation.relType === THREAD) return storable(relation.eventId);
-    relation = pass.parents.get(relation.eventId);
+    const parent = pass.parents.get(relation.eventId);
+    relation = parent?.roomId === roomId ? parent : undefined;
   }
   return MAIN;
 }
