@@ -222,6 +222,11 @@ export class SimClient {
     }
   }
 
+  /** Until the first answer: of what came before it, clients are told no changes. */
+  async untilSynced(): Promise<void> {
+    while (this.tokens.length === 0 && !this.#stopped) await this.#world.sleep(100);
+  }
+
   #take(body: SyncBody): void {
     this.#since = body.next_batch;
     this.tokens.push(body.next_batch);

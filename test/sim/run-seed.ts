@@ -46,6 +46,7 @@ async function live(world: World): Promise<void> {
       await clients[0]!.invite(roomId, client.userId);
       await client.join(roomId);
     }));
+    await Promise.all(clients.map((client) => client.untilSynced()));
     for (const client of clients) client.keysChanged.clear();
     const keys = playKeys(world, clients, claimed);
     await Promise.all(clients.map(async (client) => {
@@ -73,7 +74,7 @@ async function live(world: World): Promise<void> {
   const hasMessages = (client: SimClient): boolean => clients.every((sender) => (client.toDevice.get(sender.userId)?.length ?? 0) >= sender.toDeviceSent);
   const hasAll = (client: SimClient): boolean => seen(client) >= all && hasMessages(client) && knowsOfKeys(client, clients) && client.accountData.synced === client.accountData.set;
   const converged = await world.scheduler.run(() => clients.every(hasAll), HEALING_MS_MAX);
-  if (!converged) world.violations.push(`not everybody has seen all ${all} messages and the newest account data: ${clients.map((client) => `${seen(client)} ${client.accountData.synced}`).join(', ')}`);
+  if (!converged) world.violations.push(`not everybody has seen all ${all} messages, those to devices, whose keys are new and the newest account data: ${clients.map((client) => `${seen(client)} ${hasMessages(client)} ${[...client.keysChanged].join(' ')} ${client.accountData.synced}`).join(', ')}`);
   else await readBack(world, clients, roomId);
   for (const client of clients) client.stop();
   world.violations.push(...exactlyOnce(clients, roomId), ...toDeviceOnce(clients), ...claimedOnce(claimed), ...tokensNeverGoBack(clients));
