@@ -7,6 +7,9 @@ import { storable } from '../storage/rows.ts';
 import { writeKeyChanges } from './write-key-changes.ts';
 import { writeRuleChanges } from '../unread/rule-changes.ts';
 
+/** Too many rooms are not named: empty lists wake everybody. */
+const WAKE_ROOMS_MAX = 200;
+
 export function userOutputApplier(): Applier<UserOutput> {
   return {
     decode: (bytes) => userOutputCodec.decode(bytes),
@@ -31,7 +34,8 @@ export function userOutputApplier(): Applier<UserOutput> {
       }
       await endAccounts(tx, records.map(({ output }) => output));
       await writeRuleChanges(tx, records);
-      return { rooms: await writeKeyChanges(tx, records), users: [...users] };
+      const rooms = await writeKeyChanges(tx, records);
+      return rooms.length > WAKE_ROOMS_MAX ? { rooms: [], users: [] } : { rooms, users: [...users] };
     },
   };
 }
