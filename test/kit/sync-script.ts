@@ -28,7 +28,7 @@ const step: fc.Arbitrary<Step> = fc.record({
 }) as fc.Arbitrary<Step>;
 
 export const script = fc.record({
-  steps: fc.array(step, { maxLength: 60 }),
+  steps: fc.array(step, { maxLength: 60, size: 'max' }),
   limit: fc.integer({ min: 1, max: 6 }),
   visibility: fc.constantFrom('shared', 'joined'),
   version: fc.constantFrom('10', '11', '12'),
@@ -171,10 +171,16 @@ function inOrder(room: RoomHistory, client: SyncClient): string[] {
 
 const TABLES = ['rooms', 'timeline', 'redactions', 'state_intervals', 'memberships', 'outside_memberships', 'receipts', 'account_data', 'unread_nodes', 'unread_marks', 'relations', 'threads'];
 
-/** Every row of the read model, in an order of their own. */
+/** Marks of threads that the same user's mark of the whole room has passed say nothing: how many of them are still there depends on what came in one batch. */
+const SAYS_NOTHING: Readonly<Record<string, string>> = {
+  unread_marks: `WHERE NOT (t.kind = 'read' AND t.name <> '' AND EXISTS (
+    SELECT 1 FROM unread_marks w WHERE w.user_id = t.user_id AND w.room_id = t.room_id AND w.kind = 'read' AND w.name = '' AND w.order_key >= t.order_key))`,
+};
+
+/** Every row of the read model that says something, in an order of their own. */
 export async function dump(world: SyncWorld): Promise<Record<string, string[]>> {
   const tables: Record<string, string[]> = {};
-  for (const table of TABLES) tables[table] = (await world.database.query(`SELECT * FROM ${table}`)).map((row) => JSON.stringify(Object.entries(row).sort())).sort();
+  for (const table of TABLES) tables[table] = (await world.database.query(`SELECT t.* FROM ${table} t ${SAYS_NOTHING[table] ?? ''}`)).map((row) => JSON.stringify(Object.entries(row).sort())).sort();
   return tables;
 }
 

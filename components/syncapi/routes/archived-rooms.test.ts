@@ -76,6 +76,51 @@ test('an invite that came to nothing has no state but its own end, also on deman
   await world.close();
 });
 
+test('who never was in a room is given no token to page back with, as /messages would refuse it', async () => {
+  const { room, world } = await leftRoom();
+  const { next_batch: begin } = await world.sync(carol);
+  const ban = room.member(carol, 'ban', { sender: alice });
+  await world.apply();
+  const banned = await world.sync(carol, { since: begin });
+  assert.deepEqual([ids(banned.rooms.leave[room.roomId].timeline), 'prev_batch' in banned.rooms.leave[room.roomId].timeline], [[ban.eventId], false]);
+  assert.equal((await world.get(carol, `/rooms/${room.roomId}/messages`, { dir: 'b' })).status, 403);
+  room.member(carol, 'leave', { sender: alice });
+  room.member(carol, 'invite', { sender: alice });
+  const refusal = room.member(carol, 'leave');
+  await world.apply();
+  const limit = JSON.stringify({ room: { timeline: { limit: 1 } } });
+  const { timeline } = (await world.sync(carol, { since: banned.next_batch, filter: limit })).rooms.leave[room.roomId];
+  assert.deepEqual([ids(timeline), Object.keys(timeline)], [[refusal.eventId], ['events', 'limited']]);
+  await world.close();
+});
+
+for (const [asked, by] of [['invite', alice], ['knock', bob]] as const) {
+  test(`who leaves and is outside by ${asked} between two syncs sees that alone, and pages back to what was before the leave: meanwhile, and from the gap that the end tells of`, async () => {
+    const { room, world, since: gone } = await leftRoom();
+    room.member(bob, 'join');
+    await world.apply();
+    const { next_batch: whileIn } = await world.sync(bob, { since: gone });
+    const missed = room.say(alice, 'before the leave');
+    const leave = room.member(bob, 'leave');
+    room.say(alice, 'behind their back');
+    const again = room.member(bob, asked, { sender: by });
+    await world.apply();
+    const { rooms, next_batch: since } = await world.sync(bob, { since: whileIn });
+    assert.deepEqual([Object.keys(rooms), Object.keys(rooms[asked])], [[asked], [room.roomId]]);
+    const before = async (query: Record<string, string>): Promise<string[]> => {
+      const { chunk } = await world.get(bob, `/rooms/${room.roomId}/messages`, { dir: 'b', limit: '3', ...query });
+      return chunk.map((event: { event_id: string }) => event.event_id).filter((eventId: string) => eventId !== again.eventId);
+    };
+    assert.deepEqual((await before({})).slice(0, 2), [leave.eventId, missed.eventId]);
+    const refusal = room.member(bob, 'leave');
+    await world.apply();
+    const { timeline } = (await world.sync(bob, { since })).rooms.leave[room.roomId];
+    assert.deepEqual([ids(timeline), timeline.limited], [[refusal.eventId], true]);
+    assert.deepEqual(await before({ from: timeline.prev_batch }), [leave.eventId, missed.eventId]);
+    await world.close();
+  });
+}
+
 test('after a long absence the state is what it would have been after a short one', async () => {
   const log = new HistoryLog({ version: 1, partitions: 1 });
   const room = new RoomHistory(log, { name: 'one', creator: alice });

@@ -5,6 +5,7 @@
 import type { Reader } from '../../../pkg/storage/database.ts';
 import { passes, passesRoom, type EventFilter } from '../filters/filter.ts';
 import { relatedBy } from '../relations/related-by.ts';
+import { isForgotten } from '../storage/memberships.ts';
 import { TIMELINE_COLUMNS, type SeenRow, type TimelineRow } from '../storage/rows.ts';
 import type { RoomView } from '../sync/scope.ts';
 import type { ReadDeps } from '../sync/deps.ts';
@@ -35,6 +36,8 @@ export const TIMELINE_LIMIT_MAX = 250;
 /** Rows that one answer looks at, at most, when filters let little through. */
 const SCANNED_ROWS_MAX = 20_000;
 const ROUND_GROWTH = 4;
+/** What a user is who is neither in the room nor out of it. */
+const ASKED: ReadonlySet<string> = new Set(['invite', 'knock']);
 /** Types of the events that summaries are made of. */
 const SUMMARISED: ReadonlySet<string> = new Set(['m.room.member', 'm.room.name', 'm.room.canonical_alias']);
 
@@ -180,10 +183,16 @@ function isWanted(row: SeenRow, { filter, ignored, related }: ScanRequest): bool
   return passes(filter, { type: row.type, sender: row.sender, hasUrl: row.has_url === 1 });
 }
 
-/** Who enters a room again (and perhaps leaves it again) may have begun to sync while outside: nobody knows whether the client has what was before. */
-function isReturn({ section, entered, intervals, lower, upper, stateAfter }: KnownView): boolean {
+/**
+ * Who enters a room again (and perhaps leaves it again) may have begun to sync while outside: nobody knows whether the client has what was before. Nor does anybody know it of who was asked in again
+ * and refuses: left and asked in between two syncs, the room was shown as an invite alone, and what was before the leave is found by paging back from here.
+ */
+function isReturn({ section, entered, intervals, current, lower, upper, stateAfter }: KnownView): boolean {
   if (lower === 0) return false;
-  return section === 'join' ? entered : upper > lower && stateAfter === 0 && membershipAt(intervals, lower) !== 'join';
+  if (section === 'join') return entered;
+  if (upper <= lower) return false;
+  const before = membershipAt(intervals, lower);
+  return before !== 'join' && (stateAfter === 0 || (ASKED.has(before ?? '') && !isForgotten(current) && intervals.some(({ membership }) => membership === 'join')));
 }
 
 function timelineOf(scan: Scan): RoomTimeline {

@@ -10,6 +10,7 @@ import type { OutsideRoom } from '../streams/outside.ts';
 import { summaryText } from '../streams/summary.ts';
 import { unreadText } from '../unread/count-unread.ts';
 import { PUSH_RULES } from '../unread/pictures.ts';
+import { isForgotten } from '../storage/memberships.ts';
 import type { AccountDataRow, SeenRow } from '../storage/rows.ts';
 import { erasedAmong, erasedRaw } from '../visibility/erased.ts';
 import { encodePageToken } from '../token/page-token.ts';
@@ -138,11 +139,16 @@ function renderTimeline(rendering: Rendering, view: RoomView): { text: string; n
   const timeline = rendering.material.timelines.get(view.roomId);
   if (timeline === undefined) return { text: '{"events":[],"limited":false}', news: false };
   const texts = renderEvents(rendering, view, timeline.shown);
-  const prevBatch = JSON.stringify(encodePageToken(timeline.prevBatch));
+  const prevBatch = mayPageBack(view) ? `,"prev_batch":${JSON.stringify(encodePageToken(timeline.prevBatch))}` : '';
   return {
-    text: `{"events":[${texts.join(',')}],"limited":${timeline.limited},"prev_batch":${prevBatch}}`,
+    text: `{"events":[${texts.join(',')}],"limited":${timeline.limited}${prevBatch}}`,
     news: texts.length > 0 || timeline.limited,
   };
+}
+
+/** Whether /messages will answer: not who was asked in or banned and never was in the room, nor who has forgotten it. They would be given a token that leads nowhere. */
+function mayPageBack({ section, intervals, current }: RoomView): boolean {
+  return section !== 'leave' || (!isForgotten(current) && intervals.some(({ membership }) => membership === 'join'));
 }
 
 /** The texts of events of the room's timeline. */

@@ -28,6 +28,10 @@ export interface SyncScope {
   readonly acknowledged?: Promise<boolean>;
 }
 
+/**
+ * A room stands in one section: where a user has left and was asked in again between two syncs it is an invite (or knock), which has no timeline. What happened up to the leave, they page back to:
+ * /messages answers meanwhile, and when they join or refuse, the timeline is said to have a gap (`isReturn` in streams/timeline.ts).
+ */
 export type Section = 'join' | 'invite' | 'knock' | 'leave';
 
 /** A room as this answer sees it. */
