@@ -275,8 +275,8 @@ async def unread(alice, bob, room_id):
     await counted(bob, room_id, {}, [1, 0])
     last = await alice.say(room_id, "last", **thread(root))
     await counted(bob, room_id, {root: [1, 0]}, [1, 0])
-    # An unthreaded one; nio would send a thread_id of null.
-    await bob.ask("POST", f"/rooms/{quote(room_id, safe='')}/receipt/m.read/{quote(last, safe='')}", {})
+    # An unthreaded one: nio sends a thread_id of null.
+    right(await bob.client.update_receipt_marker(room_id, last, thread_id=None), nio.UpdateReceiptMarkerResponse)
     await counted(bob, room_id, {}, [0, 0])
     right(await bob.client.set_pushrule("global", PushRuleKind.content, "scones", pattern="scones", actions=[PushNotify(), PushSetTweak("highlight", True)]), nio.SetPushRuleResponse)
     await alice.say(room_id, "more scones", **thread(root))

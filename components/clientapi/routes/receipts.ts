@@ -26,7 +26,8 @@ export async function postReceipt(context: Context, request: ApiRequest): Promis
 }
 
 function requireThread(given: unknown, receiptType: string): string | undefined {
-  if (given === undefined) return undefined;
+  // Null is no thread: matrix-nio sends it with receipts that are of none.
+  if (given === undefined || given === null) return undefined;
   const parsed = threadId.safeParse(given);
   if (!parsed.success || (parsed.data !== MAIN_THREAD && !parsed.data.startsWith('$'))) throw new MatrixError(400, 'M_INVALID_PARAM', "thread_id must be the ID of a thread's root event, or main");
   if (receiptType === FULLY_READ) throw new MatrixError(400, 'M_INVALID_PARAM', 'm.fully_read does not belong to a thread');

@@ -10,6 +10,10 @@ import { wrongBodies, wrongValues } from './wrong-bodies.ts';
 const WRONG_BODY_ERRCODES = new Set(['M_BAD_JSON', 'M_INVALID_PARAM', 'M_MISSING_PARAM']);
 /** Clients ask for it with a token or without. */
 const TOKEN_OPTIONAL = new Set(['getRoomSummary', 'getVersions']);
+/** Wrong bodies that are taken all the same, and why. */
+const TAKEN_ALL_THE_SAME: Readonly<Record<string, string>> = {
+  'postReceipt: thread_id = null': 'matrix-nio sends it with every receipt that is of no thread, and would have none of them stored',
+};
 /** What makes an operation out of another one of the same path. */
 const WITHOUT_IT_ANOTHER: Readonly<Record<string, string>> = { peekEvents: 'room_id' };
 /** Operators' doors have no description, and pages for people have none that could be compared. */
@@ -55,7 +59,8 @@ describe('the Client-Server API as the spec describes it', { skip: specMissing }
         const accepted: string[] = [];
         for (const { name, body } of wrongBodies(schema, call.body)) {
           const answer = await answerTo(scene.world, operationId, { ...call, body });
-          if (answer.status !== 400 || !WRONG_BODY_ERRCODES.has(answer.body.errcode)) accepted.push(`${name}: ${answer.status} ${answer.body.errcode ?? ''}`);
+          if (`${operationId}: ${name}` in TAKEN_ALL_THE_SAME) assert.equal(answer.status, 200, name);
+          else if (answer.status !== 400 || !WRONG_BODY_ERRCODES.has(answer.body.errcode)) accepted.push(`${name}: ${answer.status} ${answer.body.errcode ?? ''}`);
         }
         assert.deepEqual(accepted, []);
         const broken = await answerTo(scene.world, operationId, { ...call, body: Buffer.from('{"a":') });

@@ -268,6 +268,15 @@ describe('rooms as clients see them', () => {
     assert.deepEqual(threads, [undefined, 'main', eventId]);
   });
 
+  test('a receipt of thread null is one of no thread, as clients mean it', async () => {
+    const roomId = await scene.newRoom();
+    const eventId = await say(scene.alice, roomId, 'tea?');
+    for (const type of ['m.read', 'm.fully_read']) await scene.world.ask(scene.alice, 'POST', `/rooms/${roomId}/receipt/${type}/${eventId}`, { thread_id: null });
+    const { events } = (await sync(scene.alice)).rooms.join[roomId].ephemeral as { events: Body[] };
+    const [receipt] = events.filter((event) => event.type === 'm.receipt');
+    assert.deepEqual(Object.keys(receipt?.['content'][eventId]['m.read'][scene.alice.userId]), ['ts']);
+  });
+
   test('/messages gives an end while there is more, and none at either edge', async () => {
     const roomId = await scene.newRoom();
     for (const text of ['1', '2', '3']) await say(scene.alice, roomId, text);
