@@ -143,7 +143,9 @@ test('paths and methods that do not exist, and requests of browsers', async () =
 test('what is well-formed but cannot be done', async () => {
   await refused(alice.call('POST', `${V3}/rooms/${room}/unban`, { user_id: bob.userId }), 403, 'M_FORBIDDEN');
   await refused(bob.call('PUT', txnPath(), { body: 'not put out' }), 200);
-  // There is no other.test to be asked.
+  // There is no other.test to be asked. Who looks something up is told that it is not found, as the spec lists; who wants to enter a room or ask somebody in is told that a server failed: the
+  // spec lists 403 alone for joins and 400 and 403 for invites, and neither is so. A 502 is what clients are used to there, and they may try again.
+  for (const path of ['profile/@carol:other.test', 'profile/@carol:other.test/displayname', 'directory/room/%23room:other.test']) await refused(alice.call('GET', `${V3}/${path}`), 404, 'M_NOT_FOUND');
   for (const [nowhere, joinStatus, joinErrcode] of [['!nowhere:e2e.test', 404, 'M_NOT_FOUND'], ['!nowhere:other.test', 502, 'M_UNKNOWN'], [`!${'A'.repeat(43)}`, 404, 'M_NOT_FOUND']] as const) {
     const { status, body } = await alice.call('PUT', `${V3}/rooms/${encodeURIComponent(nowhere)}/send/m.x/1`, {});
     assert.ok([403, 404].includes(status), `${status} ${JSON.stringify(body)}`);

@@ -31,7 +31,7 @@ export async function requireAliases(context: Context, content: Content, place: 
 }
 
 async function requirePointsTo(context: Context, alias: string, { roomId, signal }: { roomId: string; signal: AbortSignal }): Promise<void> {
-  const entry = await resolveAlias(context, alias, signal).catch((error: unknown) => {
+  const entry = await resolveAlias(context, alias, { signal, whenDown: 404 }).catch((error: unknown) => {
     if (error instanceof MatrixError && error.errcode === 'M_NOT_FOUND') return undefined;
     throw error;
   });

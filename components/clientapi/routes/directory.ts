@@ -31,7 +31,7 @@ export async function setRoomAlias(context: Context, request: ApiRequest): Promi
 
 /** GET /_matrix/client/v3/directory/room/{roomAlias} — r0. For everybody. */
 export async function getRoomIdByAlias(context: Context, request: ApiRequest): Promise<ApiResponse> {
-  const { roomId, servers } = await resolveAlias(context, requireRoomAlias(request.params['roomAlias']), request.signal);
+  const { roomId, servers } = await resolveAlias(context, requireRoomAlias(request.params['roomAlias']), { signal: request.signal, whenDown: 404 });
   return ok({ room_id: roomId, servers: [...new Set(servers)] });
 }
 

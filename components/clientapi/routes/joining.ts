@@ -33,7 +33,7 @@ export async function joinRoom(context: Context, request: ApiRequest): Promise<A
 async function join(context: Context, request: ApiRequest, target: string): Promise<ApiResponse> {
   const requester = await actingRequester(context, request, 'membership');
   const { reason, third_party_signed: signed } = parseBody(joinBody, request.body);
-  const { roomId, servers } = target.startsWith('#') ? await resolveAlias(context, target, request.signal) : { roomId: target, servers: [] };
+  const { roomId, servers } = target.startsWith('#') ? await resolveAlias(context, target, { signal: request.signal, whenDown: 502 }) : { roomId: target, servers: [] };
   const { userId } = requester;
   const [before, outside, profile] = await Promise.all([
     currentMember(context.roomQuery, roomId, userId), context.roomQuery.outsideMembership(roomId, userId), memberProfile(context, userId),

@@ -17,7 +17,7 @@ export async function knockRoom(context: Context, request: ApiRequest): Promise<
   const requester = await actingRequester(context, request, 'membership');
   const target = request.params['roomIdOrAlias'] ?? '';
   const { reason } = parseBody(knockBody, request.body);
-  const { roomId, servers } = target.startsWith('#') ? await resolveAlias(context, target, request.signal) : { roomId: requireRoomId(target), servers: [] };
+  const { roomId, servers } = target.startsWith('#') ? await resolveAlias(context, target, { signal: request.signal, whenDown: 502 }) : { roomId: requireRoomId(target), servers: [] };
   const { userId } = requester;
   const via = viaServers({ named: [...namedServers(request.query), ...servers], inviter: undefined, roomId, ownName: context.serverName });
   const profile = await memberProfile(context, userId);

@@ -98,13 +98,15 @@ test('an alias of another server is asked there; its servers come after those of
   assert.deepEqual([joined.status, joined.body], [200, { room_id: ROOM }]);
   assert.deepEqual(all.asked[0]?.via, ['one.example', 'in.example', 'alias.example']);
   assert.deepEqual(all.requests.map(({ destination, path, query }) => [destination, path, query]), [['alias.example', '/_matrix/federation/v1/query/directory', { room_alias: '#pub:alias.example' }]]);
+  const lookUps = [`${V3}/directory/room/${encode('#pub:alias.example')}`, `/_matrix/client/v1/room_summary/${encode('#pub:alias.example')}`];
   for (const [answer, expected] of [
     [new FederationError('http', 'no', { status: 404, errcode: 'M_NOT_FOUND' }), '404 M_NOT_FOUND'],
     [new FederationError('unreachable', 'gone'), '502 M_UNKNOWN'],
     [{ room_id: 5 }, '502 M_UNKNOWN'],
   ] as const) {
     all.answer = answer;
-    assert.equal(failure(await post(all, `join/${encode('#pub:alias.example')}`)), expected);
+    for (const entering of ['join', 'knock']) assert.equal(failure(await post(all, `${entering}/${encode('#pub:alias.example')}`)), expected);
+    for (const path of lookUps) assert.equal(failure(await all.world.call('GET', path, { token: all.alice.token })), '404 M_NOT_FOUND', 'no lookup tells of other servers what the spec does not list');
   }
   assert.equal(failure(await post(all, `join/${encode('#nonsense')}`)), '400 M_INVALID_PARAM');
 }));

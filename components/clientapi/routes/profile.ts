@@ -60,7 +60,7 @@ async function submitField(context: Context, request: ApiRequest, key: string, v
   await submitUserCommand(context, request, { userId, setProfileField: { key, value } });
 }
 
-/** At least `field` of it; undefined: all. Throws 404 M_NOT_FOUND, for users of other servers also 403 M_FORBIDDEN and 502 M_UNKNOWN. */
+/** At least `field` of it; undefined: all. Throws 404 M_NOT_FOUND, for users of other servers also 403 M_FORBIDDEN. */
 async function requireProfile(context: Context, request: ApiRequest, field?: string): Promise<Readonly<Record<string, unknown>>> {
   const userId = requireUserId(request.params['userId']);
   if (domainOf(userId) !== context.serverName) return remoteProfile(context, request, { userId, field });
@@ -69,14 +69,14 @@ async function requireProfile(context: Context, request: ApiRequest, field?: str
   return profile;
 }
 
-/** Asked of the user's server. Who has no account here is counted by address. */
+/** Asked of the user's server. Who has no account here is counted by address. Of a server that cannot be asked there is no profile to be told: the spec lists 403 and 404 alone. */
 async function remoteProfile(context: Context, request: ApiRequest, { userId, field }: { userId: string; field: string | undefined }): Promise<RemoteProfile> {
   if (accessTokenOf(request) === undefined) context.limits.take('lookup', request.remoteAddress);
   else await limitedRequester(context, request, 'reading');
   const { signedTransport } = context;
   if (signedTransport === undefined) throw noSuchUser();
   return queryProfile(signedTransport, userId, { field, signal: request.signal }).catch((error: unknown) => {
-    if (isDestinationFailing(error)) throw new MatrixError(502, 'M_UNKNOWN', `${domainOf(userId)} could not be asked for this profile`);
+    if (isDestinationFailing(error)) throw new MatrixError(404, 'M_NOT_FOUND', `${domainOf(userId)} could not be asked for this profile`);
     if (error instanceof FederationError && error.status === 403) throw new MatrixError(403, 'M_FORBIDDEN', 'The server of this user does not tell their profile');
     throw noSuchUser();
   });

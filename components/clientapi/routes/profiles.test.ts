@@ -33,7 +33,7 @@ test('profiles of users of other servers are asked for, as a whole or a field of
     assert.equal(failure(await get('@dora:far.example/avatar_url')), '404 M_NOT_FOUND');
     assert.equal(failure(await get('@shy:far.example')), '403 M_FORBIDDEN');
     assert.equal(failure(await get('@gone:far.example')), '404 M_NOT_FOUND');
-    assert.equal(failure(await get('@down:far.example')), '502 M_UNKNOWN');
+    assert.equal(failure(await get('@down:far.example')), '404 M_NOT_FOUND');
     assert.deepEqual((await world.call('GET', `${V3}/profile/@dora:far.example`)).status, 200, 'also without a token');
     assert.equal(failure(await world.call('GET', `${V3}/profile/@dora:far.example`, { token: 'wrong' })), '401 M_UNKNOWN_TOKEN');
   }, { signedTransport: transport });

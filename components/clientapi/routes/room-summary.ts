@@ -28,7 +28,7 @@ async function roomOf(context: Context, request: ApiRequest, mayAskOthers: boole
   const via = request.query.getAll('via').filter(isServerName);
   if (!idOrAlias.startsWith('#')) return { roomId: requireRoomId(idOrAlias), servers: via };
   const { serverName, roomQuery } = context;
-  const { roomId, servers } = await resolveAlias(mayAskOthers ? context : { serverName, roomQuery }, requireRoomAlias(idOrAlias), request.signal);
+  const { roomId, servers } = await resolveAlias(mayAskOthers ? context : { serverName, roomQuery }, requireRoomAlias(idOrAlias), { signal: request.signal, whenDown: 404 });
   return { roomId, servers: [...via, ...servers] };
 }
 
