@@ -102,6 +102,8 @@ function readPosition(reader: VarintReader): SyncPosition {
   const sections = new Map<number, number[]>();
   while (!reader.done) {
     const tag = reader.next();
+    // No version of a token has it: what was appended may be zeros.
+    if (tag === 0) throw new MalformedBytes('a section without a name');
     const payload = new VarintReader(reader.take(reader.next()));
     if (sections.has(tag)) throw new MalformedBytes('a section comes twice');
     const values: number[] = [];
