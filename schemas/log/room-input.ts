@@ -15,6 +15,8 @@ export interface CreateRoom {
   events: DraftEvent[];
   /** Reserved for the room, which is made only while the reservation stands. */
   alias?: string;
+  /** It stands in this server's room directory from the beginning. */
+  published?: boolean;
 }
 
 export interface SendEvent {

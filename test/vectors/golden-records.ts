@@ -84,6 +84,10 @@ export const GOLDEN_RECORDS: readonly GoldenRecord[] = [
     roomVersion: '12', sender: '@alice:a.example', createEvent: bytes('{}'), events: [], alias: '#tea:a.example',
   } }, 
     '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34320f21726f6f6d3a612e6578616d706c65522a0a023132121040616c6963653a612e6578616d706c651a027b7d2a0e237465613a612e6578616d706c65'),
+  roomInput('create a room that is listed', { ...ROOM, createRoom: {
+    roomVersion: '12', sender: '@alice:a.example', createEvent: bytes('{}'), events: [], alias: '#tea:a.example', published: true,
+  } }, 
+    '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34320f21726f6f6d3a612e6578616d706c65522c0a023132121040616c6963653a612e6578616d706c651a027b7d2a0e237465613a612e6578616d706c653001'),
   roomInput('reserve an alias', { ...ROOM, setAlias: { roomId: '!room:a.example', userId: '@alice:a.example', reservedUntilMs: 1_790_000_060_000, movedFrom: '' } }, 
     '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34320f21726f6f6d3a612e6578616d706c6592012a0a0f21726f6f6d3a612e6578616d706c65121040616c6963653a612e6578616d706c6518e0acc5a28c34'),
   roomInput('move an alias', { ...ROOM, setAlias: { roomId: '!room:a.example', userId: '@alice:a.example', reservedUntilMs: 0, movedFrom: '!old:a.example' } }, 

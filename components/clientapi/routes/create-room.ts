@@ -69,9 +69,8 @@ export async function createRoom(context: Context, request: ApiRequest): Promise
   const { roomId, createEvent, originServerTs } = buildCreateEvent(context, version, creator, plan.createContent);
   const invitesOfOthers = plan.events.filter((event) => concernsOther(context, event));
   const events = plan.events.filter((event) => !invitesOfOthers.includes(event)).map(draftOf);
-  const create = () => submitRoomCommand(context, request, { roomId, originServerTs, createRoom: { roomVersion: version.id, sender: creator, createEvent, events, alias: alias ?? '' } }).catch(explainRefusal);
+  const create = () => submitRoomCommand(context, request, { roomId, originServerTs, createRoom: { roomVersion: version.id, sender: creator, createEvent, events, alias: alias ?? '', published: body.visibility === 'public' } }).catch(explainRefusal);
   await (alias === undefined ? create() : underReservation(context, request, { alias, roomId, userId: creator }, create));
-  if (body.visibility === 'public') await submitRoomCommand(context, request, { roomId, setRoomVisibility: { isPublic: true, network: '' } });
   await inviteOthers(context, request, requester, { roomId, invites: invitesOfOthers });
   return ok({ room_id: roomId });
 }

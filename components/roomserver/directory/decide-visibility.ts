@@ -1,7 +1,7 @@
 /** PURE. Whether a room stands in the room directory (spec: client-server, PUT /directory/list/room; application-service, PUT /directory/list/appservice). */
-import { roomOutputCodec } from '../../../pkg/log/codec.ts';
 import type { SetRoomVisibility } from '../../../schemas/log/room-input.ts';
 import { headerOf, NO_EFFECTS, rejected, type Deciding, type RoomDecision } from '../input/decision.ts';
+import { encodePublished } from '../input/outputs.ts';
 import { refused, ROOM_NOT_FOUND } from '../input/refused.ts';
 import type { RoomHead } from '../input/room-head.ts';
 
@@ -15,10 +15,11 @@ export function decideVisibility({ input, picture, place }: Deciding, head: Room
   if (before.includes(network) === isPublic) return { kind: 'accepted', effects: NO_EFFECTS, outputs: [], result: {} };
   const networks = isPublic ? [...before, network].sort() : before.filter((one) => one !== network);
   if (networks.length > LISTS_MAX) return rejected(refused(400, 'M_INVALID_PARAM', 'The room stands in too many room directories'));
+  const published = { networks, roomVersion: head.version.id, sequence: place.nextSequence };
   return {
     kind: 'accepted',
-    effects: { inputId: input.inputId, roomId: input.roomId, events: [], redactions: [], published: { networks, roomVersion: head.version.id, sequence: place.nextSequence } },
-    outputs: [roomOutputCodec.encode({ ...headerOf(input, head.version.id), published: { networks } })],
+    effects: { inputId: input.inputId, roomId: input.roomId, events: [], redactions: [], published },
+    outputs: [encodePublished(headerOf(input, head.version.id), published)],
     result: {},
   };
 }

@@ -11,17 +11,18 @@ import { isEventIdOf } from '../../../pkg/matrix/ids/event-id.ts';
 import { isRoomIdOf, roomIdOfCreateEvent } from '../../../pkg/matrix/ids/room-id.ts';
 import { roomVersion, type RoomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import { verifyEvent } from '../../../pkg/matrix/signing/sign-event.ts';
+import { OWN_LIST } from '../directory/published-row.ts';
 import { headerOf, rejected, type Deciding, type RoomDecision } from './decision.ts';
 import type { NewEvent } from './effects.ts';
 import { DEFAULT_VISIBILITY } from './history-visibility.ts';
 import { makeEvent } from './make-event.ts';
-import { encodeEvent } from './outputs.ts';
+import { encodeEvent, encodePublished } from './outputs.ts';
 import { parseContent } from './parse-content.ts';
 import { noteReferences } from './references.ts';
 import { refused } from './refused.ts';
 import { advance, currentStateOf, headOf, rowAfter, rowOf, type RoomHead } from './room-head.ts';
 
-/** PURE. A room with all its first events, or none of them: the reason is then that of the first event that is refused. */
+/** PURE. A room with all its first events and its place in the room directory, or none of them: the reason is then that of the first event that is refused. */
 export function decideCreateRoom(deciding: Deciding, create: CreateRoom, exists: boolean): RoomDecision {
   const { input, place, picture, signer } = deciding;
   const version = roomVersion(create.roomVersion);
@@ -50,10 +51,12 @@ export function decideCreateRoom(deciding: Deciding, create: CreateRoom, exists:
     follow(head, made.event);
   }
   const header = headerOf(input, version.id);
+  const published = create.published === true ? { networks: [OWN_LIST], roomVersion: version.id, sequence: place.nextSequence + events.length } : undefined;
+  const listed = published === undefined ? [] : [encodePublished(header, published)];
   return {
     kind: 'accepted',
-    effects: { inputId: input.inputId, roomId: input.roomId, room: rowOf(head), events, redactions: [] },
-    outputs: events.map((event) => encodeEvent(header, event)),
+    effects: { inputId: input.inputId, roomId: input.roomId, room: rowOf(head), events, redactions: [], ...(published !== undefined && { published }) },
+    outputs: [...events.map((event) => encodeEvent(header, event)), ...listed],
     result: { room_id: input.roomId },
   };
 }

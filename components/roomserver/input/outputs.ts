@@ -1,7 +1,7 @@
 /** The roomserver's output records; `query/snapshot.ts` makes the same ones again from the tables. */
 import { roomOutputCodec } from '../../../pkg/log/codec.ts';
 import type { ReceiptSet, RoomEvent, StateChange } from '../../../schemas/log/room-output.ts';
-import type { NewEvent, ReceiptRow, StateEntry, StateStep } from './effects.ts';
+import type { NewEvent, PublishedRow, ReceiptRow, StateEntry, StateStep } from './effects.ts';
 import { currentStateOf } from './room-head.ts';
 
 /** What every record of one input says. */
@@ -40,4 +40,9 @@ export function encodeReceipt(header: OutputHeader, receipt: ReceiptRow): Uint8A
 
 export function receiptSet({ userId, receiptType, eventId, threadId, ts }: Pick<ReceiptRow, 'userId' | 'receiptType' | 'eventId' | 'threadId' | 'ts'>): ReceiptSet {
   return { userId, receiptType, eventId, ts, ...(threadId !== '' && { threadId }) };
+}
+
+/** In which lists of the room directory the room stands. */
+export function encodePublished(header: OutputHeader, { networks }: Pick<PublishedRow, 'networks'>): Uint8Array {
+  return roomOutputCodec.encode({ ...header, published: { networks: [...networks] } });
 }
