@@ -195,9 +195,12 @@ test('typing, receipts and read markers', () => scene(async (all) => {
   const receipt = (type: string, body?: object) => world.call('POST', inRoom(roomId, `receipt/${type}/${event}`), { token: alice.token, ...(body && { body }) });
   assert.equal((await receipt('m.read', { thread_id: 'main' })).status, 200);
   assert.equal(world.rooms.inputs.at(-1)?.setReceipt?.threadId, 'main');
-  assert.equal((await receipt('m.read.private')).status, 200);
+  for (const body of [undefined, { thread_id: null }]) {
+    assert.equal((await receipt('m.read.private', body)).status, 200);
+    assert.equal(world.rooms.inputs.at(-1)?.setReceipt?.threadId, undefined);
+  }
   assert.equal((await receipt('m.fully_read')).status, 200);
-  for (const thread_id of ['', 5, null, 'no event']) assert.equal(failure(await receipt('m.read', { thread_id })), '400 M_INVALID_PARAM', String(thread_id));
+  for (const thread_id of ['', 5, 'no event']) assert.equal(failure(await receipt('m.read', { thread_id })), '400 M_INVALID_PARAM', String(thread_id));
   assert.equal(failure(await receipt('m.fully_read', { thread_id: 'main' })), '400 M_INVALID_PARAM');
   assert.equal(failure(await receipt('m.seen')), '400 M_INVALID_PARAM');
 
