@@ -1,5 +1,6 @@
 /** What the sender knows of a destination for which something waits, or did until a moment ago. */
 import type { Backoff } from '../../../pkg/federation/backoff.ts';
+import { partitionOf } from '../../../pkg/log/partition-map.ts';
 import type { Timer } from '../../../pkg/runtime/runtime.ts';
 import type { WaitingUnits } from './ephemeral.ts';
 import { TRANSACTION_PDUS_MAX } from './transaction.ts';
@@ -28,4 +29,9 @@ export interface Destination {
 
 export function newDestination(name: string, partition: number, known: { readonly backoff: Backoff | undefined; readonly units: WaitingUnits }): Destination {
   return { name, partition, abort: new AbortController(), ...known, limit: TRANSACTION_PDUS_MAX, fromPartition: 0, running: undefined, again: false, isIdle: false, timer: undefined };
+}
+
+/** Whose owner sends to the server. */
+export function destinationPartition(serverName: string, partitions: number): number {
+  return partitionOf({ version: 1, partitions }, serverName);
 }

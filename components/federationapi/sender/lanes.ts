@@ -16,6 +16,13 @@ export interface LaneLimits {
   readonly slowMax: number;
 }
 
+/** Of destinations. */
+export const LANES = {
+  healthy: { places: 100, slowMs: 2000, slowMax: 400 },
+  /** Those that failed last time. */
+  failing: { places: 50, slowMs: 10_000, slowMax: 50 },
+} as const satisfies Record<string, LaneLimits>;
+
 /** `work` never rejects. */
 export function createLane<Item>(clock: Pick<Clock, 'timer'>, limits: LaneLimits, work: (item: Item) => Promise<void>): Lane<Item> {
   const waiting = new Set<Item>();

@@ -13,7 +13,8 @@ import { enqueue } from '../storage/destination-queue.ts';
 import { federationapiMigrations } from '../storage/migrations.ts';
 import { enqueueUnits } from '../storage/unit-queue.ts';
 import { QUEUE_FAILING_MAX } from './catch-up.ts';
-import { createSender, destinationPartition, type Sender } from './sender.ts';
+import { destinationPartition } from './destination.ts';
+import { createSender, type Sender } from './sender.ts';
 
 const PARTITIONS = 4;
 const RETRY: BackoffBounds = { firstMs: 1000, maxMs: 60_000, factor: 2, jitter: 0 };

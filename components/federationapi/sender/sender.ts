@@ -9,7 +9,6 @@ import { afterContact, waitMs, type Backoff, type BackoffBounds } from '../../..
 import type { FederationTransport } from '../../../pkg/federation/transport.ts';
 import { createLeaseKeeper, type LeaseKeeper } from '../../../pkg/log/leases.ts';
 import type { LogDriver, Subscription } from '../../../pkg/log/log.ts';
-import { partitionOf } from '../../../pkg/log/partition-map.ts';
 import type { Runtime, Task } from '../../../pkg/runtime/runtime.ts';
 import type { Database } from '../../../pkg/storage/database.ts';
 import type { RoomQuery } from '../../../schemas/ports/room-query.ts';
@@ -19,11 +18,12 @@ import { keepQueueShort } from './catch-up.ts';
 import { createContacts } from './contacts.ts';
 import { deliver, type DeliverDeps, type Delivery } from './deliver.ts';
 import { addUnit, createUnitsAhead, type EphemeralUnit } from './ephemeral.ts';
-import { newDestination, type Destination } from './destination.ts';
-import { createLane, type Lane } from './lanes.ts';
+import { destinationPartition, newDestination, type Destination } from './destination.ts';
+import { createLane, LANES, type Lane } from './lanes.ts';
 import { senderMetrics, type SenderMetrics } from './sender-metrics.ts';
 import { createSettle } from './settle.ts';
-import { decodeSignal, DESTINATIONS_CHANNEL, encodeSignal } from './signals.ts';
+import { decodeSignal, DESTINATIONS_CHANNEL, encodeSignal, encodeUnits } from './signals.ts';
+import { keepSweeping } from './sweep.ts';
 
 export interface SenderDeps {
   readonly runtime: Runtime;
@@ -57,18 +57,10 @@ export interface Sender {
 export const SENDER_CONSUMER = 'federationapi-sender';
 
 const POLL_MS = 2000;
-const SWEEP_MS = 60_000;
 const CONTACT_MS = 5000;
-/** Destinations that are sent to at once. */
-const LANES = {
-  healthy: { places: 100, slowMs: 2000, slowMax: 400 },
-  /** Those that failed last time. */
-  failing: { places: 50, slowMs: 10_000, slowMax: 50 },
-};
 /** How long what is under way may take when the destination is given to another instance, which waits for it, or the process stops. */
 const GRACE_MS = { revoked: 200, stop: 2000 };
 const TIMER_MS_MAX = 2 ** 31 - 1;
-const UNITS_OF_SIGNAL_MAX = 100;
 
 export function createSender(deps: SenderDeps): Sender {
   return new QueueSender(deps);
@@ -118,12 +110,12 @@ class QueueSender implements Sender {
   }
 
   async start(): Promise<void> {
-    const { driver, runtime } = this.#deps;
+    const { database, driver, runtime } = this.#deps;
     this.#listening = await driver.listen(DESTINATIONS_CHANNEL, (value) => this.#receive(value));
     await this.#leases.start();
     this.#tasks = [
       runtime.tasks.spawn('find waiting destinations', (signal) => this.#keepLooking(signal)),
-      runtime.tasks.spawn('keep queues short', (signal) => this.#keepSweeping(signal)),
+      runtime.tasks.spawn('keep queues short', (signal) => keepSweeping({ runtime, database, metrics: this.#metrics }, () => [...this.#destinations.values()], signal)),
     ];
   }
 
@@ -147,7 +139,7 @@ class QueueSender implements Sender {
   ephemeral(units: readonly EphemeralUnit[], everywhere: boolean): void {
     const elsewhere = units.filter((unit) => !this.#addUnit(unit));
     if (everywhere || this.#deps.exclusive) return;
-    for (let at = 0; at < elsewhere.length; at += UNITS_OF_SIGNAL_MAX) this.#deps.driver.signal(DESTINATIONS_CHANNEL, encodeSignal({ units: elsewhere.slice(at, at + UNITS_OF_SIGNAL_MAX) }));
+    for (const value of encodeUnits(elsewhere)) this.#deps.driver.signal(DESTINATIONS_CHANNEL, value);
   }
 
   /** Whether the destination is of this instance. */
@@ -197,9 +189,8 @@ class QueueSender implements Sender {
   #wake(name: string): boolean {
     if (!this.#owned.has(this.#partitionOf(name))) return false;
     const destination = this.#destinations.get(name);
-    if (destination !== undefined) {
-      this.#schedule(destination);
-    } else {
+    if (destination !== undefined) this.#schedule(destination);
+    else {
       this.#news.add(name);
       this.#look.abort();
     }
@@ -280,44 +271,18 @@ class QueueSender implements Sender {
     const waiting = isForAll ? await readWaitingDestinations(database, SENDER_CONSUMER, runtime.instanceId) : news;
     const fresh = [...new Set([...waiting, ...this.#ahead.names()])].filter((name) => !this.#destinations.has(name));
     const backoffs = await readBackoffs(database, fresh);
-    for (const name of fresh) {
-      const partition = this.#partitionOf(name);
-      const [backoff, ahead] = [backoffs.get(name), this.#ahead.take(name)];
-      if (this.#owned.has(partition)) this.#destinations.set(name, newDestination(name, partition, { backoff, units: this.#isPaused(backoff) ? new Map() : ahead }));
-    }
-    if (isForAll) this.#forgetIdle(new Set(waiting));
+    for (const name of fresh) this.#takeIn(name, backoffs.get(name));
+    const due = new Set(waiting);
+    if (isForAll) for (const [name, { isIdle }] of this.#destinations) if (isIdle && !due.has(name)) this.#destinations.delete(name);
     for (const name of new Set([...waiting, ...fresh])) {
       const destination = this.#destinations.get(name);
       if (destination !== undefined && destination.running === undefined && destination.timer === undefined) this.#schedule(destination);
     }
   }
 
-  /** `waiting`: all for which something waits, as they were read. */
-  #forgetIdle(waiting: ReadonlySet<string>): void {
-    for (const [name, { isIdle }] of this.#destinations) if (isIdle && !waiting.has(name)) this.#destinations.delete(name);
-  }
-
-  async #keepSweeping(signal: AbortSignal): Promise<void> {
-    const { clock, logger } = this.#deps.runtime;
-    while (!signal.aborted) {
-      await clock.sleep(SWEEP_MS, signal);
-      try {
-        await this.#sweep(signal);
-      } catch (error) {
-        logger.warn({ error }, 'the queues of other servers could not be looked through; trying again');
-      }
-    }
-  }
-
-  async #sweep(signal: AbortSignal): Promise<void> {
-    const { database, runtime: { clock } } = this.#deps;
-    let events = 0;
-    for (const destination of [...this.#destinations.values()]) {
-      if (signal.aborted) return;
-      events += await keepQueueShort({ database, metrics: this.#metrics }, destination);
-      await clock.yield();
-    }
-    this.#metrics.queued(events);
+  #takeIn(name: string, backoff: Backoff | undefined): void {
+    const [partition, ahead] = [this.#partitionOf(name), this.#ahead.take(name)];
+    if (this.#owned.has(partition)) this.#destinations.set(name, newDestination(name, partition, { backoff, units: this.#isPaused(backoff) ? new Map() : ahead }));
   }
 
   /** Lets go of destinations; resolves when nothing of them is under way. */
@@ -332,9 +297,4 @@ class QueueSender implements Sender {
     await Promise.all(leaving.flatMap((destination) => destination.running ?? []));
     grace.cancel();
   }
-}
-
-/** Whose owner sends to the server. */
-export function destinationPartition(serverName: string, partitions: number): number {
-  return partitionOf({ version: 1, partitions }, serverName);
 }

@@ -31,3 +31,12 @@ export function decodeSignal(value: Uint8Array): DestinationsSignal {
     return {};
   }
 }
+
+const UNITS_OF_SIGNAL_MAX = 100;
+
+/** Signals of units, each of a size that a broker takes. */
+export function encodeUnits(units: readonly EphemeralUnit[]): Uint8Array[] {
+  const signals: Uint8Array[] = [];
+  for (let at = 0; at < units.length; at += UNITS_OF_SIGNAL_MAX) signals.push(encodeSignal({ units: units.slice(at, at + UNITS_OF_SIGNAL_MAX) }));
+  return signals;
+}
