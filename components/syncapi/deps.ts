@@ -26,7 +26,7 @@ export interface SyncapiDeps extends NearestDeps, Pick<ReadDeps, 'limits' | 'ser
   readonly roomQuery: Pick<RoomQuery, 'eventsById' | 'isPublished' | 'someServers' | 'currentStates'>;
   readonly roomHistoryQuery: Pick<RoomHistoryQuery, 'membershipsAt' | 'historyEnd' | 'timestampToEvent'>;
   readonly commands: HistoryDeps['commands'] & ReadDeps['commands'];
-  readonly userQuery: Pick<UserQuery, 'requesterByToken' | 'appservices' | 'tokenUse' | 'filter' | 'accountData' | 'userExists' | 'presenceStatus' | 'toDevice'>;
+  readonly userQuery: Pick<UserQuery, 'requesterByToken' | 'appservices' | 'tokenUse' | 'filter' | 'accountData' | 'userExists' | 'presenceStatus' | 'toDevice' | 'signedUsers'>;
   readonly roomOutbox: OutboxReader;
   readonly userOutbox: OutboxReader;
   readonly roomSnapshot?: Snapshot;

@@ -28,6 +28,8 @@ export interface KeyQuery {
   keysOf(wanted: ReadonlyMap<string, readonly string[]>, viewer: string): Promise<KnownKeys>;
   /** What the signer has signed of these users' master keys; `key`: public key that it is of. */
   masterSignatures(signer: string, userIds: readonly string[]): Promise<{ readonly targetUser: string; readonly key: string; readonly keyId: string; readonly signature: string }[]>;
+  /** Other users of whose keys the signer has signed one: only the signer's own devices are to know. */
+  signedUsers(signer: string): Promise<string[]>;
   /** Of users of other servers: those whose devices are known here as they are now. */
   knownDeviceLists(userIds: readonly string[]): Promise<Set<string>>;
   /** Users of other servers whose devices have to be asked for, after this one. */

@@ -66,7 +66,7 @@ export interface SyncWorld {
   close(): Promise<void>;
 }
 
-export async function createSyncWorld(log: Pick<HistoryLog, 'records' | 'partitionMap' | 'roomQuery' | 'roomHistoryQuery'>, options: { cacheBytes?: number; database?: Database; history?: HistoryFetcher; nearestEvent?: NearestEvent; appservices?: Appservices; presence?: PresenceReaderDeps['driver']; toDevice?: ToDeviceSide } = {}): Promise<SyncWorld> {
+export async function createSyncWorld(log: Pick<HistoryLog, 'records' | 'partitionMap' | 'roomQuery' | 'roomHistoryQuery'>, options: { cacheBytes?: number; database?: Database; history?: HistoryFetcher; nearestEvent?: NearestEvent; appservices?: Appservices; presence?: PresenceReaderDeps['driver']; toDevice?: ToDeviceSide; signedUsers?: UserQuery['signedUsers'] } = {}): Promise<SyncWorld> {
   const runtime = createManualRuntime();
   const database = options.database ?? (await openSqlite({ path: ':memory:' }));
   await migrate(database, 'syncapi', syncapiMigrations, runtime.clock.now());
@@ -106,6 +106,7 @@ export async function createSyncWorld(log: Pick<HistoryLog, 'records' | 'partiti
       },
       accountData: () => Promise.resolve(undefined),
       toDevice: options.toDevice?.query ?? (() => Promise.resolve([])),
+      signedUsers: options.signedUsers ?? (() => Promise.resolve([])),
       userExists: () => Promise.resolve(true),
       presenceStatus: () => Promise.resolve(''),
     },

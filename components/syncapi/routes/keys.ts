@@ -16,7 +16,7 @@ export function keysChangesRoute(deps: ReadDeps): Route {
       const { userId } = await requesterOf(deps, request);
       const [since, now] = [positionIn(deps, request.query, 'from'), positionIn(deps, request.query, 'to')];
       const memberships = await membershipsOfUser(deps.database, userId);
-      return { status: 200, body: { ...(await loadDeviceLists(deps.database, { userId, memberships, since, now: { ...now, user: endless(deps) }, membersMoved: new Map() })) } };
+      return { status: 200, body: { ...(await loadDeviceLists(deps.database, { userId, memberships, since, now: { ...now, user: endless(deps) }, membersMoved: new Map(), signedUsers: deps.userQuery.signedUsers })) } };
     },
   };
 }

@@ -50,6 +50,22 @@ test('who waits hears of changed keys of those in their rooms; a filter of rooms
   await world.close();
 });
 
+test('with changed keys of the reader come those of the room whose keys the reader has signed', async () => {
+  const log = new HistoryLog();
+  const room = new RoomHistory(log, { name: 'one', creator: alice });
+  for (const user of [bob, carol]) room.member(user, 'join');
+  const world = await createSyncWorld(log, { signedUsers: (signer) => Promise.resolve(signer === alice ? [carol, '@stranger:history.test'] : []) });
+  await world.apply();
+  const { next_batch: since } = await world.sync(alice);
+  await keysChanged(world, alice);
+  const { device_lists: lists, next_batch: next } = await world.sync(alice, { since });
+  assert.deepEqual(lists, { changed: [alice, carol], left: [] });
+  assert.deepEqual(await world.get(alice, '/keys/changes', { from: since, to: next }), lists);
+  await keysChanged(world, bob);
+  assert.deepEqual((await world.sync(alice, { since: next })).device_lists, { changed: [bob], left: [] });
+  await world.close();
+});
+
 type Step = { readonly kind: 'join' | 'leave' | 'ban' | 'invite' | 'keys' | 'say' | 'profile' | 'sync'; readonly room: number; readonly user: number };
 
 const step: fc.Arbitrary<Step> = fc.record({

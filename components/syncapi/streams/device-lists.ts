@@ -1,5 +1,6 @@
 /** Whose devices a client has to look at anew, and whose it need not follow any more (Client-Server API, "Tracking the device list for a user"). */
 import type { Reader } from '../../../pkg/storage/database.ts';
+import type { KeyQuery } from '../../../schemas/ports/key-query.ts';
 import { OPEN, type MembershipRow } from '../storage/rows.ts';
 import type { SyncPosition } from '../token/sync-token.ts';
 import { membershipAt } from '../visibility/visibility.ts';
@@ -17,6 +18,7 @@ export interface DeviceListsWish {
   readonly now: Pick<SyncPosition, 'room' | 'user'>;
   /** By room, where members last changed, of those of the user's rooms of which that is known; it is asked for of the others. */
   readonly membersMoved: ReadonlyMap<string, number>;
+  readonly signedUsers: KeyQuery['signedUsers'];
 }
 
 type Interval = { user_id: string; room_id: string; from_sequence: number; to_sequence: number; partition_number: number };
@@ -29,13 +31,15 @@ const SHARED = `SELECT m.user_id AS user_id, m.room_id AS room_id, m.from_sequen
 
 /**
  * Exactly what lies between the two positions. `changed`: users who share a room with the reader at `now`, and have not shared one all the time since (what changed meanwhile may not have been told here), or whose devices or keys have changed;
- * the reader among them.
+ * the reader among them. With the reader's own keys all whose keys the reader has signed: such a signature is told as a change of the reader's keys, and other devices of the reader find it only at the keys of who was signed.
  * `left`: users who shared one at `since`, and none at `now`. Costs a query if anybody's keys have changed, and a few where members have.
  */
 export async function loadDeviceLists(reader: Reader, wish: DeviceListsWish): Promise<DeviceLists> {
   const [changed, moved] = await Promise.all([changedUsers(reader, wish), movedUsers(reader, wish)]);
+  const isOwn = changed.has(wish.userId);
+  if (isOwn) for (const userId of await wish.signedUsers(wish.userId)) changed.add(userId);
   const others = new Set([...changed, ...moved]);
-  const isOwn = others.delete(wish.userId) && changed.has(wish.userId);
+  others.delete(wish.userId);
   if (others.size === 0) return { changed: isOwn ? [wish.userId] : [], left: [] };
   const { before, after, throughout } = await sharing(reader, wish, [...others]);
   const isChanged = (userId: string): boolean => after.has(userId) && (changed.has(userId) || !throughout.has(userId));

@@ -106,10 +106,10 @@ async function readMaterial(deps: ReadDeps, scope: SyncScope, known: Known): Pro
 }
 
 /** Rooms of which nothing is told have the members that they had. */
-async function deviceListsOf({ database }: ReadDeps, { userId, since, now }: SyncScope, { views, memberships, told }: Known & { told: readonly KnownView[] }): Promise<DeviceLists | undefined> {
+async function deviceListsOf({ database, userQuery }: ReadDeps, { userId, since, now }: SyncScope, { views, memberships, told }: Known & { told: readonly KnownView[] }): Promise<DeviceLists | undefined> {
   if (since === undefined) return undefined;
   const membersMoved = new Map([...views.map((view): [string, number] => [view.roomId, 0]), ...told.map((view): [string, number] => [view.roomId, view.membersSequence])]);
-  return loadDeviceLists(database, { userId, memberships, since, now, membersMoved });
+  return loadDeviceLists(database, { userId, memberships, since, now, membersMoved, signedUsers: userQuery.signedUsers });
 }
 
 async function loadPresence({ presence }: ReadDeps, { userId, since }: SyncScope, known: Known & { shown: readonly TimelineRow[] }): Promise<SeenPresence[]> {

@@ -21,7 +21,7 @@ export interface ReadDeps {
   readonly runtime: Runtime;
   readonly database: Reader;
   readonly partitionMap: PartitionMap;
-  readonly userQuery: Pick<UserQuery, 'requesterByToken' | 'appservices' | 'tokenUse' | 'filter' | 'accountData' | 'userExists' | 'presenceStatus' | 'toDevice'>;
+  readonly userQuery: Pick<UserQuery, 'requesterByToken' | 'appservices' | 'tokenUse' | 'filter' | 'accountData' | 'userExists' | 'presenceStatus' | 'toDevice' | 'signedUsers'>;
   readonly appliedPositions: Pick<AppliedPositions, 'vector' | 'refresh'>;
   readonly roomHistoryQuery: PastQuery;
   readonly roomQuery: Pick<RoomQuery, 'isPublished'>;

@@ -51,6 +51,11 @@ export function keyQuery(database: Reader): KeyQuery {
       return rows.map((row) => ({ targetUser: row.target_user, key: row.target_key, keyId: row.signing_key, signature: row.signature }));
     },
 
+    async signedUsers(signer) {
+      const rows = await database.query<{ target_user: string }>('SELECT DISTINCT target_user FROM key_signatures WHERE user_id = ? AND target_user <> ?', [signer, signer]);
+      return rows.map((row) => row.target_user);
+    },
+
     async knownDeviceLists(userIds) {
       if (userIds.length === 0) return new Set();
       const rows = await database.queryIn<{ user_id: string }>('SELECT user_id FROM device_lists WHERE is_fresh = 1 AND user_id IN (??)', [], userIds);

@@ -140,6 +140,7 @@ test('signatures are kept when they are right, and shown to whom they concern', 
   };
   assert.deepEqual(await seenBy(ALICE), [[[ALICE, 2]], [[ALICE, 1]], true]);
   assert.deepEqual(await seenBy(BOB), [[[ALICE, 2]], [[ALICE, 1]], false], 'whom Alice trusts is nobody else\'s business');
+  assert.deepEqual([await alice.query.signedUsers(ALICE), await alice.query.signedUsers(BOB)], [[BOB], []]);
   const forged = { [ALICE]: { PHONE: testIdentity(ALICE, 'other').selfSigning.sign(PHONE.deviceKeys) } };
   const again = (await alice.decide([{ userId: ALICE, uploadSignatures: { signatures: json(forged), masters: json({}) } }])) as { decisions: { result: { failures: object } }[] };
   assert.deepEqual(again.decisions[0]!.result.failures, { [ALICE]: { PHONE: { errcode: 'M_INVALID_SIGNATURE', error: 'Invalid signature' } } });

@@ -59,7 +59,7 @@ onEachBackend('keys of end-to-end encryption', (backend) => {
     const output = { userId: ALICE, inputId: '', traceId: '' };
     const records = [{ partition: 1, sequence: 5, output: { ...output, deviceList } }, { partition: 1, sequence: 6, output: { ...output, keyCounts: { deviceId: 'PHONE', counts: '{"a":1}', unusedFallbacks: '[]' } } }];
     for (const _ of [1, 2]) assert.deepEqual(await database.transaction((tx) => writeKeyChanges(tx, records)), []);
-    const lists = (since: number) => loadDeviceLists(database, { userId: ALICE, memberships: new Map(), since: { room: [], user: [0, since, 0] }, now: { room: [], user: [3, 9, 4] }, membersMoved: new Map() });
+    const lists = (since: number) => loadDeviceLists(database, { userId: ALICE, memberships: new Map(), since: { room: [], user: [0, since, 0] }, now: { room: [], user: [3, 9, 4] }, membersMoved: new Map(), signedUsers: () => Promise.resolve([]) });
     assert.deepEqual([await lists(4), await lists(5)], [{ changed: [ALICE], left: [] }, { changed: [], left: [] }]);
     assert.deepEqual(await loadKeyCounts(database, { userId: ALICE, deviceId: 'PHONE' }), { counts: '{"a":1}', unusedFallbacks: '[]', sequence: 6 });
   });
