@@ -214,7 +214,7 @@ export const syncapiMigrations: readonly Migration[] = [
         actions TEXT NOT NULL,
         sequence BIGINT NOT NULL,
         PRIMARY KEY (parent, start, thread_id)
-      )`,
+      ) WITHOUT ROWID`,
       'CREATE INDEX unread_nodes_by_place ON unread_nodes (room_id, level, start)',
       `CREATE TABLE unread_marks (
         user_id TEXT NOT NULL,
@@ -225,7 +225,7 @@ export const syncapiMigrations: readonly Migration[] = [
         audience TEXT NOT NULL,
         sequence BIGINT NOT NULL,
         PRIMARY KEY (user_id, room_id, kind, name)
-      )`,
+      ) WITHOUT ROWID`,
       'CREATE INDEX unread_marks_by_room ON unread_marks (room_id, kind)',
       'CREATE TABLE rule_changes (user_id TEXT NOT NULL PRIMARY KEY, partition_number BIGINT NOT NULL, sequence BIGINT NOT NULL)',
       'CREATE INDEX rule_changes_by_sequence ON rule_changes (partition_number, sequence)',

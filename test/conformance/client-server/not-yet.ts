@@ -7,7 +7,6 @@ export const AREA_FILES = {
   search: ['search.yaml'],
   'user directory': ['users.yaml'],
   'e-mail addresses and phone numbers': ['administrative_contact.yaml', 'registration.yaml', 'password_management.yaml', 'third_party_membership.yaml'],
-  'end-to-end encryption': ['key_backup.yaml', 'to_device.yaml'],
   'OAuth and single sign-on': ['oauth_server_metadata.yaml', 'sso_login_redirect.yaml'],
   'application services': ['appservice_ping.yaml', 'appservice_room_directory.yaml'],
 } as const;
@@ -26,14 +25,9 @@ export const NOT_YET: Readonly<Record<Area, readonly string[]>> = {
     'post3PIDs', 'add3PID', 'bind3PID', 'delete3pidFromAccount', 'requestTokenTo3PIDEmail', 'requestTokenTo3PIDMSISDN', 'unbind3pidFromAccount', 'requestTokenToRegisterEmail',
     'requestTokenToRegisterMSISDN', 'requestTokenToResetPasswordEmail', 'requestTokenToResetPasswordMSISDN', 'inviteBy3PID',
   ],
-  'end-to-end encryption': [
-  ],
   'OAuth and single sign-on': ['getAuthMetadata', 'redirectToSSO', 'redirectToIdP'],
   'application services': ['pingAppservice'],
 };
 
 /** Not this server's: a policy server says where it is. */
 export const SERVED_ELSEWHERE: readonly string[] = ['getWellknownPolicy'];
-
-/** What comes with the rest of the core. Those that are there already may stand here; at its end nothing does. */
-export const BEING_BUILT: readonly string[] = [];
