@@ -13,7 +13,7 @@ import { findOffset } from './fetcher.ts';
 import { createFetcherPool } from './fetcher-pool.ts';
 import { createSender } from './sender.ts';
 import { createKafkaSignals } from './signals.ts';
-import { ensureTopics, LOG_NAMES, SIGNAL_PARTITIONS, signalTopic, topicOf, topicsOf } from './topics.ts';
+import { ensureTopics, LOG_NAMES, SIGNAL_PARTITIONS, signalTopic, topicOf, topicsOf, whenKnown } from './topics.ts';
 
 export interface KafkaDriverOptions {
   /** `host:port`, one or several. */
@@ -43,7 +43,7 @@ export async function createKafkaDriver(options: KafkaDriverOptions): Promise<Lo
   const kafka = createClient(options.brokers, runtime, options.client);
   const clusterId = await prepareTopics(options, prefix);
   const open = () => openCluster(kafka, topicsOf(prefix));
-  const control = await open();
+  const control = await whenKnown(runtime.clock, LEADERS_WAIT_MS, open);
   await waitForLeaders(control, options, prefix);
   const pool = createFetcherPool(open, runtime);
   const sender = await createSender({ kafka, prefix, runtime, timeoutMs: appendTimeoutMs });
@@ -111,9 +111,9 @@ async function prepareTopics(options: KafkaDriverOptions, prefix: string): Promi
   const admin = createClient(options.brokers, options.runtime, { retry: { retries: 8, initialRetryTime: 100, maxRetryTime: 1000 }, ...options.client }).admin();
   await admin.connect();
   try {
-    await ensureTopics(admin, {
+    await whenKnown(options.runtime.clock, LEADERS_WAIT_MS, () => ensureTopics(admin, {
       prefix, partitions: options.partitions, retentionMs: options.retentionMs ?? RETENTION_MS, replicas: options.replicas ?? -1,
-    });
+    }));
     return (await admin.describeCluster()).clusterId;
   } finally {
     await admin.disconnect();

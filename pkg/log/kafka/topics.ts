@@ -1,5 +1,6 @@
 /** A topic per log and one for signals: made when they are not there, by whichever process comes first. */
-import type { Admin } from 'kafkajs';
+import kafkajs, { type Admin } from 'kafkajs';
+import type { Clock } from '../../runtime/runtime.ts';
 import type { LogName } from '../log.ts';
 
 export const LOG_NAMES: readonly LogName[] = ['room-input', 'user-input', 'room-output', 'user-output'];
@@ -21,7 +22,7 @@ export const topicOf = (prefix: string, log: LogName): string => `${prefix}.${lo
 export const signalTopic = (prefix: string): string => `${prefix}.signals`;
 export const topicsOf = (prefix: string): string[] => [...LOG_NAMES.map((log) => topicOf(prefix, log)), signalTopic(prefix)];
 
-/** Makes sure that all topics exist with enough partitions. */
+/** Makes sure that all topics exist with enough partitions. Rejects as long as the broker asked does not know them: see `whenKnown`. */
 export async function ensureTopics(admin: Admin, options: TopicOptions): Promise<void> {
   const entry = (name: string, value: string | number): { name: string; value: string } => ({ name, value: String(value) });
   const present = new Set(await admin.listTopics());
@@ -40,11 +41,27 @@ export async function ensureTopics(admin: Admin, options: TopicOptions): Promise
     },
   ];
   const missing = wanted.filter(({ topic }) => !present.has(topic));
-  // Says false when another process was first; both then wait for the leaders.
+  // Says false when another process was first, and then does not wait for anything: the caller asks until the topics are known.
   if (missing.length > 0) await admin.createTopics({ topics: missing, waitForLeaders: true });
   const { topics } = await admin.fetchTopicMetadata({ topics: wanted.map(({ topic }) => topic) });
   for (const { topic, numPartitions } of wanted) {
     const found = topics.find(({ name }) => name === topic)?.partitions.length ?? 0;
     if (found < numPartitions) throw new Error(`Kafka topic ${topic} has ${found} partitions, not ${numPartitions}`);
+  }
+}
+
+const NOT_YET_KNOWN: ReadonlySet<string> = new Set(['UNKNOWN_TOPIC_OR_PARTITION', 'LEADER_NOT_AVAILABLE']);
+const ASK_AGAIN_MS = 50;
+
+/** A broker learns of a new topic some time after another process has had it made, and until then says that there is none: asks again for at most `waitMs`. */
+export async function whenKnown<T>(clock: Clock, waitMs: number, ask: () => Promise<T>): Promise<T> {
+  const end = clock.monotonic() + waitMs;
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!(error instanceof kafkajs.KafkaJSProtocolError && NOT_YET_KNOWN.has(error.type)) || clock.monotonic() > end) throw error;
+      await clock.sleep(ASK_AGAIN_MS);
+    }
   }
 }
