@@ -7,6 +7,7 @@
 import pg from 'pg';
 import { breaksConnection, isReading, postgresError } from '../dialect.ts';
 import { StorageError, type Database, type SqlRow, type SqlValue, type Transaction } from '../database.ts';
+import { FillingTables } from './filling-tables.ts';
 import { ANSWER_TIMEOUT_MS, PostgresTransaction, send, sendIn } from './transaction.ts';
 import { valueTypes } from './value-types.ts';
 
@@ -72,6 +73,7 @@ class PostgresDatabase implements Database {
   readonly dialect = 'postgres';
   readonly #pool: pg.Pool;
   readonly #lost = new WeakSet<pg.ClientBase>();
+  readonly #filling = new FillingTables();
   #underWay = 0;
   #idle: (() => void) | undefined;
   #closing: Promise<void> | undefined;
@@ -105,6 +107,7 @@ class PostgresDatabase implements Database {
       try {
         const value = await work(tx);
         await tx.commit();
+        for (const table of this.#filling.add(tx.inserted)) void this.#look(table);
         return value;
       } catch (error) {
         usable = await tx.rollback();
@@ -119,6 +122,11 @@ class PostgresDatabase implements Database {
     if (!SCHEMA_NAME.test(table)) throw new StorageError('bug', `not a name of a table: ${table}`);
     // Pages at the end are not given back: that takes a lock that writers would wait for, and the next rows need them.
     await this.#withClient((client) => send(client, `VACUUM (SKIP_LOCKED, TRUNCATE FALSE) ${table}`, []));
+  }
+
+  /** Has the table's statistics made. If that fails, the database makes them by itself some time later. */
+  async #look(table: string): Promise<void> {
+    await this.#withClient((client) => send(client, `ANALYZE (SKIP_LOCKED) ${table}`, [])).catch(ignore);
   }
 
   async ping(): Promise<void> {
@@ -185,5 +193,5 @@ function refuseWriting(sql: string): void {
 }
 
 function ignore(): void {
-  // See the constructor.
+  // See where it is given.
 }

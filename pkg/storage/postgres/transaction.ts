@@ -75,6 +75,7 @@ export class PostgresTransaction implements Transaction {
   readonly #client: PoolClient;
   /** Whether the connection was lost. */
   readonly #isLost: () => boolean;
+  readonly #inserted = new Map<string, number>();
   #begin: Promise<void> | undefined;
   #begun = false;
   #over = false;
@@ -84,6 +85,11 @@ export class PostgresTransaction implements Transaction {
   constructor(client: PoolClient, isLost: () => boolean) {
     this.#client = client;
     this.#isLost = isLost;
+  }
+
+  /** How many rows came into which tables by `insertMany`. */
+  get inserted(): ReadonlyMap<string, number> {
+    return this.#inserted;
   }
 
   async query<Row extends SqlRow>(sql: string, params: readonly SqlValue[] = []): Promise<Row[]> {
@@ -155,6 +161,7 @@ export class PostgresTransaction implements Transaction {
       if (answer.status === 'rejected') throw answer.reason;
       changes += changesOf(answer.value);
     }
+    this.#inserted.set(insert.into, (this.#inserted.get(insert.into) ?? 0) + changes);
     return { changes };
   }
 
