@@ -32,12 +32,15 @@ interface Partition {
   place: SoftPlace;
   /** In the order of their places; those that a later one has replaced stay for a while. */
   entries: Entry[];
+  /** So many were left when those were last taken out. */
+  kept: number;
   isSorted: boolean;
   /** A list that is under way: whom it has named. */
   list: { readonly id: string; readonly named: Set<string> } | undefined;
 }
 
 const ENTRIES_MAX = 200_000;
+const ENTRIES_MIN = 100;
 
 export function createPresenceBoard(): PresenceBoard {
   return new Board();
@@ -112,7 +115,7 @@ class Board implements PresenceBoard {
   #partitionOf({ partition: number, epoch }: PresenceTold): Partition {
     const known = this.#partitions.get(number);
     if (known !== undefined) return known;
-    const fresh: Partition = { place: { partition: number, epoch, counter: 0 }, entries: [], isSorted: true, list: undefined };
+    const fresh: Partition = { place: { partition: number, epoch, counter: 0 }, entries: [], kept: ENTRIES_MIN, isSorted: true, list: undefined };
     this.#partitions.set(number, fresh);
     return fresh;
   }
@@ -126,15 +129,20 @@ class Board implements PresenceBoard {
     const last = partition.entries.at(-1);
     if (last !== undefined && !isLater(entry, last)) partition.isSorted = false;
     partition.entries.push(entry);
-    if (partition.entries.length > 1000 && partition.entries.length > 4 * this.#users.size) partition.entries = partition.entries.filter((one) => this.#users.get(one.userId) === one);
+    if (partition.entries.length > 2 * partition.kept) {
+      partition.entries = partition.entries.filter((one) => this.#users.get(one.userId) === one);
+      partition.kept = Math.max(partition.entries.length, ENTRIES_MIN);
+    }
     return true;
   }
 
-  #newestFirst(partition: Partition): Entry[] {
-    partition.entries = partition.entries.filter((one) => this.#users.get(one.userId) === one);
+  *#newestFirst(partition: Partition): Iterable<Entry> {
     if (!partition.isSorted) partition.entries.sort((a, b) => (isLater(a, b) ? 1 : -1));
     partition.isSorted = true;
-    return partition.entries.toReversed();
+    for (let index = partition.entries.length - 1; index >= 0; index -= 1) {
+      const entry = partition.entries[index]!;
+      if (this.#users.get(entry.userId) === entry) yield entry;
+    }
   }
 
   /** Who became offline by the end of a list that named them not. */
