@@ -1,4 +1,5 @@
 /** The program: `myelin` serves, `myelin front` writes a front's configuration, `myelin status` looks at a server. `--help` says the rest. */
+import { installSoundJson } from '../../pkg/runtime/real/sound-json.ts';
 import { writeFront } from './front-command.ts';
 import { settingsHelp } from './config/reference.ts';
 import { SettingsError } from './config/settings-error.ts';
@@ -33,6 +34,7 @@ function explain(error: unknown): string {
   return known ? `myelin: ${(error as Error).message}` : `myelin could not start: ${error instanceof Error ? error.stack : String(error)}`;
 }
 
+installSoundJson();
 try {
   await main(process.argv.slice(2));
 } catch (error) {

@@ -159,3 +159,13 @@ test('what is well-formed but cannot be done', async () => {
   await refused(alice.call('POST', `${V3}/join/${encodeURIComponent('#room:e2e.test')}`, {}), 404, 'M_NOT_FOUND');
   await refused(alice.call('POST', `${V3}/join/${encodeURIComponent('#room')}`, {}), 400, 'M_INVALID_PARAM');
 });
+
+test('keys that are written with escapes are told as they were said', async () => {
+  const path = `${V3}/user/${encodeURIComponent(alice.userId)}/account_data/org.example.keys`;
+  for (const content of ['{"x":0,"\\\\":1}', '{"x":0,"\\n":1}', '{"x":0,"\\\\\\\\":1}', '{"x":0,"\\\\\\n":1}']) {
+    const put = await fetch(`${running.baseUrl}${path}`, { method: 'PUT', headers: { authorization: `Bearer ${alice.token}` }, body: content });
+    assert.equal(put.status, 200);
+    const got = await fetch(`${running.baseUrl}${path}`, { headers: { authorization: `Bearer ${alice.token}` } });
+    assert.equal(await got.text(), content);
+  }
+});

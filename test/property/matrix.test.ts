@@ -10,19 +10,20 @@ import type { Pdu } from '../../pkg/matrix/events/pdu.ts';
 import { redact } from '../../pkg/matrix/events/redact.ts';
 import { ROOM_VERSIONS } from '../../pkg/matrix/room-versions/room-versions.ts';
 import { verifyEvent } from '../../pkg/matrix/signing/sign-event.ts';
+import { installSoundJson } from '../../pkg/runtime/real/sound-json.ts';
 import { TEST_KEY } from '../kit/room-state.ts';
+
+installSoundJson();
 
 /** Any string of whole code points; often with ones that sort differently as UTF-16. */
 const text = fc.oneof(fc.string({ unit: 'binary' }), fc.string({ unit: fc.constantFrom('a', '"', '\\', '\n', '\u007f', '\u2028', '\ud7ff', '\ue000', '\uffff', '\u{10000}', '\u{10ffff}') }));
-/** V8 of Node 24.21 reads a key that is one escaped character as a backslash where an object like it had a backslash there: such keys would test JSON.parse and not canonical JSON. */
-const key = text.filter((name) => !/^["\\\u0000-\u001f]$/.test(name));
 const integer = fc.maxSafeInteger().map((value) => (Object.is(value, -0) ? 0 : value));
 const { value: json } = fc.letrec((tie) => ({
   value: fc.oneof({ maxDepth: 4, withCrossShrink: true }, integer, text, fc.boolean(), fc.constant(null), tie('list'), tie('object')),
   list: fc.array(tie('value'), { maxLength: 5 }),
-  object: fc.dictionary(key, tie('value'), { maxKeys: 6, noNullPrototype: true }),
+  object: fc.dictionary(text, tie('value'), { maxKeys: 6, noNullPrototype: true }),
 }));
-const object = fc.dictionary(key, json, { maxKeys: 6, noNullPrototype: true });
+const object = fc.dictionary(text, json, { maxKeys: 6, noNullPrototype: true });
 
 test('canonical JSON says the same as the value', () => {
   fc.assert(fc.property(json, (value) => {
@@ -61,7 +62,7 @@ test('canonical JSON has no fractions and no half surrogate pairs', () => {
 
 const TYPES = ['m.room.message', 'm.room.member', 'm.room.create', 'm.room.join_rules', 'm.room.power_levels', 'm.room.history_visibility', 'm.room.redaction'];
 const CONTENT_KEYS = ['membership', 'creator', 'join_rule', 'allow', 'ban', 'invite', 'users', 'history_visibility', 'redacts', 'third_party_invite', 'body'];
-const content = fc.dictionary(fc.oneof(fc.constantFrom(...CONTENT_KEYS), key), fc.oneof(json, fc.record({ signed: json, display_name: text }, { requiredKeys: [] })), { noNullPrototype: true });
+const content = fc.dictionary(fc.oneof(fc.constantFrom(...CONTENT_KEYS), text), fc.oneof(json, fc.record({ signed: json, display_name: text }, { requiredKeys: [] })), { noNullPrototype: true });
 const draft = fc.record({ type: fc.oneof(fc.constantFrom(...TYPES), text), sender: text, content, state_key: text, redacts: text }, { requiredKeys: ['type', 'sender', 'content'] });
 
 for (const version of ROOM_VERSIONS) {
