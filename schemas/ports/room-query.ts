@@ -92,6 +92,8 @@ export interface RoomHistoryQuery {
   missingEvents(wish: MissingEventsWish): Promise<StoredEvent[]>;
   /** These events of the room and what precedes them, the deepest first, at most `limit` (server-server: GET /backfill). */
   backfill(wish: { readonly roomId: string; readonly from: readonly string[]; readonly limit: number }): Promise<StoredEvent[]>;
+  /** The state before a join without its members, for a server that fetches these later; undefined when there is no such event. */
+  partialStateBefore(eventId: string, joinerId: string): Promise<PartialState | undefined>;
   /** Servers with a joined member now, sorted. */
   joinedHosts(roomId: string): Promise<string[]>;
   /** Servers with a joined member in the state at the event, sorted; undefined when there is no such event. */
@@ -112,6 +114,14 @@ export interface RoomHistoryQuery {
   historyEnd(roomId: string): Promise<string | undefined>;
   /** The membership of a user at each of these events, by event ID; `leave` for who never was in the room. */
   membershipsAt(userId: string, eventIds: readonly string[], side: StateSide): Promise<Map<string, string>>;
+}
+
+/** Event IDs (server-server: PUT /send_join, `omit_members`). */
+export interface PartialState {
+  /** Of the state but for the memberships in it. */
+  readonly eventIds: readonly string[];
+  /** Memberships that tell what a room without a name is called. */
+  readonly heroes: readonly string[];
 }
 
 export interface MissingEventsWish {

@@ -28,7 +28,7 @@ import { submitInput, type SubmittingDeps } from './submit-input.ts';
 export interface MembershipDeps extends Pick<SubmittingDeps, 'commands'> {
   readonly signingKey: SigningKey;
   readonly roomQuery: Pick<RoomQuery, 'roomVersion' | 'currentState' | 'hasJoinedMember' | 'someJoinedMembers' | 'eventsById'>;
-  readonly roomHistoryQuery: Pick<RoomHistoryQuery, 'stateIdsAt'>;
+  readonly roomHistoryQuery: Pick<RoomHistoryQuery, 'stateIdsAt' | 'partialStateBefore' | 'joinedHosts'>;
 }
 
 /** JSON before and after the object that counts. */
@@ -82,6 +82,28 @@ export function sendMembershipRoutes(deps: MembershipDeps, auth: AuthDeps, turns
     };
   }
 
+  /** The same without what the server says it will fetch later: the members, and of the auth chain what is in the state already. */
+  async function partialAnswer({ eventId, json, pdu, roomId }: IntactEvent, origin: string): Promise<ApiResponse> {
+    const { eventIds: others, heroes } = must(await roomHistoryQuery.partialStateBefore(eventId, pdu.sender), 'the state before an accepted event');
+    const state = [...others, ...heroes];
+    const { pdus, eventIds, authChain } = await collectWithAuthChain({ roomQuery, clock }, [...state, eventId]);
+    const told = new Set(state);
+    return {
+      status: 200,
+      json: await jsonBytes(clock, [
+        '{"auth_chain":[', { eventIds: authChain.filter((id) => !told.has(id)), pdus }, `],"event":${json},"members_omitted":true,"origin":${JSON.stringify(serverName)},`,
+        `"servers_in_room":${JSON.stringify(await serversBefore(roomId, origin, pdu.sender))},"state":[`, { eventIds: eventIds.filter((id) => id !== eventId), pdus }, ']}',
+      ]),
+    };
+  }
+
+  /** Those that were in the room before the join: what has come since does no harm. */
+  async function serversBefore(roomId: string, origin: string, joinerId: string): Promise<string[]> {
+    const hosts = await roomHistoryQuery.joinedHosts(roomId);
+    const others = (await roomQuery.someJoinedMembers(roomId, origin, 2)).filter((userId) => userId !== joinerId);
+    return others.length > 0 ? hosts : hosts.filter((host) => host !== origin);
+  }
+
   async function sendKnock(origin: string, request: ApiRequest): Promise<ApiResponse> {
     const { roomId } = await receive(origin, request, 'knock');
     return { status: 200, json: `{"knock_room_state":[${(await description(roomId)).join(',')}]}` };
@@ -99,8 +121,9 @@ export function sendMembershipRoutes(deps: MembershipDeps, auth: AuthDeps, turns
     {
       ...common, operationId: `sendJoinV${version}`, path: `/_matrix/federation/v${version}/send_join/{roomId}/{eventId}`,
       handle: authenticated(auth, async (request, origin) => {
+        const isPartial = version === 2 && omitsMembers(request);
         const event = await receive(origin, request, 'join');
-        return turns.run(() => joinAnswer(event, around));
+        return turns.run(() => (isPartial ? partialAnswer(event, origin) : joinAnswer(event, around)));
       }),
     },
     {
@@ -111,6 +134,13 @@ export function sendMembershipRoutes(deps: MembershipDeps, auth: AuthDeps, turns
       }),
     },
   ])];
+}
+
+/** Whether the server takes the state without members. Throws `MatrixError` 400 M_INVALID_PARAM for what is no boolean. */
+function omitsMembers({ query }: ApiRequest): boolean {
+  const value = query.get('omit_members');
+  if (value !== null && value !== 'true' && value !== 'false') throw invalid('omit_members is neither true nor false');
+  return value === 'true';
 }
 
 /** Throws `MatrixError` 400 M_INVALID_PARAM unless it is the membership of a user of `origin`, by that user. */

@@ -4,6 +4,7 @@ import type { RoomHistoryQuery } from '../../../schemas/ports/room-query.ts';
 import { historyEnd } from '../history/frontier.ts';
 import { authChain } from './auth-chain.ts';
 import { joinedHosts, joinedHostsAt, membershipsAt } from './members-at.ts';
+import { partialStateBefore } from './partial-state.ts';
 import { visibleToServer } from './server-visibility.ts';
 import { stateAt, stateIdsAt } from './state-at.ts';
 import { timestampToEvent } from './timestamp-to-event.ts';
@@ -17,6 +18,7 @@ export function roomHistoryQuery(database: Reader): RoomHistoryQuery {
     authChain: (eventIds, limit) => authChain(database, eventIds, limit),
     missingEvents: (wish) => missingEvents(database, wish),
     backfill: (wish) => backfill(database, wish),
+    partialStateBefore: (eventId, joinerId) => partialStateBefore(database, eventId, joinerId),
     joinedHosts: (roomId) => joinedHosts(database, roomId),
     joinedHostsAt: (eventId, side) => joinedHostsAt(database, eventId, side),
     visibleToServer: (serverName, eventIds) => visibleToServer(database, serverName, eventIds),

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { after, before, test } from 'node:test';
 import { authorize } from '../../../pkg/matrix/auth/authorize.ts';
 import { eventIdOf } from '../../../pkg/matrix/events/event-id.ts';
-import { authEventIds } from '../../../pkg/matrix/events/pdu.ts';
+import { authEventIds, type Pdu } from '../../../pkg/matrix/events/pdu.ts';
 import { referenceTo } from '../../../pkg/matrix/events/references.ts';
 import { ROOM_VERSIONS, roomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import { verifyEvent } from '../../../pkg/matrix/signing/sign-event.ts';
@@ -21,6 +21,7 @@ const slow = servers.add('slow.test', 3);
 const BOB = '@bob:remote.test';
 let world: World;
 let alice: Account;
+let carol: Account;
 let hand: HandServer;
 let otherHand: HandServer;
 
@@ -28,6 +29,7 @@ before(async () => {
   const federation = { wellKnownServer: '', trustedKeyServers: [], deniedServers: [], caFiles: [], ipDenied: [], ipAllowed: [], overrides: new Map(), retry: { firstMs: 10, maxMs: 100 } };
   world = await createWorld({ federation }, { transport: servers.transport });
   alice = await world.register('alice');
+  carol = await world.register('carol');
   hand = driveByHand(world, remote);
   otherHand = driveByHand(world, other);
 });
@@ -85,6 +87,38 @@ for (const { id } of ROOM_VERSIONS) {
     await hand.send([after.pdu]);
     await world.ask(alice, 'PUT', at(roomId, 'send/m.room.message/end'), { msgtype: 'm.text', body: 'end' });
     assert.deepEqual(await bodies(roomId), ['end', 'two', 'one']);
+  });
+}
+
+for (const id of ['1', '12']) {
+  test(`version ${id}: send_join leaves out members where the server says that it takes that`, async () => {
+    const version = roomVersion(id)!;
+    const named = await newRoom({ preset: 'public_chat', room_version: id, name: 'Open' });
+    const nameless = await newRoom({ preset: 'public_chat', room_version: id });
+    for (const roomId of [named, nameless]) await world.ask(carol, 'POST', `/join/${encodeURIComponent(roomId)}`, {});
+    const ask = async (roomId: string, query: string) => {
+      const made = await hand.template('join', roomId, BOB);
+      return { made, sent: await hand.ask('PUT', `${FEDERATION_V2}/send_join/${encodeURIComponent(roomId)}/${encodeURIComponent(made.eventId)}${query}`, made.pdu) };
+    };
+    assert.deepEqual((await ask(named, '?omit_members=yes')).sent.body.errcode, 'M_INVALID_PARAM');
+    for (const [roomId, heroes] of [[named, []], [nameless, [alice.userId, carol.userId]]] as const) {
+      const { made, sent: { status, body } } = await ask(roomId, '?omit_members=true');
+      assert.equal(status, 200);
+      assert.deepEqual([body.members_omitted, body.servers_in_room, body.event.sender], [true, [SERVER], BOB]);
+      const state: Pdu[] = body.state;
+      const idOf = (pdu: Pdu): string => eventIdOf(pdu, version);
+      assert.deepEqual(state.filter(({ type }) => type === 'm.room.member').map((pdu) => pdu.state_key).sort(), [...heroes].sort());
+      // All the rest of the state is there, once, and nothing lacks what it stands on.
+      const whole = (await hand.ask('GET', `${FEDERATION}/state/${encodeURIComponent(roomId)}?event_id=${encodeURIComponent(made.eventId)}`)).body.pdus as Pdu[];
+      const others = (pdus: Pdu[]): string[] => pdus.filter(({ type }) => type !== 'm.room.member').map(idOf).sort();
+      assert.deepEqual(others(state), others(whole));
+      const chain = (body.auth_chain as Pdu[]).map(idOf);
+      const known = new Set([...state.map(idOf), ...chain]);
+      assert.ok([...state, ...body.auth_chain, made.pdu].flatMap(authEventIds).every((eventId) => known.has(eventId)), 'nothing that events stand on is lacking');
+      assert.ok(chain.every((eventId) => !state.map(idOf).includes(eventId)), 'nothing comes twice');
+    }
+    const again = await ask(named, '?omit_members=false');
+    assert.deepEqual([again.sent.status, again.sent.body.members_omitted, again.sent.body.servers_in_room], [200, false, undefined]);
   });
 }
 
