@@ -149,6 +149,14 @@ export interface UploadKeys {
   fallbackKeys: Uint8Array;
 }
 
+/** A device that nobody is logged in with; it replaces the one before. */
+export interface PutDehydratedDevice {
+  keys: UploadKeys;
+  /** JSON object. */
+  deviceData: Uint8Array;
+  displayName: string;
+}
+
 export interface UserInput extends InputHeader {
   ts: number;
   userId: string;
@@ -196,4 +204,6 @@ export interface UserInput extends InputHeader {
   uploadCrossSigning?: { keys: Uint8Array; mayReplace: boolean } | null;
   uploadSignatures?: { signatures: Uint8Array; masters: Uint8Array } | null;
   remoteKeys?: { kind: string; content: Uint8Array } | null;
+  putDehydratedDevice?: PutDehydratedDevice | null;
+  removeDehydratedDevice?: Record<string, never> | null;
 }

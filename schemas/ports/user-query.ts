@@ -1,5 +1,6 @@
 /** Read-only questions to the userapi's tables; fulfilled by `components/userapi/query` over the shared database. */
 import type { Appservices } from './appservices.ts';
+import type { DehydratedDeviceQuery } from './dehydrated-device-query.ts';
 import type { KeyQuery } from './key-query.ts';
 import type { Requester } from './requester.ts';
 import type { SessionQuery, TokenUse } from './session-query.ts';
@@ -60,7 +61,7 @@ export interface StoredFilter {
   readonly definition: Uint8Array;
 }
 
-export interface UserQuery extends KeyQuery, SessionQuery, ToDeviceQuery, KeyBackupQuery {
+export interface UserQuery extends KeyQuery, SessionQuery, DehydratedDeviceQuery, ToDeviceQuery, KeyBackupQuery {
   /** Who holds the access token with this SHA-256; undefined when nobody does (any more). */
   requesterByToken(tokenHash: Uint8Array): Promise<Requester | undefined>;
   /** The application services that the operator has registered; absent where nobody asks. They come from the settings and not from tables. */

@@ -11,6 +11,7 @@ import { capabilitiesRoutes } from './capabilities.ts';
 import { consentRoutes } from './consent.ts';
 import { createRoomRoutes } from './create-room.ts';
 import { crossSigningRoutes } from './cross-signing.ts';
+import { dehydratedDeviceRoutes } from './dehydrated-device.ts';
 import { deviceManagementRoutes } from './device-management.ts';
 import { directoryRoutes } from './directory.ts';
 import { filterRoutes } from './filter.ts';
@@ -67,6 +68,7 @@ export const CLIENTAPI_ROUTES: readonly RouteSpec[] = [
   ...consentRoutes,
   ...createRoomRoutes,
   ...crossSigningRoutes,
+  ...dehydratedDeviceRoutes,
   ...deviceManagementRoutes,
   ...directoryRoutes,
   ...filterRoutes,

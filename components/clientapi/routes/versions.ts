@@ -10,10 +10,11 @@ const OLDER = ['r0.5.0', 'r0.6.0', 'r0.6.1'];
 
 const VERSIONS = [...OLDER, ...Array.from({ length: NEWEST }, (_, index) => `v1.${index + 1}`)];
 
-/** Under the names by which clients look for them: private receipts (v1.4), threaded receipts (v1.4), custom profile fields (v1.16). They are the same for everybody. */
+/** Under the names by which clients look for them: private receipts (v1.4), threaded receipts (v1.4), custom profile fields (v1.16); and dehydrated devices (MSC3814). They are the same for everybody. */
 const UNSTABLE_FEATURES = {
   'org.matrix.msc2285.stable': true,
   'org.matrix.msc3771': true,
+  'org.matrix.msc3814': true,
   'uk.tcpip.msc4133.stable': true,
 };
 

@@ -15,6 +15,7 @@ type Row = readonly SqlValue[];
 interface Fold {
   readonly accounts: Map<string, Row>;
   readonly devices: Map<string, Row>;
+  readonly dehydrated: Map<string, Row>;
   readonly profiles: Map<string, Row>;
   readonly accountData: Map<string, Row>;
   readonly filters: Map<string, Row>;
@@ -38,7 +39,7 @@ export interface PlacedEffects {
 
 /** One statement per table and per device whose tokens change, whatever the size of the batch. */
 export async function commitUserEffects(tx: Transaction, accepted: readonly PlacedEffects[]): Promise<void> {
-  const fold: Fold = { accounts: new Map(), devices: new Map(), profiles: new Map(), accountData: new Map(), filters: new Map(), noticeRooms: new Map(), lifecycles: [], sessions: [], notes: [], toDevice: [], keys: [], backups: [] };
+  const fold: Fold = { accounts: new Map(), devices: new Map(), dehydrated: new Map(), profiles: new Map(), accountData: new Map(), filters: new Map(), noticeRooms: new Map(), lifecycles: [], sessions: [], notes: [], toDevice: [], keys: [], backups: [] };
   for (const { place, effects } of accepted) {
     for (const write of effects.writes) foldOne(fold, { place, effects }, write);
   }
@@ -53,16 +54,10 @@ function foldOne(fold: Fold, { place, effects }: PlacedEffects, write: UserWrite
   if (isToDeviceWrite(write)) return void fold.toDevice.push({ userId, place, write });
   if (isBackupWrite(write)) return void fold.backups.push({ userId, write });
   if (isKeyWrite(write)) return void fold.keys.push({ userId, place, write });
+  if (isDeviceWrite(write)) return foldDevice(fold, { place, effects }, write);
   switch (write.kind) {
     case 'account':
       fold.accounts.set(userId, [userId, write.passwordHash, write.accountKind, 0, ts, write.isAdmin ? 1 : 0]);
-      return;
-    case 'device':
-      fold.devices.set(key(userId, write.deviceId), [userId, write.deviceId, write.displayName, 0, ts, place.partition, write.sequence]);
-      return;
-    case 'device-removed':
-      fold.devices.set(key(userId, write.deviceId), [userId, write.deviceId, '', 1, ts, place.partition, write.sequence]);
-      fold.toDevice.push({ userId, place, write: { kind: 'to-device-gone', deviceId: write.deviceId, sequence: write.sequence } });
       return;
     case 'profile':
       fold.profiles.set(key(userId, write.field), [userId, write.field, write.value, place.partition, write.sequence]);
@@ -79,6 +74,20 @@ function foldOne(fold: Fold, { place, effects }: PlacedEffects, write: UserWrite
   }
 }
 
+type DeviceWrite = Extract<UserWrite, { kind: 'device' | 'device-removed' | 'dehydrated' }>;
+
+function isDeviceWrite(write: UserWrite): write is DeviceWrite {
+  return write.kind === 'device' || write.kind === 'device-removed' || write.kind === 'dehydrated';
+}
+
+function foldDevice(fold: Fold, { place, effects: { userId, ts } }: PlacedEffects, write: DeviceWrite): void {
+  const name = key(userId, write.deviceId);
+  if (write.kind === 'dehydrated') return void fold.dehydrated.set(name, [write.data, userId, write.deviceId]);
+  const isRemoved = write.kind === 'device-removed';
+  fold.devices.set(name, [userId, write.deviceId, isRemoved ? '' : write.displayName, isRemoved ? 1 : 0, ts, place.partition, write.sequence]);
+  if (isRemoved) fold.toDevice.push({ userId, place, write: { kind: 'to-device-gone', deviceId: write.deviceId, sequence: write.sequence } });
+}
+
 function key(...parts: string[]): string {
   return parts.join('\0');
 }
@@ -92,6 +101,7 @@ async function writeFold(tx: Transaction, fold: Fold): Promise<void> {
       created_at = CASE WHEN devices.removed = 1 THEN excluded.created_at ELSE devices.created_at END,
       seen_at = CASE WHEN excluded.removed = 1 THEN 0 ELSE devices.seen_at END, seen_ip = CASE WHEN excluded.removed = 1 THEN '' ELSE devices.seen_ip END, partition = excluded.partition, sequence = excluded.sequence`,
   });
+  for (const row of fold.dehydrated.values()) await tx.run('UPDATE devices SET dehydrated = ? WHERE user_id = ? AND device_id = ?', row);
   await writeSessions(tx, fold.sessions);
   await insert(tx, fold.profiles, {
     into: 'profiles',

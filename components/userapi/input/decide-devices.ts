@@ -14,6 +14,7 @@ export function decideLogin(draft: Draft, { device, loginTokenHash }: NonNullabl
   if (refusal !== undefined) return refusal;
   if (hasTooMany(draft, device.deviceId)) return tooMany();
   if (isNamedAsKey(draft, device.deviceId)) return namedAsKey();
+  if (device.deviceId === draft.picture.dehydrated) return rejected(403, 'M_FORBIDDEN', 'The dehydrated device has this name; nobody logs in with it');
   useDevice(draft, device);
   return accepted(draft, { user_id: draft.input.userId, device_id: device.deviceId });
 }
@@ -70,29 +71,31 @@ export function decideSeeDevice(draft: Draft, { deviceId, ip }: NonNullable<User
 
 export function decideChangePassword(draft: Draft, { passwordHash, logsOutOthers, deviceId }: NonNullable<UserInput['changePassword']>): Verdict {
   draft.writes.push({ kind: 'password', passwordHash });
-  if (logsOutOthers) removeDevices(draft, [...draft.picture.devices.keys()].filter((id) => id !== deviceId));
+  // Nobody is logged in with a dehydrated device, and who has forgotten a password may have nothing else that reads what came meanwhile.
+  if (logsOutOthers) removeDevices(draft, [...draft.picture.devices.keys()].filter((id) => id !== deviceId && id !== draft.picture.dehydrated));
   return accepted(draft);
 }
 
-/** What others would still encrypt for. */
+/** What others would still encrypt for; and what a dehydrated device is made of again. */
 export function removeKeys(draft: Draft, deviceId: string): void {
   draft.writes.push({ kind: 'device-keys-gone', deviceId });
+  if (draft.picture.dehydrated === deviceId) draft.writes.push({ kind: 'dehydrated', deviceId, data: null });
   if (draft.picture.keys.devices.has(deviceId)) tellDeviceChanged(draft, { deviceId, deleted: true });
 }
 
 /** Signatures name devices and cross-signing keys alike (Client-Server API, "Key and signature security"). */
-function isNamedAsKey({ picture: { keys } }: Draft, deviceId: string): boolean {
+export function isNamedAsKey({ picture: { keys } }: Draft, deviceId: string): boolean {
   return [...keys.crossSigning.values()].some((key) => nameOf(JSON.parse(key) as JsonObject) === deviceId);
 }
 
-function namedAsKey(): Verdict {
+export function namedAsKey(): Verdict {
   return rejected(403, 'M_FORBIDDEN', 'A cross-signing key has the same name as the device');
 }
 
-function hasTooMany({ picture: { devices } }: Draft, deviceId: string): boolean {
+export function hasTooMany({ picture: { devices } }: Draft, deviceId: string): boolean {
   return devices.size >= DEVICES_MAX && !devices.has(deviceId);
 }
 
-function tooMany(): Verdict {
+export function tooMany(): Verdict {
   return rejected(403, 'M_FORBIDDEN', `An account has at most ${DEVICES_MAX} devices; remove some first`);
 }

@@ -11,6 +11,7 @@ import { decideChangePassword, decideLogin, decideLogout, decidePutDevice, decid
 import { decideAcceptTerms, decideDeactivate, decideFinishDeactivation, decideSetAccountFlag, decideUpgradeGuest } from './decide-lifecycle.ts';
 import { decideFinishProfileSpread, decideSetProfileField } from './decide-profile.ts';
 import { decidePushRules } from './decide-push-rules.ts';
+import { decideOfDehydrated } from './decide-dehydrated.ts';
 import { decidePutRegistrationToken, decideUseRegistrationToken } from './decide-registration-token.ts';
 import { decideFollowUpgrade, decideSetNoticeRoom } from './decide-room-settings.ts';
 import { decideConfirm, decideIssueToken, decideRefresh, decideUiaStep } from './decide-sessions.ts';
@@ -77,7 +78,7 @@ function decideOfKeys(draft: Draft): Verdict | undefined {
 
 /** undefined: it is about something else. */
 function decideOfArea(draft: Draft): Verdict | undefined {
-  return decideOfSession(draft) ?? decideOfKeys(draft) ?? decideOfMessages(draft) ?? decideOfBackups(draft);
+  return decideOfSession(draft) ?? decideOfKeys(draft) ?? decideOfDehydrated(draft) ?? decideOfMessages(draft) ?? decideOfBackups(draft);
 }
 
 /** undefined: it is about something else. */

@@ -16,6 +16,8 @@ export type UserWrite =
   | { readonly kind: 'account'; readonly passwordHash: string; readonly accountKind: string; readonly isAdmin: boolean }
   | { readonly kind: 'device'; readonly deviceId: string; readonly displayName: string; readonly sequence: number }
   | { readonly kind: 'device-removed'; readonly deviceId: string; readonly sequence: number }
+  /** JSON object: what the device is made of again; null: it is no dehydrated one any more. */
+  | { readonly kind: 'dehydrated'; readonly deviceId: string; readonly data: Uint8Array | null }
   /** `value` is a JSON value; empty: the field is removed. */
   | { readonly kind: 'profile'; readonly field: string; readonly value: Uint8Array; readonly sequence: number }
   | { readonly kind: 'account-data'; readonly roomId: string; readonly type: string; readonly content: Uint8Array; readonly sequence: number }

@@ -30,6 +30,8 @@ export interface UserPicture {
   registrationToken?: RegistrationTokenFact | undefined;
   /** Display names of the devices that exist, by device ID. */
   readonly devices: Map<string, string>;
+  /** Which of the devices is a dehydrated one. */
+  dehydrated?: string | undefined;
   /** JSON values of the profile fields that exist. */
   readonly profile: Map<string, Uint8Array>;
   sessions: SessionFacts;
@@ -45,26 +47,28 @@ export function emptyPicture(): UserPicture {
 }
 
 type AccountRow = { user_id: string; deactivated: number; kind: string; locked: number; accepted_terms: string; erased: number | null };
-type DeviceRow = { user_id: string; device_id: string; display_name: string };
+type DeviceRow = { user_id: string; device_id: string; display_name: string; dehydrated: number };
 type RulesRow = { user_id: string; content: Uint8Array };
 type ProfileRow = { user_id: string; field: string; value: Uint8Array };
 
 const ACCOUNTS = `SELECT a.user_id AS user_id, a.deactivated AS deactivated, a.kind AS kind, a.locked AS locked, a.accepted_terms AS accepted_terms, d.erased AS erased
   FROM accounts a LEFT JOIN deactivations d ON d.user_id = a.user_id WHERE a.user_id IN (??)`;
 
+const DEVICES = 'SELECT user_id, device_id, display_name, CASE WHEN dehydrated IS NULL THEN 0 ELSE 1 END AS dehydrated FROM devices WHERE removed = 0 AND user_id IN (??)';
+
 /** Pictures of all users of `inputs`, with at most three queries, two more for registration tokens: devices and profiles only of those whose inputs need them. */
 export async function loadPictures(reader: Reader, inputs: readonly UserInput[]): Promise<Map<string, UserPicture>> {
   const targets = inputs.flatMap((input) => input.sendToDevice?.targets.map(({ userId }) => userId) ?? []);
   const pictures = new Map([...inputs.map((input) => input.userId), ...targets].map((userId) => [userId, emptyPicture()]));
   const usersOf = (needed: (input: UserInput) => unknown) => [...new Set(inputs.filter(needed).map((input) => input.userId))];
-  const ofDevices = [...new Set([...usersOf((input) => input.register ?? input.login ?? input.logout ?? input.removeDevices ?? input.putDevice ?? input.changePassword ?? input.deactivate ?? input.upgradeGuest ?? input.uploadKeys ?? input.uploadCrossSigning ?? input.uploadSignatures), ...targets])];
+  const ofDevices = [...new Set([...usersOf((input) => input.register ?? input.login ?? input.logout ?? input.removeDevices ?? input.putDevice ?? input.changePassword ?? input.deactivate ?? input.upgradeGuest ?? input.uploadKeys ?? input.uploadCrossSigning ?? input.uploadSignatures ?? input.putDehydratedDevice ?? input.removeDehydratedDevice), ...targets])];
   const ofProfiles = usersOf((input) => input.setProfileField ?? input.deactivate);
   const ofTokens = usersOf((input) => input.putRegistrationToken ?? input.useRegistrationToken);
   const ofRules = usersOf((input) => isAboutPushRules(input) || input.followUpgrade);
 
   const [accounts, devices, profiles, tokens, sessions, roomSettings, rules, keys, backups] = await Promise.all([
     reader.queryIn<AccountRow>(ACCOUNTS, [], [...pictures.keys()]),
-    ofDevices.length === 0 ? [] : reader.queryIn<DeviceRow>('SELECT user_id, device_id, display_name FROM devices WHERE removed = 0 AND user_id IN (??)', [], ofDevices),
+    ofDevices.length === 0 ? [] : reader.queryIn<DeviceRow>(DEVICES, [], ofDevices),
     ofProfiles.length === 0 ? [] : reader.queryIn<ProfileRow>('SELECT user_id, field, value FROM profiles WHERE user_id IN (??)', [], ofProfiles),
     readRegistrationTokens(reader, ofTokens.map((key) => key.slice(1))),
     loadSessionFacts(reader, inputs),
@@ -76,7 +80,11 @@ export async function loadPictures(reader: Reader, inputs: readonly UserInput[])
   for (const row of accounts) {
     pictures.get(row.user_id)!.account = { deactivated: row.deactivated !== 0, isErased: row.erased === 1, isGuest: row.kind === 'guest', isLocked: row.locked !== 0, acceptedTerms: row.accepted_terms };
   }
-  for (const row of devices) pictures.get(row.user_id)!.devices.set(row.device_id, row.display_name);
+  for (const row of devices) {
+    const picture = pictures.get(row.user_id)!;
+    picture.devices.set(row.device_id, row.display_name);
+    if (row.dehydrated !== 0) picture.dehydrated = row.device_id;
+  }
   for (const row of profiles) {
     if (row.value.length > 0) pictures.get(row.user_id)!.profile.set(row.field, row.value);
   }
@@ -107,6 +115,9 @@ function advanceOne(picture: UserPicture, write: UserWrite): void {
       return;
     case 'device-removed':
       picture.devices.delete(write.deviceId);
+      return;
+    case 'dehydrated':
+      picture.dehydrated = write.data === null ? undefined : write.deviceId;
       return;
     case 'profile':
       if (write.value.length === 0) picture.profile.delete(write.field);

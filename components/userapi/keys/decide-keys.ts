@@ -19,6 +19,13 @@ const DEVICE_KEYS_BYTES_MAX = 32 * 1024;
 export function decideUploadKeys(draft: Draft, upload: UploadKeys): Verdict {
   const { deviceId } = upload;
   if (!draft.picture.devices.has(deviceId)) return rejected(400, 'M_INVALID_PARAM', 'The access token is of no device');
+  const taken = takeUpload(draft, upload);
+  return 'counts' in taken ? accepted(draft, { one_time_key_counts: taken.counts }) : taken;
+}
+
+/** What is left to claim afterwards, or why nothing of the upload is taken. */
+export function takeUpload(draft: Draft, upload: UploadKeys): KeyCounts | Verdict {
+  const { deviceId } = upload;
   const steps = [() => takeDeviceKeys(draft, upload), () => takeOneTimeKeys(draft, upload), () => takeFallbackKeys(draft, upload)];
   try {
     for (const step of steps) {
@@ -28,8 +35,7 @@ export function decideUploadKeys(draft: Draft, upload: UploadKeys): Verdict {
   } catch {
     return rejected(400, 'M_BAD_JSON', 'Keys are no canonical JSON');
   }
-  const counts = tellCounts(draft, [deviceId]).get(deviceId)!;
-  return accepted(draft, { one_time_key_counts: counts.counts });
+  return tellCounts(draft, [deviceId]).get(deviceId)!;
 }
 
 function takeDeviceKeys(draft: Draft, { deviceId, deviceKeys }: UploadKeys): Verdict | undefined {

@@ -24,6 +24,14 @@ export interface KeyFacts {
   list: { readonly streamId: number; readonly isFresh: boolean; readonly sequence: number } | undefined;
 }
 
+/** The facts when the device is gone; those that are given stay as they are. */
+export function withoutDevice(facts: KeyFacts, deviceId: string): KeyFacts {
+  const { devices, oneTime, claimable, fallbacks, counts } = facts;
+  const copy = { ...facts, devices: new Map(devices), oneTime: new Map(oneTime), claimable: new Map(claimable), fallbacks: new Map(fallbacks), counts: new Map(counts) };
+  forgetDevice(copy, deviceId);
+  return copy;
+}
+
 export function emptyKeyFacts(): KeyFacts {
   return { devices: new Map(), oneTime: new Map(), claimable: new Map(), fallbacks: new Map(), counts: new Map(), crossSigning: new Map(), signatures: [], list: undefined };
 }
@@ -54,7 +62,7 @@ export async function loadKeyFacts(reader: Reader, inputs: readonly UserInput[])
   const claiming = inputs.filter((input) => input.claimKeys);
   const changing = usersOf((input) => input.uploadKeys ?? input.uploadCrossSigning ?? input.uploadSignatures ?? input.remoteKeys ?? changesDevices(input));
   const naming = usersOf((input) => input.login ?? input.putDevice);
-  const giving = usersOf((input) => input.uploadKeys ?? input.claimKeys);
+  const giving = usersOf((input) => uploadIn(input) ?? input.claimKeys);
   if (changing.length + naming.length + giving.length === 0) return new Map();
   const facts = new Map<string, KeyFacts>();
   const of = (userId: string): KeyFacts => facts.get(userId) ?? facts.set(userId, emptyKeyFacts()).get(userId)!;
@@ -84,13 +92,18 @@ export async function loadKeyFacts(reader: Reader, inputs: readonly UserInput[])
 }
 
 function changesDevices(input: UserInput): unknown {
-  return input.logout ?? input.removeDevices ?? input.putDevice ?? input.changePassword ?? input.deactivate ?? input.upgradeGuest;
+  return input.putDehydratedDevice ?? input.removeDehydratedDevice ?? input.logout ?? input.removeDevices ?? input.putDevice ?? input.changePassword ?? input.deactivate ?? input.upgradeGuest;
+}
+
+/** The keys that the input brings. */
+function uploadIn({ uploadKeys, putDehydratedDevice }: UserInput): UserInput['uploadKeys'] {
+  return uploadKeys ?? putDehydratedDevice?.keys;
 }
 
 type FactsOf = (userId: string) => KeyFacts;
 
 async function loadUploaded(reader: Reader, inputs: readonly UserInput[], of: FactsOf): Promise<void> {
-  const names = new Set(inputs.flatMap(({ userId, uploadKeys }) => namesIn(userId, uploadKeys)));
+  const names = new Set(inputs.flatMap((input) => namesIn(input.userId, uploadIn(input))));
   if (names.size === 0) return;
   for (const row of await reader.queryIn<OneTimeRow>(`SELECT ${ONE_TIME} FROM one_time_keys WHERE name IN (??)`, [], [...names])) of(row.user_id).oneTime.set(row.name, oneTimeOf(row));
 }

@@ -1,12 +1,13 @@
 /** Answers about sessions: devices, tokens, user-interactive authentication. */
 import type { Reader } from '../../../pkg/storage/database.ts';
+import type { DehydratedDeviceQuery } from '../../../schemas/ports/dehydrated-device-query.ts';
 import type { SessionQuery, StoredDevice } from '../../../schemas/ports/session-query.ts';
 
 type DeviceRow = { device_id: string; display_name: string; seen_at: number; seen_ip: string };
 
 const DEVICES = 'SELECT device_id, display_name, seen_at, seen_ip FROM devices WHERE user_id = ? AND removed = 0';
 
-export function sessionQuery(database: Reader): SessionQuery {
+export function sessionQuery(database: Reader): SessionQuery & DehydratedDeviceQuery {
   return {
     async devices(userId) {
       return (await database.query<DeviceRow>(`${DEVICES} ORDER BY device_id`, [userId])).map(deviceOf);
@@ -15,6 +16,11 @@ export function sessionQuery(database: Reader): SessionQuery {
     async device(userId, deviceId) {
       const [row] = await database.query<DeviceRow>(`${DEVICES} AND device_id = ?`, [userId, deviceId]);
       return row && deviceOf(row);
+    },
+
+    async dehydratedDevice(userId) {
+      const [row] = await database.query<{ device_id: string; dehydrated: Uint8Array }>('SELECT device_id, dehydrated FROM devices WHERE user_id = ? AND removed = 0 AND dehydrated IS NOT NULL', [userId]);
+      return row && { deviceId: row.device_id, data: row.dehydrated };
     },
 
     async sessionOfFamily(familyHash) {

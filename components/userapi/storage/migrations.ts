@@ -7,6 +7,7 @@ import type { Migration } from '../../../pkg/storage/database.ts';
  *
  * - `accounts`: `password_hash` is scrypt as a PHC string. `kind`: user or guest. `admin`: 1 for administrators of this server.
  *   `locked`, `suspended`: 1 while it is. `accepted_terms`: JSON object, policy ID to version; empty: none.
+ * - `devices`: `dehydrated`: JSON object, of the user's dehydrated device (MSC3814) what it is made of again; null for the others.
  * - `deactivations`: accounts that are over. `room_sequences`: JSON list, what of room-output was applied when the erasure was asked for. `finished_at`: 0 while the user may be in rooms.
  * - `registration_tokens`: `uses_allowed` and `expires_at` 0: without bound. `registration_token_uses`: accounts that were made by a token, or may be until `reserved_until`.
  * - `access_tokens`: by SHA-256, with the refresh token that came with each. A device has one, and beside it those (`is_new`) that came of refreshing it and of which none was used yet; all of
@@ -146,4 +147,5 @@ export const userapiMigrations: readonly Migration[] = [
     ],
   },
   { number: 11, name: 'backed up keys by session', statements: ['CREATE INDEX key_backup_keys_by_session ON key_backup_keys (user_id, version, session_id)'] },
+  { number: 12, name: 'dehydrated devices', statements: ['ALTER TABLE devices ADD COLUMN dehydrated BLOB'] },
 ];

@@ -16,8 +16,8 @@ const TAKEN_ALL_THE_SAME: Readonly<Record<string, string>> = {
 };
 /** What makes an operation out of another one of the same path. */
 const WITHOUT_IT_ANOTHER: Readonly<Record<string, string>> = { peekEvents: 'room_id' };
-/** Operators' doors have no description, and pages for people have none that could be compared. */
-const isOfSpec = ({ path, role }: { path: string; role?: string }): boolean => !/^\/_(?:synapse|myelin)\/|^\/_matrix\/static\/|\/fallback\/web$/.test(path) && role !== 'federationapi';
+/** Operators' doors and what is not of the spec yet have no description, and pages for people have none that could be compared. */
+const isOfSpec = ({ path, role }: { path: string; role?: string }): boolean => !/^\/_(?:synapse|myelin)\/|^\/_matrix\/(?:static|client\/unstable)\/|\/fallback\/web$/.test(path) && role !== 'federationapi';
 /** A route that serves two operations of the spec has a request for each. */
 const ROUTED = Object.keys(GOOD_REQUESTS);
 
