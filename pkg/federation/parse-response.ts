@@ -11,13 +11,15 @@ export interface RawResponse {
   /** Lower-case names. */
   readonly headers: Readonly<Record<string, string | undefined>>;
   readonly body: Uint8Array;
+  /** It was looked at as it came (`json-scan.ts`): it is not too deep. */
+  readonly isScanned?: boolean;
 }
 
 /**
  * Deeper than any event that could be hashed, so that one deep event spoils itself and not the answer that it comes in; what is deeper still is refused as a whole,
  * before anything recurses over it.
  */
-const DEPTH_MAX = CANONICAL_JSON_DEPTH_MAX;
+export const DEPTH_MAX = CANONICAL_JSON_DEPTH_MAX;
 const ERRCODE = /^[A-Za-z0-9_.]{1,255}$/;
 const ERROR_TEXT_MAX = 200;
 const RETRY_AFTER_MS_MAX = 24 * 3_600_000;
@@ -30,7 +32,7 @@ export function parseResponse(response: RawResponse, destination: string, inPair
   const { status } = response;
   if (status >= 300 && status < 400) throw new FederationError('garbage', `${destination} answered with a redirect (${status}); requests between servers follow none`, { status });
   if (status < 200 || status > 599) throw new FederationError('garbage', `${destination} answered with the status ${status}`, { status });
-  const body = parseObject(response.body, inPair && status < 300);
+  const body = parseObject(response, inPair && status < 300);
   if (status < 300) {
     if (typeof body === 'string') throw new FederationError('garbage', `${destination} answered ${status} with ${body}`, { status });
     return { status, body };
@@ -38,10 +40,10 @@ export function parseResponse(response: RawResponse, destination: string, inPair
   throw httpError(response, destination, typeof body === 'string' ? undefined : body);
 }
 
-/** The JSON object in `bytes`, or what they are instead. Equal keys: the last one counts. */
-function parseObject(bytes: Uint8Array, inPair: boolean): Record<string, unknown> | 'no UTF-8' | 'no JSON' | 'JSON that is no object' | 'JSON that is nested too deep' {
+/** The JSON object in the body, or what it is instead. Equal keys: the last one counts. */
+function parseObject({ body: bytes, isScanned }: RawResponse, inPair: boolean): Record<string, unknown> | 'no UTF-8' | 'no JSON' | 'JSON that is no object' | 'JSON that is nested too deep' {
   if (!isUtf8(bytes)) return 'no UTF-8';
-  if (depthOf(bytes) > DEPTH_MAX) return 'JSON that is nested too deep';
+  if (isScanned !== true && depthOf(bytes) > DEPTH_MAX) return 'JSON that is nested too deep';
   try {
     const whole: unknown = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'));
     const value: unknown = inPair && Array.isArray(whole) && whole.length === 2 && whole[0] === 200 ? whole[1] : whole;

@@ -2,7 +2,7 @@
  * Keys of other servers: from memory, else from the tables, else from the server itself, else from trusted key servers. A server is asked by one fetch at a time, and left
  * alone for a while when that did not give what was needed, so that requests with made-up origins or keys cannot make this server flood another.
  */
-import { createSemaphore, Overloaded, type Semaphore } from '../../../pkg/assert/semaphore.ts';
+import { Overloaded } from '../../../pkg/assert/semaphore.ts';
 import { afterFailure, waitMs } from '../../../pkg/federation/backoff.ts';
 import type { Backoff, BackoffBounds } from '../../../pkg/federation/backoff.ts';
 import { keySignsRequestsAt, refreshAtMs } from '../../../pkg/federation/server-keys.ts';
@@ -13,6 +13,7 @@ import type { Clock, Runtime } from '../../../pkg/runtime/runtime.ts';
 import type { Database } from '../../../pkg/storage/database.ts';
 import { readDocuments, type KnownKeys } from '../storage/server-keys.ts';
 import { askNotary, askServer, type Asking, type WantedKeys } from './fetch-keys.ts';
+import { createKeyTurns, type KeyTurns } from './key-turns.ts';
 import { createKnownKeyStore, type KnownKeyStore } from './known-keys.ts';
 import { createRecent } from './recent.ts';
 
@@ -41,8 +42,6 @@ export interface KeyRingDeps {
 /** Short at its longest: a server that is back wants to be believed soon, and one question a minute harms nobody. */
 const PAUSES: BackoffBounds = { firstMs: 1000, maxMs: 60_000, factor: 2, jitter: 0.3 };
 const PAUSES_MAX = 10_000;
-const SERVERS_AT_ONCE = 32;
-const SERVERS_WAITING_MAX = 1000;
 
 export function createKeyRing(deps: KeyRingDeps): KeyRing {
   const { runtime, database } = deps;
@@ -51,7 +50,7 @@ export function createKeyRing(deps: KeyRingDeps): KeyRing {
   const fetching: Fetching = {
     store, clock, trustedKeyServers: deps.trustedKeyServers,
     asking: { transport: deps.transport, clock, logger: runtime.logger },
-    turns: createSemaphore({ name: 'servers asked for keys', permits: SERVERS_AT_ONCE, waitingMax: SERVERS_WAITING_MAX }),
+    turns: createKeyTurns(clock),
   };
   const own = deps.own === undefined ? undefined : ownKeys(deps.own);
   const pauses = createRecent<Backoff>(PAUSES_MAX);
@@ -103,7 +102,7 @@ interface Fetching {
   readonly clock: Clock;
   readonly trustedKeyServers: readonly string[];
   readonly asking: Asking;
-  readonly turns: Semaphore;
+  readonly turns: KeyTurns;
 }
 
 /** The key of this server counts for ever: it is the one that signs. */
@@ -114,7 +113,8 @@ function ownKeys({ serverName, signingKey: { keyId, publicKey } }: NonNullable<K
 
 /** Whether the server itself gave what is wanted. */
 async function direct({ turns, asking, store }: Fetching, wanted: WantedKeys): Promise<boolean> {
-  const keys = await turns.run(() => askServer(asking, wanted.serverName)).catch((error: unknown) => {
+  const server = { name: wanted.serverName, isKnown: store.get(wanted.serverName) !== undefined };
+  const keys = await turns.run(server, () => askServer(asking, wanted.serverName)).catch((error: unknown) => {
     if (error instanceof Overloaded) return undefined;
     throw error;
   });

@@ -8,10 +8,13 @@ import { checkServerIdentity } from 'node:tls';
 import type { TLSSocket } from 'node:tls';
 import type { Clock, Timer } from '../../runtime/runtime.ts';
 import type { AddressCheck } from '../ip-ranges.ts';
-import type { RawResponse } from '../parse-response.ts';
+import { createJsonScan } from '../json-scan.ts';
+import { DEPTH_MAX, type RawResponse } from '../parse-response.ts';
 import type { Target } from '../resolve-server-name.ts';
 import { FederationError } from '../transport.ts';
+import type { AnswerRoom } from './answer-room.ts';
 import { AddressRefused } from './names.ts';
+import { evictIdle } from './evict-idle.ts';
 
 /** What all exchanges of a client share. */
 export interface Line {
@@ -22,6 +25,8 @@ export interface Line {
   readonly mayConnect: AddressCheck;
   /** How long a target may take until its certificate is checked, in ms. */
   readonly connectMs: number;
+  /** For answers that are not read to their end yet. */
+  readonly room: AnswerRoom;
 }
 
 export interface Exchange {
@@ -49,6 +54,7 @@ export function exchange(line: Line, asked: Exchange): Promise<RawResponse> {
   const { host, port } = asked.target;
   if (asked.signal.aborted) return Promise.reject(asked.signal.reason as Error);
   if (isIP(host) !== 0 && !line.mayConnect(host)) return Promise.reject(new NotSent('refused', `the address ${host} may not be connected to`));
+  evictIdle(line.agent);
   return new Promise((resolve, reject) => {
     const request = httpsRequest({
       host, port, method: asked.method, path: asked.path, agent: line.agent, lookup: line.lookup, setHost: false,
@@ -65,8 +71,8 @@ export function exchange(line: Line, asked: Exchange): Promise<RawResponse> {
     };
     request.on('error', (error) => settle(() => reject(classify(error, { request, asked, connected: connection.made() }))));
     request.on('response', (response) => {
-      readBody(response, asked.bytesMax).then(
-        (body) => settle(() => resolve({ status: response.statusCode ?? 0, headers: singleHeaders(response), body })),
+      readBody(line, response, asked).then(
+        (body) => settle(() => resolve({ status: response.statusCode ?? 0, headers: singleHeaders(response), body, isScanned: true })),
         (error: Error) => {
           request.destroy();
           settle(() => reject(classify(asked.signal.aborted ? (asked.signal.reason as Error) : error, { request, asked, connected: true })));
@@ -111,19 +117,28 @@ function watchConnection(line: Line, request: ClientRequest, asked: Exchange): {
   return { made: () => made, stop: () => timer?.cancel() };
 }
 
-async function readBody(response: IncomingMessage, bytesMax: number): Promise<Buffer> {
+async function readBody({ room }: Line, response: IncomingMessage, { bytesMax, signal }: Exchange): Promise<Buffer> {
   const encoding = response.headers['content-encoding'];
-  if (encoding !== undefined && encoding !== 'identity') throw new FederationError('garbage', `the answer is compressed (${encoding}), which was not asked for`, { status: response.statusCode });
-  const tooLarge = () => new FederationError('garbage', `the answer is larger than ${bytesMax} bytes`, { status: response.statusCode });
-  if (Number(response.headers['content-length'] ?? 0) > bytesMax) throw tooLarge();
+  const garbage = (what: string) => new FederationError('garbage', `the answer is ${what}`, { status: response.statusCode });
+  if (encoding !== undefined && encoding !== 'identity') throw garbage(`compressed (${encoding}), which was not asked for`);
+  if (Number(response.headers['content-length'] ?? 0) > bytesMax) throw garbage(`larger than ${bytesMax} bytes`);
+  const scan = createJsonScan(DEPTH_MAX);
+  const place = room.enter();
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > bytesMax) throw tooLarge();
-    chunks.push(chunk);
+  try {
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      size += chunk.length;
+      if (size > bytesMax) throw garbage(`larger than ${bytesMax} bytes`);
+      const problem = scan.take(chunk);
+      if (problem !== undefined) throw garbage(`JSON that is ${problem}`);
+      chunks.push(chunk);
+      await place.grow(chunk.length, signal);
+    }
+    return Buffer.concat(chunks, size);
+  } finally {
+    place.leave();
   }
-  return Buffer.concat(chunks, size);
 }
 
 function classify(error: Error, { request, asked, connected }: { request: ClientRequest; asked: Exchange; connected: boolean }): FederationError {

@@ -300,6 +300,33 @@ test('found by .well-known over redirects, then by SRV; the next record when one
   assert.equal(asked, 2 + 6 + 1 + 1, 'a loop ends');
 });
 
+test('idle connections make way for new ones when there may be no more', async () => {
+  const ports: Record<string, number> = {};
+  for (const name of ['a.test', 'b.test', 'c.test']) ports[name] = await serve([name], sayOk);
+  const transport = transportTo(ports, { limits: { connections: 2, idleMs: 60_000 } });
+  for (const name of [...Object.keys(ports), ...Object.keys(ports)]) assert.deepEqual((await transport.request(get(name, { deadlineMs: 2000 }))).body, { ok: true }, name);
+});
+
+test('answers that weigh more than their bytes are cut off at once', async () => {
+  let sent = 0;
+  const chunk = Buffer.from('{},'.repeat(5000));
+  const transport = transportTo({ 'a.test': await serve(['a.test'], (_request, response) => {
+    response.write('{"a":[');
+    const pump = () => { while (sent < 5e7 && !response.destroyed && response.write(chunk)) sent += chunk.length; };
+    response.on('drain', pump);
+    pump();
+  }) });
+  assert.match((await failure(transport.request(get('a.test')))).message, /made of too many values/);
+  assert.ok(sent < 5e6, `${sent}`);
+});
+
+test('answers that hold more together than they may are all read to their ends', async () => {
+  const text = `{"a":"${'x'.repeat(3_000_000)}"}`;
+  const transport = transportTo({ 'a.test': await serve(['a.test'], (_request, response) => { response.end(text); }) }, { limits: { bufferedBytes: 1_000_000 } });
+  const answers = await Promise.all(Array.from({ length: 6 }, () => transport.request(get('a.test'))));
+  assert.ok(answers.every(({ body }) => (body['a'] as string).length === 3_000_000));
+});
+
 test('closing the transport fails what is under way', async () => {
   const transport = transportTo({ 'a.test': await serve(['a.test'], () => undefined) });
   const pending = failure(transport.request(get('a.test')));

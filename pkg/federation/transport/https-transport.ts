@@ -17,6 +17,7 @@ import { createServerNameResolver } from '../server-name-resolver.ts';
 import type { Overrides } from '../server-name-resolver.ts';
 import { FederationError, requestTarget } from '../transport.ts';
 import type { FederationRequest, FederationTransport } from '../transport.ts';
+import { createAnswerRoom } from './answer-room.ts';
 import { exchange, NotSent, StaleConnection } from './exchange.ts';
 import type { Line } from './exchange.ts';
 import { fetchWellKnown } from './fetch-well-known.ts';
@@ -32,6 +33,8 @@ export interface TransportLimits {
   readonly connections: number;
   /** Biggest answer in bytes, unless the request says otherwise. */
   readonly responseBytes: number;
+  /** Bytes of all answers that are being read; those that would take more are read later, and small ones always. */
+  readonly bufferedBytes: number;
   /** How long one address of a server may take to connect, in ms. */
   readonly connectMs: number;
   /** How long a host may take to answer for its .well-known file, in ms. */
@@ -41,7 +44,7 @@ export interface TransportLimits {
 }
 
 export const TRANSPORT_LIMITS: TransportLimits = {
-  atOncePerDestination: 8, waitingPerDestination: 200, connections: 2000, responseBytes: 64 * 1024 * 1024, connectMs: 10_000, wellKnownMs: 10_000, idleMs: 60_000,
+  atOncePerDestination: 8, waitingPerDestination: 200, connections: 2000, responseBytes: 16 * 1024 * 1024, bufferedBytes: 128 * 1024 * 1024, connectMs: 10_000, wellKnownMs: 10_000, idleMs: 60_000,
 };
 
 export interface HttpsTransportOptions {
@@ -82,6 +85,7 @@ export function createHttpsTransport(options: HttpsTransportOptions): HttpsTrans
     lookup: guardedLookup(names, mayConnect),
     mayConnect,
     connectMs: limits.connectMs,
+    room: createAnswerRoom(limits.bufferedBytes),
   };
   const resolver = createServerNameResolver({
     clock: options.clock, random: options.random, overrides: options.overrides,

@@ -8,6 +8,7 @@ import { test } from 'node:test';
 import { createClock } from '../../runtime/real/clock.ts';
 import { addressCheck } from '../ip-ranges.ts';
 import { FederationError } from '../transport.ts';
+import { createAnswerRoom } from './answer-room.ts';
 import { exchange } from './exchange.ts';
 import { guardedLookup, systemNames } from './names.ts';
 
@@ -79,7 +80,7 @@ test('the address that a connection has in the end is checked too: a wrong one h
   const ended = new Promise<void>((resolve) => { server.on('connection', (socket) => { socket.on('close', () => { resolve(); }); }); });
   const agent = new Agent();
   const line = {
-    agent, clock: createClock(), connectMs: 5000, mayConnect: addressCheck({ denied: ['127.0.0.0/8'], allowed: [] }),
+    agent, clock: createClock(), connectMs: 5000, room: createAnswerRoom(1000), mayConnect: addressCheck({ denied: ['127.0.0.0/8'], allowed: [] }),
     // A lookup without a guard stands for whatever may go wrong before the connection.
     lookup: guardedLookup({ addresses: () => Promise.resolve(['127.0.0.1']), srv: () => Promise.resolve([]) }, () => true),
   };
