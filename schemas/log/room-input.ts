@@ -125,6 +125,8 @@ export interface Answer {
   roomVersion: string;
   /** JSON list: what the server that took a knock tells of the room; empty or absent: nothing. */
   strippedState?: Uint8Array;
+  /** JSON object: what a refusal says beside `errcode` and `error`; empty or absent: nothing. */
+  errorFields?: Uint8Array;
 }
 
 /** Points an alias of this server to a room. */

@@ -80,6 +80,23 @@ export interface SignInvite {
   pdu: Uint8Array;
   /** JSON list. */
   strippedState: Uint8Array;
+  /** That has to sign it first; absent: none. */
+  policy?: PolicyServer | null;
+}
+
+/** The policy server of a room, as its state says. */
+export interface PolicyServer {
+  serverName: string;
+  /** Base64. */
+  publicKey: string;
+}
+
+export interface AskPolicy {
+  policy?: PolicyServer | null;
+  eventId: string;
+  pdu: Uint8Array;
+  /** It was made here, and a user waits. */
+  isOurs: boolean;
 }
 
 export interface RemoteMembership {
@@ -109,6 +126,7 @@ export interface Need {
   signInvite?: SignInvite | null;
   remoteMembership?: RemoteMembership | null;
   backfill?: Backfill | null;
+  askPolicy?: AskPolicy | null;
 }
 
 /** A user here who has left wants to hear nothing more of the room, until their next membership. */

@@ -332,4 +332,14 @@ export const GOLDEN_RECORDS: readonly GoldenRecord[] = [
     '0a1040616c6963653a612e6578616d706c651204696e2d311a0774726163652d31b2012a0a0644455649434512107b2263757276653235353139223a337d1a0e5b2263757276653235353139225d'),
   userInput('take keys out of a backup', { ...USER, changeBackupKeys: { version: '1', put: [], roomId: '!room:a.example', sessionId: 'session', takesOut: true } },
     '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34321040616c6963653a612e6578616d706c65d2031f0a01311a0f21726f6f6d3a612e6578616d706c65220773657373696f6e2801'),
+  roomOutput('a need of a policy server', { ...ROOM_OUT, need: { needId: 'in-1#1', deadlineMs: 1_790_000_120_000, askPolicy: { policy: { serverName: 'policy.example', publicKey: 'a2V5' }, eventId: '$event', pdu: bytes('{"type":"m.room.message"}'), isOurs: true } } },
+    '0a0f21726f6f6d3a612e6578616d706c65120231321a04696e2d31220774726163652d31724f0a06696e2d31233110c081c9a28c34c20c3d0a160a0e706f6c6963792e6578616d706c651204613256351206246576656e741a197b2274797065223a226d2e726f6f6d2e6d657373616765227d2001'),
+  roomOutput('a need of two signatures', { ...ROOM_OUT, need: { needId: 'in-1#1', deadlineMs: 1_790_000_120_000, signInvite: {
+    destination: 'b.example', eventId: '$event', pdu: bytes('{"type":"m.room.member"}'), strippedState: bytes('[]'), policy: { serverName: 'policy.example', publicKey: 'a2V5' },
+  } } },
+    '0a0f21726f6f6d3a612e6578616d706c65120231321a04696e2d31220774726163652d31725b0a06696e2d31233110c081c9a28c346a4a0a09622e6578616d706c651206246576656e741a187b2274797065223a226d2e726f6f6d2e6d656d626572227d22025b5dc20c160a0e706f6c6963792e6578616d706c65120461325635'),
+  roomInput('a policy server is in no haste', { ...ROOM, answer: {
+    needId: 'in-1#1', status: 429, errcode: 'M_LIMIT_EXCEEDED', error: 'Slowly', origin: '', eventId: '', pdu: bytes(''), stageId: '', roomVersion: '', errorFields: bytes('{"retry_after_ms":1500}'),
+  } },
+    '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34320f21726f6f6d3a612e6578616d706c658a013f0a06696e2d31233110ad031a104d5f4c494d49545f45584345454445442206536c6f776c79d20c177b2272657472795f61667465725f6d73223a313530307d'),
 ];

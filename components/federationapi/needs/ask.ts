@@ -10,11 +10,12 @@ const GRACE_MS = 1000;
 
 export function createAsk(deps: { clock: Clock; transport: FederationTransport; pauses: Pauses; isDenied: (serverName: string) => boolean }): NeedTools['ask'] {
   const { clock, transport, pauses, isDenied } = deps;
-  return async (job, { limitMs, insistent = false, ...question }) => {
+  return async (job, { limitMs, insistent = false, pausedAs, ...question }) => {
     job.check();
     const { destination } = question;
+    const counted = pausedAs ?? destination;
     if (isDenied(destination)) throw new FederationError('refused', `this server does not talk to ${destination}`);
-    if (!insistent && pauses.waitMs(destination) > 0) throw new FederationError('unreachable', `${destination} failed lately and is left alone for a while`);
+    if (!insistent && pauses.waitMs(counted) > 0) throw new FederationError('unreachable', `${destination} failed lately and is left alone for a while`);
     const startedMs = clock.now();
     const deadlineMs = Math.max(1, Math.min(limitMs, job.deadlineMs - startedMs));
     try {
@@ -23,10 +24,10 @@ export function createAsk(deps: { clock: Clock; transport: FederationTransport; 
         late: () => new FederationError('timeout', `${destination} did not answer within ${deadlineMs} ms`),
         cancelled: () => new FederationError('cancelled', `nobody waits for ${destination} any more`),
       }, transport.request({ ...question, deadlineMs, signal: job.signal }));
-      pauses.answered(destination);
+      pauses.answered(counted);
       return body;
     } catch (error) {
-      pauses.failed(destination, error, startedMs);
+      pauses.failed(counted, error, startedMs);
       job.check();
       throw error;
     }

@@ -4,6 +4,7 @@ import type { Answer } from '../../../schemas/log/room-input.ts';
 import type { Need, RemoteMembership } from '../../../schemas/log/room-output.ts';
 import { importState } from '../stage/import-state.ts';
 import { finishStage, readFinishedStage, type FinishedStage } from '../storage/stages.ts';
+import { askPolicy, policyOf } from './ask-policy.ts';
 import { backfill } from './backfill.ts';
 import { eventAuth } from './event-auth.ts';
 import { failureOf, mayPass, NeedFailure } from './failure.ts';
@@ -39,14 +40,15 @@ export async function carryOut(tools: NeedTools, { job, closing }: { job: NeedJo
     const origin = originOf(need);
     if (origin !== undefined && mayPass(error) && tools.mayRecover(origin) && retryAtMs < job.deadlineMs - RETRY_MIN_MS) return false;
     tools.logger.info({ needId: job.needId, status: failure.status, reason: failure.message }, 'a need could not be fulfilled');
-    answer = { status: failure.status, errcode: failure.errcode, error: failure.message };
+    answer = { status: failure.status, errcode: failure.errcode, error: failure.message, ...(Object.keys(failure.fields).length > 0 && { errorFields: Buffer.from(JSON.stringify(failure.fields)) }) };
   }
   await tools.append(closing, [answerOf(job, answer.status, answer)]);
   return true;
 }
 
 /** Who has to give it, where it is an event that waits and no user. */
-function originOf({ missingEvents: missing, eventAuth: auth, stateAt: state }: Need): string | undefined {
+function originOf({ missingEvents: missing, eventAuth: auth, stateAt: state, askPolicy: policy }: Need): string | undefined {
+  if (policy?.policy) return policy.isOurs ? undefined : policyOf(policy.policy.serverName);
   return (missing ?? auth ?? state)?.origin;
 }
 
@@ -75,6 +77,7 @@ function byKind(tools: NeedTools, job: NeedJob, need: Need): Promise<Fulfilled> 
   if (need.eventAuth) return eventAuth(tools, job, need.eventAuth);
   if (need.stateAt) return stateAt(tools, job, need.stateAt);
   if (need.signInvite) return signInvite(tools, job, need.signInvite);
+  if (need.askPolicy) return askPolicy(tools, job, need.askPolicy);
   if (need.backfill) return backfill(tools, job, need.backfill);
   return need.remoteMembership ? byMembership(tools, job, need.remoteMembership) : cannot();
 }

@@ -6,8 +6,11 @@ export class NeedFailure extends Error {
   override readonly name = 'NeedFailure';
   readonly status: number;
   readonly errcode: string;
-  constructor(status: number, errcode: string, message: string) {
+  /** What else the answer says. */
+  readonly fields: Readonly<Record<string, unknown>>;
+  constructor(status: number, errcode: string, message: string, fields: Readonly<Record<string, unknown>> = {}) {
     super(message);
+    this.fields = fields;
     this.status = status;
     this.errcode = errcode;
   }

@@ -32,6 +32,8 @@ export interface Question extends Pick<FederationRequest, 'destination' | 'metho
   readonly limitMs: number;
   /** Asks also a server that failed lately: a user waits for this very answer. */
   readonly insistent?: boolean;
+  /** Under which name its failures are counted; the destination's by default. */
+  readonly pausedAs?: string;
 }
 
 export type RoomInputKind = Partial<Pick<RoomInput, 'receivePdu' | 'importState' | 'answer'>>;

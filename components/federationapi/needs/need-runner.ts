@@ -10,6 +10,7 @@ import { StorageError } from '../../../pkg/storage/database.ts';
 import { beginAttempt, deleteNeed, readWaitingNeeds, type WaitingNeed } from '../storage/needs.ts';
 import { StageLost } from '../storage/stages.ts';
 import { sweep } from './sweep.ts';
+import { isPolicy } from './ask-policy.ts';
 import { carryOut } from './carry-out.ts';
 import { Abandoned } from './failure.ts';
 import type { NeedRunnerDeps } from './deps.ts';
@@ -34,8 +35,8 @@ interface Running {
   readonly done: Promise<void>;
 }
 
-const AT_ONCE = 32;
-const PER_DESTINATION = 4;
+const AT_ONCE = { policy: 64, other: 32 };
+const PER_DESTINATION = { policy: 12, other: 4 };
 const POLL_MS = 1000;
 const AFTER_FAILURE_MS = 1000;
 /** A need that was begun so often is given up. */
@@ -102,12 +103,22 @@ class Runner implements NeedRunner {
     const { runtime: { clock }, database } = this.#deps;
     const partitions = this.#deps.partitions();
     for (const running of this.#running.values()) if (!partitions.includes(running.partition)) running.started.abandon();
-    if (partitions.length === 0 || this.#running.size >= AT_ONCE) return;
+    if (partitions.length === 0 || !this.#hasRoom()) return;
     for (const need of await readWaitingNeeds(database, partitions, clock.now())) {
-      if (this.#running.size >= AT_ONCE) return;
-      const atDestination = [...this.#running.values()].filter(({ destination }) => destination === need.destination).length;
-      if (!this.#running.has(need.need_id) && need.retry_at <= clock.now() && atDestination < PER_DESTINATION) this.#begin(need);
+      if (!this.#hasRoom()) return;
+      if (!this.#running.has(need.need_id) && need.retry_at <= clock.now() && this.#hasRoomFor(need.destination)) this.#begin(need);
     }
+  }
+
+  #hasRoom(): boolean {
+    return this.#running.size < AT_ONCE.policy + AT_ONCE.other;
+  }
+
+  /** Policy servers that are silent keep nobody waiting who needs something else. */
+  #hasRoomFor(destination: string): boolean {
+    const kind = isPolicy(destination) ? 'policy' : 'other';
+    const others = [...this.#running.values()].filter((running) => isPolicy(running.destination) === isPolicy(destination));
+    return others.length < AT_ONCE[kind] && others.filter((running) => running.destination === destination).length < PER_DESTINATION[kind];
   }
 
   #begin(need: WaitingNeed): void {

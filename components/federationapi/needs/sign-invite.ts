@@ -3,6 +3,7 @@ import type { FederationError } from '../../../pkg/federation/transport.ts';
 import { eventText } from '../../../pkg/matrix/events/event-text.ts';
 import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
 import type { SignInvite } from '../../../schemas/log/room-output.ts';
+import { signedByPolicy } from './ask-policy.ts';
 import { NeedFailure } from './failure.ts';
 import type { Fulfilled, NeedJob, NeedTools } from './job.ts';
 import { malformed, objectIn, versionOf } from './lists.ts';
@@ -14,7 +15,8 @@ const LIMIT_MS = 30_000;
 /** The invite with both signatures. Rejects with `NeedFailure`, `FederationError`, `StorageError`. */
 export async function signInvite(tools: NeedTools, job: NeedJob, wish: SignInvite): Promise<Fulfilled> {
   const version = versionOf(job.roomVersion);
-  const event = JSON.parse(Buffer.from(wish.pdu).toString()) as Pdu;
+  const made = JSON.parse(Buffer.from(wish.pdu).toString()) as Pdu;
+  const event = wish.policy ? await signedByPolicy(tools, job, { policy: wish.policy, event: made, version, isOurs: true }) : made;
   const body = await askForSignature(tools, job, { wish, event });
   const signed = await addSignatureFrom(tools, { event, version }, { signer: wish.destination, returned: objectIn(body, 'event') });
   if (signed === undefined) throw malformed(`${wish.destination} has not signed the invite`);

@@ -2,6 +2,7 @@
 import { keyValidAt } from '../../../pkg/federation/server-keys.ts';
 import { isJsonObject } from '../../../pkg/http/json.ts';
 import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
+import { POLICY_KEY_ID } from '../../../pkg/matrix/policy/policy-server.ts';
 import type { RoomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import { verifyEvent } from '../../../pkg/matrix/signing/sign-event.ts';
 import type { NeedTools } from './job.ts';
@@ -22,7 +23,7 @@ export async function addSignatureFrom(
   for (const [keyId, signature] of given) {
     const key = known.get(signer)?.keys.get(keyId);
     if (key === undefined || !keyValidAt(key, event.origin_server_ts, version)) continue;
-    const signed: Pdu = { ...event, signatures: { ...event.signatures, [signer]: { [keyId]: signature } } };
+    const signed: Pdu = { ...event, signatures: { ...event.signatures, [signer]: { ...event.signatures[signer], [keyId]: signature } } };
     if (verifyEvent(signed, version, { serverName: signer, keyId, publicKey: key.publicKey })) return signed;
   }
   return undefined;
@@ -32,5 +33,5 @@ function signaturesOf(event: unknown, signer: string): [keyId: string, signature
   const all = isJsonObject(event) ? event['signatures'] : undefined;
   const given = isJsonObject(all) && Object.hasOwn(all, signer) ? all[signer] : undefined;
   if (!isJsonObject(given)) return [];
-  return Object.entries(given).filter((entry): entry is [string, string] => entry[0].startsWith('ed25519:') && typeof entry[1] === 'string').slice(0, SIGNATURES_MAX);
+  return Object.entries(given).filter((entry): entry is [string, string] => entry[0].startsWith('ed25519:') && entry[0] !== POLICY_KEY_ID && typeof entry[1] === 'string').slice(0, SIGNATURES_MAX);
 }

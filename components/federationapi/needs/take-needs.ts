@@ -2,6 +2,7 @@
 import type { SequencedRecord } from '../../../pkg/log/applier.ts';
 import { roomOutputCodec } from '../../../pkg/log/codec.ts';
 import type { Transaction } from '../../../pkg/storage/database.ts';
+import { policyOf } from './ask-policy.ts';
 import type { Need, RoomOutput } from '../../../schemas/log/room-output.ts';
 import { insertNeeds } from '../storage/needs.ts';
 
@@ -16,6 +17,7 @@ export async function takeNeeds(tx: Transaction, records: readonly SequencedReco
 
 /** Whose turn it takes: what waits for a server that does not answer delays nothing that waits for others. */
 function firstAsked(need: Need): string {
-  const { missingEvents, eventAuth, stateAt, signInvite, remoteMembership, backfill } = need;
+  const { missingEvents, eventAuth, stateAt, signInvite, remoteMembership, backfill, askPolicy } = need;
+  if (askPolicy?.policy) return policyOf(askPolicy.policy.serverName);
   return (missingEvents ?? eventAuth ?? stateAt)?.origin ?? signInvite?.destination ?? (remoteMembership ?? backfill)?.via[0] ?? '';
 }

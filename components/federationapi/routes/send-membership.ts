@@ -8,6 +8,7 @@ import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import type { ApiRequest, ApiResponse, Route } from '../../../pkg/http/route.ts';
 import { isJsonObject } from '../../../pkg/http/json.ts';
 import type { IntactEvent } from '../../../pkg/matrix/events/check-received.ts';
+import { eventText } from '../../../pkg/matrix/events/event-text.ts';
 import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
 import { STRIPPED_TYPES } from '../../../pkg/matrix/events/stripped-types.ts';
 import { validateEvent } from '../../../pkg/matrix/events/validate-event.ts';
@@ -53,9 +54,9 @@ export function sendMembershipRoutes(deps: MembershipDeps, auth: AuthDeps, turns
     if (event.redacted) throw invalid('The hash of the event is wrong');
     if (event.eventId !== eventId) throw invalid('The event has another ID than the path says');
     const receivePdu = { eventId, pdu: Buffer.from(event.json), origin, needId: '', relay: true };
-    const { verdict, reason } = await submitInput({ commands, clock }, request, { inputId: `relay:${eventId}`, roomId, receivePdu });
+    const { verdict, reason, signatures } = await submitInput({ commands, clock }, request, { inputId: `relay:${eventId}`, roomId, receivePdu });
     if (verdict !== 'accepted') throw new MatrixError(403, 'M_FORBIDDEN', typeof reason === 'string' ? reason : `The room does not allow this ${membership}`);
-    return event;
+    return isJsonObject(signatures) ? withSignatures(event, signatures as Pdu['signatures'], version) : event;
   }
 
   /** A join that names a user here who answers for it gets this server's signature, if it deserves it. */
@@ -152,6 +153,12 @@ function membershipEvent(value: unknown, expected: { origin: string; roomId: str
   if (pdu.type !== 'm.room.member' || pdu.content.membership !== expected.membership) throw invalid(`The event is no ${expected.membership}`);
   if (pdu.sender !== pdu.state_key || domainOf(pdu.sender) !== expected.origin) throw invalid('The event is not of a user of your server, by that user');
   return pdu;
+}
+
+/** As the room has it: signed by its policy server, which the owner has asked. */
+function withSignatures(event: IntactEvent, signatures: Pdu['signatures'], version: RoomVersion): IntactEvent {
+  const pdu = { ...event.pdu, signatures };
+  return { ...event, pdu, json: eventText(pdu, version) };
 }
 
 function invalid(reason: string): MatrixError {

@@ -4,6 +4,7 @@ import { isJsonObject } from '../../../pkg/http/json.ts';
 import { checkIntegrity, type Dropped, type IntactEvent } from '../../../pkg/matrix/events/check-received.ts';
 import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
 import { isServerName } from '../../../pkg/matrix/ids/server-name.ts';
+import { POLICY_KEY_ID } from '../../../pkg/matrix/policy/policy-server.ts';
 import type { RoomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import { requiredSigners } from '../../../pkg/matrix/signing/sign-event.ts';
 import { signatureOf, signingKeyIdsOf } from '../../../pkg/matrix/signing/sign-json.ts';
@@ -87,7 +88,7 @@ function verifyPdu(value: unknown, { version, roomId, known, check }: Verifying 
   const signedBy = (serverName: string, event: Pdu, essentials: Uint8Array): boolean => {
     const keys = known.get(serverName)?.keys;
     let unknown = false;
-    for (const keyId of signingKeyIdsOf(event, serverName).slice(0, SIGNATURES_MAX)) {
+    for (const keyId of eventKeyIdsOf(event, serverName)) {
       const key = keys?.get(keyId);
       if (key === undefined || !keyValidAt(key, event.origin_server_ts, version)) {
         unknown ||= key?.old !== true;
@@ -105,6 +106,11 @@ function verifyPdu(value: unknown, { version, roomId, known, check }: Verifying 
   return event;
 }
 
+/** Keys of the server that it should have signed the event with. What it has signed as a policy server is another matter: that key is not one that servers publish. */
+function eventKeyIdsOf(event: object, serverName: string): string[] {
+  return signingKeyIdsOf(event, serverName).filter((keyId) => keyId !== POLICY_KEY_ID).slice(0, SIGNATURES_MAX);
+}
+
 /** What the key ring has to know, one entry a server. */
 async function wantedKeys(values: readonly unknown[], version: RoomVersion, clock: VerifyDeps['clock']): Promise<WantedKeys[]> {
   const latestMs = clock.now() + CLOCK_SKEW_MS;
@@ -114,7 +120,7 @@ async function wantedKeys(values: readonly unknown[], version: RoomVersion, cloc
     if (!isSignedEvent(value, version)) continue;
     const neededMs = version.keyValidityEnforced ? Math.min(value.origin_server_ts, latestMs) : 0;
     for (const serverName of requiredSigners(value, version)) {
-      const keyIds = signingKeyIdsOf(value, serverName).slice(0, SIGNATURES_MAX);
+      const keyIds = eventKeyIdsOf(value, serverName);
       if (keyIds.length === 0 || !isServerName(serverName)) continue;
       const wanted = byServer.get(serverName) ?? { keyIds: new Set<string>(), validUntilMs: 0 };
       for (const keyId of keyIds) wanted.keyIds.add(keyId);

@@ -3,6 +3,7 @@
  * is in one order with the user's memberships, so that nobody who is just leaving comes back by it.
  */
 import type { RefreshMember } from '../../../schemas/log/room-input.ts';
+import { askPolicy, decidePrepared } from '../policy/ask-policy.ts';
 import { carryOut } from './carry-out.ts';
 import { NO_EFFECTS, rejected, type Deciding, type RoomDecision } from './decision.ts';
 import { makeEvent } from './make-event.ts';
@@ -23,10 +24,12 @@ export function decideRefreshMember(deciding: Deciding, head: RoomHead | undefin
   const kept = Object.entries(before).filter(([key]) => !NOT_TAKEN_ALONG.has(key));
   const content = { ...Object.fromEntries(kept), ...wanted, membership: 'join' };
   const { picture, signer, input, place } = deciding;
+  const prepared = decidePrepared(deciding, head, { deviceId: '', txnId: '' });
+  if (prepared !== undefined) return prepared;
   const made = makeEvent({
     picture, head, signer, sender: userId, draft: { type: 'm.room.member', stateKey: userId, content: Buffer.from(JSON.stringify(content)) }, originServerTs: input.originServerTs,
     deviceId: '', txnId: '', sequence: place.nextSequence,
   });
   if (made.kind === 'refused') return rejected(made.why);
-  return made.kind === 'same' ? NOTHING_TO_DO : carryOut(deciding, head, made);
+  return made.kind === 'same' ? NOTHING_TO_DO : askPolicy(deciding, head, made.event) ?? carryOut(deciding, head, made);
 }

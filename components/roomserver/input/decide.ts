@@ -5,6 +5,7 @@ import { decideVisibility } from '../directory/decide-visibility.ts';
 import { decideForget } from '../forget/decide-forget.ts';
 import { guestProblem } from '../guests/guest-access.ts';
 import { decideHistory } from '../history/decide-history.ts';
+import { askPolicy, decidePrepared } from '../policy/ask-policy.ts';
 import { decideBeginning } from '../receive/begin-room.ts';
 import { decideReceive } from '../receive/decide-receive.ts';
 import { decideAnswer } from '../remote/decide-answer.ts';
@@ -78,12 +79,13 @@ function decideElsewhere(deciding: Deciding, head: RoomHead | undefined, send: S
 
 function decideSendEvent(deciding: Deciding, head: RoomHead, send: SendEvent): RoomDecision {
   const { picture, signer, input, place } = deciding;
+  const prepared = decidePrepared(deciding, head, send);
+  if (prepared !== undefined) return prepared;
   const made = makeEvent({
     picture, head, signer, sender: send.sender, draft: send.event, originServerTs: input.originServerTs,
     deviceId: send.deviceId, txnId: send.txnId, byAdmin: send.byAdmin, onlyFrom: send.onlyFrom, sequence: place.nextSequence,
   });
   // It may have asked another server, and then not need it.
-  if (place.isAgain === true && !picture.remote.read.has(input.inputId)) return { kind: 'lacking' };
   const need = picture.remote.needs.size === 0 ? undefined : ownNeed(picture.remote, input);
   if (made.kind === 'refused') {
     const asking = made.why.errcode === UNABLE_TO_AUTHORISE ? askToAuthorise(deciding, head, send) : undefined;
@@ -93,5 +95,5 @@ function decideSendEvent(deciding: Deciding, head: RoomHead, send: SendEvent): R
     const effects = need === undefined ? NO_EFFECTS : { inputId: input.inputId, roomId: input.roomId, events: [], redactions: [], needs: { closed: [need.needId] } };
     return { kind: 'accepted', effects, outputs: [], result: { event_id: made.eventId } };
   }
-  return carryOut(deciding, head, made, need && { closed: [need.needId] });
+  return askPolicy(deciding, head, made.event) ?? carryOut(deciding, head, made, need && { closed: [need.needId] });
 }

@@ -136,7 +136,7 @@ export interface TypingChange {
 /** What is asked of other servers, and their answers (`schemas/log/room-output.proto`, Need). */
 export interface NeedRow {
   readonly needId: string;
-  readonly kind: 'missing_events' | 'event_auth' | 'state_at' | 'sign_invite' | 'remote_membership' | 'backfill';
+  readonly kind: 'missing_events' | 'event_auth' | 'state_at' | 'sign_invite' | 'remote_membership' | 'backfill' | 'ask_policy';
   /** The input that waits, and under which key. */
   readonly inputId: string;
   readonly parkedKey: string;

@@ -1,6 +1,7 @@
 /** Plays an accepted input's effects into the picture and the heads, so that the next inputs of the batch stand on them. */
 import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
 import { roomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
+import { notePolicing } from '../policy/policing.ts';
 import { addNewEvent } from '../receive/room-graph.ts';
 import { annotationsOf } from '../relations/annotation-row.ts';
 import { receiptRef } from '../storage/refs.ts';
@@ -40,7 +41,9 @@ function evolveRoom(picture: Picture, effects: RoomEffects, row: RoomRow, made: 
     picture.heads.set(row.roomId, head);
     made(head);
   }
-  advance(head, row, effects.events.flatMap((event) => currentStateOf(event)?.steps ?? []));
+  const steps = effects.events.flatMap((event) => currentStateOf(event)?.steps ?? []);
+  advance(head, row, steps);
+  notePolicing(head, steps);
   noteReferences(head, effects.events);
   noteNews(picture, row.roomId, effects.events);
   for (const event of effects.events) if (picture.wanted.has(event.eventId)) noteEvent(picture, row.roomId, event);

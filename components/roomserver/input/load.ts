@@ -8,6 +8,7 @@ import { roomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts'
 import type { RoomInput } from '../../../schemas/log/room-input.ts';
 import { readAliases } from '../aliases/alias-row.ts';
 import { readPublished } from '../directory/published-row.ts';
+import { POLICY_STATE } from '../policy/policing.ts';
 import { loadReceived } from '../receive/load-graph.ts';
 import { createGraph, type RoomGraph } from '../receive/room-graph.ts';
 import { readAnnotations } from '../relations/annotation-row.ts';
@@ -22,7 +23,7 @@ import { survey, type Survey } from './survey.ts';
 
 /** What every decision about an event may look at. */
 const CORE_STATE: readonly (readonly [type: string, stateKey: string])[] = [
-  ['m.room.create', ''], ['m.room.power_levels', ''], ['m.room.join_rules', ''], ['m.room.history_visibility', ''],
+  ['m.room.create', ''], ['m.room.power_levels', ''], ['m.room.join_rules', ''], ['m.room.history_visibility', ''], POLICY_STATE,
 ];
 
 export async function loadPicture(deps: LoadDeps, inputs: readonly PlacedInput<RoomInput>[]): Promise<Picture> {

@@ -10,8 +10,9 @@ import { barringEvents } from '../guests/guest-access.ts';
 import { createEventCache, type EventCache } from '../receive/event-cache.ts';
 import { createKeptGraphs, type KeptGraphs } from '../receive/kept-graphs.ts';
 import { loadHistory } from '../history/load-history.ts';
-import { loadWanted } from '../receive/load-graph.ts';
+import { loadWanted, type GraphLoading } from '../receive/load-graph.ts';
 import type { RoomGraph } from '../receive/room-graph.ts';
+import { loadPolicing } from '../policy/policing.ts';
 import { noteEffects } from '../remote/facts.ts';
 import { loadFacts } from '../remote/load-facts.ts';
 import { decideUpkeep } from '../upkeep/decide-upkeep.ts';
@@ -28,6 +29,7 @@ import { createHeadCache, type HeadCache } from './head-cache.ts';
 import { loadPicture } from './load.ts';
 import { PREV_EVENTS_MAX } from './make-event.ts';
 import { EMPTY_PICTURE, type Picture } from './picture.ts';
+import type { RoomHead } from './room-head.ts';
 
 export interface RoomProcessorDeps {
   readonly database: Database;
@@ -87,6 +89,11 @@ function forgetPurged({ recent, heads }: { recent: Pick<EventCache, 'forget'>; h
   for (const { effects } of purges) heads.drop(effects.roomId);
 }
 
+async function loadOfRoom(loading: GraphLoading, head: RoomHead, graph: RoomGraph | undefined): Promise<void> {
+  await loadPolicing(loading.database, head);
+  if (graph !== undefined) await loadWanted(loading, graph, head);
+}
+
 const NOTHING_STAGED: StagedState = { slice: async () => [], stateIds: async () => [] };
 const HEAD_BYTES_MAX = 64 * 1024 * 1024;
 const RECENT_BYTES_MAX = 32 * 1024 * 1024;
@@ -125,8 +132,8 @@ export function createRoomProcessor(deps: RoomProcessorDeps): Processor<RoomInpu
       if (isUpkeep(input)) await loadUpkeep({ database, serverName }, upkeep, { picture, input });
       await loadFacts({ database, stagedState, serverName }, picture, input);
       if (input.fetchHistory) await loadHistory({ database, stagedState, serverName }, picture, input);
-      const [head, graph] = [picture.heads.get(roomId), picture.graphs.get(roomId)];
-      if (head !== undefined && graph !== undefined) await loadWanted({ database, stagedState, recent }, graph, head);
+      const head = picture.heads.get(roomId);
+      if (head !== undefined) await loadOfRoom({ database, stagedState, recent }, head, picture.graphs.get(roomId));
     },
     decide(input, place) {
       const deciding = { picture, signer: { serverName, signingKey }, input, place };

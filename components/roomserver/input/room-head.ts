@@ -3,10 +3,17 @@
  * is known completely.
  */
 import type { EventReference } from '../../../pkg/matrix/events/references.ts';
+import type { PolicyServer } from '../../../pkg/matrix/policy/policy-server.ts';
 import type { RoomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import type { NewEvent, NewState, RoomRow, StateEntry, StateStep } from './effects.ts';
 
 export type { StateEntry } from './effects.ts';
+
+/** Which server looks at the room's events (`policy/policing.ts`): by which state event; undefined: nobody by that event. */
+export interface Policing {
+  readonly entry: StateEntry;
+  readonly server: PolicyServer | undefined;
+}
 
 export interface RoomHead {
   readonly roomId: string;
@@ -28,6 +35,8 @@ export interface RoomHead {
   readonly state: Map<string, StateEntry | null>;
   /** Every key that has a value is in `state`. */
   complete: boolean;
+  /** Of a room with `m.room.policy`, once somebody has looked. */
+  policing: Policing | undefined;
   /** Rough size in memory. */
   bytes: number;
 }
@@ -44,7 +53,7 @@ export function headOf(row: RoomRow, version: RoomVersion, complete: boolean): R
   return {
     roomId: row.roomId, version, partition: row.partition, creator: row.creator, createEventId: row.createEventId,
     orderKey: row.orderKey, depth: row.depth, stateId: row.stateId, stateDepth: row.stateDepth, lastStateId: row.lastStateId, extremities: row.extremities,
-    purgedDepth: row.purgedDepth ?? NOTHING_PURGED, references: new Map(), state: new Map(), complete, bytes: HEAD_BYTES + extremityBytes(row.extremities),
+    purgedDepth: row.purgedDepth ?? NOTHING_PURGED, references: new Map(), state: new Map(), complete, policing: undefined, bytes: HEAD_BYTES + extremityBytes(row.extremities),
   };
 }
 

@@ -1,9 +1,10 @@
 /**
  * PURE. The verdict on an event of another server. What it follows or stands on may be unknown here: then it waits, in a queue of its own room and origin, and another server is asked:
- * first for the events in between, then, where that does not help, for the whole state before it; for its auth events when they are missing.
+ * first for the events in between, then, where that does not help, for the whole state before it; for its auth events when they are missing; the room's policy server for its signature.
  */
 import { prevEventIds, type Pdu } from '../../../pkg/matrix/events/pdu.ts';
 import { CREATE_SLOT } from '../../../pkg/matrix/state-res/slot.ts';
+import type { PolicyServer } from '../../../pkg/matrix/policy/policy-server.ts';
 import type { ReceivePdu } from '../../../schemas/log/room-input.ts';
 import { keyOf } from '../input/check-input.ts';
 import { headerOf, NO_EFFECTS, type Deciding, type RoomDecision } from '../input/decision.ts';
@@ -11,14 +12,15 @@ import type { NeedChanges, RoomEffects } from '../input/effects.ts';
 import { openNeed } from '../input/open-need.ts';
 import { encodeEvent } from '../input/outputs.ts';
 import { refused } from '../input/refused.ts';
+import { afterAsking, ASKING_MS_MAX, signedBytes } from '../policy/judge-received.ts';
 import { slim, type GraphAt, type Overlay } from './overlay.ts';
-import { placeEvent, type Placement } from './place-event.ts';
+import { placeEvent, type Arrival, type Placement } from './place-event.ts';
 import { wholeState } from './resolve-fork.ts';
 import { redeem } from './redeem.ts';
 import { isLacking, type GraphNeed } from './room-graph.ts';
 
-/** How long an event waits for the events before it, for its auth events, for the state before it. */
-const WAIT_MS = { missing_events: 30_000, event_auth: 30_000, state_at: 60_000 } as const;
+/** How long an event waits for the events before it, for its auth events, for the state before it, for the room's policy server. */
+const WAIT_MS = { missing_events: 30_000, event_auth: 30_000, state_at: 60_000, ask_policy: ASKING_MS_MAX } as const;
 
 /** What was purged stays away, whoever sends it once more, and so does what hangs on it alone. */
 const PURGED = { status: 404, errcode: 'M_NOT_FOUND', error: 'It is from before what this server keeps of the room' };
@@ -46,6 +48,8 @@ export function decideReceive(deciding: Deciding, at: GraphAt, { receive, pdu }:
     case 'missing':
       if (placement.prev.length > 0 && pdu.depth <= at.head.purgedDepth) return giveUp(deciding, received, PURGED);
       return wait(deciding, at, { received, placement });
+    case 'unsigned':
+      return waitForPolicy(deciding, at, { received, policy: placement.policy });
     case 'placed':
       return accept(deciding, at, { received, placement });
   }
@@ -67,9 +71,12 @@ function shapeProblem(pdu: Pdu): string | undefined {
   return texts.every((text) => !text.includes('\0') && text.isWellFormed()) ? undefined : 'An identifier of the event holds a character that is not allowed';
 }
 
-function place(deciding: Deciding, at: GraphAt, { receive, pdu, needs }: Received): Placement {
-  const arrival = {
-    eventId: receive.eventId, pdu, bytes: receive.pdu, kind: 'received' as const, sequence: deciding.place.nextSequence, relayOf: receive.relay ? receive.origin : '', deviceId: '', txnId: '',
+function place(deciding: Deciding, at: GraphAt, { receive, pdu: sent, needs }: Received): Placement {
+  const { asked, sign } = afterAsking(needs.find(({ kind }) => kind === 'ask_policy'), deciding.place.nowMs);
+  const pdu = sign(sent);
+  const arrival: Arrival = {
+    eventId: receive.eventId, pdu, bytes: pdu === sent ? receive.pdu : signedBytes(pdu, at.head), kind: 'received', sequence: deciding.place.nextSequence, relayOf: receive.relay ? receive.origin : '',
+    deviceId: '', txnId: '', policy: asked,
   };
   const placement = placeEvent(at, arrival);
   if (placement.kind !== 'missing' || placement.prev.length === 0) return placement;
@@ -109,17 +116,32 @@ function wait(deciding: Deciding, at: GraphAt, { received, placement }: Waiting)
   return giveUp(deciding, received, { status: 404, errcode: 'M_NOT_FOUND', error: reasonOf(placement) });
 }
 
+/** Its signature is missing, or was made with a key that the room does not name any more. */
+function waitForPolicy(deciding: Deciding, at: GraphAt, { received, policy }: { received: Received; policy: PolicyServer }): RoomDecision {
+  const reason = `needs the policy server ${policy.serverName}`;
+  const need = received.needs.find(({ kind }) => kind === 'ask_policy');
+  return need === undefined ? ask(deciding, at, { received, kind: 'ask_policy', reason, policy }) : { kind: 'parked', reason, untilMs: need.deadlineMs };
+}
+
 function reasonOf({ prev, auth }: Waiting['placement']): string {
   return auth.length > 0 ? `its auth event ${auth[0]} is not known` : `it follows ${prev[0]}, which is not known`;
 }
 
-function ask(deciding: Deciding, { head }: GraphAt, { received, kind, reason }: { received: Received; kind: keyof typeof WAIT_MS; reason: string }): RoomDecision {
-  const { receive: { origin, eventId }, needs } = received;
+interface Asking {
+  readonly received: Received;
+  readonly kind: keyof typeof WAIT_MS;
+  readonly reason: string;
+  readonly policy?: PolicyServer;
+}
+
+function ask(deciding: Deciding, { head }: GraphAt, { received, kind, reason, policy }: Asking): RoomDecision {
+  const { receive: { origin, eventId, pdu }, needs } = received;
   const about = { origin, eventId };
   const body = {
     missing_events: { missingEvents: { ...about, earliest: [...head.extremities], minDepth: 0 } },
     event_auth: { eventAuth: about },
     state_at: { stateAt: about },
+    ask_policy: { askPolicy: { policy, eventId, pdu, isOurs: false } },
   }[kind];
   const { input, place: { nowMs } } = deciding;
   // Two servers may have sent the event, and what was asked in vain is asked again when it comes again.
@@ -130,13 +152,15 @@ function ask(deciding: Deciding, { head }: GraphAt, { received, kind, reason }: 
 function accept(deciding: Deciding, at: GraphAt, { received, placement }: { received: Received; placement: Extract<Placement, { kind: 'placed' }> }): RoomDecision {
   const { input } = deciding;
   const { event, redactions, reason } = placement;
+  // Its sender does not have the policy server's signature.
+  const isSignedHere = received.needs.some(({ kind }) => kind === 'ask_policy');
   const { events, room } = event.verdict === 'accepted' ? redeem(at, event, placement.room) : { events: [], room: placement.room };
   const effects: RoomEffects = {
     inputId: input.inputId, roomId: input.roomId, room, events: [event, ...events], redactions, needs: closing(received.needs),
   };
   return {
     kind: 'accepted', effects, outputs: event.verdict === 'accepted' ? [event, ...events].map((one) => encodeEvent(headerOf(input, at.head.version.id), one)) : [],
-    result: { event_id: event.eventId, verdict: event.verdict, ...(reason !== '' && { reason }) },
+    result: { event_id: event.eventId, verdict: event.verdict, ...(reason !== '' && { reason }), ...(isSignedHere && { signatures: event.pdu.signatures }) },
   };
 }
 

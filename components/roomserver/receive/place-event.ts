@@ -1,5 +1,5 @@
 /**
- * PURE. Puts an event of another server (or one that another server had to sign) into the room's graph: steps 4 to 6 of the checks on receipt, the state before and after it, the forward
+ * PURE. Puts an event of another server (or one that another server had to sign) into the room's graph: steps 4 to 7 of the checks on receipt, the state before and after it, the forward
  * extremities and the current state that follow from it (spec: server-server, "Checks performed on receipt of a PDU", "Soft failure"; rooms/, state resolution).
  */
 import { mayRedact } from '../../../pkg/matrix/auth/may-redact.ts';
@@ -9,10 +9,12 @@ import { eventText } from '../../../pkg/matrix/events/event-text.ts';
 import { prevEventIds, redactsOf, type Pdu } from '../../../pkg/matrix/events/pdu.ts';
 import { redact } from '../../../pkg/matrix/events/redact.ts';
 import { slotOf } from '../../../pkg/matrix/state-res/slot.ts';
+import type { PolicyServer } from '../../../pkg/matrix/policy/policy-server.ts';
 import type { NewEvent, Redaction, RoomRow } from '../input/effects.ts';
 import { visibilityAt } from '../input/history-visibility.ts';
 import { knowsState, rowAfter } from '../input/room-head.ts';
 import { isShown } from '../input/shown.ts';
+import { judgeReceived, type PolicyAsked } from '../policy/judge-received.ts';
 import { redactedEarly, waitsFor } from './early-redactions.ts';
 import { extremitiesAfter } from './forward-extremities.ts';
 import { CURRENT, lookupAt, type GraphAt, type Overlay } from './overlay.ts';
@@ -33,6 +35,8 @@ export interface Arrival {
   readonly txnId: string;
   /** The state before it as its server tells it, where its previous events are not known here. */
   readonly stateBefore?: Overlay;
+  /** What the room's policy server has said; absent: nobody asks it (step 7 of the spec). */
+  readonly policy?: PolicyAsked;
 }
 
 export type Placement =
@@ -41,10 +45,12 @@ export type Placement =
   | { readonly kind: 'known'; readonly verdict: NewEvent['verdict'] }
   /** It follows, or is authorised by, events that this server does not know. */
   | { readonly kind: 'missing'; readonly prev: readonly string[]; readonly auth: readonly string[] }
+  /** The room's policy server is to be asked. */
+  | { readonly kind: 'unsigned'; readonly policy: PolicyServer }
   | { readonly kind: 'placed'; readonly event: NewEvent; readonly room: RoomRow; readonly redactions: readonly Redaction[]; readonly reason: string };
 
 /**
- * 1 known already · 2 previous events · 3 the state before it · 4 auth events, state before, current state (the spec's 4 to 6) · 5 the state after it · 6 forward extremities and the current
+ * 1 known already · 2 previous events · 3 the state before it · 4 auth events, state before, current state, policy server (the spec's 4 to 7) · 5 the state after it · 6 forward extremities and the current
  * state · 7 redactions.
  */
 export function placeEvent(at: GraphAt, arrival: Arrival): Placement {
@@ -69,12 +75,21 @@ function placeNew(at: GraphAt, arrival: Arrival): Placement {
   const before = arrival.stateBefore === undefined ? stateBefore(at, states, prevs) : states.asState(arrival.stateBefore);
   if (before === undefined) return { kind: 'lacking' };
   // 4.
-  const outcome = authorise(at, arrival, before.overlay);
-  if (isLacking(graph)) return { kind: 'lacking' };
+  const outcome = judge(at, arrival, before.overlay);
+  return 'kind' in outcome ? outcome : settle(at, { ...asRedacted(at, arrival), states, before, outcome, unplacedPrevs });
+}
+
+/** The verdict, or what it needs. */
+function judge(at: GraphAt, arrival: Arrival, before: Overlay): Settling['outcome'] | Placement {
+  const outcome = authorise(at, arrival, before);
+  if (isLacking(at.graph)) return { kind: 'lacking' };
   if (outcome.outcome === 'incomplete') return { kind: 'missing', prev: [], auth: outcome.missing };
   // A state that another server has told may let an event in, as far as the current state does, too. It puts none out for good: it may be a lie, and others judge by what is rejected.
-  if (arrival.stateBefore !== undefined && outcome.outcome === 'rejected' && outcome.step === 5) return { kind: 'missing', prev: prevs, auth: [] };
-  return settle(at, { ...asRedacted(at, arrival), states, before, outcome, unplacedPrevs });
+  if (arrival.stateBefore !== undefined && outcome.outcome === 'rejected' && outcome.step === 5) return { kind: 'missing', prev: prevEventIds(arrival.pdu), auth: [] };
+  if (outcome.outcome !== 'accepted' || arrival.policy === undefined) return outcome;
+  const recommended = judgeReceived(at.head, arrival.pdu, arrival.policy);
+  if (recommended.kind === 'refused') return { outcome: 'softFailed', step: 7, reason: recommended.reason };
+  return recommended.kind === 'recommended' ? outcome : recommended;
 }
 
 /** In its place an event is what it was as an outlier. */

@@ -6,6 +6,7 @@ import { NO_EFFECTS, rejected, type Deciding, type RoomDecision } from '../input
 import { makeEvent } from '../input/make-event.ts';
 import { parseContent } from '../input/parse-content.ts';
 import type { RoomHead } from '../input/room-head.ts';
+import { policyServerOf } from '../policy/policing.ts';
 import { giveUp, inputKey, INVITE_MS_MAX, isPending, isTooLate, NOBODY_ANSWERED, openNeed, ownNeed, refusalOf, sameAtWork, waitFor } from './needs.ts';
 import { placeInvite } from './place-invite.ts';
 import { strippedState } from './stripped-state.ts';
@@ -33,6 +34,8 @@ export function decideInvite(deciding: Deciding, head: RoomHead, send: SendEvent
 
 function askToSign(deciding: Deciding, head: RoomHead, send: SendEvent): RoomDecision {
   const { picture, signer, input, place } = deciding;
+  const policy = policyServerOf(head);
+  if (policy === 'lacking') return { kind: 'lacking' };
   const made = makeEvent({
     picture, head, signer, sender: send.sender, draft: send.event, originServerTs: input.originServerTs, deviceId: send.deviceId, txnId: send.txnId, sequence: place.nextSequence,
   });
@@ -42,6 +45,6 @@ function askToSign(deciding: Deciding, head: RoomHead, send: SendEvent): RoomDec
   const destination = domainOf(send.event.stateKey!);
   return openNeed(deciding, {
     kind: 'sign_invite', key: inputKey(input), msMax: INVITE_MS_MAX, roomVersion: head.version.id, eventId, event: bytes,
-    body: { signInvite: { destination, eventId, pdu: bytes, strippedState: strippedState(head, send.sender) } },
+    body: { signInvite: { destination, eventId, pdu: bytes, strippedState: strippedState(head, send.sender), ...(policy !== undefined && { policy }) } },
   });
 }

@@ -23,6 +23,7 @@ export function placeMember({ deciding, send, membership }: OwnMembership, { hea
     ...member, eventId: answer.eventId, kind: 'received', sequence: place.nextSequence, relayOf: '', deviceId: send.deviceId, txnId: send.txnId,
   });
   if (placement.kind === 'lacking') return { kind: 'lacking' };
+  if (placement.kind === 'unsigned') throw new Error('nobody asked for a policy server');
   if (placement.kind === 'missing') return giveUp(deciding, needId, badAnswer(`it does not tell of ${[...placement.auth, ...placement.prev][0]}`));
   const result = { room_id: input.roomId, event_id: answer.eventId };
   const effects = { inputId: input.inputId, roomId: input.roomId, redactions: [], needs: { closed: [needId] } };

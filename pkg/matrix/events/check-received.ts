@@ -62,8 +62,8 @@ export interface CheckAuthorisation {
 
 export type AuthorisationOutcome =
   | { readonly outcome: 'accepted' }
-  /** Rejected by step 4 or 5, or softly failed by step 6. */
-  | { readonly outcome: 'rejected' | 'softFailed'; readonly step: 4 | 5 | 6; readonly reason: string }
+  /** Rejected by step 4 or 5, or softly failed by step 6; or by 7, the policy server's, which is not made here. */
+  | { readonly outcome: 'rejected' | 'softFailed'; readonly step: 4 | 5 | 6 | 7; readonly reason: string }
   /** These events have to be known first. */
   | { readonly outcome: 'incomplete'; readonly missing: readonly string[] };
 
