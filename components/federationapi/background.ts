@@ -10,7 +10,7 @@ import type { Pauses } from './needs/pauses.ts';
 import { takeNeeds } from './needs/take-needs.ts';
 import { ephemeralSender } from './ephemeral/ephemeral-sender.ts';
 import { destinationPartition } from './sender/destination.ts';
-import type { Sender } from './sender/sender.ts';
+import type { Sender } from './sender/sender-api.ts';
 import { ensureQueueStarts } from './storage/queue-starts.ts';
 import { impatientKeys } from './verify/impatient-keys.ts';
 import { verifyPdus } from './verify/verify-pdus.ts';

@@ -14,6 +14,8 @@ export interface PlanContext {
   readonly starts: ReadonlyMap<number, number>;
   /** Has the rooms of all events and slices. */
   readonly cache: HostCache;
+  /** By room ID, servers that will be sent the room's ends when they are back, so that nothing has to be queued for them as long as they are in it. */
+  readonly marked: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
 export interface BatchPlan {
@@ -61,9 +63,18 @@ function planEvent(context: PlanContext, draft: Draft, record: Record, event: Ro
   if (changes !== undefined) changeHosts(context, draft, record, changes);
   if (record.sequence <= (context.starts.get(record.partition) ?? 0) || !leaves(context, event)) return;
   const destinations = changes === undefined && concerned.length === 0 ? hosts.keys() : new Set([...before.keys(), ...hosts.keys(), ...concerned]);
+  const catchesUp = (destination: string): boolean => hosts.has(destination) && !changes?.has(destination);
+  for (const destination of toBeToldIn(context, record, destinations, catchesUp)) {
+    if (destination !== event.relayOf) draft.events.push({ destination, originPartition: record.partition, originSequence: record.sequence, roomId: record.output.roomId, eventId: event.eventId });
+  }
+}
+
+/** Without those that are denied or will be sent the room's ends. `catchesUp`: whether these tell the server all there is. */
+function* toBeToldIn(context: PlanContext, { output: { roomId } }: Record, destinations: Iterable<string>, catchesUp: (destination: string) => boolean): Iterable<string> {
+  const marked = context.marked.get(roomId);
   for (const destination of destinations) {
-    if (destination === event.relayOf || context.isDenied(destination)) continue;
-    draft.events.push({ destination, originPartition: record.partition, originSequence: record.sequence, roomId: record.output.roomId, eventId: event.eventId });
+    if (marked?.has(destination) === true && catchesUp(destination)) continue;
+    if (!context.isDenied(destination)) yield destination;
   }
 }
 

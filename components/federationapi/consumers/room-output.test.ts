@@ -8,6 +8,9 @@ import type { Database } from '../../../pkg/storage/database.ts';
 import { migrate } from '../../../pkg/storage/migrate.ts';
 import { openSqlite } from '../../../pkg/storage/sqlite/open.ts';
 import type { RoomOutput, StateChange } from '../../../schemas/log/room-output.ts';
+import { GONE_MS } from '../sender/catch-up.ts';
+import { beginResolving, markQueuedRooms } from '../storage/destination-rooms.ts';
+import { writeBackoff } from '../storage/destinations.ts';
 import { federationapiMigrations } from '../storage/migrations.ts';
 import { ensureQueueStarts } from '../storage/queue-starts.ts';
 import { roomOutputApplier } from './room-output.ts';
@@ -28,6 +31,7 @@ interface Stand {
   readonly units: string[];
   /** Batches for which nothing was written. */
   idle: number;
+  readonly clock: { nowMs: number };
   /** Drops what is in memory, as after a failed commit or a new owner. */
   forget(): void;
 }
@@ -37,18 +41,19 @@ async function stand(t: TestContext, options: { head?: number; denied?: string[]
   t.after(() => database.close());
   await migrate(database, 'federationapi', federationapiMigrations, 0);
   await ensureQueueStarts(database, { heads: async () => [options.head ?? 0] }, 2);
+  const clock = { nowMs: 7 };
   const woken: string[][] = [];
   const needs: string[] = [];
   const units: string[] = [];
   const applier = roomOutputApplier({
-    serverName: 'a.example', database, clock: { now: () => 7 }, isDenied: deniedServers(options.denied ?? []), partitionOfDestination: () => 3,
+    serverName: 'a.example', database, clock: { now: () => clock.nowMs }, isDenied: deniedServers(options.denied ?? []), partitionOfDestination: () => 3,
     takeNeeds: async (_tx, records) => void needs.push(...records.map(({ output }) => output.need!.needId)),
     onQueued: (destinations) => void woken.push([...destinations].sort()), onNeeds: () => void woken.push(['needs']),
     onEphemeral: (sent) => void units.push(...sent.map(({ destination, edu }) => `${destination} ${JSON.stringify(edu.content)}`)),
   });
   let sequence = 0;
   const self: Stand = {
-    database, woken, needs, units, idle: 0,
+    database, woken, needs, units, clock, idle: 0,
     async apply(...records) {
       const batch: SequencedRecord<RoomOutput>[] = records.map((record) => ({
         partition: 0, sequence: (sequence += 1), output: applier.decode(roomOutputCodec.encode({ roomId: ROOM, roomVersion: '12', inputId: '', traceId: '', ...record })),
@@ -172,4 +177,24 @@ test('needs are kept with the position, and their runner is told', async (t) => 
   const { apply, needs, woken } = await stand(t);
   await apply({ need: { needId: 'n1', deadlineMs: 1, eventAuth: { origin: 'b.example', eventId: '$1' } } });
   assert.deepEqual([needs, woken], [['n1'], [['needs']]]);
+});
+
+test('for a server that is gone for long nothing more is queued of rooms that it will catch up with, but for how it leaves them', async (t) => {
+  const world = await stand(t);
+  const join = (name: string) => change(`@u:${name}`, 'join');
+  await world.apply(event('$1', '@u:a.example', [join('dead.example'), join('b.example')]));
+  await world.database.transaction((tx) => writeBackoff(tx, 'dead.example', 3, { failures: 9, pauseMs: 1, pausedAtMs: 0, retryAtMs: 0, failingSinceMs: 7 - GONE_MS }));
+  await world.database.transaction((tx) => markQueuedRooms(tx, { name: 'dead.example', partition: 3 }, 7));
+  const before = (await world.queue()).length;
+  world.forget();
+  world.clock.nowMs += 60_000;
+  await world.apply(event('$2', '@u:a.example'));
+  assert.deepEqual((await world.queue()).slice(before), ['b.example $2']);
+  await world.database.transaction((tx) => beginResolving(tx, { name: 'dead.example', partition: 3 }, [ROOM], 'now'));
+  await world.apply(event('$3', '@u:a.example'));
+  assert.deepEqual((await world.queue()).slice(before + 1), ['b.example $3', 'dead.example $3'], 'the ends may have been read already');
+  await world.database.transaction((tx) => markQueuedRooms(tx, { name: 'dead.example', partition: 3 }, 7));
+  await world.apply(event('$4', '@u:a.example', [change('@u:dead.example', 'leave', 'join')]));
+  await world.apply(event('$5', '@u:a.example'));
+  assert.deepEqual((await world.queue()).filter((row) => !row.startsWith('b.example')), ['dead.example $4']);
 });

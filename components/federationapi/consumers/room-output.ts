@@ -13,6 +13,7 @@ import type { EphemeralUnit } from '../sender/ephemeral.ts';
 import { enqueue } from '../storage/destination-queue.ts';
 import { readJoinedHosts, writeJoinedHosts } from '../storage/joined-hosts.ts';
 import { readQueueStarts } from '../storage/queue-starts.ts';
+import { createGoneServers } from './gone-servers.ts';
 import { createHostCache } from './host-cache.ts';
 import { isEmptyPlan, planBatch, type BatchPlan } from './plan-batch.ts';
 
@@ -37,6 +38,7 @@ export interface RoomOutputDeps {
 export function roomOutputApplier(deps: RoomOutputDeps): Applier<RoomOutput> {
   const { database, serverName, clock, partitionOfDestination } = deps;
   const cache = createHostCache();
+  const gone = createGoneServers(deps);
   const isDenied = remembered(deps.isDenied);
   let starts: ReadonlyMap<number, number> | undefined;
   /** Of the records that were loaded last. */
@@ -71,7 +73,8 @@ export function roomOutputApplier(deps: RoomOutputDeps): Applier<RoomOutput> {
       starts ??= await readQueueStarts(database);
       cache.shrink();
       await loadRooms(records);
-      planned = { records, plan: planBatch({ serverName, isDenied, starts, cache }, records) };
+      const marked = await gone.markedIn(new Set(records.flatMap(({ output }) => (output.event ? [output.roomId] : []))), cache);
+      planned = { records, plan: planBatch({ serverName, isDenied, starts, cache, marked }, records) };
       // Here, because a batch of receipts alone is never committed. A batch that is loaded again sends them again.
       const units = receiptsOf(records, starts);
       if (units.length > 0) deps.onEphemeral(units);

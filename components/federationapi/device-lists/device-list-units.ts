@@ -1,5 +1,6 @@
 /** m.device_list_update and m.signing_key_update (server-server, "Device Management", "End-to-End Encryption"): for every server that shares a room with the user. */
 import type { SequencedRecord } from '../../../pkg/log/applier.ts';
+import { CanonicalJsonError, tolerantJson } from '../../../pkg/matrix/canonical-json/canonical-json.ts';
 import { isLocalUser } from '../../../pkg/matrix/ids/user-id.ts';
 import type { Reader } from '../../../pkg/storage/database.ts';
 import type { UserOutput } from '../../../schemas/log/user-output.ts';
@@ -29,9 +30,25 @@ export async function deviceListUnits({ serverName, database, syncQuery }: Devic
   const hosts = roomIds.length === 0 ? new Map<string, ReadonlyMap<string, number>>() : await readJoinedHosts(database, roomIds);
   return telling.flatMap((record) => {
     const destinations = new Set((rooms.get(record.output.userId) ?? []).flatMap((roomId) => [...(hosts.get(roomId)?.keys() ?? [])]));
-    const json = JSON.stringify(unitOf(record));
-    return [...destinations].map((destination) => ({ destination, originPartition: record.partition, originSequence: record.sequence, number: 0, json }));
+    const json = unitText(record);
+    if (json === undefined) return [];
+    return [...destinations].map((destination) => ({ destination, originPartition: record.partition, originSequence: record.sequence, number: 0, json, subject: subjectOf(record) }));
   });
+}
+
+/** Who misses an update of a device's list sees so by the next one, and asks for all of the user's devices and keys. */
+function subjectOf({ output: { userId, deviceList } }: Records[number]): string {
+  return deviceList!.deviceId === '' ? '' : `devices of ${userId}`;
+}
+
+/** Canonical JSON, which is what is signed; undefined for what cannot be signed (half a surrogate pair in a device's name): the servers that want it ask for the user's devices. */
+function unitText(record: Records[number]): string | undefined {
+  try {
+    return tolerantJson(unitOf(record));
+  } catch (error) {
+    if (error instanceof CanonicalJsonError) return undefined;
+    throw error;
+  }
 }
 
 /** `stream_id` is the sequence number of the record. */

@@ -3,7 +3,7 @@ import { typingCodec } from '../../../pkg/log/codec.ts';
 import type { Subscription } from '../../../pkg/log/log.ts';
 import { decodePresenceTold, PRESENCE_CHANNEL } from '../../../pkg/log/presence-signals.ts';
 import type { FederationapiDeps } from '../deps.ts';
-import type { Sender } from '../sender/sender.ts';
+import type { Sender } from '../sender/sender-api.ts';
 import { createHostsOfRooms } from './hosts-of-rooms.ts';
 import { createPresenceSender } from './send-presence.ts';
 import { createTypingSender } from './send-typing.ts';

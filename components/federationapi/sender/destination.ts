@@ -2,6 +2,8 @@
 import type { Backoff } from '../../../pkg/federation/backoff.ts';
 import { partitionOf } from '../../../pkg/log/partition-map.ts';
 import type { Timer } from '../../../pkg/runtime/runtime.ts';
+import type { Waiting } from '../storage/destination-queue.ts';
+import type { Counts } from './catch-up.ts';
 import type { WaitingUnits } from './ephemeral.ts';
 import { TRANSACTION_PDUS_MAX } from './transaction.ts';
 
@@ -25,10 +27,20 @@ export interface Destination {
   isIdle: boolean;
   /** Ends its pause. */
   timer: Timer | undefined;
+  /** Wall-clock time at which `timer` ends it. */
+  timerAt: number;
+  /** It has rooms to catch up with, as far as is known here. */
+  hasMarks: boolean;
+  /** What waits for it, as counted last. */
+  counts: Counts;
+  /** More or less waits than was counted. */
+  isDirty: boolean;
 }
 
-export function newDestination(name: string, partition: number, known: { readonly backoff: Backoff | undefined; readonly units: WaitingUnits }): Destination {
-  return { name, partition, abort: new AbortController(), ...known, limit: TRANSACTION_PDUS_MAX, fromPartition: 0, running: undefined, again: false, isIdle: false, timer: undefined };
+const NOTHING: Waiting = { count: 0, sinceMs: undefined };
+
+export function newDestination(name: string, partition: number, known: { readonly backoff: Backoff | undefined; readonly units: WaitingUnits; readonly hasMarks: boolean }): Destination {
+  return { name, partition, abort: new AbortController(), ...known, limit: TRANSACTION_PDUS_MAX, fromPartition: 0, running: undefined, again: false, isIdle: false, timer: undefined, timerAt: 0, isDirty: true, counts: { events: NOTHING, units: NOTHING, rooms: NOTHING } };
 }
 
 /** Whose owner sends to the server. */

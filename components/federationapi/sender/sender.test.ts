@@ -1,134 +1,11 @@
 /** Queues for other servers, sent over a transport that is a value, on real tables. */
 import assert from 'node:assert/strict';
-import { test, type TestContext } from 'node:test';
-import { createManualRuntime, type ManualRuntime } from '../../../test/kit/manual-runtime.ts';
-import type { BackoffBounds } from '../../../pkg/federation/backoff.ts';
-import { FederationError, type FederationRequest, type FederationResponse } from '../../../pkg/federation/transport.ts';
-import { canonicalJson } from '../../../pkg/matrix/canonical-json/canonical-json.ts';
-import { logMigrations } from '../../../pkg/log/tables.ts';
-import type { Database } from '../../../pkg/storage/database.ts';
-import { migrate } from '../../../pkg/storage/migrate.ts';
-import { openSqlite } from '../../../pkg/storage/sqlite/open.ts';
-import { enqueue } from '../storage/destination-queue.ts';
-import { federationapiMigrations } from '../storage/migrations.ts';
-import { enqueueUnits } from '../storage/unit-queue.ts';
-import { QUEUE_FAILING_MAX } from './catch-up.ts';
-import { destinationPartition } from './destination.ts';
-import { createSender, type Sender } from './sender.ts';
-
-const PARTITIONS = 4;
-const RETRY: BackoffBounds = { firstMs: 1000, maxMs: 60_000, factor: 2, jitter: 0 };
-
-interface Sent {
-  readonly at: number;
-  readonly by: string;
-  readonly destination: string;
-  readonly txnId: string;
-  readonly eventIds: readonly string[];
-  readonly edus: readonly { edu_type: string; content: unknown }[];
-}
-
-type Answer = (request: FederationRequest, sent: Sent) => Promise<FederationResponse>;
-
-interface Stand {
-  readonly runtime: ManualRuntime;
-  readonly database: Database;
-  /** Every request that was made, in order. */
-  readonly sent: Sent[];
-  /** What destinations answer from now on. */
-  answer: Answer;
-  /** Events that no longer exist. */
-  readonly gone: Set<string>;
-  sender(name?: string): Sender;
-  /** Queues events of a room, whose origin partition is 1 or that given, and tells nobody. */
-  queue(destination: string, events: readonly string[], place?: { room?: string; partition?: number }): Promise<void>;
-  rows(destination: string): Promise<string[]>;
-  /** Queues units that have to arrive, and tells nobody. */
-  queueUnits(destination: string, bodies: readonly string[]): Promise<void>;
-  /** How many of them are queued. */
-  units(destination: string): Promise<number>;
-}
-
-const ok: Answer = async () => ({ status: 200, body: { pdus: {} } });
-const down: Answer = async () => Promise.reject(new FederationError('unreachable', 'no connection'));
-
-/** Answers never; rejects when the deadline has passed or nobody waits any more. */
-function hanging(runtime: ManualRuntime): Answer {
-  return ({ deadlineMs, signal }) => new Promise((_resolve, reject) => {
-    runtime.clock.timer(deadlineMs, () => reject(new FederationError('timeout', 'no answer')));
-    signal?.addEventListener('abort', () => reject(new FederationError('cancelled', 'nobody waits')));
-  });
-}
-
-async function stand(t: TestContext): Promise<Stand> {
-  const runtime = createManualRuntime();
-  const database = await openSqlite({ path: ':memory:' });
-  await migrate(database, 'log', logMigrations, 0);
-  await migrate(database, 'federationapi', federationapiMigrations, 0);
-  const listeners: { by: string; receive: (value: Uint8Array) => void }[] = [];
-  const senders: Sender[] = [];
-  let sequence = 0;
-  const self: Stand = {
-    runtime, database, sent: [], answer: ok, gone: new Set(),
-    sender(by = 'one') {
-      const sender = createSender({
-        runtime: { ...runtime, instanceId: by }, database, partitions: PARTITIONS, exclusive: false, serverName: 'a.example', retry: RETRY, isDenied: (name) => name.startsWith('denied'),
-        driver: {
-          signal: (channel, value) => listeners.filter((one) => one.by.endsWith(channel)).forEach(({ receive }) => receive(value)),
-          listen: async (channel, receive) => {
-            listeners.push({ by: channel, receive });
-            return { close: async () => undefined };
-          },
-        },
-        roomQuery: {
-          eventsById: async (ids) => ids.filter((id) => !self.gone.has(id)).reverse().map((eventId) => ({
-            eventId, roomId: '!r', roomVersion: '12', pdu: Buffer.from(JSON.stringify({ id: eventId })), redactedBy: null, orderKey: 1,
-          })),
-        },
-        transport: {
-          request: (request) => {
-            assert.equal(request.json, canonicalJson(JSON.parse(request.json!)), 'what is signed is canonical');
-            const body = JSON.parse(request.json!) as { origin: string; origin_server_ts: number; pdus: { id: string }[]; edus?: Sent['edus'] };
-            assert.deepEqual([request.method, body.origin, body.origin_server_ts], ['PUT', 'a.example', runtime.clock.now()]);
-            const made = { at: runtime.clock.now() - 1_700_000_000_000, by, destination: request.destination, txnId: request.path.split('/').at(-1)!, eventIds: body.pdus.map(({ id }) => id), edus: body.edus ?? [] };
-            self.sent.push(made);
-            return self.answer(request, made);
-          },
-        },
-      });
-      senders.push(sender);
-      return sender;
-    },
-    async queue(destination, events, { room = '!r', partition = 1 } = {}) {
-      const rows = events.map((eventId) => ({ destination, originPartition: partition, originSequence: (sequence += 1), roomId: room, eventId }));
-      await database.transaction((tx) => enqueue(tx, rows, { nowMs: 0, partitionOfDestination: (name) => destinationPartition(name, PARTITIONS) }));
-    },
-    async queueUnits(destination, bodies) {
-      const rows = bodies.map((body) => ({ destination, originPartition: 1, originSequence: (sequence += 1), number: 0, json: `{"content":{"body":${JSON.stringify(body)}},"edu_type":"m.stored"}` }));
-      await database.transaction((tx) => enqueueUnits(tx, rows, { nowMs: 0, partitionOfDestination: (name) => destinationPartition(name, PARTITIONS) }));
-    },
-    async units(destination) {
-      return (await database.query('SELECT unit FROM unit_queue WHERE destination = ?', [destination])).length;
-    },
-    async rows(destination) {
-      const rows = await database.query<{ event_id: string }>('SELECT event_id FROM destination_queue WHERE destination = ? ORDER BY origin_sequence', [destination]);
-      return rows.map((row) => row.event_id);
-    },
-  };
-  t.after(async () => {
-    self.answer = ok;
-    const stopped = Promise.all(senders.map((sender) => sender.stop()));
-    await runtime.advance(10_000);
-    await stopped;
-    await database.close();
-  });
-  return self;
-}
-
-const numbered = (from: number, to: number): string[] => Array.from({ length: to - from + 1 }, (_, i) => `$${from + i}`);
+import { test } from 'node:test';
+import { FederationError } from '../../../pkg/federation/transport.ts';
+import { bodies, down, hanging, numbered, ok, senderStand, unit, type Sent } from '../../../test/kit/sender-stand.ts';
 
 test('what is queued is sent at once, in order, up to 50 at a time, and then gone', async (t) => {
-  const world = await stand(t);
+  const world = await senderStand(t);
   const sender = world.sender();
   await sender.start();
   await world.runtime.settle();
@@ -146,7 +23,7 @@ test('what is queued is sent at once, in order, up to 50 at a time, and then gon
 });
 
 test('one transaction at a time; what comes meanwhile goes with the next', async (t) => {
-  const world = await stand(t);
+  const world = await senderStand(t);
   const sender = world.sender();
   await sender.start();
   world.answer = async (request) => {
@@ -162,11 +39,8 @@ test('one transaction at a time; what comes meanwhile goes with the next', async
   assert.deepEqual(world.sent.map(({ eventIds }) => eventIds), [['$1'], numbered(2, 5)]);
 });
 
-const unit = (destination: string, key: string, body: unknown = key) => ({ destination, key, edu: { edu_type: 'm.test', content: { body } } });
-const bodies = ({ edus }: Sent): unknown[] => edus.map(({ content }) => (content as { body: unknown }).body);
-
 test('ephemeral units go at once, with events that wait, and the last of a key alone', async (t) => {
-  const world = await stand(t);
+  const world = await senderStand(t);
   const sender = world.sender();
   await sender.start();
   await world.runtime.settle();
@@ -190,7 +64,7 @@ test('ephemeral units go at once, with events that wait, and the last of a key a
 });
 
 test('ephemeral units wait for no destination that fails, and are not sent again', async (t) => {
-  const world = await stand(t);
+  const world = await senderStand(t);
   const sender = world.sender();
   await sender.start();
   world.answer = down;
@@ -213,7 +87,7 @@ test('ephemeral units wait for no destination that fails, and are not sent again
 });
 
 test('a destination that takes offence at units is sent the events alone', async (t) => {
-  const world = await stand(t);
+  const world = await senderStand(t);
   const sender = world.sender();
   await sender.start();
   world.answer = (request, sent) => (sent.edus.length > 0 ? Promise.reject(new FederationError('http', 'no', { status: 400 })) : ok(request, sent));
@@ -231,7 +105,7 @@ test('a destination that takes offence at units is sent the events alone', async
 });
 
 test('units of another instance\'s destinations are handed to it, unless it hears of them by itself', async (t) => {
-  const world = await stand(t);
+  const world = await senderStand(t);
   const [one, two] = [world.sender('one'), world.sender('two')];
   await one.start();
   await two.start();
@@ -247,7 +121,7 @@ test('units of another instance\'s destinations are handed to it, unless it hear
 });
 
 test('without any signal what waits is found', async (t) => {
-  const world = await stand(t);
+  const world = await senderStand(t);
   await world.sender().start();
   await world.runtime.advance(5000);
   await world.queue('b.example', ['$1']);
@@ -257,7 +131,7 @@ test('without any signal what waits is found', async (t) => {
 });
 
 test('a destination that fails is left alone for a while that grows, also after a restart; then it gets everything', async (t) => {
-  const world = await stand(t);
+  const world = await senderStand(t);
   world.answer = down;
   const first = world.sender('one');
   await world.queue('b.example', ['$1']);
@@ -282,7 +156,7 @@ test('a destination that fails is left alone for a while that grows, also after 
 });
 
 test('a destination that asks us something is tried at once, whichever instance it asks', async (t) => {
-  const world = await stand(t);
+  const world = await senderStand(t);
   world.answer = down;
   const [one, two] = [world.sender('one'), world.sender('two')];
   await Promise.all([one.start(), two.start()]);
@@ -301,7 +175,7 @@ test('a destination that asks us something is tried at once, whichever instance 
 });
 
 test('a crash between the answer and its writing down sends the same transaction again, under the same ID', async (t) => {
-  const world = await stand(t);
+  const world = await senderStand(t);
   await world.queue('b.example', ['$1', '$2']);
   const transaction = world.database.transaction;
   world.answer = async () => {
@@ -323,7 +197,7 @@ test('a crash between the answer and its writing down sends the same transaction
 });
 
 test('an owner that is replaced ends what hangs, and its successor sends it', async (t) => {
-  const world = await stand(t);
+  const world = await senderStand(t);
   const names = Array.from({ length: 8 }, (_, i) => `s${i}.example`);
   for (const name of names) await world.queue(name, ['$1']);
   world.answer = (request, made) => (made.by === 'one' ? hanging(world.runtime) : ok)(request, made);
@@ -342,7 +216,7 @@ test('an owner that is replaced ends what hangs, and its successor sends it', as
 });
 
 test('however many servers never answer, those that do are hardly kept waiting', async (t) => {
-  const world = await stand(t);
+  const world = await senderStand(t);
   const hang = hanging(world.runtime);
   world.answer = (request, made) => (made.destination.startsWith('dead') ? hang : ok)(request, made);
   const sender = world.sender();
@@ -361,26 +235,8 @@ test('however many servers never answer, those that do are hardly kept waiting',
   }
 });
 
-test('of a destination that fails for long only the newest event of each room is kept', async (t) => {
-  const world = await stand(t);
-  world.answer = down;
-  await world.queue('b.example', numbered(1, QUEUE_FAILING_MAX - 1), { room: '!r1' });
-  await world.sender().start();
-  await world.runtime.advance(100);
-  assert.equal((await world.rows('b.example')).length, QUEUE_FAILING_MAX - 1);
-  await world.queue('b.example', ['$x', '$y', '$last1'], { room: '!r1' });
-  await world.queue('b.example', ['$z', '$last2'], { room: '!r2', partition: 2 });
-  await world.queue('c.example', ['$c']);
-  await world.runtime.advance(2000);
-  assert.deepEqual(await world.rows('b.example'), ['$last1', '$last2']);
-  assert.deepEqual(await world.rows('c.example'), ['$c'], 'others keep theirs');
-  world.answer = ok;
-  await world.runtime.advance(10_000);
-  assert.deepEqual(world.sent.at(-1)!.destination === 'b.example' ? world.sent.at(-1)!.eventIds : world.sent.at(-2)!.eventIds, ['$last1', '$last2']);
-});
-
 test('events that the receiver does not take are told and not sent again', async (t) => {
-  const world = await stand(t);
+  const world = await senderStand(t);
   world.answer = async () => ({ status: 200, body: { pdus: { $1: { error: 'bad signature' }, $2: {} } } });
   await world.queue('b.example', ['$1', '$2']);
   await world.sender().start();
@@ -391,7 +247,7 @@ test('events that the receiver does not take are told and not sent again', async
 });
 
 test('an event that is too large for the receiver is found and given up; the others arrive', async (t) => {
-  const world = await stand(t);
+  const world = await senderStand(t);
   const arrived: string[] = [];
   world.answer = async (request, made) => {
     if (made.eventIds.includes('$7')) throw new FederationError('http', 'too large', { status: 413, errcode: 'M_TOO_LARGE' });
@@ -406,7 +262,7 @@ test('an event that is too large for the receiver is found and given up; the oth
 });
 
 test('what is queued for a server that was denied since is dropped', async (t) => {
-  const world = await stand(t);
+  const world = await senderStand(t);
   await world.queue('denied.example', ['$1']);
   await world.sender().start();
   await world.runtime.advance(100);
@@ -414,7 +270,7 @@ test('what is queued for a server that was denied since is dropped', async (t) =
 });
 
 test('no partition of room-output waits for another that always has more', async (t) => {
-  const world = await stand(t);
+  const world = await senderStand(t);
   await world.queue('b.example', numbered(1, 200), { room: '!busy', partition: 0 });
   await world.queue('b.example', ['$quiet'], { room: '!quiet', partition: 3 });
   await world.sender().start();
@@ -424,7 +280,7 @@ test('no partition of room-output waits for another that always has more', async
 });
 
 test('peers that fail are no reason to be unhealthy; tables that cannot be read are', async (t) => {
-  const world = await stand(t);
+  const world = await senderStand(t);
   world.answer = down;
   await world.queue('b.example', ['$1']);
   const sender = world.sender();
@@ -441,7 +297,7 @@ test('peers that fail are no reason to be unhealthy; tables that cannot be read 
 });
 
 test('stored units are found by themselves, go in order beside events, and stay until they have arrived', async (t) => {
-  const world = await stand(t);
+  const world = await senderStand(t);
   await world.queueUnits('b.example', Array.from({ length: 120 }, (_, n) => String(n)));
   await world.queue('b.example', ['$1']);
   world.answer = down;
@@ -457,7 +313,7 @@ test('stored units are found by themselves, go in order beside events, and stay 
 });
 
 test('soft units that a server takes offence at do not take stored ones along; a stored one that it takes in no form is given up alone', async (t) => {
-  const world = await stand(t);
+  const world = await senderStand(t);
   const sender = world.sender();
   await sender.start();
   const isBad = (sent: Sent) => sent.edus.some(({ content }) => (content as { body: string }).body === 'bad');

@@ -5,58 +5,30 @@
  * Every transaction is sent at least once: its rows are deleted after the destination has answered, so a crash between the two, or an owner that was replaced
  * and does not know it yet, sends it again, which receivers notice by the IDs of its events. What is queued is found in the tables; signals only make it quick.
  */
-import { afterContact, waitMs, type Backoff, type BackoffBounds } from '../../../pkg/federation/backoff.ts';
-import type { FederationTransport } from '../../../pkg/federation/transport.ts';
+import { afterContact, waitMs, type Backoff } from '../../../pkg/federation/backoff.ts';
 import { createLeaseKeeper, type LeaseKeeper } from '../../../pkg/log/leases.ts';
-import type { LogDriver, Subscription } from '../../../pkg/log/log.ts';
-import type { Runtime, Task } from '../../../pkg/runtime/runtime.ts';
-import type { Database } from '../../../pkg/storage/database.ts';
-import type { RoomQuery } from '../../../schemas/ports/room-query.ts';
+import type { Subscription } from '../../../pkg/log/log.ts';
+import type { Task } from '../../../pkg/runtime/runtime.ts';
 import { readWaitingDestinations } from '../storage/destination-queue.ts';
-import { readBackoffs } from '../storage/destinations.ts';
+import { clearPause, readBackoffs } from '../storage/destinations.ts';
 import { keepQueueShort } from './catch-up.ts';
 import { createContacts } from './contacts.ts';
-import { deliver, type DeliverDeps, type Delivery } from './deliver.ts';
+import { deliver, type DeliverDeps } from './deliver.ts';
 import { addUnit, createUnitsAhead, type EphemeralUnit } from './ephemeral.ts';
 import { destinationPartition, newDestination, type Destination } from './destination.ts';
 import { createLane, LANES, type Lane } from './lanes.ts';
+import type { Delivery } from './send.ts';
+import type { Sender, SenderDeps } from './sender-api.ts';
 import { senderMetrics, type SenderMetrics } from './sender-metrics.ts';
 import { createSettle } from './settle.ts';
 import { decodeSignal, DESTINATIONS_CHANNEL, encodeSignal, encodeUnits } from './signals.ts';
 import { keepSweeping } from './sweep.ts';
 
-export interface SenderDeps {
-  readonly runtime: Runtime;
-  readonly database: Database;
-  readonly driver: Pick<LogDriver, 'signal' | 'listen'>;
-  readonly partitions: number;
-  readonly exclusive: boolean;
-  readonly serverName: string;
-  /** Signs. */
-  readonly transport: FederationTransport;
-  readonly roomQuery: Pick<RoomQuery, 'eventsById'>;
-  readonly isDenied: (serverName: string) => boolean;
-  readonly retry: BackoffBounds;
-}
-
-export interface Sender {
-  start(): Promise<void>;
-  /** Waits a little for what is under way, ends the rest, and gives the destinations back. */
-  stop(): Promise<void>;
-  /** One sentence when this instance cannot work; destinations that fail are no reason. */
-  health(): string | undefined;
-  /** Events were committed for these destinations. */
-  queued(destinations: ReadonlySet<string>): void;
-  /** Sends what need not arrive. `everywhere`: every instance is given it, and this one takes what is for its own destinations. */
-  ephemeral(units: readonly EphemeralUnit[], everywhere: boolean): void;
-  /** The server has asked us something: it lives, so its pause ends. Cheap: call it for every request. */
-  contacted(serverName: string): void;
-}
-
 /** Names the leases of destinations. */
 export const SENDER_CONSUMER = 'federationapi-sender';
 
-const POLL_MS = 2000;
+/** How often all that waits is looked for: more rarely where it is much, so that the looking costs the same however many destinations are gone. */
+const POLL_MS = { least: 2000, aDestination: 20, most: 30_000 };
 const CONTACT_MS = 5000;
 /** How long what is under way may take when the destination is given to another instance, which waits for it, or the process stops. */
 const GRACE_MS = { revoked: 200, stop: 2000 };
@@ -91,10 +63,7 @@ class QueueSender implements Sender {
   constructor(deps: SenderDeps) {
     this.#deps = deps;
     const { runtime, database, driver, partitions, exclusive, retry } = deps;
-    this.#metrics = senderMetrics(runtime, {
-      waiting: () => this.#destinations.size,
-      paused: () => [...this.#destinations.values()].filter(({ backoff }) => backoff !== undefined).length,
-    });
+    this.#metrics = senderMetrics(runtime, () => [...this.#destinations.values()]);
     this.#delivering = { ...deps, settle: createSettle(database), metrics: this.#metrics };
     this.#isNews = createContacts(runtime.clock, Math.min(CONTACT_MS, retry.firstMs));
     const work = (destination: Destination): Promise<void> => this.#turn(destination);
@@ -115,7 +84,8 @@ class QueueSender implements Sender {
     await this.#leases.start();
     this.#tasks = [
       runtime.tasks.spawn('find waiting destinations', (signal) => this.#keepLooking(signal)),
-      runtime.tasks.spawn('keep queues short', (signal) => keepSweeping({ runtime, database, metrics: this.#metrics }, () => [...this.#destinations.values()], signal)),
+      runtime.tasks.spawn('keep queues short', (signal) => keepSweeping(
+        { runtime, database, metrics: this.#metrics, destinations: () => [...this.#destinations.values()], reset: (destination) => this.#forgive(destination) }, signal)),
     ];
   }
 
@@ -169,11 +139,25 @@ class QueueSender implements Sender {
   }
 
   #receive(value: Uint8Array): void {
-    const { queued, contacted, units } = decodeSignal(value);
+    const { queued, contacted, reset, units } = decodeSignal(value);
     for (const unit of units ?? []) this.#addUnit(unit);
     for (const name of queued ?? []) this.#wake(name);
     if (queued?.length === 0) this.#lookForAll();
     if (contacted !== undefined) this.#endPause(contacted);
+    if (reset !== undefined) this.#forgive(this.#destinations.get(reset));
+  }
+
+  async reset(serverName: string): Promise<boolean> {
+    const hadFailed = await this.#deps.database.transaction((tx) => clearPause(tx, serverName));
+    this.#forgive(this.#destinations.get(serverName));
+    if (!this.#deps.exclusive) this.#deps.driver.signal(DESTINATIONS_CHANNEL, encodeSignal({ reset: serverName }));
+    return hadFailed;
+  }
+
+  #forgive(destination: Destination | undefined): void {
+    if (destination === undefined) return;
+    destination.backoff = undefined;
+    this.#schedule(destination);
   }
 
   #endPause(serverName: string): void {
@@ -189,8 +173,10 @@ class QueueSender implements Sender {
   #wake(name: string): boolean {
     if (!this.#owned.has(this.#partitionOf(name))) return false;
     const destination = this.#destinations.get(name);
-    if (destination !== undefined) this.#schedule(destination);
-    else {
+    if (destination !== undefined) {
+      destination.isDirty = true;
+      this.#schedule(destination);
+    } else {
       this.#news.add(name);
       this.#look.abort();
     }
@@ -211,14 +197,21 @@ class QueueSender implements Sender {
       return;
     }
     destination.isIdle = false;
-    destination.timer?.cancel();
     const pauseMs = waitMs(destination.backoff, clock.now());
-    destination.timer = pauseMs === 0 ? undefined : clock.timer(Math.min(pauseMs, TIMER_MS_MAX), () => this.#schedule(destination));
+    if (pauseMs > 0 && destination.timer !== undefined && destination.timerAt === destination.backoff?.retryAtMs) return;
+    destination.timer?.cancel();
+    destination.timerAt = destination.backoff?.retryAtMs ?? 0;
+    destination.timer = pauseMs === 0 ? undefined : clock.timer(Math.min(pauseMs, TIMER_MS_MAX), () => this.#endTimer(destination));
     if (pauseMs === 0) this.#lanes[destination.backoff === undefined ? 'healthy' : 'failing'].add(destination);
   }
 
+  #endTimer(destination: Destination): void {
+    destination.timer = undefined;
+    this.#schedule(destination);
+  }
+
   async #turn(destination: Destination): Promise<void> {
-    if (this.#stopping || this.#destinations.get(destination.name) !== destination) return;
+    if (this.#stopping || this.#destinations.get(destination.name) !== destination || destination.running !== undefined) return;
     destination.again = false;
     const turn = this.#deliver(destination);
     destination.running = turn.then(() => undefined);
@@ -235,7 +228,8 @@ class QueueSender implements Sender {
     const { database, runtime } = this.#deps;
     try {
       const delivery = await deliver(this.#delivering, destination);
-      if (delivery.kind === 'failed') await keepQueueShort({ database, metrics: this.#metrics }, destination);
+      destination.isDirty = delivery.kind !== 'failed';
+      if (delivery.kind === 'failed') destination.counts = await keepQueueShort({ database, metrics: this.#metrics }, destination, runtime.clock.now());
       return delivery;
     } catch (error) {
       runtime.logger.warn({ destination: destination.name, error }, 'what is queued for a server could not be read or written; it is tried again');
@@ -255,7 +249,7 @@ class QueueSender implements Sender {
       } catch (error) {
         this.#failing = `what is queued for other servers cannot be read: ${error instanceof Error ? error.message : String(error)}`;
         logger.warn({ error }, 'what is queued for other servers could not be read; trying again');
-        await clock.sleep(POLL_MS / 2, signal);
+        await clock.sleep(POLL_MS.least / 2, signal);
       }
       if (!signal.aborted) await clock.sleep(Math.max(0, this.#lookAt - clock.monotonic()), this.#look.signal);
     }
@@ -265,15 +259,15 @@ class QueueSender implements Sender {
   async #lookForWaiting(): Promise<void> {
     const { database, runtime } = this.#deps;
     const isForAll = runtime.clock.monotonic() >= this.#lookAt;
-    if (isForAll) this.#lookAt = runtime.clock.monotonic() + POLL_MS;
+    if (isForAll) this.#lookAt = runtime.clock.monotonic() + Math.min(POLL_MS.most, Math.max(POLL_MS.least, this.#destinations.size * POLL_MS.aDestination));
     const news = [...this.#news];
     this.#news.clear();
-    const waiting = isForAll ? await readWaitingDestinations(database, SENDER_CONSUMER, runtime.instanceId) : news;
+    const { names: waiting, marked } = isForAll ? await readWaitingDestinations(database, SENDER_CONSUMER, runtime.instanceId) : { names: new Set(news), marked: new Set<string>() };
     const fresh = [...new Set([...waiting, ...this.#ahead.names()])].filter((name) => !this.#destinations.has(name));
     const backoffs = await readBackoffs(database, fresh);
     for (const name of fresh) this.#takeIn(name, backoffs.get(name));
-    const due = new Set(waiting);
-    if (isForAll) for (const [name, { isIdle }] of this.#destinations) if (isIdle && !due.has(name)) this.#destinations.delete(name);
+    for (const name of marked) this.#noteMarks(name);
+    if (isForAll) for (const [name, { isIdle }] of this.#destinations) if (isIdle && !waiting.has(name)) this.#destinations.delete(name);
     for (const name of new Set([...waiting, ...fresh])) {
       const destination = this.#destinations.get(name);
       if (destination !== undefined && destination.running === undefined && destination.timer === undefined) this.#schedule(destination);
@@ -282,7 +276,12 @@ class QueueSender implements Sender {
 
   #takeIn(name: string, backoff: Backoff | undefined): void {
     const [partition, ahead] = [this.#partitionOf(name), this.#ahead.take(name)];
-    if (this.#owned.has(partition)) this.#destinations.set(name, newDestination(name, partition, { backoff, units: this.#isPaused(backoff) ? new Map() : ahead }));
+    if (this.#owned.has(partition)) this.#destinations.set(name, newDestination(name, partition, { backoff, hasMarks: false, units: this.#isPaused(backoff) ? new Map() : ahead }));
+  }
+
+  #noteMarks(name: string): void {
+    const destination = this.#destinations.get(name);
+    if (destination !== undefined) destination.hasMarks = true;
   }
 
   /** Lets go of destinations; resolves when nothing of them is under way. */

@@ -8,23 +8,26 @@ export interface DestinationsSignal {
   readonly queued?: readonly string[];
   /** A server has asked this one something: it lives. */
   readonly contacted?: string;
+  /** The operator wants this one tried now. */
+  readonly reset?: string;
   /** To be sent by those who have the destinations. */
   readonly units?: readonly EphemeralUnit[];
 }
 
 const NAMES_MAX = 200;
 
-export function encodeSignal({ queued, contacted, units }: DestinationsSignal): Uint8Array {
-  return Buffer.from(JSON.stringify({ queued: queued !== undefined && queued.length > NAMES_MAX ? [] : queued, contacted, units }));
+export function encodeSignal({ queued, contacted, reset, units }: DestinationsSignal): Uint8Array {
+  return Buffer.from(JSON.stringify({ queued: queued !== undefined && queued.length > NAMES_MAX ? [] : queued, contacted, reset, units }));
 }
 
 /** Nothing for what nobody here has sent. */
 export function decodeSignal(value: Uint8Array): DestinationsSignal {
   try {
-    const { queued, contacted, units } = JSON.parse(Buffer.from(value).toString()) as Record<string, unknown>;
+    const { queued, contacted, reset, units } = JSON.parse(Buffer.from(value).toString()) as Record<string, unknown>;
     return {
       ...(Array.isArray(queued) && { queued: queued.filter((name) => typeof name === 'string') }),
       ...(typeof contacted === 'string' && { contacted }),
+      ...(typeof reset === 'string' && { reset }),
       ...(units !== undefined && { units: readUnits(units) }),
     };
   } catch {

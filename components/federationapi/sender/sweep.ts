@@ -1,37 +1,59 @@
-/** Looks through the queues of an instance's destinations from time to time: none grows without end, and the numbers tell how many events wait. */
+/**
+ * Looks after the queues of an instance's destinations from time to time: none grows without end, and the numbers tell how much waits. Only destinations that something was queued for or sent to
+ * since are counted again, and a few others: those that are gone for long cost nothing here.
+ */
 import type { Runtime } from '../../../pkg/runtime/runtime.ts';
-import type { Database } from '../../../pkg/storage/database.ts';
-import { keepQueueShort } from './catch-up.ts';
+import { readBackoffs } from '../storage/destinations.ts';
+import { keepQueueShort, type ShortenDeps } from './catch-up.ts';
 import type { Destination } from './destination.ts';
-import type { SenderMetrics } from './sender-metrics.ts';
 
-export interface SweepDeps {
+export interface SweepDeps extends ShortenDeps {
   readonly runtime: Pick<Runtime, 'clock' | 'logger'>;
-  readonly database: Database;
-  readonly metrics: SenderMetrics;
+  /** Asked at the beginning of each round. */
+  readonly destinations: () => readonly Destination[];
+  /** Somebody else has ended the pause of a destination, in the tables. */
+  readonly reset: (destination: Destination) => void;
 }
 
 const SWEEP_MS = 60_000;
+/** Destinations that are counted again in a round although nothing is known to have changed. */
+const OTHERS_A_ROUND = 50;
+const NAMES_AT_ONCE = 500;
 
-/** Resolves when `signal` is aborted. `destinations`: asked at the beginning of each round. */
-export async function keepSweeping(deps: SweepDeps, destinations: () => readonly Destination[], signal: AbortSignal): Promise<void> {
+/** Resolves when `signal` is aborted. */
+export async function keepSweeping(deps: SweepDeps, signal: AbortSignal): Promise<void> {
   const { clock, logger } = deps.runtime;
-  while (!signal.aborted) {
+  for (let round = 0; !signal.aborted; round += 1) {
     await clock.sleep(SWEEP_MS, signal);
     try {
-      await sweep(deps, destinations(), signal);
+      const destinations = deps.destinations();
+      await shorten(deps, dueIn(round, destinations), signal);
+      await findReset(deps, destinations.filter(({ backoff }) => backoff !== undefined), signal);
     } catch (error) {
       logger.warn({ error }, 'the queues of other servers could not be looked through; trying again');
     }
   }
 }
 
-async function sweep({ database, metrics, runtime: { clock } }: SweepDeps, destinations: readonly Destination[], signal: AbortSignal): Promise<void> {
-  let events = 0;
+function dueIn(round: number, destinations: readonly Destination[]): Destination[] {
+  const groups = Math.ceil(destinations.length / OTHERS_A_ROUND);
+  return destinations.filter(({ isDirty, running }, index) => running === undefined && (isDirty || index % groups === round % groups));
+}
+
+async function shorten(deps: SweepDeps, destinations: readonly Destination[], signal: AbortSignal): Promise<void> {
   for (const destination of destinations) {
     if (signal.aborted) return;
-    events += await keepQueueShort({ database, metrics }, destination);
-    await clock.yield();
+    destination.isDirty = false;
+    destination.counts = await keepQueueShort(deps, destination, deps.runtime.clock.now());
+    await deps.runtime.clock.yield();
   }
-  metrics.queued(events);
+}
+
+/** An operator's wish reaches the owner of the destination also when the signal of it got lost. */
+async function findReset({ database, reset }: SweepDeps, failing: readonly Destination[], signal: AbortSignal): Promise<void> {
+  for (let at = 0; at < failing.length && !signal.aborted; at += NAMES_AT_ONCE) {
+    const some = failing.slice(at, at + NAMES_AT_ONCE);
+    const known = await readBackoffs(database, some.map(({ name }) => name));
+    for (const destination of some) if (!known.has(destination.name) && destination.running === undefined) reset(destination);
+  }
 }

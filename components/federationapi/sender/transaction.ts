@@ -1,7 +1,7 @@
 /** One transaction for another server (server-server: PUT /_matrix/federation/v1/send/{txnId}), made of what is queued for it. */
 import { createHash } from 'node:crypto';
 import type { RoomQuery } from '../../../schemas/ports/room-query.ts';
-import { canonicalJson } from '../../../pkg/matrix/canonical-json/canonical-json.ts';
+import { canonicalJson, CanonicalJsonError } from '../../../pkg/matrix/canonical-json/canonical-json.ts';
 import type { Edu } from './ephemeral.ts';
 import type { QueuedEvent } from '../storage/destination-queue.ts';
 import type { QueuedUnit } from '../storage/unit-queue.ts';
@@ -13,7 +13,7 @@ const TRANSACTION_BYTES_MAX = 512 * 1024;
 /** Events that are read at once. */
 const CHUNK = 10;
 
-export interface OutgoingTransaction {
+export interface OutgoingTransaction<Item extends { readonly eventId: string } = QueuedEvent> {
   /** The same for the same events, also after a crash: who has them already knows by it. */
   readonly txnId: string;
   /** IDs of the events in it, in order. */
@@ -21,11 +21,11 @@ export interface OutgoingTransaction {
   /** Canonical JSON. */
   readonly json: string;
   /** What is done with when it has arrived: the events in it, and those between them that no longer exist. */
-  readonly queued: readonly QueuedEvent[];
+  readonly queued: readonly Item[];
   /** Units in it that have to arrive. */
   readonly stored: readonly QueuedUnit[];
   /** The same events and stored units alone, for a destination that takes offence at the ephemeral units; absent: there are none. */
-  readonly withoutUnits?: OutgoingTransaction;
+  readonly withoutUnits?: OutgoingTransaction<Item>;
 }
 
 export interface TransactionSource {
@@ -43,7 +43,9 @@ export interface UnitsToSend {
 }
 
 /** Of the first of `queued`, as many as fit, and of all the units. Without events when none of them exists any more. */
-export async function makeTransaction({ serverName, nowMs, roomQuery }: TransactionSource, queued: readonly QueuedEvent[], units: UnitsToSend = { soft: [], stored: [] }): Promise<OutgoingTransaction> {
+export async function makeTransaction<Item extends { readonly eventId: string }>(
+  { serverName, nowMs, roomQuery }: TransactionSource, queued: readonly Item[], units: UnitsToSend = { soft: [], stored: [] },
+): Promise<OutgoingTransaction<Item>> {
   const eventIds: string[] = [];
   const pdus: string[] = [];
   let bytes = 0;
@@ -70,9 +72,19 @@ export async function makeTransaction({ serverName, nowMs, roomQuery }: Transact
     txnId: idOf([...eventIds, ...places].join(' ')), eventIds, json: stored.length === 0 ? `{${rest}` : `{"edus":[${stored.join(',')}],${rest}`, queued: queued.slice(0, taken), stored: units.stored,
   };
   if (units.soft.length === 0) return plain;
-  const edus = `[${[...stored, ...units.soft.map((unit) => canonicalJson(unit))].join(',')}]`;
+  const edus = `[${[...stored, ...units.soft.flatMap(softText)].join(',')}]`;
   // Soft units are never sent again: the same ones at another time are others.
   return { ...plain, txnId: idOf(`${eventIds.join(' ')} ${nowMs} ${edus}`), json: `{"edus":${edus},${rest}`, withoutUnits: plain };
+}
+
+/** Nothing for what cannot be signed: such a unit must not take others along. */
+function softText(unit: Edu): string[] {
+  try {
+    return [canonicalJson(unit)];
+  } catch (error) {
+    if (error instanceof CanonicalJsonError) return [];
+    throw error;
+  }
 }
 
 function idOf(content: string): string {

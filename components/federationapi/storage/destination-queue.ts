@@ -1,5 +1,6 @@
 /** What is still to be sent to other servers, in the tables. */
 import type { Reader, SqlRow, Transaction } from '../../../pkg/storage/database.ts';
+import type { DestinationPlace } from './destination-rooms.ts';
 
 /** An event to send. */
 export interface QueuedEvent {
@@ -62,14 +63,27 @@ export async function dequeueAll(tx: Transaction, destination: string): Promise<
   await tx.run('DELETE FROM destination_queue WHERE destination = ?', [destination]);
 }
 
-/** How many events wait for the destination; not counted beyond `max` + 1. */
-export async function countQueued(reader: Reader, destination: string, max: number): Promise<number> {
-  const rows = await reader.query<SqlRow & { n: number }>(
-    'SELECT COUNT(*) AS n FROM (SELECT event_id FROM destination_queue WHERE destination = ? LIMIT ?) AS counted', [destination, max + 1]);
-  return rows[0]?.n ?? 0;
+/** How much waits for a destination in a table, and since when the oldest of it. */
+export interface Waiting {
+  readonly count: number;
+  readonly sinceMs: number | undefined;
 }
 
-/** Keeps the newest event of every room: the destination asks for those before it (`/get_missing_events`). */
+/** Not counted beyond `max` + 1. */
+export async function countWaiting(reader: Pick<Reader, 'query'>, queue: keyof typeof COUNTS, { name, partition }: DestinationPlace, max: number): Promise<Waiting> {
+  const [row] = await reader.query<SqlRow & { n: number; since: number | null }>(COUNTS[queue], queue === 'destination_rooms' ? [name, partition, max + 1] : [name, max + 1]);
+  return { count: row?.n ?? 0, sinceMs: row?.since ?? undefined };
+}
+
+const COUNT = (queue: string, at: string, where: string): string =>
+  `SELECT COUNT(*) AS n, MIN(at) AS since FROM (SELECT ${at} AS at FROM ${queue} WHERE destination = ?${where} LIMIT ?) AS counted`;
+const COUNTS = {
+  destination_queue: COUNT('destination_queue', 'queued_at', ''),
+  unit_queue: COUNT('unit_queue', 'queued_at', ''),
+  destination_rooms: COUNT('destination_rooms', 'marked_at', ' AND partition = ?'),
+} as const;
+
+/** Keeps the newest event of every room, for those that the destination is not in: it tells how that came. */
 export function keepNewestOfRooms(tx: Transaction, destination: string): Promise<{ changes: number }> {
   return tx.run(
     `DELETE FROM destination_queue WHERE destination = ? AND NOT EXISTS (
@@ -77,15 +91,19 @@ export function keepNewestOfRooms(tx: Transaction, destination: string): Promise
        WHERE kept.room_id = destination_queue.room_id AND kept.newest = destination_queue.origin_sequence)`, [destination, destination]);
 }
 
-/** Destinations for which something waits, in the partitions that `owner` holds under the lease name `consumer`. Touches one row a destination and queue, however much waits. */
-export async function readWaitingDestinations(reader: Pick<Reader, 'query'>, consumer: string, owner: string): Promise<string[]> {
-  const [events, units] = [await reader.query<WaitingRow>(WAITING_IN('destination_queue'), [consumer, owner]), await reader.query<WaitingRow>(WAITING_IN('unit_queue'), [consumer, owner])];
-  return [...new Set([...events, ...units].map(({ destination }) => destination))];
+/**
+ * Destinations for which something waits, in the partitions that `owner` holds under the lease name `consumer`; `marked`: those that have rooms to catch up with. Touches one row a
+ * destination and table, however much waits.
+ */
+export async function readWaitingDestinations(reader: Pick<Reader, 'query'>, consumer: string, owner: string): Promise<{ names: ReadonlySet<string>; marked: ReadonlySet<string> }> {
+  const [events, units, rooms] = [await reader.query<WaitingRow>(WAITING_IN('destination_queue'), [consumer, owner]), await reader.query<WaitingRow>(WAITING_IN('unit_queue'), [consumer, owner]),
+    await reader.query<WaitingRow>(WAITING_IN('destination_rooms'), [consumer, owner])];
+  return { names: new Set([...events, ...units, ...rooms].map(({ destination }) => destination)), marked: new Set(rooms.map(({ destination }) => destination)) };
 }
 
 type WaitingRow = SqlRow & { destination: string };
 
-const WAITING_IN = (queue: 'destination_queue' | 'unit_queue'): string => `WITH RECURSIVE waiting(partition, destination) AS (
+const WAITING_IN = (queue: 'destination_queue' | 'unit_queue' | 'destination_rooms'): string => `WITH RECURSIVE waiting(partition, destination) AS (
     SELECT l.partition, (SELECT MIN(q.destination) FROM ${queue} q WHERE q.partition = l.partition) FROM leases l WHERE l.consumer = ? AND l.owner = ?
     UNION ALL
     SELECT w.partition, (SELECT MIN(q.destination) FROM ${queue} q WHERE q.partition = w.partition AND q.destination > w.destination)

@@ -34,3 +34,14 @@ export async function writeBackoff(tx: Transaction, serverName: string, partitio
 export async function clearBackoff(tx: Transaction, serverName: string, nowMs: number): Promise<void> {
   await tx.run('UPDATE destinations SET failures = 0, last_success_at = ? WHERE server_name = ?', [nowMs, serverName]);
 }
+
+/** Servers that have failed since before `beforeMs` without a break. */
+export async function readGone(reader: Pick<Reader, 'query'>, beforeMs: number): Promise<Set<string>> {
+  const rows = await reader.query<SqlRow & { server_name: string }>('SELECT server_name FROM destinations WHERE failures > 0 AND failing_since <= ?', [beforeMs]);
+  return new Set(rows.map((row) => row.server_name));
+}
+
+/** Forgets that the server has failed, whether or not it is there. False: it had not. */
+export async function clearPause(tx: Transaction, serverName: string): Promise<boolean> {
+  return (await tx.run('UPDATE destinations SET failures = 0 WHERE server_name = ? AND failures > 0', [serverName])).changes > 0;
+}

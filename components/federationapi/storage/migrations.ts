@@ -16,6 +16,8 @@ import type { Migration } from '../../../pkg/storage/database.ts';
  *   events are to be imported, and the encoded input that follows them. Events of the state that were known here before have no `json` and ordinals below 0.
  * - `staged_pdus`: events that other servers sent and that cannot be checked yet, because their signers' keys could not be had. `pdu`: JSON as received; `origin`: who sent it.
  * - `unit_queue`: units (EDUs) that are still to be sent to a server and must arrive; `origin_partition` and `origin_sequence`: of the record of user-output that each comes from.
+ *   `subject`: units of the same subject can be made good by the newest of them (`m.device_list_update`, whose receiver sees that it lacks some); empty: each has to arrive.
+ * - `destination_rooms`: rooms of which a server has missed events that are no longer queued: it gets the forward extremities when it is back (`destination-rooms.ts`).
  */
 export const federationapiMigrations: readonly Migration[] = [
   {
@@ -70,6 +72,18 @@ export const federationapiMigrations: readonly Migration[] = [
       `CREATE TABLE unit_queue (destination TEXT NOT NULL, origin_partition BIGINT NOT NULL, origin_sequence BIGINT NOT NULL, unit_number BIGINT NOT NULL, partition BIGINT NOT NULL,
          unit BLOB NOT NULL, queued_at BIGINT NOT NULL, PRIMARY KEY (destination, origin_partition, origin_sequence, unit_number))`,
       'CREATE INDEX unit_queue_by_partition ON unit_queue (partition, destination)',
+    ],
+  },
+  {
+    number: 6,
+    name: 'rooms to catch up with',
+    statements: [
+      `CREATE TABLE destination_rooms (room_id TEXT NOT NULL, destination TEXT NOT NULL, partition BIGINT NOT NULL, resolving TEXT NOT NULL, marked_at BIGINT NOT NULL,
+         PRIMARY KEY (room_id, destination))`,
+      'CREATE INDEX destination_rooms_by_partition ON destination_rooms (partition, destination, room_id)',
+      "ALTER TABLE unit_queue ADD COLUMN subject TEXT NOT NULL DEFAULT ''",
+      'CREATE INDEX destinations_failing ON destinations (failing_since) WHERE failures > 0',
+      'CREATE INDEX joined_hosts_by_server ON joined_hosts (server_name, room_id)',
     ],
   },
 ];

@@ -10,8 +10,10 @@ export interface UnitPlace {
 }
 
 export interface QueuedUnit extends UnitPlace {
-  /** JSON text of the EDU. */
+  /** The EDU: canonical JSON. */
   readonly json: string;
+  /** Units of one subject can be made good by the newest of them; absent: each has to arrive. */
+  readonly subject?: string;
 }
 
 interface UnitRow extends SqlRow {
@@ -26,8 +28,8 @@ export async function enqueueUnits(tx: Transaction, units: readonly QueuedUnit[]
   if (units.length === 0) return;
   await tx.insertMany({
     into: 'unit_queue',
-    columns: ['destination', 'origin_partition', 'origin_sequence', 'unit_number', 'partition', 'unit', 'queued_at'],
-    rows: units.map((one) => [one.destination, one.originPartition, one.originSequence, one.number, at.partitionOfDestination(one.destination), Buffer.from(one.json), at.nowMs]),
+    columns: ['destination', 'origin_partition', 'origin_sequence', 'unit_number', 'partition', 'unit', 'queued_at', 'subject'],
+    rows: units.map((one) => [one.destination, one.originPartition, one.originSequence, one.number, at.partitionOfDestination(one.destination), Buffer.from(one.json), at.nowMs, one.subject ?? '']),
     onConflict: 'ON CONFLICT (destination, origin_partition, origin_sequence, unit_number) DO NOTHING',
   });
 }
@@ -56,4 +58,13 @@ export async function keepNewestUnits(database: Pick<Database, 'query' | 'transa
   if (row === undefined) return 0;
   const { changes } = await database.transaction((tx) => tx.run('DELETE FROM unit_queue WHERE destination = ? AND queued_at <= ?', [destination, row.queued_at]));
   return changes;
+}
+
+/** Of every subject that can be made good the newest stays. Says how many went. */
+export async function keepNewestOfSubjects(tx: Transaction, destination: string): Promise<{ changes: number }> {
+  return tx.run(
+    `DELETE FROM unit_queue WHERE destination = ? AND subject <> '' AND NOT EXISTS (
+       SELECT 1 FROM (SELECT u.subject AS subject, u.origin_partition AS origin_partition, MAX(u.origin_sequence) AS newest FROM unit_queue u WHERE u.destination = ? AND u.subject <> ''
+         GROUP BY u.subject, u.origin_partition) AS kept
+       WHERE kept.subject = unit_queue.subject AND kept.origin_partition = unit_queue.origin_partition AND kept.newest = unit_queue.origin_sequence)`, [destination, destination]);
 }

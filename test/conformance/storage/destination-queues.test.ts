@@ -2,10 +2,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { federationapiMigrations } from '../../../components/federationapi/index.ts';
-import { countQueued, dequeue, dequeueAll, enqueue, keepNewestOfRooms, readQueue, readWaitingDestinations } from '../../../components/federationapi/storage/destination-queue.ts';
-import { clearBackoff, readBackoffs, writeBackoff } from '../../../components/federationapi/storage/destinations.ts';
+import { countWaiting, dequeue, dequeueAll, enqueue, keepNewestOfRooms, readQueue, readWaitingDestinations } from '../../../components/federationapi/storage/destination-queue.ts';
+import { beginResolving, markQueuedRooms, readMarked, readMarkedRooms, removeAllMarks, removeMarks } from '../../../components/federationapi/storage/destination-rooms.ts';
+import { clearBackoff, clearPause, readBackoffs, readGone, writeBackoff } from '../../../components/federationapi/storage/destinations.ts';
 import { readJoinedHosts, writeJoinedHosts } from '../../../components/federationapi/storage/joined-hosts.ts';
 import { ensureQueueStarts, readQueueStarts } from '../../../components/federationapi/storage/queue-starts.ts';
+import { enqueueUnits, keepNewestOfSubjects, readUnitQueue } from '../../../components/federationapi/storage/unit-queue.ts';
 import { logMigrations } from '../../../pkg/log/tables.ts';
 import type { Database } from '../../../pkg/storage/database.ts';
 import { migrate } from '../../../pkg/storage/migrate.ts';
@@ -33,7 +35,8 @@ onEachBackend('destination queues', (backend) => {
     assert.deepEqual(await ids(database, 'b', 2), ['$2.7', '$2.8', '$0.9', '$1.3']);
     assert.deepEqual(await ids(database, 'b', 2, 3), ['$2.7', '$2.8', '$0.9']);
     assert.deepEqual(await ids(database, 'b', 3, 2), ['$0.9', '$1.3']);
-    assert.deepEqual([await countQueued(database, 'b', 10), await countQueued(database, 'b', 2), await countQueued(database, 'x', 2)], [4, 3, 0]);
+    const count = (name: string, max: number) => countWaiting(database, 'destination_queue', { name, partition: 0 }, max);
+    assert.deepEqual([await count('b', 10), await count('b', 2), await count('x', 2)], [{ count: 4, sinceMs: 5 }, { count: 3, sinceMs: 5 }, { count: 0, sinceMs: undefined }]);
   });
 
   test('what was sent is deleted, and nothing else', async () => {
@@ -55,16 +58,53 @@ onEachBackend('destination queues', (backend) => {
     assert.deepEqual([changes, await ids(database, 'b'), await ids(database, 'c')], [2, ['$1.2', '$1.3', '$2.2'], ['$1.1', '$1.9']]);
   });
 
+  test('what is queued of the rooms that the destination is in gives way to marks', async () => {
+    const database = await tables();
+    const [b, c] = [{ name: 'b', partition: 1 }, { name: 'c', partition: 1 }];
+    await database.transaction((tx) => writeJoinedHosts(tx, new Map(['!x', '!y'].map((room) => [room, { reset: false, counts: new Map([['b', 2], ['c', 1]]) }]))));
+    await queue(database, 'b', [[1, 1, '!x'], [1, 2, '!y'], [1, 3, '!x'], [2, 1, '!left']]);
+    await queue(database, 'c', [[1, 1, '!x']]);
+    const mark = (place: typeof b) => database.transaction((tx) => markQueuedRooms(tx, place, 7));
+    assert.equal((await mark(b)).changes, 3);
+    assert.deepEqual([await ids(database, 'b'), await ids(database, 'c')], [['$2.1'], ['$1.1']]);
+    assert.deepEqual(await readMarked(database, ['!x', '!y', '!left']), new Map([['!x', new Set(['b'])], ['!y', new Set(['b'])]]));
+    assert.deepEqual([await readMarkedRooms(database, b, 10), await readMarkedRooms(database, b, 1), await readMarkedRooms(database, c, 10)], [['!x', '!y'], ['!x'], []]);
+    assert.deepEqual(await countWaiting(database, 'destination_rooms', b, 10), { count: 2, sinceMs: 5 });
+    await database.transaction((tx) => beginResolving(tx, b, ['!x'], 'one'));
+    assert.deepEqual(await readMarked(database, ['!x', '!y']), new Map([['!y', new Set(['b'])]]));
+    assert.deepEqual(await readMarkedRooms(database, b, 10), ['!x', '!y'], 'it is still to be done');
+    await mark(b);
+    await database.transaction((tx) => removeMarks(tx, b, ['!x'], 'one'));
+    assert.deepEqual(await readMarked(database, ['!x']), new Map([['!x', new Set(['b'])]]), 'what was marked again since stays');
+    await database.transaction((tx) => beginResolving(tx, b, ['!x'], 'two'));
+    await database.transaction((tx) => removeMarks(tx, b, ['!x'], 'two'));
+    assert.deepEqual(await readMarkedRooms(database, b, 10), ['!y']);
+    await database.transaction((tx) => removeAllMarks(tx, b));
+    assert.deepEqual(await readMarkedRooms(database, b, 10), []);
+  });
+
+  test('the newest unit of a subject stands for those before it; others stay', async () => {
+    const database = await tables();
+    const unit = (originSequence: number, subject: string | undefined, destination = 'b') => ({ destination, originPartition: 1, originSequence, number: 0, json: `"${originSequence}"`, ...(subject !== undefined && { subject }) });
+    await database.transaction((tx) => enqueueUnits(tx, [unit(1, 'x'), unit(2, undefined), unit(3, 'y'), unit(4, 'x'), unit(5, undefined), unit(1, 'x', 'c')], { nowMs: 5, partitionOfDestination: () => 1 }));
+    assert.equal((await database.transaction((tx) => keepNewestOfSubjects(tx, 'b'))).changes, 1);
+    const left = async (name: string) => (await readUnitQueue(database, name, 10)).map(({ json }) => json);
+    assert.deepEqual([await left('b'), await left('c')], [['"2"', '"3"', '"4"', '"5"'], ['"1"']]);
+  });
+
   test('an owner finds the destinations of its partitions for which something waits', async () => {
     const database = await tables();
-    assert.deepEqual(await readWaitingDestinations(database, 'sender', 'me'), []);
+    assert.deepEqual(await readWaitingDestinations(database, 'sender', 'me'), { names: new Set(), marked: new Set() });
     await database.transaction((tx) => tx.insertMany({
       into: 'leases', columns: ['consumer', 'partition', 'owner', 'epoch', 'expires_at'],
       rows: [['sender', 0, 'me', 1, 0], ['sender', 1, 'other', 1, 0], ['sender', 2, 'me', 1, 0], ['sender', 3, '', 1, 0], ['another', 1, 'me', 1, 0]],
     }));
     for (const name of ['b', 'aa', 'cc', 'ddd', 'eeee']) await queue(database, name, [[1, 1], [1, 2], [5, 6]]);
-    assert.deepEqual((await readWaitingDestinations(database, 'sender', 'me')).sort(), ['aa', 'cc', 'eeee']);
-    assert.deepEqual(await readWaitingDestinations(database, 'sender', 'other'), ['b']);
+    const found = async (owner: string) => Object.values(await readWaitingDestinations(database, 'sender', owner)).map((names) => [...names].sort());
+    assert.deepEqual([await found('me'), await found('other')], [[['aa', 'cc', 'eeee'], []], [['b'], []]]);
+    await database.transaction((tx) => writeJoinedHosts(tx, new Map([['!r', { reset: false, counts: new Map([['aa', 1]]) }]])));
+    await database.transaction((tx) => markQueuedRooms(tx, { name: 'aa', partition: 2 }, 9));
+    assert.deepEqual(await found('me'), [['aa', 'cc', 'eeee'], ['aa']]);
   });
 
   test('pauses are kept until the server answers', async () => {
@@ -73,6 +113,10 @@ onEachBackend('destination queues', (backend) => {
     await database.transaction((tx) => writeBackoff(tx, 'b', 1, backoff));
     await database.transaction((tx) => writeBackoff(tx, 'b', 1, { ...backoff, failures: 2, pauseMs: 4000 }));
     assert.deepEqual(await readBackoffs(database, ['a', 'b']), new Map([['b', { ...backoff, failures: 2, pauseMs: 4000 }]]));
+    assert.deepEqual([await readGone(database, 10), await readGone(database, 9)], [new Set(['b']), new Set()]);
+    const clear = () => database.transaction((tx) => clearPause(tx, 'b'));
+    assert.deepEqual([await clear(), await clear(), await readGone(database, 10)], [true, false, new Set()]);
+    await database.transaction((tx) => writeBackoff(tx, 'b', 1, backoff));
     await database.transaction((tx) => clearBackoff(tx, 'b', 99));
     assert.deepEqual(await readBackoffs(database, ['b']), new Map());
     assert.deepEqual(await database.query('SELECT last_success_at FROM destinations', []), [{ last_success_at: 99 }]);

@@ -23,5 +23,7 @@ export async function leftWaiting(server: SimServer): Promise<string[]> {
   for (const { destination, n } of queues) if (honest.has(destination)) broken.push(`${name} has ${n} events left for ${destination}`);
   const units = await federationapi.query<{ destination: string; n: number }>('SELECT destination, count(*) AS n FROM unit_queue GROUP BY destination');
   for (const { destination, n } of units) if (honest.has(destination)) broken.push(`${name} has ${n} messages to devices left for ${destination}`);
+  const rooms = await federationapi.query<{ destination: string; n: number }>('SELECT destination, count(*) AS n FROM destination_rooms GROUP BY destination');
+  for (const { destination, n } of rooms) if (honest.has(destination)) broken.push(`${name} has ${n} rooms left with which ${destination} has to catch up`);
   return broken;
 }
