@@ -1,6 +1,6 @@
 /**
  * Runs a component's input log: takes what waits from every partition that this instance owns, lets the processor decide it in order, and commits effects,
- * positions, remembered inputs and output records of the whole batch in one transaction. Under load batches grow by themselves (group commit); at low
+ * positions, remembered inputs and output records of the whole batch in one transaction. Under load batches grow by themselves (group commit, `pace.ts`); at low
  * load nothing waits for a timer.
  *
  * Guarantees: in order per key; each accepted input has its effects exactly once, however often it is delivered and whoever dies between any two lines; an owner
@@ -18,6 +18,7 @@ import { emptyTally, inputMetrics, type InputMetrics } from './log-metrics.ts';
 import { createLeaseKeeper, type Lease, type LeaseKeeper } from './leases.ts';
 import type { InputLogName, LogDriver, OutputLogName, Pack, Subscription } from './log.ts';
 import { outboxReader, writeOutbox } from './outbox.ts';
+import { createPace, type Pace } from './pace.ts';
 import { loadParking, saveParked, type Parking } from './parked-inputs.ts';
 import { Fenced, readPositions, savePositions, type Position } from './positions.ts';
 import type { Processor } from './processor.ts';
@@ -88,6 +89,7 @@ class Runner<Input extends InputHeader, Effects> implements InputRunner {
   readonly #batchRecordsMax: number;
   readonly #owned = new Map<number, Owned>();
   readonly #intake: Intake = createIntake(WAITING_MAX);
+  readonly #pace: Pace;
   readonly #relay: Relay;
   readonly #leases: LeaseKeeper;
   readonly #trimmer: Trimmer;
@@ -109,6 +111,7 @@ class Runner<Input extends InputHeader, Effects> implements InputRunner {
     this.#batchRecordsMax = options.batchRecordsMax ?? BATCH_RECORDS_MAX;
     const { consumer, database, driver, runtime } = options;
     this.#alternation = createAlternation(runtime.clock);
+    this.#pace = createPace(runtime.clock, this.#intake);
     this.#metrics = inputMetrics(runtime, consumer);
     this.#relay = createRelay({ log: options.outputLog, outbox: outboxReader(database, options.outputLog, consumer), driver, runtime });
     this.#trimmer = createTrimmer(options);
@@ -186,8 +189,7 @@ class Runner<Input extends InputHeader, Effects> implements InputRunner {
     let delayMs = 50;
     while (!signal.aborted) {
       await this.#waitForWork(signal);
-      // Lets everything that is ready to arrive arrive: the batch is as big as the load, without a timer.
-      await clock.yield();
+      await this.#pace.wait(signal);
       const round = this.#processRound();
       this.#processing = round.then(() => undefined, () => undefined);
       try {
@@ -288,6 +290,7 @@ class Runner<Input extends InputHeader, Effects> implements InputRunner {
     this.#finish(plan);
     const tookAside = items.some(({ isAside }) => isAside === true);
     if (tookAside) this.#notePaces(items, plan);
+    this.#pace.note(startedAt, items.length);
     this.#alternation.note({ tookAside, shares: plan.used.keys() });
     this.#metrics.batch(plan.tally, (runtime.clock.monotonic() - startedAt) / 1000);
   }

@@ -34,3 +34,23 @@ test('a batch takes what fits, one pack at least, in the order of arrival; what 
   assert.deepEqual(intake.take({ records: 10, bytes: 1000 }).map((one) => [one.partition, one.pack.offset]), [[0, 2], [1, 1]]);
   assert.equal(intake.size(), 0);
 });
+
+test('who waits for several records is woken by the last of them, by a nudge or by the end', async () => {
+  const intake = createIntake({ records: 100, bytes: 10_000 });
+  const { signal } = new AbortController();
+  const three = intake.ready(signal, 3);
+  void intake.add(0, [pack(1, 1, 1)]);
+  assert.ok(!(await isOver(three)));
+  void intake.add(1, [pack(1, 1)]);
+  assert.ok(await isOver(three));
+  assert.ok(await isOver(intake.ready(signal)));
+  intake.drop(1);
+  const again = intake.ready(signal, 3);
+  assert.ok(!(await isOver(again)));
+  intake.nudge();
+  assert.ok(await isOver(again));
+  const ending = new AbortController();
+  const last = intake.ready(ending.signal, 3);
+  ending.abort();
+  assert.ok(await isOver(last));
+});

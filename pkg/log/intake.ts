@@ -23,9 +23,9 @@ export interface Intake {
   putBack(waiting: readonly Waiting[]): void;
   /** Takes what waits, up to `limits` (at least one pack), in arrival order. */
   take(limits: IntakeLimits): Waiting[];
-  /** Resolves when something waits or `signal` is aborted. */
-  ready(signal: AbortSignal): Promise<void>;
-  /** Ends a wait in `ready` although nothing waits. */
+  /** Resolves when so many records wait (default 1) or `signal` is aborted. One waits at a time. */
+  ready(signal: AbortSignal, records?: number): Promise<void>;
+  /** Ends a wait in `ready` although less waits. */
   nudge(): void;
   /** Throws away what waits of a partition. */
   drop(partition: number): void;
@@ -36,7 +36,9 @@ export function createIntake(perPartition: IntakeLimits): Intake {
   let waiting: Waiting[] = [];
   const counts = new Map<number, { records: number; bytes: number }>();
   const held = new Map<number, (() => void)[]>();
+  let records = 0;
   let wake: (() => void) | undefined;
+  let wanted = 1;
 
   function isFull(partition: number): boolean {
     const count = counts.get(partition);
@@ -45,8 +47,9 @@ export function createIntake(perPartition: IntakeLimits): Intake {
 
   /** `sign`: 1 when the pack comes, -1 when it goes. */
   function count({ partition, pack }: Waiting, sign: 1 | -1): void {
-    const { records, bytes } = counts.get(partition) ?? { records: 0, bytes: 0 };
-    counts.set(partition, { records: records + sign * pack.records.length, bytes: bytes + sign * bytesOf(pack) });
+    const before = counts.get(partition) ?? { records: 0, bytes: 0 };
+    counts.set(partition, { records: before.records + sign * pack.records.length, bytes: before.bytes + sign * bytesOf(pack) });
+    records += sign * pack.records.length;
     if (!isFull(partition)) letGo(partition);
   }
 
@@ -68,7 +71,7 @@ export function createIntake(perPartition: IntakeLimits): Intake {
         waiting.push(one);
         count(one, 1);
       }
-      nudge();
+      if (records >= wanted) nudge();
       if (!isFull(partition)) return Promise.resolve();
       return new Promise((go) => held.set(partition, [...(held.get(partition) ?? []), go]));
     },
@@ -82,8 +85,9 @@ export function createIntake(perPartition: IntakeLimits): Intake {
       for (const one of taken) count(one, -1);
       return taken;
     },
-    ready(signal) {
-      if (waiting.length > 0 || signal.aborted) return Promise.resolve();
+    ready(signal, least = 1) {
+      if (records >= least || signal.aborted) return Promise.resolve();
+      wanted = least;
       return new Promise((go) => {
         wake = () => {
           signal.removeEventListener('abort', nudge);
@@ -95,6 +99,7 @@ export function createIntake(perPartition: IntakeLimits): Intake {
     nudge,
     drop(partition) {
       waiting = waiting.filter((one) => one.partition !== partition);
+      records -= counts.get(partition)?.records ?? 0;
       counts.delete(partition);
       letGo(partition);
     },

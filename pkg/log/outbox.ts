@@ -56,8 +56,11 @@ export async function trimOutbox(
 
 async function trimPartition(database: Database, log: OutputLogName, { partition, floor, rest }: { partition: number; floor: number; rest: (() => Promise<void>) | undefined }): Promise<number> {
   let deleted = 0;
-  const oldest = await database.query<{ sequence: number | null }>('SELECT MIN(sequence) AS sequence FROM outbox WHERE log = ? AND partition = ?', [log, partition]);
-  for (let from = oldest[0]?.sequence ?? floor + 1; from <= floor; from += DELETE_ROWS_MAX) {
+  for (;;) {
+    // Looked up each time: after a restore (`leap.ts`) the numbers that are left may be far apart.
+    const [oldest] = await database.query<{ sequence: number | null }>('SELECT MIN(sequence) AS sequence FROM outbox WHERE log = ? AND partition = ?', [log, partition]);
+    const from = oldest?.sequence ?? floor + 1;
+    if (from > floor) return deleted;
     const to = Math.min(floor, from + DELETE_ROWS_MAX - 1);
     deleted += await database.transaction(async (tx) => {
       const { changes } = await tx.run('DELETE FROM outbox WHERE log = ? AND partition = ? AND sequence <= ?', [log, partition, to]);
@@ -70,5 +73,4 @@ async function trimPartition(database: Database, log: OutputLogName, { partition
     });
     await rest?.();
   }
-  return deleted;
 }

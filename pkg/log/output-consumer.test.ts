@@ -153,7 +153,7 @@ test('records without effects cost no transaction; that they are through is save
   await runtime.settle();
   assert.deepEqual([await sequenceOf(0), await sequenceOf(1), await total('b')], [5, 0, 1]);
   await deliver(0, 6, [await produce(0, 6, 'nothing')]);
-  await runtime.settle();
+  await runtime.advance(15);
   const stopped = consumer.stop();
   await runtime.advance(100);
   await stopped;

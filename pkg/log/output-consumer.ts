@@ -15,6 +15,7 @@ import { outputMetrics, type OutputMetrics } from './log-metrics.ts';
 import type { LogDriver, OutputLogName, Pack, Subscription } from './log.ts';
 import type { OutboxReader } from './outbox-reader.ts';
 import { collectRecords, type OutputBatch, type ReadingPartition } from './output-batch.ts';
+import { createPace, type Pace } from './pace.ts';
 import { Fenced, readPositions, savePositions, type Position } from './positions.ts';
 
 export interface OutputConsumerOptions<Output> {
@@ -87,6 +88,7 @@ class Consumer<Output> implements OutputConsumer {
   readonly #batchRecordsMax: number;
   readonly #owned = new Map<number, Owned>();
   readonly #intake: Intake = createIntake(WAITING_MAX);
+  readonly #pace: Pace;
   readonly #leases: LeaseKeeper;
   readonly #metrics: OutputMetrics;
   #processing: Promise<void> = Promise.resolve();
@@ -103,6 +105,7 @@ class Consumer<Output> implements OutputConsumer {
     this.#batchRecordsMax = options.batchRecordsMax ?? BATCH_RECORDS_MAX;
     const { database, driver, runtime, partitions, exclusive } = options;
     this.#metrics = outputMetrics(runtime, this.#name);
+    this.#pace = createPace(runtime.clock, this.#intake);
     this.#leases = createLeaseKeeper({
       consumer: this.#name, database, driver, runtime, partitions, exclusive,
       acquired: (lease) => this.#own(lease),
@@ -167,7 +170,7 @@ class Consumer<Output> implements OutputConsumer {
     let delayMs = 50;
     while (!signal.aborted) {
       if (this.#behind().length === 0) await this.#intake.ready(signal);
-      await clock.yield();
+      await this.#pace.wait(signal);
       if (signal.aborted) return;
       const round = this.#processRound();
       this.#processing = round.then(() => undefined, () => undefined);
@@ -252,6 +255,7 @@ class Consumer<Output> implements OutputConsumer {
       await saveDeadLetters(tx, this.#name, runtime.clock.now(), batch.deadLetters);
       return applier.apply(tx, batch.records);
     });
+    this.#pace.note(startedAt, batch.records.length);
     applier.committed?.(batch.records);
     this.#metrics.applied(batch.records.length, batch.deadLetters.length, (runtime.clock.monotonic() - startedAt) / 1000);
     for (const { partition, sequence, output } of batch.records) {
