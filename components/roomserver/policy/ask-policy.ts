@@ -23,7 +23,7 @@ import { giveUp, isPending, isTooLate, needIdOf, NOBODY_ANSWERED, sameAtWork, wa
 import { policyServerOf } from './policing.ts';
 
 /** Whoever sends is told within 5 s, whatever the policy server does. */
-const POLICY_MS_MAX = 4500;
+const POLICY_MS_MAX = 4000;
 
 const SILENT = refused(504, 'M_UNKNOWN', "The room's policy server did not answer in time, so the event was not sent");
 const CHANGED = refused(502, 'M_UNKNOWN', 'The room has got another policy server meanwhile, so the event was not sent');
