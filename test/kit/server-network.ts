@@ -12,6 +12,7 @@ import { responseBytes } from '../../pkg/http/body.ts';
 import { createRouter } from '../../pkg/http/router.ts';
 import { signingKeyFromSeed } from '../../pkg/matrix/signing/signing-key.ts';
 import { createRuntime } from '../../pkg/runtime/real/runtime.ts';
+import type { Clock } from '../../pkg/runtime/runtime.ts';
 import type { Logger } from '../../pkg/telemetry/logger.ts';
 
 // Bodies of answers are looked into freely by tests.
@@ -32,6 +33,8 @@ export interface ServerNetwork {
   add(name: string): Promise<NetworkServer>;
   /** What other servers are besides: the body of an answer, or an error. */
   readonly peers: Map<string, (request: FederationRequest) => Promise<Record<string, unknown>> | Record<string, unknown>>;
+  /** Servers that cannot be reached for now. */
+  readonly gone: Set<string>;
   close(): Promise<void>;
 }
 
@@ -44,26 +47,29 @@ interface Asked {
 
 type Receive = (asked: Asked) => Promise<{ status: number; headers: Readonly<Record<string, string>>; body: Buffer }>;
 
-export function createServerNetwork(): ServerNetwork {
+/** `clock`: of all servers, instead of real time. `asked` is told of every request between servers that is carried. */
+export function createServerNetwork(options: { clock?: Clock; asked?: (request: FederationRequest) => void } = {}): ServerNetwork {
   const folder = mkdtempSync(join(tmpdir(), 'myelin-network-'));
   const receivers = new Map<string, Receive>();
   const peers: ServerNetwork['peers'] = new Map();
+  const gone = new Set<string>();
   const closing: (() => Promise<void>)[] = [];
   const transport: FederationTransport = {
     async request(request) {
       const peer = peers.get(request.destination);
       if (peer !== undefined) return { status: 200, body: await peer(request) };
       const receive = receivers.get(request.destination);
-      if (receive === undefined) throw new FederationError('unreachable', `${request.destination} is not there`);
+      if (receive === undefined || gone.has(request.destination)) throw new FederationError('unreachable', `${request.destination} is not there`);
+      options.asked?.(request);
       const text = request.json ?? (request.body === undefined ? undefined : JSON.stringify(request.body));
       const headers = { host: request.destination, ...(request.authorization !== undefined && { authorization: request.authorization }) };
       return parseResponse(await receive({ method: request.method, target: requestTarget(request), headers, text }), request.destination, request.answersInPair);
     },
   };
   return {
-    peers,
+    peers, gone,
     async add(name) {
-      const opened = await openServer({ name, dataDir: join(folder, name), transport, seed: receivers.size + 1 });
+      const opened = await openServer({ name, dataDir: join(folder, name), transport, seed: receivers.size + 1, clock: options.clock });
       receivers.set(name, opened.receive);
       closing.push(opened.close);
       return clientSide(name, opened.receive);
@@ -75,8 +81,9 @@ export function createServerNetwork(): ServerNetwork {
   };
 }
 
-async function openServer({ name, dataDir, transport, seed }: { name: string; dataDir: string; transport: FederationTransport; seed: number }): Promise<{ receive: Receive; close(): Promise<void> }> {
-  const runtime = createRuntime({ logger: quiet(name) });
+async function openServer({ name, dataDir, transport, seed, clock }: { name: string; dataDir: string; transport: FederationTransport; seed: number; clock: Clock | undefined }): Promise<{ receive: Receive; close(): Promise<void> }> {
+  const real = createRuntime({ logger: quiet(name) });
+  const runtime = clock === undefined ? real : { ...real, clock };
   const databases = await openDatabases({ database: { kind: 'sqlite' }, dataDir } as Parameters<typeof openDatabases>[0]);
   await migrateAll(databases, runtime.clock.now());
   const driver = await openDriver({ log: { kind: 'embedded' }, logPrefix: '', partitions: 4 } as Parameters<typeof openDriver>[0], databases, runtime);
