@@ -1,5 +1,6 @@
 /** The userapi's read-only answers, over its tables; for any process that reaches the shared database. */
 import type { Reader } from '../../../pkg/storage/database.ts';
+import { gatheredReads } from '../../../pkg/storage/gathered-reads.ts';
 import type { UserQuery } from '../../../schemas/ports/user-query.ts';
 import { readStatuses } from '../presence/presence-status.ts';
 import { keyQuery } from '../keys/key-query.ts';
@@ -8,14 +9,19 @@ import { keyBackupQuery } from '../key-backup/key-backup-query.ts';
 import { toDeviceQuery } from '../to-device/to-device-query.ts';
 import { sessionQuery } from './session-query.ts';
 
-type RequesterRow = { user_id: string; device_id: string; kind: string; admin: number; locked: number; suspended: number; accepted_terms: string; expires_at: number; is_new: number };
+type RequesterRow = { token_hash: Uint8Array; user_id: string; device_id: string; kind: string; admin: number; locked: number; suspended: number; accepted_terms: string; expires_at: number; is_new: number };
 type SecretRow = { password_hash: string; deactivated: number };
 type FieldRow = { field: string | null; value: Uint8Array | null };
 
 const text = new TextDecoder();
 
+const REQUESTERS = `SELECT t.token_hash AS token_hash, t.user_id AS user_id, t.device_id AS device_id, a.kind AS kind, a.admin AS admin, a.locked AS locked,
+    a.suspended AS suspended, a.accepted_terms AS accepted_terms, t.expires_at AS expires_at, t.is_new AS is_new
+  FROM access_tokens t JOIN accounts a ON a.user_id = t.user_id WHERE a.deactivated = 0 AND t.token_hash IN (??)`;
+
 /** Reads what is committed. Rejects with `StorageError` when the database cannot answer. */
 export function userQuery(database: Reader): UserQuery {
+  const requester = gatheredReads((tokenHashes) => database.queryIn<RequesterRow>(REQUESTERS, [], tokenHashes), (row) => row.token_hash);
   return {
     ...accountQuery(database),
     ...sessionQuery(database),
@@ -24,10 +30,7 @@ export function userQuery(database: Reader): UserQuery {
     ...keyBackupQuery(database),
 
     async requesterByToken(tokenHash) {
-      const [row] = await database.query<RequesterRow>(
-        `SELECT t.user_id AS user_id, t.device_id AS device_id, a.kind AS kind, a.admin AS admin, a.locked AS locked,
-           a.suspended AS suspended, a.accepted_terms AS accepted_terms, t.expires_at AS expires_at, t.is_new AS is_new FROM access_tokens t JOIN accounts a ON a.user_id = t.user_id
-         WHERE t.token_hash = ? AND a.deactivated = 0`, [tokenHash]);
+      const row = await requester(tokenHash);
       return row && {
         userId: row.user_id, deviceId: row.device_id, isGuest: row.kind === 'guest', isAdmin: row.admin !== 0, isLocked: row.locked !== 0, isSuspended: row.suspended !== 0,
         acceptedTerms: row.accepted_terms, ...((row.expires_at !== 0 || row.is_new !== 0) && { token: { expiresMs: row.expires_at, isNew: row.is_new !== 0 } }),
