@@ -43,6 +43,15 @@ export function bodyTooLarge(bytesMax: number): MatrixError {
   return new MatrixError(413, 'M_TOO_LARGE', `The request body is larger than ${bytesMax} bytes`);
 }
 
+/** The same response with its parts put together, for who reads it in process. */
+export async function gathered(response: ApiResponse): Promise<ApiResponse> {
+  const { parts, ...rest } = response;
+  if (parts === undefined) return response;
+  let json = '';
+  for await (const part of parts) json += part;
+  return { ...rest, json };
+}
+
 /** What goes over the wire: ready JSON as it is, else `body` as JSON, else nothing. */
 export function responseBytes(response: ApiResponse): string | Uint8Array {
   if (response.json !== undefined) return response.json;

@@ -11,6 +11,7 @@ import { responseBytes } from './body.ts';
 import { answerBadRequest } from './bad-request.ts';
 import { hasBody, readBody } from './read-body.ts';
 import type { ApiResponse } from './route.ts';
+import { sendParts } from './send-parts.ts';
 import type { RawRequest, Router } from './router.ts';
 
 /** PEM texts: the certificate with its chain, and its private key. */
@@ -157,10 +158,12 @@ async function serve(state: State, request: IncomingMessage, response: ServerRes
   try {
     const { raw, unread } = await rawRequest(state, request, { remoteAddress, signal: controller.signal });
     const answer = await state.options.router.dispatch(raw);
-    send(response, answer, { close: state.stopping || unread, bodiless: request.method === 'HEAD' });
+    const how = { close: state.stopping || unread, bodiless: request.method === 'HEAD' };
+    if (answer.parts === undefined) send(response, answer, how);
+    else await sendParts(response, { ...answer, parts: answer.parts }, how);
   } catch (error) {
-    // The router never rejects: the client has gone, or its answer could not be written.
-    state.options.runtime.logger.debug({ error }, 'request was cut');
+    // The router never rejects: the client has gone, or its answer could not be made or written to its end.
+    state.options.runtime.logger[controller.signal.aborted ? 'debug' : 'warn']({ error }, 'request was cut');
     response.destroy();
   }
 }

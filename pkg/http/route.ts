@@ -40,6 +40,8 @@ export interface ApiResponse {
   readonly body?: unknown;
   /** Ready JSON text; wins over `body`. */
   readonly json?: string | Uint8Array;
+  /** JSON text in parts, for what is too large to be held whole; wins over both. The next part is asked for when the client has taken those before. What it throws cuts the connection: the status is out. */
+  readonly parts?: AsyncIterable<string>;
   readonly headers?: Readonly<Record<string, string>>;
 }
 

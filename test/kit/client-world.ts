@@ -5,6 +5,7 @@ import { createProfileSpreader } from '../../components/userapi/profile/spread.t
 import { createUserProcessor, userapiMigrations, userQuery } from '../../components/userapi/index.ts';
 import { createAppservices } from '../../pkg/http/appservices.ts';
 import type { FederationTransport } from '../../pkg/federation/transport.ts';
+import { gathered } from '../../pkg/http/body.ts';
 import { createRouter, type Router } from '../../pkg/http/router.ts';
 import { createTokenUse } from '../../pkg/http/token-use.ts';
 import { createSharedRateLimiter } from '../../pkg/http/shared-rate-limit.ts';
@@ -124,11 +125,11 @@ export async function createClientWorld(options: Partial<ClientapiSettings> = {}
 
   async function call(method: string, path: string, { token, body, address = '127.0.0.1' }: { token?: string; body?: unknown; address?: string } = {}): Promise<Answer> {
     const [pathOnly = '', queryString = ''] = path.split('?');
-    const response = await router.dispatch({
+    const response = await gathered(await router.dispatch({
       method, path: pathOnly, queryString, remoteAddress: address, signal: new AbortController().signal,
       headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
       ...(body !== undefined && { body: Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)) }),
-    });
+    }));
     const text = response.json === undefined ? undefined : Buffer.from(response.json).toString();
     const isJson = (response.headers?.['content-type'] ?? 'application/json').startsWith('application/json');
     return { status: response.status, body: text === undefined ? response.body : isJson ? JSON.parse(text) : text, headers: response.headers ?? {} };

@@ -18,10 +18,10 @@ const SESSION_DATA_BYTES_MAX = 16 * 1024;
 const INPUT_BYTES_MAX = 192 * 1024;
 /** Of a key, beside its data. */
 const KEY_BYTES = 200;
+/** Before all keys. */
+const NOTHING = { roomId: '', sessionId: '' };
 /** Keys that are read at once. */
-const PAGE = 1000;
-/** Of an answer with all keys: who has more asks room by room. */
-const ANSWER_CHARACTERS_MAX = 256 * 1024 * 1024;
+const PAGE = 500;
 
 const index = z.number().int().min(0);
 const keyBody = z.object({ first_message_index: index, forwarded_count: index, is_verified: z.boolean(), session_data: jsonObject });
@@ -84,18 +84,19 @@ export async function putRoomKeyBySessionId(context: Context, request: ApiReques
 
 /** GET /_matrix/client/v3/room_keys/keys — v1.1 */
 export async function getRoomKeys(context: Context, request: ApiRequest): Promise<ApiResponse> {
-  const rooms = Map.groupBy(await readKeys(context, request, {}), ({ roomId }) => roomId);
-  return { status: 200, json: `{"rooms":{${[...rooms].map(([roomId, keys]) => `${JSON.stringify(roomId)}:${roomText(keys)}`).join(',')}}}` };
+  return keysAnswer(await openKeys(context, request, ''), roomsText);
 }
 
 /** GET /_matrix/client/v3/room_keys/keys/{roomId} — v1.1 */
 export async function getRoomKeysByRoomId(context: Context, request: ApiRequest): Promise<ApiResponse> {
-  return { status: 200, json: roomText(await readKeys(context, request, { roomId: requireRoomId(request.params['roomId']) })) };
+  return keysAnswer(await openKeys(context, request, requireRoomId(request.params['roomId'])), sessionsText);
 }
 
 /** GET /_matrix/client/v3/room_keys/keys/{roomId}/{sessionId} — v1.1 */
 export async function getRoomKeyBySessionId(context: Context, request: ApiRequest): Promise<ApiResponse> {
-  const [key] = await readKeys(context, request, { roomId: requireRoomId(request.params['roomId']), sessionId: requireSession(request.params['sessionId']) });
+  const [roomId, sessionId] = [requireRoomId(request.params['roomId']), requireSession(request.params['sessionId'])];
+  const { userId, version } = await requireBackup(context, request);
+  const [key] = await context.userQuery.backupKeys(userId, version, { roomId, sessionId, after: NOTHING, limit: 1 });
   if (key === undefined) throw new MatrixError(404, 'M_NOT_FOUND', 'There is no such key');
   return { status: 200, json: key.json };
 }
@@ -174,23 +175,60 @@ async function takeOut(context: Context, request: ApiRequest, of: { roomId: stri
   return ok(await submitUserCommand(context, request, { userId, changeBackupKeys: { version: requireVersion(request), put: [], ...of, takesOut: true } }));
 }
 
-async function readKeys(context: Context, request: ApiRequest, { roomId = '', sessionId = '' }: { roomId?: string; sessionId?: string }): Promise<StoredBackupKey[]> {
+async function requireBackup(context: Context, request: ApiRequest): Promise<{ userId: string; version: string }> {
   const { userId } = await limitedRequester(context, request, 'encryption');
   const version = requireVersion(request);
   if (await context.userQuery.keyBackup(userId, version) === undefined) throw notFound();
-  const keys: StoredBackupKey[] = [];
-  let characters = 0;
-  for (let page: StoredBackupKey[] | undefined; page === undefined || page.length === PAGE;) {
-    page = await context.userQuery.backupKeys(userId, version, { roomId, sessionId, after: page?.at(-1) ?? { roomId: '', sessionId: '' }, limit: PAGE });
-    for (const { json } of page) characters += json.length;
-    if (characters > ANSWER_CHARACTERS_MAX) throw new MatrixError(413, 'M_TOO_LARGE', 'The backup is too large for one answer; ask room by room');
-    keys.push(...page);
-  }
-  return keys;
+  return { userId, version };
 }
 
-function roomText(keys: readonly StoredBackupKey[]): string {
-  return `{"sessions":{${keys.map(({ sessionId, json }) => `${JSON.stringify(sessionId)}:${json}`).join(',')}}}`;
+/** Keys in the order of rooms and sessions, of one room or (empty) of all: the first page, and how to come by those after it. */
+interface OpenedKeys {
+  readonly first: readonly StoredBackupKey[];
+  after(key: StoredBackupKey): Promise<StoredBackupKey[]>;
+}
+
+async function openKeys(context: Context, request: ApiRequest, roomId: string): Promise<OpenedKeys> {
+  const { userId, version } = await requireBackup(context, request);
+  const read = (after: Pick<StoredBackupKey, 'roomId' | 'sessionId'>): Promise<StoredBackupKey[]> => context.userQuery.backupKeys(userId, version, { roomId, sessionId: '', after, limit: PAGE });
+  return { first: await read(NOTHING), after: read };
+}
+
+/** A page of keys as JSON text behind the pages before it, of which `before` is the last key. The last call, without a page, gives the end. */
+type PageText = (page: readonly StoredBackupKey[] | undefined, before: StoredBackupKey | undefined) => string;
+
+/** What is on one page goes as it is; more is read while it is sent, so that no backup is ever in memory whole. */
+function keysAnswer(keys: OpenedKeys, textOf: PageText): ApiResponse {
+  const { first } = keys;
+  if (first.length < PAGE) return { status: 200, json: textOf(first, undefined) + textOf(undefined, first.at(-1)) };
+  return { status: 200, parts: partsOf(keys, textOf) };
+}
+
+async function* partsOf({ first, after }: OpenedKeys, textOf: PageText): AsyncGenerator<string> {
+  let before: StoredBackupKey | undefined;
+  for (let page = first; page.length > 0; page = page.length < PAGE ? [] : await after(before!)) {
+    yield textOf(page, before);
+    before = page.at(-1);
+  }
+  yield textOf(undefined, before);
+}
+
+function roomsText(page: readonly StoredBackupKey[] | undefined, before: StoredBackupKey | undefined): string {
+  if (page === undefined) return before === undefined ? '}}' : '}}}}';
+  let room = before?.roomId;
+  let text = before === undefined ? '{"rooms":{' : '';
+  for (const { roomId, sessionId, json } of page) {
+    if (roomId === room) text += ',';
+    else text += `${room === undefined ? '' : '}},'}${JSON.stringify(roomId)}:{"sessions":{`;
+    room = roomId;
+    text += `${JSON.stringify(sessionId)}:${json}`;
+  }
+  return text;
+}
+
+function sessionsText(page: readonly StoredBackupKey[] | undefined, before: StoredBackupKey | undefined): string {
+  if (page === undefined) return '}}';
+  return `${before === undefined ? '{"sessions":{' : ','}${page.map(({ sessionId, json }) => `${JSON.stringify(sessionId)}:${json}`).join(',')}`;
 }
 
 const VERSION = `${CLIENT_V3}/room_keys/version`;
