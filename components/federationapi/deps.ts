@@ -1,5 +1,6 @@
 import type { BackoffBounds } from '../../pkg/federation/backoff.ts';
 import type { FederationTransport } from '../../pkg/federation/transport.ts';
+import type { RateLimiter } from '../../pkg/http/rate-limit.ts';
 import type { CommandClient } from '../../pkg/log/commands.ts';
 import type { LogDriver } from '../../pkg/log/log.ts';
 import type { OutboxReader } from '../../pkg/log/outbox-reader.ts';
@@ -29,10 +30,12 @@ export interface FederationapiDeps {
   /** The same with X-Matrix headers of this server: for everything else. */
   readonly signedTransport: FederationTransport;
   readonly commands: CommandClient;
+  /** How often other servers may do what; absent: as often as they like. */
+  readonly limits?: Pick<RateLimiter, 'take'>;
   readonly userQuery: UserQuery;
   readonly roomQuery: RoomQuery;
   readonly roomHistoryQuery: RoomHistoryQuery;
-  readonly syncQuery: Pick<SyncQuery, 'publicRooms' | 'joinedCounts' | 'joinedRoomsOf'>;
+  readonly syncQuery: Pick<SyncQuery, 'publicRooms' | 'joinedCounts' | 'joinedRoomsOf' | 'pendingInvites'>;
   readonly roomOutbox: OutboxReader;
   readonly userOutbox: OutboxReader;
   /** Records of room-output that the outbox no longer keeps, made again from the roomserver's tables. */
@@ -43,6 +46,10 @@ export interface FederationapiDeps {
     readonly trustedKeyServers: readonly string[];
     /** Patterns of server names whose requests are refused. */
     readonly deniedServers: readonly string[];
+    /** Patterns of the only ones that are answered; none: all are. */
+    readonly allowedServers?: readonly string[];
+    /** How many invites by other servers may wait for one user; absent: any number. */
+    readonly pendingInvitesMax?: number;
     /** What /.well-known/matrix/server says; empty: nothing. */
     readonly wellKnownServer: string;
     /** How long a destination that fails is left alone; the rest, or all of it, is `BACKOFF_DEFAULT`. */

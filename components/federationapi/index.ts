@@ -8,6 +8,7 @@ import { backgroundParts } from './background.ts';
 import type { FederationapiDeps } from './deps.ts';
 import { createKeyRing } from './fetch/key-ring.ts';
 import { createInbound } from './inbound/inbound.ts';
+import { adminDestinationRoutes } from './routes/admin-destinations.ts';
 import { discoveryRoutes } from './routes/discovery.ts';
 import { keyRoutes } from './routes/keys.ts';
 import { createPauses } from './needs/pauses.ts';
@@ -38,7 +39,7 @@ export interface Federationapi {
 export function createFederationapi(deps: FederationapiDeps): Federationapi {
   const { runtime, database, transport, serverName, settings } = deps;
   const keyRing = createKeyRing({ runtime, database, transport, trustedKeyServers: settings.trustedKeyServers, own: deps });
-  const isDenied = deniedServers(settings.deniedServers);
+  const isDenied = deniedServers(settings.deniedServers, settings.allowedServers);
   const sender = createSender({ ...deps, partitions: deps.partitionMap.partitions, transport: deps.signedTransport, isDenied, retry: { ...BACKOFF_DEFAULT, ...settings.retry } });
   const pauses = createPauses(runtime);
   const contacted = (origin: string): void => {
@@ -51,7 +52,7 @@ export function createFederationapi(deps: FederationapiDeps): Federationapi {
   return {
     routes: [
       ...publicRoomsRoutes(deps, auth), spaceHierarchyRoute(deps, auth),
-      ...keyRoutes(deps, keyRing), ...discoveryRoutes(deps), queryProfileRoute(deps, auth), openidRoute(deps), queryDirectoryRoute(deps, auth), ...userKeysRoutes(deps, auth), userDevicesRoute(deps, auth), ...inbound.routes,
+      ...keyRoutes(deps, keyRing), ...discoveryRoutes(deps), queryProfileRoute(deps, auth), openidRoute(deps), ...adminDestinationRoutes({ ...deps, sender }), queryDirectoryRoute(deps, auth), ...userKeysRoutes(deps, auth), userDevicesRoute(deps, auth), ...inbound.routes,
     ],
     start: async () => {
       for (const part of parts) await part.start();

@@ -8,7 +8,7 @@ import { VERSION } from './version.ts';
 
 /** Rejects with `SettingsError` when a file of the settings cannot be used. */
 export async function openTransport({ federation }: Pick<Settings, 'federation'>, runtime: Runtime): Promise<HttpsTransport> {
-  const isDenied = deniedServers(federation.deniedServers);
+  const isDenied = deniedServers(federation.deniedServers, federation.allowedServers);
   return createHttpsTransport({
     clock: runtime.clock, random: runtime.random, userAgent: `Myelin/${VERSION}`,
     extraCertificates: await readAuthorities(federation.caFiles),

@@ -85,7 +85,7 @@ export async function wire(options: WireOptions): Promise<Homeserver> {
   const appservices = createAppservices(options.appservices ?? [], serverName, users);
   const appliedPositions = await createAppliedPositions({ consumer: SYNCAPI_CONSUMER, logs: ['room-output', 'user-output'], database: databases.syncapi, driver, runtime, exclusive });
   const commands = await createCommandClient({ driver, runtime, partitionMap, lookup: outcomesIn(databases) });
-  const limits = createSharedRateLimiter({ ...settings, runtime, driver: exclusive || !roles.some((role) => role === 'clientapi' || role === 'syncapi') ? undefined : driver, enabled: settings.rateLimits });
+  const limits = createSharedRateLimiter({ ...settings, runtime, driver: exclusive || !roles.some((role) => ['clientapi', 'syncapi', 'federationapi'].includes(role)) ? undefined : driver, enabled: settings.rateLimits });
   const userPort: UserQuery = { ...users, appservices, tokenUse: createTokenUse({ runtime, commands }) };
   const ports = { roomQuery: roomQuery(databases.roomserver), userQuery: userPort, syncQuery: syncQuery(databases.syncapi) };
   const transport = options.transport ?? NO_TRANSPORT;
@@ -123,7 +123,7 @@ export async function wire(options: WireOptions): Promise<Homeserver> {
   }
   if (roles.includes('federationapi')) {
     const federationapi = createFederationapi({
-      ...common, ...ports, ...roomOutput, userOutbox, database: databases.federationapi, signingKey, version: VERSION, commands, transport, signedTransport: signed, presence: settings.presence,
+      ...common, ...ports, ...roomOutput, userOutbox, database: databases.federationapi, signingKey, version: VERSION, commands, limits, transport, signedTransport: signed, presence: settings.presence,
       roomHistoryQuery: roomHistoryQuery(databases.roomserver),
       settings: { trustedKeyServers: [], deniedServers: [], wellKnownServer: '', ...settings.federation },
     });

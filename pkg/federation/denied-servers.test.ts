@@ -13,6 +13,12 @@ test('nobody is denied by an empty list', () => {
   assert.equal(deniedServers([])('a.example'), false);
 });
 
+test('with a list of those allowed, all others are denied, and who is on both lists too', () => {
+  const isDenied = deniedServers(['bad.friend.example'], ['*.friend.example', '[2001:db8::1]']);
+  assert.deepEqual(['a.friend.example', '[2001:db8::1]:8448'].filter(isDenied), []);
+  assert.deepEqual(['bad.friend.example', 'friend.example', 'a.example', '[2001:db8::2]'].filter((name) => !isDenied(name)), []);
+});
+
 test('a pattern is made of what server names are made of, * and ?', () => {
   assert.deepEqual(['a.example', '*.b', 'c?', '[::1]'].map(isServerPattern), [true, true, true, true]);
   assert.deepEqual(['', 'a b', '(a)', 'a/b'].map(isServerPattern), [false, false, false, false]);

@@ -1,7 +1,7 @@
-/** How often clients may do what: classes of requests that are limited alike. */
+/** How often clients may do what, and other servers: classes of requests that are limited alike. */
 
 export const LIMIT_CLASSES = [
-  'login', 'login-account', 'registration', 'refresh', 'account', 'message', 'membership', 'room-creation', 'ephemeral', 'settings', 'reading', 'lookup', 'report', 'encryption',
+  'login', 'login-account', 'registration', 'refresh', 'account', 'message', 'membership', 'room-creation', 'ephemeral', 'settings', 'reading', 'lookup', 'report', 'encryption', 'server-invite', 'invited-user',
 ] as const;
 export type LimitClass = (typeof LIMIT_CLASSES)[number];
 

@@ -110,6 +110,10 @@ export interface FederationSettings {
   readonly deniedServers: readonly string[];
   /** Files of authorities that are trusted beside the system's. */
   readonly caFiles: readonly string[];
+  /** Patterns of the only servers to talk to; empty: all. */
+  readonly allowedServers: readonly string[];
+  /** Of one user, by other servers. */
+  readonly pendingInvitesMax: number;
   readonly ipDenied: readonly string[];
   /** Exceptions from `ipDenied`. */
   readonly ipAllowed: readonly string[];

@@ -10,6 +10,8 @@ export interface SyncQuery {
   standing(userId: string): Promise<Map<string, string>>;
   /** Rooms that the user is joined to or invited to, or has knocked on, also those that this server is not in, with the event by which that is so; at most `limit`, in no order. */
   presences(userId: string, limit: number): Promise<{ readonly roomId: string; readonly eventId: string }[]>;
+  /** Invites of the user into rooms that this server is not in. */
+  pendingInvites(userId: string): Promise<number>;
   /** By room ID, how many users are joined to these rooms; rooms that are not known are left out. */
   joinedCounts(roomIds: readonly string[]): Promise<Map<string, number>>;
   /** Rooms that both users are joined to, by ID: those after `after`, at most `limit`; and how many there are in all. */

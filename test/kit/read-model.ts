@@ -54,6 +54,7 @@ export async function createReadModel({ roomQuery, outputs, serverName, database
       joinedRoomsOf: (userIds, membersMax) => caughtUp().then(() => query.joinedRoomsOf(userIds, membersMax)),
       standing: (userId) => caughtUp().then(() => query.standing(userId)),
       presences: (userId, limit) => caughtUp().then(() => query.presences(userId, limit)),
+      pendingInvites: (userId) => caughtUp().then(() => query.pendingInvites(userId)),
       joinedCounts: (roomIds) => caughtUp().then(() => query.joinedCounts(roomIds)),
       mutualRooms: (users, page) => caughtUp().then(() => query.mutualRooms(users, page)),
       publicRooms: (wish) => caughtUp().then(() => query.publicRooms(wish)),

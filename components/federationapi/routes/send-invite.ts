@@ -2,6 +2,7 @@
 import { must } from '../../../pkg/assert/assert.ts';
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import { isJsonObject } from '../../../pkg/http/json.ts';
+import { limitExceeded } from '../../../pkg/http/rate-limit.ts';
 import type { ApiRequest, ApiResponse, Route } from '../../../pkg/http/route.ts';
 import type { IntactEvent } from '../../../pkg/matrix/events/check-received.ts';
 import { eventText } from '../../../pkg/matrix/events/event-text.ts';
@@ -12,21 +13,28 @@ import { roomVersion, type RoomVersion } from '../../../pkg/matrix/room-versions
 import { addSignature } from '../../../pkg/matrix/signing/sign-event.ts';
 import type { SigningKey } from '../../../pkg/matrix/signing/signing-key.ts';
 import type { RoomQuery } from '../../../schemas/ports/room-query.ts';
+import type { SyncQuery } from '../../../schemas/ports/sync-query.ts';
 import type { UserQuery } from '../../../schemas/ports/user-query.ts';
 import { authenticated, type AuthDeps } from '../auth/authenticated.ts';
 import { requireLetIn } from '../auth/room-access.ts';
+import type { FederationapiDeps } from '../deps.ts';
 import type { KeyRing } from '../fetch/key-ring.ts';
 import { describedIn, isWhole, strippedOf } from '../verify/room-description.ts';
 import { verifyPdus } from '../verify/verify-pdus.ts';
 import { submitInput, type SubmittingDeps } from './submit-input.ts';
 
-export interface InviteDeps extends Pick<SubmittingDeps, 'commands'> {
+export interface InviteDeps extends Pick<SubmittingDeps, 'commands'>, Pick<FederationapiDeps, 'limits'> {
+  readonly settings: Pick<FederationapiDeps['settings'], 'pendingInvitesMax'>;
+  readonly syncQuery: Pick<SyncQuery, 'pendingInvites'>;
   readonly signingKey: SigningKey;
   readonly roomQuery: Pick<RoomQuery, 'currentState'>;
   readonly userQuery: Pick<UserQuery, 'account' | 'accountData' | 'appservices'>;
   /** For the events that describe the room. */
   readonly impatientKeys: Pick<KeyRing, 'keys'>;
 }
+
+/** People look at their invites now and then. */
+const RETRY_FULL_MS = 3_600_000;
 
 export function sendInviteRoutes(deps: InviteDeps, auth: AuthDeps): Route[] {
   const { signingKey, commands, userQuery } = deps;
@@ -35,10 +43,13 @@ export function sendInviteRoutes(deps: InviteDeps, auth: AuthDeps): Route[] {
   /** JSON of the answer. */
   async function receive(origin: string, request: ApiRequest, { version, value, roomState }: Invite): Promise<string> {
     const { roomId = '', eventId = '' } = request.params;
+    // Before anything that costs.
+    deps.limits?.take('server-invite', origin);
     await requireLetIn(deps, origin, roomId);
     const [event] = await verifyPdus({ keyRing: auth.keyRing, clock }, { values: [value], version, roomId });
     if (event === undefined || 'outcome' in event) throw invalid(event?.reason ?? 'There is no event');
     await requireInvite(event, { origin, eventId });
+    await requireRoomForMore(event.pdu.state_key ?? '');
     const strippedState = await describedBy(roomState, { version, roomId });
     const signed = addSignature(event.pdu, version, serverName, signingKey);
     await submitInput({ commands, clock }, request, {
@@ -60,6 +71,13 @@ export function sendInviteRoutes(deps: InviteDeps, auth: AuthDeps): Route[] {
     // An application service may yet make its user.
     if (!isThere && userQuery.appservices?.isExclusive(invited) !== true) throw new MatrixError(403, 'M_FORBIDDEN', 'There is no such user here');
     if (blocksInvites(await userQuery.accountData(invited, '', INVITE_PERMISSION))) throw new MatrixError(403, 'M_INVITE_BLOCKED', 'This user takes no invites');
+  }
+
+  /** Throws `MatrixError` 429 M_LIMIT_EXCEEDED when the user has been invited too often lately, or has too many invites waiting. */
+  async function requireRoomForMore(userId: string): Promise<void> {
+    deps.limits?.take('invited-user', userId);
+    const { pendingInvitesMax } = deps.settings;
+    if (pendingInvitesMax !== undefined && (await deps.syncQuery.pendingInvites(userId)) >= pendingInvitesMax) throw limitExceeded(RETRY_FULL_MS);
   }
 
   /**

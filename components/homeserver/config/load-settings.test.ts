@@ -34,7 +34,7 @@ const DEFAULTS: Settings = {
   sessions: SESSIONS_DEFAULT,
   discovery: { identityServer: '', clientFields: {}, supportContacts: [], supportPage: '' }, defaultRoomVersion: '12', forgetOnLeave: false, presence: { roomMembersMax: 200 }, serverNotices: undefined, roomHeadsBytes: 64 * 1024 * 1024, forwardExtremitiesMax: 10, logging: { level: 'info', format: 'pretty' }, tls: undefined,
   federation: {
-    wellKnownServer: '', trustedKeyServers: [], deniedServers: [], caFiles: [], ipDenied: DENIED_RANGES_DEFAULT, ipAllowed: [], overrides: new Map(),
+    wellKnownServer: '', trustedKeyServers: [], deniedServers: [], allowedServers: [], pendingInvitesMax: 500, caFiles: [], ipDenied: DENIED_RANGES_DEFAULT, ipAllowed: [], overrides: new Map(),
     retry: { firstMs: 2000, maxMs: 3_600_000 },
   },
 };
@@ -100,6 +100,8 @@ const SAMPLES: Record<SettingKey, { text: string; get: (settings: Settings) => u
   trusted_key_servers: { text: 'a.example,b.example:8449', get: (s) => s.federation.trustedKeyServers, value: ['a.example', 'b.example:8449'] },
   federation_denied_servers: { text: '*.evil.example, bad.example', get: (s) => s.federation.deniedServers, value: ['*.evil.example', 'bad.example'] },
   federation_ca_files: { text: '/a.pem,/b.pem', get: (s) => s.federation.caFiles, value: ['/a.pem', '/b.pem'] },
+  federation_allowed_servers: { text: '*.example', get: (s) => s.federation.allowedServers, value: ['*.example'] },
+  pending_invites_max: { text: '7', get: (s) => s.federation.pendingInvitesMax, value: 7 },
   federation_ip_denied: { text: '10.0.0.0/8,::1', get: (s) => s.federation.ipDenied, value: ['10.0.0.0/8', '::1'] },
   federation_ip_allowed: { text: '127.0.0.1', get: (s) => s.federation.ipAllowed, value: ['127.0.0.1'] },
   federation_overrides: {

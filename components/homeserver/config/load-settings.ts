@@ -118,6 +118,8 @@ function settingsOf(values: SettingValues): Settings {
       trustedKeyServers: values.trusted_key_servers,
       deniedServers: values.federation_denied_servers,
       caFiles: values.federation_ca_files,
+      allowedServers: values.federation_allowed_servers,
+      pendingInvitesMax: values.pending_invites_max,
       ipDenied: values.federation_ip_denied,
       ipAllowed: values.federation_ip_allowed,
       overrides: values.federation_overrides,

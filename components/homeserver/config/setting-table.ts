@@ -143,12 +143,12 @@ export const SETTINGS = {
   rate_limits: setting({
     type: onOff,
     default: 'on',
-    help: 'Whether clients that ask too often are told to wait. Off is for tests and benchmarks.',
+    help: 'Whether clients that ask too often, and servers that invite too often, are told to wait. Off is for tests and benchmarks.',
   }),
   rate_limit_classes: setting({
     type: classLimits,
     default: '',
-    help: `How often clients may ask, where it should differ from this: ${Object.entries(LIMITS_DEFAULT).map(([name, { perSecond, burst }]) => `${name}=${perSecond}/${burst}`).join(', ')}. Each is how many requests of the class come free each second, and how many may be made at once; all processes with the roles clientapi and syncapi together let that through.`,
+    help: `How often clients may ask, where it should differ from this: ${Object.entries(LIMITS_DEFAULT).map(([name, { perSecond, burst }]) => `${name}=${perSecond}/${burst}`).join(', ')}. Each is how many requests of the class come free each second, and how many may be made at once; all processes with the roles clientapi, syncapi and federationapi together let that through. Invites that come from other servers are counted by the inviting server (server-invite) and by the invited user (invited-user).`,
   }),
   rate_limit_users: setting({
     type: userLimits,
@@ -264,6 +264,16 @@ export const SETTINGS = {
     type: files,
     default: '',
     help: 'Files with certificates (PEM) of authorities that are trusted for other servers, beside those of the system.',
+  }),
+  federation_allowed_servers: setting({
+    type: serverPatterns,
+    default: '',
+    help: 'The only servers that are answered and asked, for a federation of your own; those in `federation_denied_servers` are not, all the same. Empty: all.',
+  }),
+  pending_invites_max: setting({
+    type: integer(1, 100_000),
+    default: '500',
+    help: 'How many invites by other servers, into rooms that nobody here is in, may wait for one user. Further ones are refused until the user has taken or declined some.',
   }),
   federation_ip_denied: setting({
     type: ipRanges,

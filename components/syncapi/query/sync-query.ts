@@ -44,6 +44,10 @@ export function syncQuery(database: Reader): SyncQuery {
       );
       return rows.map((row) => ({ roomId: row.room_id, eventId: row.event_id }));
     },
+    pendingInvites: async (userId) => {
+      const [row] = await database.query<{ count: number }>("SELECT COUNT(*) AS count FROM outside_memberships WHERE user_id = ? AND membership = 'invite'", [userId]);
+      return row?.count ?? 0;
+    },
     joinedCounts: async (roomIds) => {
       if (roomIds.length === 0) return new Map();
       const rows = await database.queryIn<{ room_id: string; joined_count: number }>('SELECT room_id, joined_count FROM rooms WHERE room_id IN (??)', [], [...new Set(roomIds)]);

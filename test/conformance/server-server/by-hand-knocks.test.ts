@@ -23,7 +23,7 @@ let alice: Account;
 let hand: HandServer;
 
 before(async () => {
-  const federation = { wellKnownServer: '', trustedKeyServers: [], deniedServers: [], caFiles: [], ipDenied: [], ipAllowed: [], overrides: new Map(), retry: { firstMs: 10, maxMs: 100 } };
+  const federation = { wellKnownServer: '', trustedKeyServers: [], deniedServers: [], allowedServers: [], pendingInvitesMax: 500, caFiles: [], ipDenied: [], ipAllowed: [], overrides: new Map(), retry: { firstMs: 10, maxMs: 100 } };
   world = await createWorld({ federation }, { transport: servers.transport });
   alice = await world.register('alice');
   hand = driveByHand(world, remote);

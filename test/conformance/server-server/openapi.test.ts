@@ -43,7 +43,7 @@ describe('the Server-Server API as the spec describes it', { skip: specMissing }
 
   before(async () => {
     const federation = {
-      wellKnownServer: 'matrix.spec.example:443', trustedKeyServers: [], deniedServers: ['denied.*'], caFiles: [], ipDenied: [], ipAllowed: [], overrides: new Map(), retry: { firstMs: 10, maxMs: 100 },
+      wellKnownServer: 'matrix.spec.example:443', trustedKeyServers: [], deniedServers: ['denied.*'], allowedServers: [], pendingInvitesMax: 500, caFiles: [], ipDenied: [], ipAllowed: [], overrides: new Map(), retry: { firstMs: 10, maxMs: 100 },
     };
     world = await createWorld({ federation }, { transport: servers.transport });
     alice = await world.register('alice');

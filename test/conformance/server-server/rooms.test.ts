@@ -26,7 +26,7 @@ let hand: HandServer;
 let otherHand: HandServer;
 
 before(async () => {
-  const federation = { wellKnownServer: '', trustedKeyServers: [], deniedServers: [], caFiles: [], ipDenied: [], ipAllowed: [], overrides: new Map(), retry: { firstMs: 10, maxMs: 100 } };
+  const federation = { wellKnownServer: '', trustedKeyServers: [], deniedServers: [], allowedServers: [], pendingInvitesMax: 500, caFiles: [], ipDenied: [], ipAllowed: [], overrides: new Map(), retry: { firstMs: 10, maxMs: 100 } };
   world = await createWorld({ federation }, { transport: servers.transport });
   alice = await world.register('alice');
   carol = await world.register('carol');

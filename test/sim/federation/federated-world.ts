@@ -47,5 +47,5 @@ export function federatedWorld(seed: number, options: { servers: number; print?:
 
 /** Each trusts the others' word about keys, so that the events of a peer that is gone can still be checked. */
 function federationSettings(others: readonly string[]) {
-  return { wellKnownServer: '', trustedKeyServers: others, deniedServers: [], caFiles: [], ipDenied: [], ipAllowed: [], overrides: new Map(), retry: RETRY };
+  return { wellKnownServer: '', trustedKeyServers: others, deniedServers: [], allowedServers: [], pendingInvitesMax: 500, caFiles: [], ipDenied: [], ipAllowed: [], overrides: new Map(), retry: RETRY };
 }
