@@ -28,6 +28,7 @@ import { migrateAll } from './migrate-all.ts';
 import { openDatabases, openDriver } from './open.ts';
 import { openTransport } from './other-servers.ts';
 import { purgeRoutes } from './purge/route.ts';
+import { passOverIfRestored } from './restore/restored.ts';
 import { collectStatus } from './status/collect.ts';
 import { statusRoute } from './status/route.ts';
 import type { Status } from './status/status.ts';
@@ -83,6 +84,7 @@ async function assemble({ settings, runtime, signingKey, appservices, terms, shu
   await migrate(databases.roomserver, 'homeserver', fixedSettingsMigrations, nowMs);
   const publicKey = `${signingKey.keyId} ${encodeBase64(signingKey.publicKey)}`;
   await checkFixedSettings(databases.roomserver, { serverName: settings.serverName, partitions: settings.partitions, signingKey: publicKey });
+  await passOverIfRestored(databases, runtime);
   const driver = await openDriver(settings, databases, runtime);
   shutdown.add({ name: 'log', phase: 'close', run: () => driver.close() });
   // The embedded log exists in one process only, which therefore owns every partition at once.

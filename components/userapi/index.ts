@@ -9,6 +9,7 @@ import { createProfileSpreader, type ProfileSpreaderDeps } from './profile/sprea
 import { createUserProcessor } from './input/processor.ts';
 import { createPresence } from './presence/presence.ts';
 
+export { forgetRestoredKeys } from './keys/forget-restored-keys.ts';
 export { userapiMigrations } from './storage/migrations.ts';
 export { userQuery } from './query/user-query.ts';
 export { userSnapshot } from './query/snapshot.ts';
