@@ -8,6 +8,7 @@ import { backgroundParts } from './background.ts';
 import type { FederationapiDeps } from './deps.ts';
 import { createKeyRing } from './fetch/key-ring.ts';
 import { createInbound } from './inbound/inbound.ts';
+import { adminDestinationRoutes } from './routes/admin-destinations.ts';
 import { discoveryRoutes } from './routes/discovery.ts';
 import { keyRoutes } from './routes/keys.ts';
 import { createPauses } from './needs/pauses.ts';
@@ -21,6 +22,7 @@ import { userKeysRoutes } from './routes/user-keys.ts';
 import { createSender } from './sender/sender.ts';
 
 export { FEDERATIONAPI_CONSUMER } from './background.ts';
+export { failingDestinations } from './query/failing-destinations.ts';
 export { stagedState } from './query/staged-state.ts';
 export { SENDER_CONSUMER } from './sender/sender.ts';
 export { federationapiMigrations } from './storage/migrations.ts';
@@ -51,7 +53,7 @@ export function createFederationapi(deps: FederationapiDeps): Federationapi {
   return {
     routes: [
       ...publicRoomsRoutes(deps, auth), spaceHierarchyRoute(deps, auth),
-      ...keyRoutes(deps, keyRing), ...discoveryRoutes(deps), queryProfileRoute(deps, auth), openidRoute(deps), queryDirectoryRoute(deps, auth), ...userKeysRoutes(deps, auth), userDevicesRoute(deps, auth), ...inbound.routes,
+      ...keyRoutes(deps, keyRing), ...discoveryRoutes(deps), queryProfileRoute(deps, auth), openidRoute(deps), ...adminDestinationRoutes({ ...deps, sender }), queryDirectoryRoute(deps, auth), ...userKeysRoutes(deps, auth), userDevicesRoute(deps, auth), ...inbound.routes,
     ],
     start: async () => {
       for (const part of parts) await part.start();

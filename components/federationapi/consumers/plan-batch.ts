@@ -63,17 +63,16 @@ function planEvent(context: PlanContext, draft: Draft, record: Record, event: Ro
   if (changes !== undefined) changeHosts(context, draft, record, changes);
   if (record.sequence <= (context.starts.get(record.partition) ?? 0) || !leaves(context, event)) return;
   const destinations = changes === undefined && concerned.length === 0 ? hosts.keys() : new Set([...before.keys(), ...hosts.keys(), ...concerned]);
-  const catchesUp = (destination: string): boolean => hosts.has(destination) && !changes?.has(destination);
-  for (const destination of toBeToldIn(context, record, destinations, catchesUp)) {
+  for (const destination of toBeToldIn(context, record, destinations, hosts)) {
     if (destination !== event.relayOf) draft.events.push({ destination, originPartition: record.partition, originSequence: record.sequence, roomId: record.output.roomId, eventId: event.eventId });
   }
 }
 
-/** Without those that are denied or will be sent the room's ends. `catchesUp`: whether these tell the server all there is. */
-function* toBeToldIn(context: PlanContext, { output: { roomId } }: Record, destinations: Iterable<string>, catchesUp: (destination: string) => boolean): Iterable<string> {
+/** Without those that are denied or will be sent the ends of the room, which `hosts` are in: who has left it is told so. */
+function* toBeToldIn(context: PlanContext, { output: { roomId } }: Record, destinations: Iterable<string>, hosts: RoomHosts): Iterable<string> {
   const marked = context.marked.get(roomId);
   for (const destination of destinations) {
-    if (marked?.has(destination) === true && catchesUp(destination)) continue;
+    if (marked?.has(destination) === true && hosts.has(destination)) continue;
     if (!context.isDenied(destination)) yield destination;
   }
 }

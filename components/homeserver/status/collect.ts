@@ -2,7 +2,7 @@
 import type { InputLogName, OutputLogName } from '../../../pkg/log/log.ts';
 import { outputConsumerName } from '../../../pkg/log/output-consumer.ts';
 import type { Reader, SqlRow } from '../../../pkg/storage/database.ts';
-import { FEDERATIONAPI_CONSUMER, SENDER_CONSUMER } from '../../federationapi/index.ts';
+import { failingDestinations, FEDERATIONAPI_CONSUMER, SENDER_CONSUMER } from '../../federationapi/index.ts';
 import { ROOMSERVER_CONSUMER } from '../../roomserver/index.ts';
 import { SYNCAPI_CONSUMER } from '../../syncapi/index.ts';
 import { USERAPI_CONSUMER } from '../../userapi/index.ts';
@@ -40,11 +40,14 @@ const CONSUMERS: readonly Consumer[] = [
   { name: outputConsumerName(SYNCAPI_CONSUMER, 'room-output'), component: 'syncapi', follows: { component: 'roomserver', name: ROOMSERVER_CONSUMER } },
   { name: outputConsumerName(SYNCAPI_CONSUMER, 'user-output'), component: 'syncapi', follows: { component: 'userapi', name: USERAPI_CONSUMER } },
   { name: outputConsumerName(FEDERATIONAPI_CONSUMER, 'room-output'), component: 'federationapi', follows: { component: 'roomserver', name: ROOMSERVER_CONSUMER }, optional: true },
+  { name: outputConsumerName(FEDERATIONAPI_CONSUMER, 'user-output'), component: 'federationapi', follows: { component: 'userapi', name: USERAPI_CONSUMER }, optional: true },
   { name: SENDER_CONSUMER, component: 'federationapi', optional: true },
 ];
 
 /** More than a reader is behind for moments. */
 export const LAG_MAX = 10_000;
+/** Other servers that are named. */
+const FAILING_SHOWN = 20;
 
 type LeaseRow = { partition: number; owner: string; epoch: number; expires_at: number };
 type PositionRow = { partition: number; transport: string; position: number; sequence: number };
@@ -61,7 +64,7 @@ export async function collectStatus(options: CollectOptions): Promise<Status> {
   }
   const problems = consumers.flatMap(problemsOf);
   const { serverName, source, nowMs } = options;
-  return { serverName, source, atMs: nowMs, healthy: problems.length === 0, problems, consumers, instances };
+  return { serverName, source, atMs: nowMs, healthy: problems.length === 0, problems, consumers, instances, failingServers: await failingDestinations(options.readers.federationapi, FAILING_SHOWN) };
 }
 
 function problemsOf({ name, partitions, unowned, lag }: ConsumerStatus): string[] {

@@ -14,6 +14,7 @@ export function renderStatus(status: Status): string {
     '',
     ...table([['OWNER', 'CONSUMER', 'PARTITIONS', 'EPOCHS', 'STATE'], ...status.consumers.flatMap((consumer) => ownerRows(status, consumer))]),
     ...idleLines(status),
+    ...failingLines(status),
     '',
     status.healthy ? 'healthy' : 'UNHEALTHY:',
     ...status.problems.map((problem) => `  ${problem}`),
@@ -46,6 +47,18 @@ function idleLines(status: Status): string[] {
   const idle = status.instances.filter((one) => !owns(one));
   if (idle.length === 0) return [];
   return ['', ...table([['INSTANCE WITHOUT PARTITIONS', 'CONSUMER', 'STATE'], ...idle.map((one) => [one.instance, one.consumer, stateOf(one, status.atMs)])])];
+}
+
+/** Servers that could not be reached, what was noticed last first. */
+function failingLines({ failingServers: { count, newest }, atMs }: Status): string[] {
+  if (count === 0) return [];
+  const rows = newest.map(({ name, failures, sinceMs, nextTryMs }) => [name, new Date(sinceMs).toISOString(), String(failures), nextTryMs <= atMs ? 'now' : `in ${durationOf(nextTryMs - atMs)}`]);
+  return ['', ...table([['SERVER THAT FAILS', 'SINCE', 'TRIES', 'NEXT TRY'], ...rows]), ...(count > newest.length ? [`and ${count - newest.length} more`] : [])];
+}
+
+function durationOf(ms: number): string {
+  const seconds = Math.ceil(ms / 1000);
+  return seconds < 120 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
 }
 
 function table(rows: readonly (readonly string[])[]): string[] {

@@ -92,6 +92,19 @@ test('a role that never ran is not missed; one that did is', () => inTables(asyn
   assert.deepEqual(status.consumers.slice(-2).map(({ lag }) => lag), [7, null]);
 }));
 
+test('servers that fail are named, and no reason to be unhealthy', () => inTables(async (tables) => {
+  const healthy = (await collect(tables)).healthy;
+  assert.equal(renderStatus(await collect(tables)).includes('SERVER'), false);
+  const columns = ['server_name', 'partition', 'failures', 'pause_ms', 'paused_at', 'retry_at', 'failing_since'];
+  const many = Array.from({ length: 20 }, (_, index) => [`old${index}.example`, 0, 30, 1, 1, NOW + 600_000, NOW - 900_000]);
+  await insert(tables.federationapi, 'destinations', columns, [['well.example', 0, 0, 1, 1, 1, 1], ['bad.example', 0, 3, 1, 1, NOW + 4500, NOW - 60_000], ['due.example', 0, 1, 1, 1, NOW - 1, NOW - 61_000], ...many]);
+  const status = await collect(tables);
+  assert.deepEqual([status.healthy, status.failingServers.count, status.failingServers.newest.length], [healthy, 22, 20]);
+  const text = renderStatus(status);
+  assert.match(text, /^bad\.example +1970-01-01T00:15:40\.000Z +3 +in 5 s\ndue\.example +1970-01-01T00:15:39\.000Z +1 +now\nold0\.example +\S+ +30 +in 10 min$/m);
+  assert.match(text, /^and 2 more$/m);
+}));
+
 test('with the embedded log the process that answers is the one that lives, whatever the leases say', () => inTables(async (tables) => {
   for (const database of [tables.roomserver, tables.userapi, tables.syncapi]) await database.transaction((tx) => tx.run("UPDATE leases SET owner = 'one', expires_at = 0"));
   const running = await collect(tables, { embedded: { running: 'one' } });

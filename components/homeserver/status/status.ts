@@ -10,6 +10,14 @@ export interface Status {
   readonly problems: readonly string[];
   readonly consumers: readonly ConsumerStatus[];
   readonly instances: readonly InstanceStatus[];
+  /** Other servers that could not be reached when they were last tried: no reason to be unhealthy. */
+  readonly failingServers: FailingServers;
+}
+
+export interface FailingServers {
+  readonly count: number;
+  /** The first of them, those that began to fail last; `nextTryMs` in the past: as soon as there is something to send. */
+  readonly newest: readonly { readonly name: string; readonly failures: number; readonly sinceMs: number; readonly nextTryMs: number }[];
 }
 
 export interface ConsumerStatus {

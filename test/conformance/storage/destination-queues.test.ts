@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { federationapiMigrations } from '../../../components/federationapi/index.ts';
+import { listDestinations, listRoomsOf, readDestination } from '../../../components/federationapi/storage/destination-list.ts';
 import { countWaiting, dequeue, dequeueAll, enqueue, keepNewestOfRooms, readQueue, readWaitingDestinations } from '../../../components/federationapi/storage/destination-queue.ts';
 import { beginResolving, markQueuedRooms, readMarked, readMarkedRooms, removeAllMarks, removeMarks } from '../../../components/federationapi/storage/destination-rooms.ts';
 import { clearBackoff, clearPause, readBackoffs, readGone, writeBackoff } from '../../../components/federationapi/storage/destinations.ts';
@@ -79,6 +80,10 @@ onEachBackend('destination queues', (backend) => {
     await database.transaction((tx) => beginResolving(tx, b, ['!x'], 'two'));
     await database.transaction((tx) => removeMarks(tx, b, ['!x'], 'two'));
     assert.deepEqual(await readMarkedRooms(database, b, 10), ['!y']);
+    await database.transaction((tx) => writeJoinedHosts(tx, new Map([['!y', { reset: false, counts: new Map([['b', 0]]) }]])));
+    await queue(database, 'b', [[3, 1, '!y']]);
+    await mark(b);
+    assert.deepEqual(await ids(database, 'b'), ['$2.1', '$3.1'], 'what tells it that it has left is not given up');
     await database.transaction((tx) => removeAllMarks(tx, b));
     assert.deepEqual(await readMarkedRooms(database, b, 10), []);
   });
@@ -120,6 +125,30 @@ onEachBackend('destination queues', (backend) => {
     await database.transaction((tx) => clearBackoff(tx, 'b', 99));
     assert.deepEqual(await readBackoffs(database, ['b']), new Map());
     assert.deepEqual(await database.query('SELECT last_success_at FROM destinations', []), [{ last_success_at: 99 }]);
+  });
+
+  test('operators are listed the servers in rooms and those that have failed', async () => {
+    const database = await tables();
+    const counts = (names: readonly string[]) => ({ reset: false, counts: new Map(names.map((name) => [name, 1])) });
+    await database.transaction((tx) => writeJoinedHosts(tx, new Map([['!x', counts(['b', 'd', 'e_e'])], ['!y', counts(['b'])], ['!z', counts(['b', 'd'])]])));
+    const backoff = { failures: 1, pauseMs: 2000, pausedAtMs: 10, retryAtMs: 2010, failingSinceMs: 8 };
+    await database.transaction((tx) => writeBackoff(tx, 'a', 1, backoff));
+    await database.transaction((tx) => writeBackoff(tx, 'd', 1, { ...backoff, failingSinceMs: 5 }));
+    await database.transaction((tx) => writeBackoff(tx, 'e_e', 1, backoff));
+    await database.transaction((tx) => clearBackoff(tx, 'e_e', 99));
+    const page = { from: 0, limit: 10, backwards: false };
+    const list = async (more: object) => {
+      const { destinations, total } = await listDestinations(database, { ...page, orderBy: 'destination', containing: '', ...more });
+      return [total, ...destinations.map(({ name }) => name)];
+    };
+    assert.deepEqual(await list({}), [4, 'a', 'b', 'd', 'e_e']);
+    assert.deepEqual([await list({ backwards: true, limit: 2 }), await list({ from: 3 }), await list({ containing: '_' })], [[4, 'e_e', 'd'], [4, 'e_e'], [1, 'e_e']]);
+    assert.deepEqual([await list({ orderBy: 'failure_ts', backwards: true, limit: 2 }), await list({ orderBy: 'last_successful_stream_ordering', backwards: true, limit: 1 })], [[4, 'a', 'd'], [4, 'e_e']]);
+    for (const orderBy of ['retry_last_ts', 'retry_interval']) assert.deepEqual(await list({ orderBy }), [4, 'b', 'e_e', 'a', 'd']);
+    assert.deepEqual(await readDestination(database, 'd'), { name: 'd', failures: 1, failingSinceMs: 5, lastTryMs: 10, nextTryMs: 2010, lastSuccessMs: null });
+    assert.deepEqual(await readDestination(database, 'e_e'), { name: 'e_e', failures: 0, failingSinceMs: 0, lastTryMs: 0, nextTryMs: 0, lastSuccessMs: 99 });
+    assert.equal(await readDestination(database, 'f'), undefined);
+    assert.deepEqual(await listRoomsOf(database, 'b', { ...page, limit: 2, backwards: true }), { roomIds: ['!z', '!y'], total: 3 });
   });
 
   test('servers in rooms, and where queues start', async () => {
