@@ -41,7 +41,7 @@ export type Databases = { readonly [component in 'roomserver' | 'userapi' | 'syn
 
 export interface WireOptions {
   readonly settings: Pick<Settings, 'serverName' | 'roles' | 'partitions' | 'registration' | 'registrationToken' | 'rateLimits' | 'defaultRoomVersion' | 'publicBaseUrl'>
-    & { readonly terms?: Terms | undefined } & Partial<Pick<Settings, 'guests' | 'sessions' | 'forgetOnLeave' | 'presence' | 'serverNotices' | 'classLimits' | 'userLimits' | 'discovery' | 'registrationSharedSecret' | 'federation' | 'roomHeadsBytes' | 'forwardExtremitiesMax'>>;
+    & { readonly terms?: Terms | undefined } & Partial<Pick<Settings, 'guests' | 'sessions' | 'forgetOnLeave' | 'presence' | 'serverNotices' | 'classLimits' | 'userLimits' | 'discovery' | 'inviteIdentityServers' | 'registrationSharedSecret' | 'federation' | 'roomHeadsBytes' | 'forwardExtremitiesMax'>>;
   readonly runtime: Runtime;
   /** Migrated. */
   readonly databases: Databases;

@@ -33,9 +33,23 @@ export interface FederationResponse {
   readonly body: Readonly<Record<string, unknown>>;
 }
 
+/** A request to something that is no homeserver, at an address that others may have chosen (an identity server, where a key's validity is told). */
+export interface WebRequest {
+  readonly method: 'GET' | 'POST';
+  /** HTTPS only. */
+  readonly url: URL;
+  readonly body?: Readonly<Record<string, unknown>>;
+  /** Value of the Authorization header. */
+  readonly authorization?: string;
+  /** How long the whole may take, in ms from now. */
+  readonly deadlineMs: number;
+}
+
 export interface FederationTransport {
   /** Rejects with `FederationError`, also for every status outside 200 to 299. */
   request(request: FederationRequest): Promise<FederationResponse>;
+  /** The same for the web: nothing is signed, no redirect followed, and no address connected to that servers may not have. Absent: nothing of it can be reached. */
+  web?(request: WebRequest): Promise<FederationResponse>;
 }
 
 /**

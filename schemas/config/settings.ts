@@ -33,6 +33,8 @@ export interface Settings {
   /** Access tokens in the query count. */
   readonly queryTokens: boolean;
   readonly discovery: DiscoverySettings;
+  /** Identity servers with which users may invite people by e-mail address and the like; empty: none. */
+  readonly inviteIdentityServers: readonly string[];
   /** Addresses, networks or names (`loopback`) of proxies whose X-Forwarded-For is believed. */
   readonly trustedProxies: readonly string[];
   readonly sessions: SessionSettings;
@@ -108,12 +110,12 @@ export interface FederationSettings {
   readonly trustedKeyServers: readonly string[];
   /** Patterns of server names. */
   readonly deniedServers: readonly string[];
-  /** Files of authorities that are trusted beside the system's. */
-  readonly caFiles: readonly string[];
   /** Patterns of the only servers to talk to; empty: all. */
   readonly allowedServers: readonly string[];
   /** Of one user, by other servers. */
   readonly pendingInvitesMax: number;
+  /** Files of authorities that are trusted beside the system's. */
+  readonly caFiles: readonly string[];
   readonly ipDenied: readonly string[];
   /** Exceptions from `ipDenied`. */
   readonly ipAllowed: readonly string[];

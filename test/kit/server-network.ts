@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { migrateAll } from '../../components/homeserver/migrate-all.ts';
 import { openDatabases, openDriver } from '../../components/homeserver/open.ts';
-import { wire } from '../../components/homeserver/wire.ts';
+import { wire, type WireOptions } from '../../components/homeserver/wire.ts';
 import { parseResponse } from '../../pkg/federation/parse-response.ts';
-import { FederationError, requestTarget, type FederationRequest, type FederationTransport } from '../../pkg/federation/transport.ts';
+import { FederationError, requestTarget, type FederationRequest, type FederationTransport, type WebRequest } from '../../pkg/federation/transport.ts';
 import { responseBytes } from '../../pkg/http/body.ts';
 import { createRouter } from '../../pkg/http/router.ts';
 import { signingKeyFromSeed } from '../../pkg/matrix/signing/signing-key.ts';
@@ -30,9 +30,12 @@ export interface NetworkServer {
 }
 
 export interface ServerNetwork {
-  add(name: string): Promise<NetworkServer>;
+  /** `settings`: where they differ from those that all have. */
+  add(name: string, settings?: Partial<WireOptions['settings']>): Promise<NetworkServer>;
   /** What other servers are besides: the body of an answer, or an error. */
   readonly peers: Map<string, (request: FederationRequest) => Promise<Record<string, unknown>> | Record<string, unknown>>;
+  /** By host: what is in the web besides. */
+  readonly web: Map<string, (request: WebRequest) => Record<string, unknown>>;
   /** Servers that cannot be reached for now. */
   readonly gone: Set<string>;
   close(): Promise<void>;
@@ -52,9 +55,15 @@ export function createServerNetwork(options: { clock?: Clock; asked?: (request: 
   const folder = mkdtempSync(join(tmpdir(), 'myelin-network-'));
   const receivers = new Map<string, Receive>();
   const peers: ServerNetwork['peers'] = new Map();
+  const web: ServerNetwork['web'] = new Map();
   const gone = new Set<string>();
   const closing: (() => Promise<void>)[] = [];
   const transport: FederationTransport = {
+    async web(request) {
+      const site = web.get(request.url.host);
+      if (site === undefined) throw new FederationError('unreachable', `${request.url.host} is not there`);
+      return { status: 200, body: site(request) };
+    },
     async request(request) {
       const peer = peers.get(request.destination);
       if (peer !== undefined) return { status: 200, body: await peer(request) };
@@ -67,9 +76,9 @@ export function createServerNetwork(options: { clock?: Clock; asked?: (request: 
     },
   };
   return {
-    peers, gone,
-    async add(name) {
-      const opened = await openServer({ name, dataDir: join(folder, name), transport, seed: receivers.size + 1, clock: options.clock });
+    peers, web, gone,
+    async add(name, settings = {}) {
+      const opened = await openServer({ name, dataDir: join(folder, name), transport, seed: receivers.size + 1, clock: options.clock, settings });
       receivers.set(name, opened.receive);
       closing.push(opened.close);
       return clientSide(name, opened.receive);
@@ -81,14 +90,23 @@ export function createServerNetwork(options: { clock?: Clock; asked?: (request: 
   };
 }
 
-async function openServer({ name, dataDir, transport, seed, clock }: { name: string; dataDir: string; transport: FederationTransport; seed: number; clock: Clock | undefined }): Promise<{ receive: Receive; close(): Promise<void> }> {
+interface Opening {
+  readonly name: string;
+  readonly dataDir: string;
+  readonly transport: FederationTransport;
+  readonly seed: number;
+  readonly clock: Clock | undefined;
+  readonly settings: Partial<WireOptions['settings']>;
+}
+
+async function openServer({ name, dataDir, transport, seed, clock, settings }: Opening): Promise<{ receive: Receive; close(): Promise<void> }> {
   const real = createRuntime({ logger: quiet(name) });
   const runtime = clock === undefined ? real : { ...real, clock };
   const databases = await openDatabases({ database: { kind: 'sqlite' }, dataDir } as Parameters<typeof openDatabases>[0]);
   await migrateAll(databases, runtime.clock.now());
   const driver = await openDriver({ log: { kind: 'embedded' }, logPrefix: '', partitions: 4 } as Parameters<typeof openDriver>[0], databases, runtime);
   const server = await wire({
-    settings: { serverName: name, roles: ['roomserver', 'userapi', 'syncapi', 'clientapi', 'federationapi'], partitions: 4, registration: 'open', registrationToken: '', rateLimits: false, defaultRoomVersion: '12', publicBaseUrl: `https://${name}` },
+    settings: { serverName: name, roles: ['roomserver', 'userapi', 'syncapi', 'clientapi', 'federationapi'], partitions: 4, registration: 'open', registrationToken: '', rateLimits: false, defaultRoomVersion: '12', publicBaseUrl: `https://${name}`, ...settings },
     runtime, databases, driver, transport, signingKey: signingKeyFromSeed('1', new Uint8Array(32).fill(seed)), exclusive: true,
   });
   await server.start();

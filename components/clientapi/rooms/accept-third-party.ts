@@ -1,4 +1,5 @@
-/** Invites by third-party identifier that a user has got a signature for (Client-Server API, "Third-party invites"): the invite that such a join stands on. This server makes none and asks no identity server. */
+/** Invites by third-party identifier that a user has got a signature for (Client-Server API, "Third-party invites"): the invite that such a join stands on. */
+import { hasValidKey } from '../../../pkg/federation/key-validity.ts';
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import type { ApiRequest } from '../../../pkg/http/route.ts';
 import { isLocalUser } from '../../../pkg/matrix/ids/user-id.ts';
@@ -16,7 +17,7 @@ export interface Acceptance {
 
 /**
  * Has the inviter's invite follow from the pending one, when that is of a user here; the authorisation rules check the signature, and for whom it is. Throws 403 M_FORBIDDEN when the room, as it is
- * known here, has no such pending invite, and when its keys are to be asked after. Of a room that is not known here other servers decide.
+ * known here, has no such pending invite, and when no valid key of it has signed. Of a room that is not known here other servers decide.
  */
 export async function acceptThirdParty(context: Context, request: ApiRequest, { roomId, userId, signed }: Acceptance): Promise<void> {
   if ((await context.roomQuery.roomVersion(roomId)) === undefined) return;
@@ -24,15 +25,9 @@ export async function acceptThirdParty(context: Context, request: ApiRequest, { 
   const pending = stored && (JSON.parse(Buffer.from(stored.pdu).toString()) as { sender: string; content: Record<string, unknown> });
   if (pending === undefined) throw new MatrixError(403, 'M_FORBIDDEN', 'The room has no such pending invite');
   if (!isLocalUser(pending.sender, context.serverName)) return;
-  if (asksForValidity(pending.content)) throw new MatrixError(403, 'M_FORBIDDEN', 'The keys of the invite cannot be checked: this server asks no identity servers');
+  if (!(await hasValidKey(context.signedTransport ?? {}, pending.content, signed))) throw new MatrixError(403, 'M_FORBIDDEN', 'The invite is not signed with a key of it that is still valid');
   const { display_name: displayName } = pending.content;
   const content = { membership: 'invite', third_party_invite: { ...(typeof displayName === 'string' && { display_name: displayName }), signed }, ...await memberProfile(context, userId) };
   const event = { type: 'm.room.member', stateKey: userId, content: contentBytes(content) };
   await submitRoomCommand(context, request, { roomId, sendEvent: { sender: pending.sender, deviceId: '', txnId: '', event } });
-}
-
-/** Whether a key of the pending invite is valid only as long as its server says so. */
-function asksForValidity({ key_validity_url: url, public_keys: keys }: Record<string, unknown>): boolean {
-  const list = Array.isArray(keys) ? (keys as ({ key_validity_url?: unknown } | null)[]) : [];
-  return [url, ...list.map((key) => key?.key_validity_url)].some((one) => one !== undefined && one !== null);
 }

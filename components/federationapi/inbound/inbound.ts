@@ -17,6 +17,7 @@ import { createEduReceiver } from '../ephemeral/receive-edus.ts';
 import { createPduReceiver } from './receive-pdus.ts';
 import { createToDeviceReceiver } from './receive-to-device.ts';
 import { createStagedPdus, type StagedPdus } from './staged-pdus.ts';
+import { thirdPartyInviteRoutes } from '../routes/third-party-invite.ts';
 import { timestampToEventRoute } from '../routes/timestamp-to-event.ts';
 import { createTransactions } from './transactions.ts';
 
@@ -39,7 +40,7 @@ export function createInbound(deps: FederationapiDeps, { auth, keyRing }: { auth
     stagedPdus,
     routes: [
       ...roomEventRoutes(deps, auth), timestampToEventRoute(deps, auth), ...roomStateRoutes(deps, auth, turns), ...membershipTemplateRoutes(deps, auth), ...sendMembershipRoutes(deps, auth, turns),
-      ...sendInviteRoutes({ ...deps, impatientKeys: impatient }, auth), sendTransactionRoute({ transactions: createTransactions(), receiver, stagedPdus, toDevice: createToDeviceReceiver(deps), deviceLists: createDeviceListReceiver(deps), edus: createEduReceiver({ ...deps, presence: deps.presence && createPresenceReceiver({ ...deps, ...deps.presence }) }) }, auth),
+      ...thirdPartyInviteRoutes(deps, auth), ...sendInviteRoutes({ ...deps, impatientKeys: impatient }, auth), sendTransactionRoute({ transactions: createTransactions(), receiver, stagedPdus, toDevice: createToDeviceReceiver(deps), deviceLists: createDeviceListReceiver(deps), edus: createEduReceiver({ ...deps, presence: deps.presence && createPresenceReceiver({ ...deps, ...deps.presence }) }) }, auth),
     ],
   };
 }

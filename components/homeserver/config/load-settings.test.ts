@@ -32,7 +32,7 @@ const DEFAULTS: Settings = {
   roles: ['roomserver', 'userapi', 'clientapi', 'syncapi', 'federationapi'], database: { kind: 'sqlite' }, log: { kind: 'embedded' }, logPrefix: 'myelin', partitions: 32,
   registration: 'closed', registrationToken: '', guests: false, termsFile: '', registrationSharedSecret: '', appserviceDir: '', rateLimits: true, classLimits: {}, userLimits: new Map(), queryTokens: false,
   sessions: SESSIONS_DEFAULT,
-  discovery: { identityServer: '', clientFields: {}, supportContacts: [], supportPage: '' }, defaultRoomVersion: '12', forgetOnLeave: false, presence: { roomMembersMax: 200 }, serverNotices: undefined, roomHeadsBytes: 64 * 1024 * 1024, forwardExtremitiesMax: 10, logging: { level: 'info', format: 'pretty' }, tls: undefined,
+  discovery: { identityServer: '', clientFields: {}, supportContacts: [], supportPage: '' }, inviteIdentityServers: [], defaultRoomVersion: '12', forgetOnLeave: false, presence: { roomMembersMax: 200 }, serverNotices: undefined, roomHeadsBytes: 64 * 1024 * 1024, forwardExtremitiesMax: 10, logging: { level: 'info', format: 'pretty' }, tls: undefined,
   federation: {
     wellKnownServer: '', trustedKeyServers: [], deniedServers: [], allowedServers: [], pendingInvitesMax: 500, caFiles: [], ipDenied: DENIED_RANGES_DEFAULT, ipAllowed: [], overrides: new Map(),
     retry: { firstMs: 2000, maxMs: 3_600_000 },
@@ -89,6 +89,7 @@ const SAMPLES: Record<SettingKey, { text: string; get: (settings: Settings) => u
   server_notices_display_name: { text: 'The server', get: (s) => s.serverNotices?.displayName, value: 'The server', also: { MYELIN_SERVER_NOTICES_LOCALPART: 'n' } },
   server_notices_room_name: { text: 'From the server', get: (s) => s.serverNotices?.roomName, value: 'From the server', also: { MYELIN_SERVER_NOTICES_LOCALPART: 'n' } },
   server_notices_avatar: { text: 'mxc://h/a', get: (s) => s.serverNotices?.avatarUrl, value: 'mxc://h/a', also: { MYELIN_SERVER_NOTICES_LOCALPART: 'n' } },
+  invite_identity_servers: { text: 'id.example,id.example:8090', get: (s) => s.inviteIdentityServers, value: ['id.example', 'id.example:8090'] },
   room_heads_mb: { text: '5', get: (s) => s.roomHeadsBytes, value: 5 * 1024 * 1024 },
   forward_extremities_max: { text: '3', get: (s) => s.forwardExtremitiesMax, value: 3 },
   tls_listen: {
@@ -99,9 +100,9 @@ const SAMPLES: Record<SettingKey, { text: string; get: (settings: Settings) => u
   well_known_server: { text: 'matrix.example.org:443', get: (s) => s.federation.wellKnownServer, value: 'matrix.example.org:443' },
   trusted_key_servers: { text: 'a.example,b.example:8449', get: (s) => s.federation.trustedKeyServers, value: ['a.example', 'b.example:8449'] },
   federation_denied_servers: { text: '*.evil.example, bad.example', get: (s) => s.federation.deniedServers, value: ['*.evil.example', 'bad.example'] },
-  federation_ca_files: { text: '/a.pem,/b.pem', get: (s) => s.federation.caFiles, value: ['/a.pem', '/b.pem'] },
   federation_allowed_servers: { text: '*.example', get: (s) => s.federation.allowedServers, value: ['*.example'] },
   pending_invites_max: { text: '7', get: (s) => s.federation.pendingInvitesMax, value: 7 },
+  federation_ca_files: { text: '/a.pem,/b.pem', get: (s) => s.federation.caFiles, value: ['/a.pem', '/b.pem'] },
   federation_ip_denied: { text: '10.0.0.0/8,::1', get: (s) => s.federation.ipDenied, value: ['10.0.0.0/8', '::1'] },
   federation_ip_allowed: { text: '127.0.0.1', get: (s) => s.federation.ipAllowed, value: ['127.0.0.1'] },
   federation_overrides: {

@@ -102,6 +102,7 @@ function settingsOf(values: SettingValues): Settings {
     classLimits: values.rate_limit_classes,
     userLimits: values.rate_limit_users,
     queryTokens: values.access_tokens_in_query,
+    inviteIdentityServers: values.invite_identity_servers,
     discovery: { identityServer: values.identity_server, clientFields: values.well_known_client, supportContacts: values.support_contacts, supportPage: values.support_page },
     sessions: {
       accessTokenMs: values.access_token_minutes * 60_000, refreshTokenMs: values.refresh_token_days * DAY_MS, plainTokenMs: values.session_days * DAY_MS, loginTokens: values.login_tokens,
@@ -117,9 +118,9 @@ function settingsOf(values: SettingValues): Settings {
       wellKnownServer: values.well_known_server,
       trustedKeyServers: values.trusted_key_servers,
       deniedServers: values.federation_denied_servers,
-      caFiles: values.federation_ca_files,
       allowedServers: values.federation_allowed_servers,
       pendingInvitesMax: values.pending_invites_max,
+      caFiles: values.federation_ca_files,
       ipDenied: values.federation_ip_denied,
       ipAllowed: values.federation_ip_allowed,
       overrides: values.federation_overrides,

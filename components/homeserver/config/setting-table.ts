@@ -57,6 +57,11 @@ export const SETTINGS = {
     default: '',
     help: 'The URL of an identity server that clients may use, announced in /.well-known/matrix/client. Empty: none.',
   }),
+  invite_identity_servers: setting({
+    type: serverNames,
+    default: '',
+    help: 'Identity servers (host names) with which users may invite people by e-mail address or telephone number: this server asks them who that is, and has them write to whoever nobody knows. Empty: none; such invites are refused then.',
+  }),
   well_known_client: setting({
     type: extraFields,
     default: '',
@@ -260,11 +265,6 @@ export const SETTINGS = {
     default: '',
     help: 'Servers that are neither answered nor asked. Empty: none.',
   }),
-  federation_ca_files: setting({
-    type: files,
-    default: '',
-    help: 'Files with certificates (PEM) of authorities that are trusted for other servers, beside those of the system.',
-  }),
   federation_allowed_servers: setting({
     type: serverPatterns,
     default: '',
@@ -274,6 +274,11 @@ export const SETTINGS = {
     type: integer(1, 100_000),
     default: '500',
     help: 'How many invites by other servers, into rooms that nobody here is in, may wait for one user. Further ones are refused until the user has taken or declined some.',
+  }),
+  federation_ca_files: setting({
+    type: files,
+    default: '',
+    help: 'Files with certificates (PEM) of authorities that are trusted for other servers, beside those of the system.',
   }),
   federation_ip_denied: setting({
     type: ipRanges,

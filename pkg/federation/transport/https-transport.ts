@@ -18,6 +18,7 @@ import type { Overrides } from '../server-name-resolver.ts';
 import { FederationError, requestTarget } from '../transport.ts';
 import type { FederationRequest, FederationTransport } from '../transport.ts';
 import { createAnswerRoom } from './answer-room.ts';
+import { askWeb } from './ask-web.ts';
 import { exchange, NotSent, StaleConnection } from './exchange.ts';
 import type { Line } from './exchange.ts';
 import { fetchWellKnown } from './fetch-well-known.ts';
@@ -65,7 +66,7 @@ export interface HttpsTransportOptions {
   readonly wellKnownPort?: number;
 }
 
-export interface HttpsTransport extends FederationTransport {
+export interface HttpsTransport extends Required<FederationTransport> {
   /** Where the server is found, for diagnosis. Rejects with `ServerNameError`. */
   resolve(serverName: string): Promise<Resolved>;
   /** Requests under way and waiting, all destinations. */
@@ -120,6 +121,7 @@ export function createHttpsTransport(options: HttpsTransportOptions): HttpsTrans
         throw error;
       });
     },
+    web: (request) => askWeb(line, request, options.userAgent),
     resolve: (serverName) => resolver.resolve(serverName),
     underWay: queues.underWay,
     close: () => line.agent.destroy(),

@@ -8,6 +8,8 @@ import { eventIdOf } from '../../../pkg/matrix/events/event-id.ts';
 import type { BuiltEvent } from '../../../pkg/matrix/events/build-event.ts';
 import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
 import { roomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
+import { encodeBase64 } from '../../../pkg/matrix/canonical-json/base64.ts';
+import { signJson } from '../../../pkg/matrix/signing/sign-json.ts';
 import { hashAndSignEvent } from '../../../pkg/matrix/signing/sign-event.ts';
 import { createClock } from '../../../pkg/runtime/real/clock.ts';
 import { createKeyServers, type KeyServer } from '../../kit/key-servers.ts';
@@ -57,6 +59,7 @@ describe('the Server-Server API as the spec describes it', { skip: specMissing }
     openRoomId = (await world.ask(alice, 'POST', '/createRoom', { preset: 'public_chat' })).room_id;
     joined = await hand.join(openRoomId, '@bob:remote.test');
     await hand.join(openRoomId, '@carl:remote.test');
+    await world.ask(alice, 'PUT', `/rooms/${openRoomId}/state/m.room.third_party_invite/token`, { display_name: 'B…', public_keys: [{ public_key: encodeBase64(remote.key.publicKey) }] });
     made['join'] = await hand.template('join', openRoomId, '@dora:remote.test');
     made['leave'] = await hand.template('leave', openRoomId, '@carl:remote.test');
     knockRoomId = (await world.ask(alice, 'POST', '/createRoom', { initial_state: [{ type: 'm.room.join_rules', content: { join_rule: 'knock' } }] })).room_id;
@@ -124,8 +127,24 @@ describe('the Server-Server API as the spec describes it', { skip: specMissing }
     sendInviteV2: () => ({
       method: 'PUT', path: `${FEDERATION_V2}/invite/!elsewhere:remote.test/${made['invite']!.eventId}`, body: { room_version: '11', event: made['invite']!.pdu, invite_room_state: [] },
     }),
+    exchangeThirdPartyInvite: () => ({
+      method: 'PUT', path: `${FEDERATION}/exchange_third_party_invite/${openRoomId}`, body: thirdPartyEvent('@bob:remote.test'),
+    }),
+    onBindThirdPartyIdentifier: () => ({
+      method: 'PUT', path: `${FEDERATION}/3pid/onbind`,
+      body: { medium: 'email', address: 'a@a.example', mxid: alice.userId, invites: [{ medium: 'email', address: 'a@a.example', mxid: alice.userId, room_id: openRoomId, sender: alice.userId, signed: shown(alice.userId) }] },
+    }),
     sendTransaction: () => ({ method: 'PUT', path: `${FEDERATION}/send/t1`, body: { origin: 'remote.test', origin_server_ts: 1, pdus: [made['message']!.pdu], edus: [] } }),
   };
+
+  /** What an identity server has signed for the pending invite of the open room. */
+  function shown(mxid: string): Record<string, unknown> {
+    return signJson({ mxid, token: 'token' }, remote.name, remote.key);
+  }
+
+  function thirdPartyEvent(mxid: string, more: Record<string, unknown> = {}): Record<string, unknown> {
+    return { type: 'm.room.member', room_id: openRoomId, sender: alice.userId, state_key: mxid, content: { membership: 'invite', third_party_invite: { display_name: 'B…', signed: shown(mxid) } }, ...more };
+  }
 
   function signed(call: Call, by: KeyServer = remote, destination = SERVER): Call {
     return { ...call, authorization: signRequest({ method: call.method, uri: call.path, origin: by.name, destination }, call.body === undefined ? undefined : JSON.stringify(call.body), by.key) };
@@ -195,6 +214,15 @@ describe('the Server-Server API as the spec describes it', { skip: specMissing }
       ['exchangeOpenIdToken', { method: 'GET', path: `${FEDERATION}/openid/userinfo?access_token=none` }, 401, 'M_UNKNOWN_TOKEN'],
       ['exchangeOpenIdToken', { method: 'GET', path: `${FEDERATION}/openid/userinfo` }, 401, 'M_MISSING_TOKEN'],
       ['queryProfile', signed({ method: 'GET', path: `${FEDERATION}/query/profile` }), 400, 'M_MISSING_PARAM'],
+      ...([
+        [thirdPartyEvent('@bob:remote.test', { type: 'm.room.message' }), 400, 'M_BAD_JSON'], [thirdPartyEvent('@bob:remote.test', { content: { membership: 'invite' } }), 400, 'M_BAD_JSON'],
+        [thirdPartyEvent('@bob:remote.test', { room_id: '!other:a.test' }), 400, 'M_INVALID_PARAM'], [thirdPartyEvent('@bob:remote.test', { state_key: '@carl:remote.test' }), 400, 'M_INVALID_PARAM'],
+        [thirdPartyEvent('@bob:elsewhere.test'), 403, 'M_FORBIDDEN'], [thirdPartyEvent('@bob:remote.test', { sender: '@carl:remote.test' }), 403, 'M_FORBIDDEN'],
+      ] as const).map(([body, status, errcode]): Refused => ['exchangeThirdPartyInvite', signed({ method: 'PUT', path: `${FEDERATION}/exchange_third_party_invite/${openRoomId}`, body }), status, errcode]),
+      ['exchangeThirdPartyInvite', signed({ method: 'PUT', path: `${FEDERATION}/exchange_third_party_invite/!none:a.test`, body: thirdPartyEvent('@bob:remote.test', { room_id: '!none:a.test' }) }), 404, 'M_NOT_FOUND'],
+      ['onBindThirdPartyIdentifier', { method: 'PUT', path: `${FEDERATION}/3pid/onbind`, body: { mxid: 'nobody', invites: [] } }, 400, 'M_BAD_JSON'],
+      ['onBindThirdPartyIdentifier', { method: 'PUT', path: `${FEDERATION}/3pid/onbind`, body: { mxid: `@nobody:${SERVER}`, invites: [] } }, 404, 'M_NOT_FOUND'],
+      ['onBindThirdPartyIdentifier', { method: 'PUT', path: `${FEDERATION}/3pid/onbind`, body: { mxid: alice.userId, invites: Array.from({ length: 51 }, () => ({})) } }, 413, 'M_TOO_LARGE'],
       ['queryRoomDirectory', signed({ method: 'GET', path: `${FEDERATION}/query/directory?room_alias=%23none:${SERVER}` }), 404, 'M_NOT_FOUND'],
       ['queryRoomDirectory', signed({ method: 'GET', path: `${FEDERATION}/query/directory?room_alias=%23tea:elsewhere.test` }), 400, 'M_INVALID_PARAM'],
       ['queryRoomDirectory', signed({ method: 'GET', path: `${FEDERATION}/query/directory` }), 400, 'M_MISSING_PARAM'],
