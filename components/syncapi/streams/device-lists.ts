@@ -3,7 +3,6 @@ import type { Reader } from '../../../pkg/storage/database.ts';
 import type { KeyQuery } from '../../../schemas/ports/key-query.ts';
 import { OPEN, type MembershipRow } from '../storage/rows.ts';
 import type { SyncPosition } from '../token/sync-token.ts';
-import { membershipAt } from '../visibility/visibility.ts';
 
 export interface DeviceLists {
   readonly changed: readonly string[];
@@ -66,11 +65,14 @@ async function movedUsers(reader: Reader, wish: DeviceListsWish): Promise<Set<st
   const stayed = new Map<number, string[]>();
   for (const [roomId, intervals] of wish.memberships) {
     const partition = intervals[0]?.partition_number ?? 0;
-    const [wasIn, isIn] = [isJoinedAt(intervals, wish.since.room[partition]), isJoinedAt(intervals, wish.now.room[partition])];
-    if (!wasIn && !isIn) continue;
-    if (wasIn && isIn && (wish.now.room[partition] ?? 0) <= (wish.since.room[partition] ?? 0)) continue;
-    const list = wasIn && isIn ? stayed : isIn ? entered : gone;
-    list.set(partition, [...(list.get(partition) ?? []), roomId]);
+    const [stay, staysNow] = [stayAt(intervals, wish.since.room[partition]), stayAt(intervals, wish.now.room[partition])];
+    if (stay !== undefined && stay === staysNow) {
+      if ((wish.now.room[partition] ?? 0) > (wish.since.room[partition] ?? 0)) put(stayed, partition, roomId);
+      continue;
+    }
+    // Who has gone and come back has done both.
+    if (stay !== undefined) put(gone, partition, roomId);
+    if (staysNow !== undefined) put(entered, partition, roomId);
   }
   await keepMoved(reader, wish, stayed);
   const read = (rooms: ReadonlyMap<number, readonly string[]>, sql: string, params: (partition: number) => number[]): Promise<Interval[][]> =>
@@ -112,6 +114,11 @@ async function sharing(reader: Reader, { userId, memberships, since, now }: Devi
   return { before: during(since.room), after: during(now.room), throughout: during(since.room, now.room) };
 }
 
-function isJoinedAt(intervals: readonly MembershipRow[], sequence = 0): boolean {
-  return membershipAt(intervals, sequence) === 'join';
+/** Where the stay began that goes on at `sequence`; undefined: the user is not in the room. */
+function stayAt(intervals: readonly MembershipRow[], sequence = 0): number | undefined {
+  return intervals.find((one) => one.membership === 'join' && one.from_sequence <= sequence && sequence < one.to_sequence)?.from_sequence;
+}
+
+function put(rooms: Map<number, string[]>, partition: number, roomId: string): void {
+  rooms.set(partition, [...(rooms.get(partition) ?? []), roomId]);
 }
