@@ -1,4 +1,5 @@
 import type { BackoffBounds } from '../../pkg/federation/backoff.ts';
+import type { RetiredKey } from '../../pkg/federation/server-keys.ts';
 import type { FederationTransport } from '../../pkg/federation/transport.ts';
 import type { RateLimiter } from '../../pkg/http/rate-limit.ts';
 import type { CommandClient } from '../../pkg/log/commands.ts';
@@ -23,6 +24,8 @@ export interface FederationapiDeps {
   readonly exclusive: boolean;
   readonly serverName: string;
   readonly signingKey: SigningKey;
+  /** What this server has signed with before. */
+  readonly oldSigningKeys?: readonly RetiredKey[] | undefined;
   /** Of this program, for those who ask. */
   readonly version: string;
   /** To other servers without a signature: for requests for keys, which need none. */

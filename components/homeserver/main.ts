@@ -5,6 +5,7 @@ import { settingsHelp } from './config/reference.ts';
 import { SettingsError } from './config/settings-error.ts';
 import { purgeHistory } from './purge-command.ts';
 import { afterRestore } from './restored-command.ts';
+import { rotateSigningKey } from './rotate-key-command.ts';
 import { serve } from './serve.ts';
 import { showStatus } from './status-command.ts';
 import { commandUser } from './user-command.ts';
@@ -15,6 +16,7 @@ myelin front [options]     writes the configuration of an nginx front for severa
 myelin status [--json]     shows who owns which partitions and how far every consumer is; see \`myelin status --help\`
 myelin purge-history ...   deletes the old history of a room; see \`myelin purge-history --help\`
 myelin restored            after a backup was put back; see \`myelin restored --help\`
+myelin rotate-signing-key  makes a new signing key, for the next start; see \`myelin rotate-signing-key --help\`
 myelin user ...            makes, shows and changes accounts and registration tokens; see \`myelin user --help\`
 myelin --help | --version
 `;
@@ -25,6 +27,7 @@ async function main(args: readonly string[]): Promise<void> {
   if (args[0] === 'status') return void (process.exitCode = await showStatus(args.slice(1)));
   if (args[0] === 'purge-history') return void (process.exitCode = await purgeHistory(args.slice(1)));
   if (args[0] === 'restored') return void (process.exitCode = await afterRestore(args.slice(1)));
+  if (args[0] === 'rotate-signing-key') return void (process.exitCode = await rotateSigningKey(args.slice(1), Date.now()));
   if (args[0] === 'user') return void (process.exitCode = await commandUser(args.slice(1)));
   if (args.includes('--help') || args.includes('-h')) return void process.stdout.write(`${USAGE}\n${settingsHelp()}`);
   await serve(args);

@@ -1,4 +1,5 @@
 /** Starts this process's share of the server and ends it in order: intake first, then what is under way, then connections and files. */
+import type { RetiredKey } from '../../pkg/federation/server-keys.ts';
 import { operationalRoutes } from '../../pkg/http/operational-routes.ts';
 import { createRouter } from '../../pkg/http/router.ts';
 import { startListener, type Listener, type ListenerOptions } from '../../pkg/http/listener.ts';
@@ -50,7 +51,7 @@ export async function serve(args: readonly string[]): Promise<void> {
   const shutdown = createShutdown({ runtime, deadlineMs: SHUTDOWN_MS_MAX });
   endOnSignals(shutdown, runtime);
   try {
-    const { homeserver, databases, driver } = await assemble({ settings, runtime, signingKey, appservices, terms, shutdown });
+    const { homeserver, databases, driver } = await assemble({ settings, runtime, signingKey, oldSigningKeys: opened.oldSigningKeys, appservices, terms, shutdown });
     const listener = await listen({ settings, runtime, homeserver, shutdown, status: () => statusOf({ settings, runtime, databases, driver }), rooms: databases.roomserver });
     await homeserver.start();
     shutdown.add({ name: 'components', phase: 'drain', run: () => homeserver.stop() });
@@ -69,12 +70,13 @@ interface Assembly {
   readonly settings: Settings;
   readonly runtime: Runtime;
   readonly signingKey: SigningKey;
+  readonly oldSigningKeys: readonly RetiredKey[];
   readonly appservices: readonly AppserviceRegistration[];
   readonly terms: Terms | undefined;
   readonly shutdown: Shutdown;
 }
 
-async function assemble({ settings, runtime, signingKey, appservices, terms, shutdown }: Assembly): Promise<{ homeserver: Homeserver; databases: Databases; driver: LogDriver }> {
+async function assemble({ settings, runtime, signingKey, oldSigningKeys, appservices, terms, shutdown }: Assembly): Promise<{ homeserver: Homeserver; databases: Databases; driver: LogDriver }> {
   const transport = await openTransport(settings, runtime);
   shutdown.add({ name: 'connections to other servers', phase: 'close', run: async () => transport.close() });
   const databases = await openDatabases(settings);
@@ -82,13 +84,13 @@ async function assemble({ settings, runtime, signingKey, appservices, terms, shu
   const nowMs = runtime.clock.now();
   await migrateAll(databases, nowMs);
   await migrate(databases.roomserver, 'homeserver', fixedSettingsMigrations, nowMs);
-  const publicKey = `${signingKey.keyId} ${encodeBase64(signingKey.publicKey)}`;
-  await checkFixedSettings(databases.roomserver, { serverName: settings.serverName, partitions: settings.partitions, signingKey: publicKey });
+  const named = ({ keyId, publicKey }: { keyId: string; publicKey: Uint8Array }): string => `${keyId} ${encodeBase64(publicKey)}`;
+  await checkFixedSettings(databases.roomserver, { serverName: settings.serverName, partitions: settings.partitions, signingKey: named(signingKey), oldSigningKeys: oldSigningKeys.map(named) });
   await passOverIfRestored(databases, runtime);
   const driver = await openDriver(settings, databases, runtime);
   shutdown.add({ name: 'log', phase: 'close', run: () => driver.close() });
   // The embedded log exists in one process only, which therefore owns every partition at once.
-  const homeserver = await wire({ settings: { ...settings, terms }, runtime, databases, driver, signingKey, appservices, transport, exclusive: settings.log.kind === 'embedded' });
+  const homeserver = await wire({ settings: { ...settings, terms }, runtime, databases, driver, signingKey, oldSigningKeys, appservices, transport, exclusive: settings.log.kind === 'embedded' });
   return { homeserver, databases, driver };
 }
 

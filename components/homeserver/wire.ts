@@ -4,6 +4,7 @@
  *
  * What is opened outside (databases, log driver, runtime) comes in as arguments, so that the program, the tests and the simulator wire the same server.
  */
+import type { RetiredKey } from '../../pkg/federation/server-keys.ts';
 import { signedTransport } from '../../pkg/federation/sign-requests.ts';
 import { FederationError, type FederationTransport } from '../../pkg/federation/transport.ts';
 import { createAppservices } from '../../pkg/http/appservices.ts';
@@ -47,6 +48,8 @@ export interface WireOptions {
   readonly databases: Databases;
   readonly driver: LogDriver;
   readonly signingKey: SigningKey;
+  /** What this server has signed with before. */
+  readonly oldSigningKeys?: readonly RetiredKey[];
   /** Application services that the operator has registered; none by default. */
   readonly appservices?: readonly AppserviceRegistration[];
   /** The way to other servers; none can be reached without. */
@@ -123,7 +126,7 @@ export async function wire(options: WireOptions): Promise<Homeserver> {
   }
   if (roles.includes('federationapi')) {
     const federationapi = createFederationapi({
-      ...common, ...ports, ...roomOutput, userOutbox, database: databases.federationapi, signingKey, version: VERSION, commands, limits, transport, signedTransport: signed, presence: settings.presence,
+      ...common, ...ports, ...roomOutput, userOutbox, database: databases.federationapi, signingKey, oldSigningKeys: options.oldSigningKeys, version: VERSION, commands, limits, transport, signedTransport: signed, presence: settings.presence,
       roomHistoryQuery: roomHistoryQuery(databases.roomserver),
       settings: { trustedKeyServers: [], deniedServers: [], wellKnownServer: '', ...settings.federation },
     });

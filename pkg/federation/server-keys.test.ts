@@ -61,6 +61,18 @@ test('documents of others, unsigned and malformed ones are refused', () => {
   assert.deepEqual([...parseServerKeys(resigned({ verify_keys: { ...unsigned.verify_keys, 'rsa:1': 'x' }, old_verify_keys: undefined }), expected).keys.keys()], ['ed25519:now', 'ed25519:next'], 'other algorithms are passed over');
 });
 
+test('a key that is given up is told as one in use until then, and as an old one afterwards', () => {
+  const [now, before] = [signingKeyFromSeed('now', new Uint8Array(32).fill(1)), signingKeyFromSeed('before', new Uint8Array(32).fill(2))];
+  const at = (nowMs: number) => {
+    const document = makeServerKeys({ serverName: 'one.test', signingKeys: [now], retiredKeys: [{ ...before, expiredAtMs: NOW }, { ...now, expiredAtMs: NOW - 5 }], nowMs, validityMs: 1 });
+    return { told: [Object.keys(document.verify_keys), document.old_verify_keys], parsed: parseServerKeys(document, { serverName: 'one.test', fetchedAtMs: nowMs }).keys.get('ed25519:before')! };
+  };
+  assert.deepEqual(at(NOW - 1).told, [['ed25519:now', 'ed25519:before'], {}]);
+  assert.ok(keySignsRequestsAt(at(NOW - 1).parsed, NOW - 1));
+  assert.deepEqual(at(NOW).told, [['ed25519:now'], { 'ed25519:before': { key: Buffer.from(before.publicKey).toString('base64').replace(/=+$/, ''), expired_ts: NOW } }]);
+  assert.deepEqual([at(NOW).parsed.validUntilMs, keySignsRequestsAt(at(NOW).parsed, NOW)], [NOW, false]);
+});
+
 test('a key counts for events by the room version’s rule, for requests while it is in use', () => {
   const enforced = { keyValidityEnforced: true };
   const key = { validUntilMs: NOW, old: false };

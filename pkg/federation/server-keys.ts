@@ -59,27 +59,28 @@ export class ServerKeysError extends Error {
 export interface RetiredKey {
   readonly keyId: string;
   readonly publicKey: Uint8Array;
-  /** When it was last in use, in ms since the epoch. */
+  /** When it was last in use, in ms since the epoch; up to then it is told as a key in use. */
   readonly expiredAtMs: number;
 }
 
 /**
- * This server's document, signed with each of its keys. `validityMs` is how long others may rely on it from `nowMs`: brought within an hour and 7 days.
+ * This server's document, signed with each of its keys that it still has. `validityMs` is how long others may rely on it from `nowMs`: brought within an hour and 7 days.
  * Throws `RangeError` without a key.
  */
 export function makeServerKeys(server: {
   readonly serverName: string;
   readonly signingKeys: readonly SigningKey[];
-  readonly retiredKeys?: readonly RetiredKey[];
+  readonly retiredKeys?: readonly RetiredKey[] | undefined;
   readonly nowMs: number;
   readonly validityMs: number;
 }): ServerKeyDocument {
   if (server.signingKeys.length === 0) throw new RangeError('a server has at least one signing key');
   const validityMs = Math.min(Math.max(server.validityMs, VALIDITY_MS_MIN), VALIDITY_MS_MAX);
+  const retiring = (server.retiredKeys ?? []).filter(({ keyId }) => !server.signingKeys.some((key) => key.keyId === keyId));
   const document = {
     server_name: server.serverName,
-    verify_keys: Object.fromEntries(server.signingKeys.map((key) => [key.keyId, { key: encodeBase64(key.publicKey) }])),
-    old_verify_keys: Object.fromEntries((server.retiredKeys ?? []).map((key) => [key.keyId, { key: encodeBase64(key.publicKey), expired_ts: key.expiredAtMs }])),
+    verify_keys: Object.fromEntries([...server.signingKeys, ...retiring.filter(({ expiredAtMs }) => expiredAtMs > server.nowMs)].map((key) => [key.keyId, { key: encodeBase64(key.publicKey) }])),
+    old_verify_keys: Object.fromEntries(retiring.filter(({ expiredAtMs }) => expiredAtMs <= server.nowMs).map((key) => [key.keyId, { key: encodeBase64(key.publicKey), expired_ts: key.expiredAtMs }])),
     valid_until_ts: server.nowMs + validityMs,
     signatures: {},
   };

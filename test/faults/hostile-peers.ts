@@ -105,7 +105,7 @@ function attack(): void {
     if (kind !== 'flood' && kind !== 'liar') void again(300, () => gap(peer, joins.get(kind)!));
   }
   void again(50, lie);
-  for (let worker = 0; worker < 16; worker += 1) void again(10, stranger);
+  for (let worker = 0; worker < 64; worker += 1) void again(10, stranger);
   void flood();
 }
 

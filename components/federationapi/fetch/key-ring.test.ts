@@ -51,6 +51,15 @@ test('a server that is away is left alone for longer and longer, and believed so
   assert.equal((await ring.keys([want('a.test')])).size, 1);
 });
 
+test('this server is known to itself, with the keys that it has signed with before', async () => {
+  const { runtime, database, servers } = await world();
+  const [now, before] = [servers.add('x.test', 7).key, servers.add('y.test', 8).key];
+  const ring = createKeyRing({ runtime, database, transport: servers.transport, trustedKeyServers: [], own: { serverName: 'own.test', signingKey: now, oldSigningKeys: [{ ...before, expiredAtMs: 5 }] } });
+  const keys = (await ring.keys([{ serverName: 'own.test', keyIds: [before.keyId], validUntilMs: 9 }])).get('own.test')!.keys;
+  assert.deepEqual([keys.get(before.keyId)!.validUntilMs, keys.get(before.keyId)!.old, keys.get(now.keyId)!.old], [5, true, false]);
+  assert.deepEqual(servers.asked, []);
+});
+
 test('a key that nobody has does not make it ask again and again, and known keys go on', async () => {
   const { servers, ring, want } = await world();
   const a = servers.add('a.test', 1);

@@ -6,7 +6,7 @@ import { Overloaded } from '../../../pkg/assert/semaphore.ts';
 import { afterFailure, waitMs } from '../../../pkg/federation/backoff.ts';
 import type { Backoff, BackoffBounds } from '../../../pkg/federation/backoff.ts';
 import { keySignsRequestsAt, refreshAtMs } from '../../../pkg/federation/server-keys.ts';
-import type { ServerKeyDocument, ServerKeys } from '../../../pkg/federation/server-keys.ts';
+import type { RetiredKey, ServerKey, ServerKeyDocument, ServerKeys } from '../../../pkg/federation/server-keys.ts';
 import type { FederationTransport } from '../../../pkg/federation/transport.ts';
 import type { SigningKey } from '../../../pkg/matrix/signing/signing-key.ts';
 import type { Clock, Runtime } from '../../../pkg/runtime/runtime.ts';
@@ -36,7 +36,7 @@ export interface KeyRingDeps {
   /** Servers that are asked about the keys of those that do not answer, in this order. */
   readonly trustedKeyServers: readonly string[];
   /** This server: asked about itself, the ring answers from here. */
-  readonly own?: { readonly serverName: string; readonly signingKey: Pick<SigningKey, 'keyId' | 'publicKey'> };
+  readonly own?: { readonly serverName: string; readonly signingKey: Pick<SigningKey, 'keyId' | 'publicKey'>; readonly oldSigningKeys?: readonly RetiredKey[] | undefined };
 }
 
 /** Short at its longest: a server that is back wants to be believed soon, and one question a minute harms nobody. */
@@ -105,10 +105,14 @@ interface Fetching {
   readonly turns: KeyTurns;
 }
 
-/** The key of this server counts for ever: it is the one that signs. */
-function ownKeys({ serverName, signingKey: { keyId, publicKey } }: NonNullable<KeyRingDeps['own']>): KnownKeys {
+/** The key of this server counts for ever: it is the one that signs. Those before it are known for what they have signed. */
+function ownKeys({ serverName, signingKey: { keyId, publicKey }, oldSigningKeys = [] }: NonNullable<KeyRingDeps['own']>): KnownKeys {
   const validUntilMs = Number.MAX_SAFE_INTEGER;
-  return { serverName, keys: new Map([[keyId, { keyId, publicKey, validUntilMs, old: false }]]), validUntilMs, fetchedAtMs: 0 };
+  return { serverName, keys: new Map([...oldSigningKeys.map((key) => ownKey({ ...key, validUntilMs: key.expiredAtMs, old: true })), ownKey({ keyId, publicKey, validUntilMs, old: false })]), validUntilMs, fetchedAtMs: 0 };
+}
+
+function ownKey({ keyId, publicKey, validUntilMs, old }: ServerKey): [string, ServerKey] {
+  return [keyId, { keyId, publicKey, validUntilMs, old }];
 }
 
 /** Whether the server itself gave what is wanted. */

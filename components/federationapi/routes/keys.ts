@@ -55,12 +55,12 @@ function minimumIn(query: URLSearchParams): number | undefined {
   return Number(text);
 }
 
-function ownDocument({ serverName, signingKey, runtime }: FederationapiDeps): () => ServerKeyDocument {
+function ownDocument({ serverName, signingKey, oldSigningKeys, runtime }: FederationapiDeps): () => ServerKeyDocument {
   let made: { document: ServerKeyDocument; atMs: number } | undefined;
   return () => {
     const nowMs = runtime.clock.now();
     if (made === undefined || nowMs - made.atMs >= REMADE_AFTER_MS || nowMs < made.atMs) {
-      made = { document: makeServerKeys({ serverName, signingKeys: [signingKey], nowMs, validityMs: VALIDITY_MS }), atMs: nowMs };
+      made = { document: makeServerKeys({ serverName, signingKeys: [signingKey], retiredKeys: oldSigningKeys, nowMs, validityMs: VALIDITY_MS }), atMs: nowMs };
     }
     return made.document;
   };

@@ -117,6 +117,10 @@ test('what cannot be changed is compared with what the database was made with', 
     return true;
   });
   await assert.rejects(checkFixedSettings(database, { ...made, signingKey: 'ed25519:a_2 xyz' }), /bring the old signing\.key back/);
+  const rotated = { ...made, signingKey: 'ed25519:a_2 xyz', oldSigningKeys: ['ed25519:a_1 abc'] };
+  await checkFixedSettings(database, rotated);
+  await checkFixedSettings(database, rotated);
+  await assert.rejects(checkFixedSettings(database, made), /bring the old signing\.key back/, 'there is no way back');
   await database.close();
 });
 

@@ -4,10 +4,12 @@
  */
 import { readdir } from 'node:fs/promises';
 import { readFileSync } from 'node:fs';
+import type { RetiredKey } from '../../../pkg/federation/server-keys.ts';
 import type { Random } from '../../../pkg/runtime/runtime.ts';
 import type { Settings } from '../../../schemas/config/settings.ts';
 import { configFileText } from './config-file.ts';
 import { configPathOf, givenSettings, loadSettings, type SettingsInput } from './load-settings.ts';
+import { OLD_SIGNING_KEYS_FILE, parseOldSigningKeys } from './old-signing-keys.ts';
 import type { SettingKey } from './setting-table.ts';
 import { SettingsError } from './settings-error.ts';
 import { makeFolder, readIfPresent, writeOnce } from './write-once.ts';
@@ -16,6 +18,8 @@ export interface OpenedSettings {
   readonly settings: Settings;
   /** Content of `signing.key`. */
   readonly signingKeyText: string;
+  /** What it has signed with before. */
+  readonly oldSigningKeys: readonly RetiredKey[];
   readonly configPath: string;
   readonly signingKeyPath: string;
   /** What was made now because it was not there. */
@@ -39,11 +43,14 @@ export async function openSettings(input: OpenSettingsInput): Promise<OpenedSett
   const config = !named && (await makeConfigFile(configPath, input, settings));
   // The file decides who may register, so it is read again also when another process made it just now.
   if (!named) settings = loadSettings({ ...input, readFile });
-  const signingKeyPath = `${settings.dataDir.replace(/\/+$/, '')}/signing.key`;
+  const folder = settings.dataDir.replace(/\/+$/, '');
+  const signingKeyPath = `${folder}/signing.key`;
+  const oldPath = `${folder}/${OLD_SIGNING_KEYS_FILE}`;
   const signingKey = await makeSigningKey(signingKeyPath, input, settings);
   const signingKeyText = await readIfPresent(signingKeyPath);
   if (signingKeyText === undefined) throw new SettingsError([`the signing key ${signingKeyPath} has just been removed`]);
-  return { settings, signingKeyText, configPath, signingKeyPath, created: { config, signingKey } };
+  const oldSigningKeys = parseOldSigningKeys(await readIfPresent(oldPath), oldPath);
+  return { settings, signingKeyText, oldSigningKeys, configPath, signingKeyPath, created: { config, signingKey } };
 }
 
 function readFile(path: string): string | undefined {

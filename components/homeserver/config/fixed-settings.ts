@@ -12,6 +12,8 @@ export interface FixedSettings {
   readonly partitions: number;
   /** For example `ed25519:a_1 <public key in base64>`; all processes of a server sign with one key. */
   readonly signingKey: string;
+  /** Keys that it has signed with before, in the same form: the data may have been made with one of them. */
+  readonly oldSigningKeys?: readonly string[];
 }
 
 /** Remembers what is not remembered yet. Throws `SettingsError` when something differs from what the data was made with. */
@@ -23,6 +25,7 @@ export async function checkFixedSettings(database: Database, settings: FixedSett
   ]);
   const kept = await database.transaction(async (tx) => {
     await tx.insertMany({ into: 'fixed_settings', columns: ['name', 'value'], rows: [...wanted], onConflict: 'ON CONFLICT (name) DO NOTHING' });
+    for (const old of settings.oldSigningKeys ?? []) await tx.run("UPDATE fixed_settings SET value = ? WHERE name = 'signing_key' AND value = ?", [settings.signingKey, old]);
     return tx.query<{ name: string; value: string }>('SELECT name, value FROM fixed_settings ORDER BY name');
   });
   const problems = kept.filter(({ name, value }) => wanted.has(name) && wanted.get(name) !== value).map(({ name, value }) => sentence(name, value, wanted.get(name) as string));
@@ -31,7 +34,7 @@ export async function checkFixedSettings(database: Database, settings: FixedSett
 
 function sentence(name: string, kept: string, wanted: string): string {
   if (name === 'signing_key') {
-    return `the signing key is ${wanted}, but this database was made with ${kept}; bring the old signing.key back, every process of a server needs the same one`;
+    return `the signing key is ${wanted}, but this database was made with ${kept}; bring the old signing.key back, or name the key before in old-signing-keys (\`myelin rotate-signing-key\` does); every process of a server needs the same one`;
   }
   return `${name} is ${wanted}, but this database was made with ${kept}, and it cannot be changed afterwards`;
 }
