@@ -8,6 +8,7 @@ import type { Mode } from '../test/e2e/modes.ts';
 import { table, type Column } from './report/table.ts';
 import { joinLargeColumns, joinLargeWorkload } from './workloads/join-large.ts';
 import { SHAPES, type Shape } from './replay/make-history.ts';
+import { keyBackupColumns, keyBackupWorkload, type KeyBackupResult } from './workloads/key-backup.ts';
 import { replayColumns, replayWorkload } from './workloads/replay.ts';
 import { resyncColumns, resyncWorkload, type ResyncResult } from './workloads/resync.ts';
 import { silentServerColumns, silentServerWorkload } from './workloads/silent-server.ts';
@@ -15,19 +16,21 @@ import { instancesColumns, instancesWorkload, type InstancesResult } from './wor
 import { unreadColumns, unreadWorkload } from './workloads/unread.ts';
 import { sendColumns, sendWorkload, type SendResult } from './workloads/send.ts';
 
-const USAGE = `npm run bench -- send|instances|join-large|silent-server|unread|resync|replay [--modes TEXT] [--seconds N] [--runs N] [--out FOLDER]
+const USAGE = `npm run bench -- send|instances|join-large|silent-server|unread|resync|key-backup|replay [--modes TEXT] [--seconds N] [--runs N] [--out FOLDER]
   send            messages by one and by 64 connections, and until another user's /sync has them
   instances       what a message costs with two instances of every role instead of one
   join-large      a join of a room with 5,000 members of another server, and sends in other rooms meanwhile
   silent-server   sends in a room with a member whose server never answers
   unread          a million unread messages in a room with 5,000 users: /sync, and the receipt that clears them
   resync          500 clients of a room with 10,000 members come back at once
+  key-backup      100,000 room keys are put into a backup and read whole: time and memory
   replay          the history of a room from its create event on, until the read model has the last event
   --modes TEXT    only modes whose name contains TEXT, for example "embedded" or "NATS"
   --seconds N     length of each measurement (default 8)
   --runs N        repetitions; medians are reported (default 3)
   --connections N of instances: how many send at once (default 64)
   --members N     of resync: how many members the room has (default 10000)
+  --keys N        of key-backup: how many (default 100000)
   --unread N      of unread: how many messages (default 1000000)
   --out FOLDER    where results go (default bench/results)
  Of replay:
@@ -41,7 +44,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     modes: { type: 'string', default: '' }, seconds: { type: 'string', default: '8' }, runs: { type: 'string', default: '3' },
-    out: { type: 'string', default: 'bench/results' }, connections: { type: 'string', default: '64' }, unread: { type: 'string', default: '1000000' }, members: { type: 'string', default: '10000' }, help: { type: 'boolean', default: false },
+    out: { type: 'string', default: 'bench/results' }, connections: { type: 'string', default: '64' }, unread: { type: 'string', default: '1000000' }, keys: { type: 'string', default: '100000' }, members: { type: 'string', default: '10000' }, help: { type: 'boolean', default: false },
     events: { type: 'string', default: '10000' }, shape: { type: 'string', default: 'mixed' }, rooms: { type: 'string', default: '1' }, file: { type: 'string' },
     'room-version': { type: 'string', default: '11' }, partitions: { type: 'string', default: '32' }, instances: { type: 'string', default: '1' }, 'one-core': { type: 'boolean', default: false },
   },
@@ -54,6 +57,7 @@ const MEASURE: Readonly<Record<string, () => Promise<void>>> = {
   'join-large': async () => report(await joinLargeWorkload(options), joinLargeColumns),
   replay: measureReplay,
   resync: measureResyncs,
+  'key-backup': measureKeyBackups,
   unread: async () => report(await unreadWorkload({ unread: Number(values.unread), runs: options.runs, isWanted }), unreadColumns),
   'silent-server': async () => report(await silentServerWorkload(options), silentServerColumns),
 };
@@ -88,6 +92,15 @@ async function measureResyncs(): Promise<void> {
     if (isThere(mode)) results.push(...(await resyncWorkload(mode, { runs: options.runs, members: Number(values.members) })));
   }
   report(results, resyncColumns);
+}
+
+async function measureKeyBackups(): Promise<void> {
+  const { modes } = await import('../test/e2e/modes.ts');
+  const results: KeyBackupResult[] = [];
+  for (const mode of modes().filter(({ name }) => isWanted(name))) {
+    if (isThere(mode)) results.push(await keyBackupWorkload(mode, { keys: Number(values.keys) }));
+  }
+  report(results, keyBackupColumns);
 }
 
 async function measureInstances(): Promise<void> {
