@@ -148,7 +148,7 @@ test('members come and go: invite, join, kick, ban, unban, leave', () => scene(a
   assert.equal((await act('leave', alice.token)).status, 200);
   assert.equal(failure(await act('invite', alice.token, { user_id: 'bob' })), '400 M_INVALID_PARAM');
   assert.equal(failure(await act('invite', alice.token, {})), '400 M_MISSING_PARAM');
-  assert.equal(failure(await act('invite', alice.token, { medium: 'email', address: 'a@b.c' })), '403 M_THREEPID_DENIED');
+  assert.equal(failure(await act('invite', alice.token, { medium: 'email', address: 'a@b.c', id_server: 'b.c', id_access_token: 't' })), '403 M_THREEPID_DENIED');
   assert.equal(failure(await world.call('POST', `${V3}/join/${encode('#pub:test.example')}`, { token: bob.token })), '404 M_NOT_FOUND');
   assert.equal(failure(await world.call('POST', `${V3}/join/nonsense`, { token: bob.token })), '400 M_INVALID_PARAM');
 }));

@@ -6,7 +6,7 @@ export const AREA_FILES = {
   pushers: ['pusher.yaml'],
   search: ['search.yaml'],
   'user directory': ['users.yaml'],
-  'e-mail addresses and phone numbers': ['administrative_contact.yaml', 'registration.yaml', 'password_management.yaml', 'third_party_membership.yaml'],
+  'e-mail addresses and phone numbers': ['administrative_contact.yaml', 'registration.yaml', 'password_management.yaml'],
   'OAuth and single sign-on': ['oauth_server_metadata.yaml', 'sso_login_redirect.yaml'],
   'application services': ['appservice_ping.yaml', 'appservice_room_directory.yaml'],
 } as const;
@@ -23,7 +23,7 @@ export const NOT_YET: Readonly<Record<Area, readonly string[]>> = {
   'user directory': ['searchUserDirectory'],
   'e-mail addresses and phone numbers': [
     'post3PIDs', 'add3PID', 'bind3PID', 'delete3pidFromAccount', 'requestTokenTo3PIDEmail', 'requestTokenTo3PIDMSISDN', 'unbind3pidFromAccount', 'requestTokenToRegisterEmail',
-    'requestTokenToRegisterMSISDN', 'requestTokenToResetPasswordEmail', 'requestTokenToResetPasswordMSISDN', 'inviteBy3PID',
+    'requestTokenToRegisterMSISDN', 'requestTokenToResetPasswordEmail', 'requestTokenToResetPasswordMSISDN',
   ],
   'OAuth and single sign-on': ['getAuthMetadata', 'redirectToSSO', 'redirectToIdP'],
   'application services': ['pingAppservice'],

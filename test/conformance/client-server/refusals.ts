@@ -1,5 +1,6 @@
 /** Requests that the spec says are refused: each with its status and errcode. */
 import { testDevice, testIdentity } from '../../kit/e2ee-keys.ts';
+import { IDENTITY_SERVER } from './identity-server.ts';
 import type { Scene } from './scene.ts';
 import { CLIENT, PASSWORD, type Account, type Call } from './world.ts';
 
@@ -38,6 +39,7 @@ const whereNobodyInvitesDora = (method: string, path: (scene: Scene, dora: strin
 let doras = 0;
 const inRoom = (path: string) => ({ roomId }: Scene): string => `/rooms/${roomId}/${path}`;
 const ofOther = (path: string) => ({ alice }: Scene): string => path.replace('{userId}', alice.userId);
+const BY_EMAIL = { id_server: IDENTITY_SERVER, id_access_token: 't', medium: 'email', address: 'a@a.example' };
 const CAROL = { user_id: '@carol:spec.example' };
 const BOB = { user_id: '@bob:spec.example' };
 const UNKNOWN_EVENT = '$00000000000000000000000000000000000000000000';
@@ -169,6 +171,10 @@ const MEMBERSHIP: readonly Refusal[] = [
   refused('inviteUser', 'the user takes no invites', whereNobodyInvitesDora('POST', ({ roomId }) => `/rooms/${roomId}/invite`, (dora) => ({ user_id: dora })), [403, 'M_INVITE_BLOCKED']),
   refused('createRoom', 'a user to invite takes none', whereNobodyInvitesDora('POST', () => '/createRoom', (dora) => ({ invite: [dora] })), [403, 'M_INVITE_BLOCKED']),
   refused('setRoomStateWithKey', 'the user takes no invites', whereNobodyInvitesDora('PUT', ({ roomId }, dora) => `/rooms/${roomId}/state/m.room.member/${dora}`, () => ({ membership: 'invite' })), [403, 'M_INVITE_BLOCKED']),
+  refused('inviteBy3PID', 'an identity server that is not asked', by('alice', 'POST', inRoom('invite'), { ...BY_EMAIL, id_server: 'a.example' }), [403, 'M_THREEPID_DENIED']),
+  refused('inviteBy3PID', 'nothing to ask it with', by('alice', 'POST', inRoom('invite'), { ...BY_EMAIL, id_access_token: undefined }), [400, 'M_MISSING_PARAM']),
+  refused('inviteBy3PID', 'no identity server', by('alice', 'POST', inRoom('invite'), { ...BY_EMAIL, id_server: undefined }), [400, 'M_MISSING_PARAM']),
+  refused('inviteBy3PID', 'not in the room', by('carol', 'POST', inRoom('invite'), BY_EMAIL), [403, 'M_FORBIDDEN']),
   refused('inviteUser', 'no user ID', by('alice', 'POST', inRoom('invite'), { user_id: 'carol' }), [400, 'M_INVALID_PARAM']),
   refused('kick', 'too little power', by('bob', 'POST', inRoom('kick'), { user_id: '@alice:spec.example' }), [403, 'M_FORBIDDEN']),
   refused('kick', 'not in the room', by('alice', 'POST', inRoom('kick'), CAROL), [403, 'M_FORBIDDEN']),

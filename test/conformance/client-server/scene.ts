@@ -1,4 +1,5 @@
 /** People, a room and what was said in it: what the requests of this suite are about. */
+import { IDENTITY_SERVER, IDENTITY_TRANSPORT } from './identity-server.ts';
 import { createWorld, type Account, type World } from './world.ts';
 
 export interface Scene {
@@ -21,7 +22,7 @@ export interface Scene {
 }
 
 export async function createScene(settings: Parameters<typeof createWorld>[0] = {}): Promise<Scene> {
-  const world = await createWorld(settings);
+  const world = await createWorld({ inviteIdentityServers: [IDENTITY_SERVER], ...settings }, { transport: IDENTITY_TRANSPORT });
   const [alice, bob, carol, admin] = [await world.register('alice'), await world.register('bob'), await world.register('carol'), await world.register('admin')];
   await world.makeAdmin(admin);
   const newRoom = async (): Promise<string> => (await world.ask(alice, 'POST', '/createRoom', { preset: 'public_chat', name: 'Tea' })).room_id as string;

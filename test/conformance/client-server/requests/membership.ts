@@ -4,6 +4,7 @@ import { signJson } from '../../../../pkg/matrix/signing/sign-json.ts';
 import { signingKeyFromSeed } from '../../../../pkg/matrix/signing/signing-key.ts';
 import type { Scene } from '../scene.ts';
 import { CLIENT, type Call } from '../world.ts';
+import { IDENTITY_SERVER } from '../identity-server.ts';
 import { of, type GoodRequests } from './making.ts';
 
 /** Of an identity server that has told Carol of her invite. */
@@ -41,6 +42,7 @@ export const MEMBERSHIP_REQUESTS: GoodRequests = {
   unban: (s) => withBob(s, 'unban'),
   kick: (s) => withBob(s, 'kick'),
   inviteUser: (s) => withBob(s, 'invite'),
+  inviteBy3PID: async (s) => of(s, 'POST', `/rooms/${await s.newRoom()}/invite`, { id_server: IDENTITY_SERVER, id_access_token: 't', medium: 'email', address: 'a@a.example' }),
   joinRoomById: (s) => byCarol(s, (roomId) => `/rooms/${roomId}/join`),
   joinRoom: (s) => byCarol(s, (roomId) => `/join/${roomId}?via=spec.example`),
   leaveRoom: async (s) => of(s, 'POST', `/rooms/${await s.newRoom()}/leave`, { reason: 'tea' }),
