@@ -51,12 +51,33 @@ function world(overrides?: Overrides, hostsMax?: number) {
 test('a delegation is asked for once, also by many at once, until it expires', async () => {
   const { runtime, where, asks } = world();
   assert.deepEqual(await Promise.all(['a.test', 'a.test', 'a.test'].map(where)), Array<string>(3).fill('b.test:1'));
-  await runtime.advance(24 * HOUR - 1);
+  await runtime.advance(0.8 * 24 * HOUR - 1);
   await where('a.test');
   assert.deepEqual(asks(), ['a.test']);
-  await runtime.advance(1);
+  await runtime.advance(24 * HOUR);
   await where('a.test');
   assert.deepEqual(asks(), ['a.test']);
+});
+
+test('before it expires it is asked for again, and nobody waits; while that fails, it counts to its end', async () => {
+  const { runtime, where, asks, answers } = world();
+  await where('a.test');
+  answers(answer('{"m.server":"c.test:2"}'));
+  await runtime.advance(20 * HOUR);
+  assert.deepEqual([await where('a.test'), await where('a.test')], ['b.test:1', 'b.test:1']);
+  await runtime.advance(0);
+  assert.equal(await where('a.test'), 'c.test:2');
+  assert.deepEqual(asks(), ['a.test', 'a.test']);
+  answers(undefined);
+  for (const [afterMs, expected] of [[20 * HOUR, 'c.test:2'], [30_000, 'c.test:2'], [30_000, 'c.test:2'], [3 * HOUR, 'c.test:2'], [HOUR, 'a.test:8448']] as const) {
+    await runtime.advance(afterMs);
+    assert.equal(await where('a.test'), expected, `${afterMs}`);
+    await runtime.advance(0);
+  }
+  assert.deepEqual(asks().filter((name) => name === 'a.test').length, 4, 'it was left alone for a minute, then for longer');
+  answers(answer(TO_B));
+  await runtime.advance(HOUR);
+  assert.equal(await where('a.test'), 'b.test:1');
 });
 
 test('failures are remembered too, longer each time, until an answer comes', async () => {

@@ -29,12 +29,16 @@ export type Overrides = ReadonlyMap<string, Target>;
 interface Delegation {
   readonly delegated: string | undefined;
   readonly expiresAtMs: number;
+  /** From then on it is asked for again while it still counts. */
+  readonly refreshAtMs: number;
   readonly failures: number;
 }
 
 /** SRV records carry a lifetime that Node does not tell, so they are kept briefly. */
 const SRV_LIFETIME_MS = 5 * 60_000;
 const HOSTS_MAX_DEFAULT = 10_000;
+/** Of a delegation's lifetime; nobody waits for what is asked in the rest of it, and a host whose web server is down for that long is found all the same. */
+const FRESH_SHARE = 0.8;
 
 export function createServerNameResolver(options: {
   readonly effects: ResolutionEffects;
@@ -49,15 +53,30 @@ export function createServerNameResolver(options: {
   const delegations = new Map<string, Delegation>();
   const srvAnswers = new Map<string, { records: readonly SrvRecord[]; expiresAtMs: number }>();
   const underWay = new Map<string, Promise<Resolved>>();
+  /** Hosts that are asked again in the background. */
+  const refreshing = new Set<string>();
 
   async function wellKnown(hostname: string): Promise<string | undefined> {
     const before = delegations.get(hostname);
-    if (before !== undefined && clock.now() < before.expiresAtMs) return before.delegated;
+    if (before === undefined || clock.now() >= before.expiresAtMs) return askHost(hostname, before);
+    if (clock.now() >= before.refreshAtMs && !refreshing.has(hostname)) {
+      refreshing.add(hostname);
+      void askHost(hostname, before).finally(() => refreshing.delete(hostname));
+    }
+    return before.delegated;
+  }
+
+  async function askHost(hostname: string, before: Delegation | undefined): Promise<string | undefined> {
     const failuresBefore = before?.failures ?? 0;
     const response = await effects.fetchWellKnown(hostname);
     const nowMs = clock.now();
     const { delegated, lifetimeMs } = readWellKnown(response, { nowMs, failuresBefore, lifetimes });
-    remember(delegations, hostname, { delegated, expiresAtMs: nowMs + lifetimeMs, failures: delegated === undefined ? failuresBefore + 1 : 0 });
+    const failures = delegated === undefined ? failuresBefore + 1 : 0;
+    if (delegated === undefined && before?.delegated !== undefined && nowMs < before.expiresAtMs) {
+      remember(delegations, hostname, { ...before, refreshAtMs: nowMs + lifetimeMs, failures });
+      return before.delegated;
+    }
+    remember(delegations, hostname, { delegated, expiresAtMs: nowMs + lifetimeMs, refreshAtMs: nowMs + (delegated === undefined ? lifetimeMs : Math.floor(lifetimeMs * FRESH_SHARE)), failures });
     return delegated;
   }
 
