@@ -1,11 +1,11 @@
 /**
- * Messages to devices on two instances that share a broker and a database: sent at either, read at either, once and in order, while the instances are killed one after the other. The servers are
+ * Messages to devices, and key backups, on two instances that share a broker and a database: sent at either, read at either, once and in order, while the instances are killed one after the other. The servers are
  * those of MYELIN_TEST_POSTGRES_URL and MYELIN_TEST_NATS_URL, which `npm test` starts.
  */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { call, register, V3, type Answer } from './api-client.ts';
+import { call, logIn, register, V3, type Answer } from './api-client.ts';
 import { instanceModes, type RunningMode } from './modes.ts';
 
 const MESSAGES = 100;
@@ -60,4 +60,37 @@ test('messages are sent and read at either instance, once and in order, whicheve
   assert.deepEqual(got, Array.from({ length: MESSAGES }, (_, index) => index + 1));
   const { body: fresh } = await persist(1, 'GET', '/sync', { token: bob.token });
   assert.equal(fresh.to_device, undefined, 'what was acknowledged is gone');
+});
+
+const BACKUP = { algorithm: 'm.megolm_backup.v1.curve25519-aes-sha2', auth_data: { public_key: 'key' } };
+const UPLOADS = 20;
+const AT_ONCE = 25;
+
+test('two devices back keys up at two instances at once, one of which is killed: all keys are there, and counted', { skip, timeout: 180_000 }, async () => {
+  const [one, other] = running.programs;
+  const phone = await register(one!.baseUrl);
+  const laptop = await logIn(other!.baseUrl, phone.userId);
+  const { body: { version } } = await persist(0, 'POST', '/room_keys/version', { token: phone.token, body: BACKUP });
+  // Every second key of one device is one of the other too, and better or worse than it.
+  const keyOf = (device: number, n: number) => ({ first_message_index: (n + device) % 3, forwarded_count: 0, is_verified: false, session_data: { device } });
+  const nameOf = (device: number, n: number): string => (n % 2 === 0 ? `both${n}` : `own${device}-${n}`);
+  const etags = [0, 0];
+  const upload = async ({ token }: { token: string }, device: number): Promise<void> => {
+    for (let turn = 0; turn < UPLOADS; turn += 1) {
+      const numbers = Array.from({ length: AT_ONCE }, (_, index) => turn * AT_ONCE + index);
+      const sessions = Object.fromEntries(numbers.map((n) => [nameOf(device, n), keyOf(device, n)]));
+      const { status, body } = await persist(device + turn, 'PUT', `/room_keys/keys/!room:x?version=${version as string}`, { token, body: { sessions } });
+      assert.equal(status, 200);
+      assert.ok(Number(body.etag) >= etags[device]!, 'etags only grow');
+      etags[device] = Number(body.etag);
+    }
+  };
+  await Promise.all([upload(phone, 0), upload(laptop, 1), other!.killAndRestart()]);
+  const all = UPLOADS * AT_ONCE;
+  const { body: { sessions } } = await persist(1, 'GET', `/room_keys/keys/!room:x?version=${version as string}`, { token: phone.token });
+  const { body: backup } = await persist(0, 'GET', '/room_keys/version', { token: laptop.token });
+  assert.deepEqual([Object.keys(sessions).length, backup.count], [all * 1.5, all * 1.5]);
+  assert.equal(Number(backup.etag), Math.max(...etags), 'the last change is the one that was told last');
+  const best = (n: number): number => ((n % 3) <= ((n + 1) % 3) ? 0 : 1);
+  for (let n = 0; n < all; n += 2) assert.equal(sessions[`both${n}`].session_data.device, best(n), `of key ${n} the one that reads more is kept`);
 });
