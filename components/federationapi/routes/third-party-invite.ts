@@ -16,6 +16,7 @@ export type ThirdPartyInviteDeps = Pick<FederationapiDeps, 'runtime' | 'commands
 /** Invites that one notification may tell of; each may be a request to another server. */
 const INVITES_MAX = 50;
 const EXCHANGE_MS = 30_000;
+const ON_BIND = '/_matrix/federation/v1/3pid/onbind';
 const DONE: ApiResponse = { status: 200, body: {} };
 
 export function thirdPartyInviteRoutes(deps: ThirdPartyInviteDeps, auth: AuthDeps): Route[] {
@@ -74,7 +75,9 @@ export function thirdPartyInviteRoutes(deps: ThirdPartyInviteDeps, auth: AuthDep
       ...common, operationId: 'exchangeThirdPartyInvite', method: 'PUT', path: '/_matrix/federation/v1/exchange_third_party_invite/{roomId}', raw: true,
       handle: authenticated(auth, (request, origin) => exchange(origin, request)),
     },
-    { ...common, operationId: 'onBindThirdPartyIdentifier', method: 'PUT', path: '/_matrix/federation/v1/3pid/onbind', handle: onBind },
+    { ...common, operationId: 'onBindThirdPartyIdentifier', method: 'PUT', path: ON_BIND, handle: onBind },
+    // As the identity servers that are out there do it.
+    { ...common, operationId: 'onBindThirdPartyIdentifierByPost', method: 'POST', path: ON_BIND, handle: onBind },
   ];
 }
 

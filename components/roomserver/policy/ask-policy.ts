@@ -1,6 +1,7 @@
 /**
  * PURE. Events that were made here, in rooms with a policy server (spec: server-server, "Asking for a Policy Server signature on an event"): each is prepared and signed by that server before
- * anybody is told of it. The room goes on meanwhile, so it comes in as a fork; what one user sends keeps its order, and waits for nobody else's.
+ * anybody is told of it. The room goes on meanwhile, so it comes in as a fork; what one user sends keeps its order, and waits for nobody else's. The first events of a new room are nobody's business
+ * but its maker's: they are not shown to anybody.
  */
 import { eventText } from '../../../pkg/matrix/events/event-text.ts';
 import type { EventDraft, Pdu } from '../../../pkg/matrix/events/pdu.ts';

@@ -258,6 +258,22 @@ test('an invite of a user elsewhere is shown to the policy server before their s
   assert.equal(await unsigned, '502 M_UNKNOWN');
 });
 
+test('the event that joins many branches is shown to the policy server, too', async (context) => {
+  const { world, dag } = await policed(context);
+  const prev = [dag.newest];
+  for (let count = 0; count < 12; count += 1) {
+    const { eventId, pdu } = dag.add({ type: 'm.room.message', sender: CREATOR, content: { body: `${count}` } }, { prev });
+    await world.submit(dag.roomId, { receivePdu: received(dag, eventId, { pdu: bytesOf(addSignature(pdu, dag.version, POLICY, POLICY_KEY)) }) });
+  }
+  const joins = world.submit(dag.roomId, { joinBranches: { extremitiesMax: 10 } });
+  const need = await world.need();
+  const { type, prev_events: joined } = JSON.parse(Buffer.from(need.askPolicy!.pdu).toString()) as Pdu;
+  assert.deepEqual([type, joined.length], ['org.matrix.dummy_event', 12]);
+  await world.answer(dag.roomId, need, signs(need));
+  assert.equal(idIn(await joins), need.askPolicy!.eventId);
+  assert.deepEqual([await verdictOf(world, need.askPolicy!.eventId), await world.waiting()], ['accepted', NOTHING]);
+});
+
 test('a new name is told to rooms with a policy server like all else', async (context) => {
   const { world, dag } = await policed(context);
   const told = world.submit(dag.roomId, { refreshMember: { userId: DAVE, profile: Buffer.from('{"displayname":"D"}') } });

@@ -33,11 +33,11 @@ const BATCH_EVENTS_MAX = 400;
 /** Reads for the input what its decision will look at; once for each input of a batch. */
 export async function loadFacts(loading: FactsLoading, picture: Picture, input: RoomInput): Promise<void> {
   const { remote: facts } = picture;
-  const { sendEvent, answer, receiveInvite, importState, forgetRoom, refreshMember } = input;
+  const { sendEvent, answer, receiveInvite, importState, forgetRoom, refreshMember, joinBranches } = input;
   if (facts.read.has(input.inputId)) return;
   if (sendEvent) await loadSend(loading, picture, { input, send: sendEvent });
   if (answer) await readNeeds(loading.database, facts, ['need_id', answer.needId]);
-  if (refreshMember) await readNeeds(loading.database, facts, ['input_id', input.inputId]);
+  if (refreshMember ?? joinBranches) await readNeeds(loading.database, facts, ['input_id', input.inputId]);
   if (receiveInvite) await loadInvite(loading, picture, { input, invite: receiveInvite });
   if (forgetRoom) await loadForgotten(loading.database, facts, input.roomId, forgetRoom.userId);
   if (input.upgradeRoom || input.finishUpgrade) await loadUpgrade(loading, picture, input);
