@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { makeServerKeys } from '../../../pkg/federation/server-keys.ts';
+import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
+import { addSignature } from '../../../pkg/matrix/signing/sign-event.ts';
 import { migrate } from '../../../pkg/storage/migrate.ts';
 import { openSqlite } from '../../../pkg/storage/sqlite/open.ts';
 import { buildEvent, type BuiltEvent } from '../../../pkg/matrix/events/build-event.ts';
@@ -82,6 +85,22 @@ test('of a server that is away it is told that its keys are lacking', async () =
   const { pdu } = message('a.test', a.key, world.clock.now());
   const [first] = await world.verify([pdu]);
   assert.ok(first !== undefined && 'outcome' in first && first.lacksKeys);
+  await world.close();
+});
+
+test('an old key counts for events of its time; every signature by a key that counts must be right, and others do not matter', async () => {
+  const world = await scene();
+  const a = world.servers.add('a.test', 1);
+  const nowMs = world.clock.now();
+  const [old, unknown] = [signingKeyFromSeed('old', new Uint8Array(32).fill(7)), signingKeyFromSeed('unknown', new Uint8Array(32).fill(8))];
+  a.document = () => makeServerKeys({ serverName: 'a.test', signingKeys: [a.key], retiredKeys: [{ ...old, expiredAtMs: nowMs - 1000 }], nowMs, validityMs: 1e9 });
+  const by = (ts: number, key: SigningKey) => message('a.test', key, ts).pdu;
+  const wrong = (pdu: Pdu, key: SigningKey): Pdu => ({ ...pdu, signatures: { 'a.test': { ...pdu.signatures['a.test'], [key.keyId]: by(5, key).signatures['a.test']![key.keyId]! } } });
+  const [now, before] = [by(nowMs, a.key), by(nowMs - 2000, old)];
+  const verdicts = async (...pdus: Pdu[]) => (await world.verify(pdus, roomId)).map((one) => ('outcome' in one ? (one.lacksKeys ? 'lacks keys' : 'dropped') : 'intact'));
+  assert.deepEqual(await verdicts(before, by(nowMs, old), now), ['intact', 'dropped', 'intact']);
+  assert.deepEqual(await verdicts(addSignature(now, version, 'a.test', unknown), wrong(now, unknown), addSignature(before, version, 'a.test', a.key)), ['intact', 'intact', 'intact']);
+  assert.deepEqual(await verdicts(wrong(before, a.key), wrong(now, old), by(nowMs, unknown)), ['dropped', 'intact', 'lacks keys']);
   await world.close();
 });
 

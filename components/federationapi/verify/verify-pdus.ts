@@ -85,9 +85,11 @@ async function verifyOffLoop(offload: Pick<Offload, 'verifySignatures'>, values:
 
 function verifyPdu(value: unknown, { version, roomId, known, check }: Verifying & { check: (check: SignatureCheck) => boolean }): IntactEvent | DroppedPdu {
   let lacksKeys = false;
+  // Signatures by keys that are not known, or did not count at the time, are passed over; all others must be right, and there must be one (server-server, "Validating hashes and signatures on received events").
   const signedBy = (serverName: string, event: Pdu, essentials: Uint8Array): boolean => {
     const keys = known.get(serverName)?.keys;
     let unknown = false;
+    let right = 0;
     for (const keyId of eventKeyIdsOf(event, serverName)) {
       const key = keys?.get(keyId);
       if (key === undefined || !keyValidAt(key, event.origin_server_ts, version)) {
@@ -95,10 +97,11 @@ function verifyPdu(value: unknown, { version, roomId, known, check }: Verifying 
         continue;
       }
       const signature = signatureOf(event, serverName, keyId);
-      if (signature !== undefined && check({ publicKey: key.publicKey, bytes: essentials, signature })) return true;
+      if (signature === undefined || !check({ publicKey: key.publicKey, bytes: essentials, signature })) return false;
+      right += 1;
     }
-    lacksKeys = unknown;
-    return false;
+    lacksKeys = unknown && right === 0;
+    return right > 0;
   };
   const event = checkIntegrity({ value, version, signedBy });
   if ('outcome' in event) return { ...event, lacksKeys };
