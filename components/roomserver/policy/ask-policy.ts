@@ -5,7 +5,7 @@
  */
 import { eventText } from '../../../pkg/matrix/events/event-text.ts';
 import type { EventDraft, Pdu } from '../../../pkg/matrix/events/pdu.ts';
-import { isPolicyExempt, isSignedByPolicy, policySignatureIn, withPolicySignature, type PolicyServer } from '../../../pkg/matrix/policy/policy-server.ts';
+import { isSignedByPolicy, policySignatureIn, withPolicySignature } from '../../../pkg/matrix/policy/policy-server.ts';
 import type { RejectedOutcome } from '../../../pkg/log/processor.ts';
 import type { Answer, RoomInput } from '../../../schemas/log/room-input.ts';
 import { parkingKey } from '../input/check-input.ts';
@@ -21,7 +21,7 @@ import { placeEvent } from '../receive/place-event.ts';
 import { relationProblem } from '../relations/judge-relation.ts';
 import type { RemoteNeed } from '../remote/facts.ts';
 import { giveUp, isPending, isTooLate, needIdOf, NOBODY_ANSWERED, sameAtWork, waitFor } from '../remote/needs.ts';
-import { policyServerOf } from './policing.ts';
+import { policyFor, policyServerOf } from './policing.ts';
 
 /** Whoever sends is told within 5 s, whatever the policy server does. */
 const POLICY_MS_MAX = 4000;
@@ -29,11 +29,6 @@ const POLICY_MS_MAX = 4000;
 const SILENT = refused(504, 'M_UNKNOWN', "The room's policy server did not answer in time, so the event was not sent");
 const CHANGED = refused(502, 'M_UNKNOWN', 'The room has got another policy server meanwhile, so the event was not sent');
 const NO_FIELDS: Readonly<Record<string, unknown>> = {};
-
-/** The policy server that has to sign the event; undefined: none. */
-export function policyFor(head: RoomHead, pdu: Pdu): PolicyServer | 'lacking' | undefined {
-  return isPolicyExempt(pdu) ? undefined : policyServerOf(head);
-}
 
 /** Has the room's policy server look at the event; undefined: nobody needs to. */
 export function askPolicy(deciding: Deciding, head: RoomHead, { eventId, pdu, bytes }: NewEvent): RoomDecision | undefined {

@@ -5,7 +5,7 @@ import { isSignedByPolicy, policySignatureIn, withPolicySignature, type PolicySe
 import { parseContent } from '../input/parse-content.ts';
 import type { RoomHead } from '../input/room-head.ts';
 import type { GraphNeed } from '../receive/room-graph.ts';
-import { policyFor } from './ask-policy.ts';
+import { policyFor } from './policing.ts';
 
 /** How long an event waits for the policy server; the others of its sender wait behind it. */
 export const ASKING_MS_MAX = 10_000;

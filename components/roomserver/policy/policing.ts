@@ -2,7 +2,8 @@
  * Which server a room has look at its events (spec: server-server, "Determining if a Policy Server is enabled in a room"): the one that the current state names, while a user of it is joined.
  * What was found stands with the head. For a room without `m.room.policy` this costs one look into memory.
  */
-import { policyServerIn, POLICY_TYPE, type PolicyServer } from '../../../pkg/matrix/policy/policy-server.ts';
+import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
+import { isPolicyExempt, policyServerIn, POLICY_TYPE, type PolicyServer } from '../../../pkg/matrix/policy/policy-server.ts';
 import { domainOf } from '../../../pkg/matrix/ids/domain-of.ts';
 import type { Database } from '../../../pkg/storage/database.ts';
 import type { StateStep } from '../input/effects.ts';
@@ -22,6 +23,11 @@ export function policyServerOf(head: RoomHead): PolicyServer | 'lacking' | undef
   if (entry === undefined) return head.complete ? undefined : 'lacking';
   if (entry === null || policyServerIn(entry.pdu.content) === undefined) return undefined;
   return head.policing?.entry === entry ? head.policing.server : 'lacking';
+}
+
+/** The policy server that has to sign the event; undefined: none. */
+export function policyFor(head: RoomHead, pdu: Pick<Pdu, 'type' | 'state_key'>): PolicyServer | 'lacking' | undefined {
+  return isPolicyExempt(pdu) ? undefined : policyServerOf(head);
 }
 
 /** The state of the room changes: who of the policy server is in it is looked for again. */
