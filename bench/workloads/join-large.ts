@@ -1,6 +1,10 @@
-/** `join-large`: a server joins a room with 5,000 members of another while 8 of its users send in rooms of their own: how long that takes, and what the senders notice. */
+/**
+ * `join-large`: a server joins a room with 5,000 members (MYELIN_BENCH_MEMBERS) of another while 8 of its users send in rooms of their own (MYELIN_BENCH_SENDERS): how long it takes until the user
+ * is in, until their first message is sent, and until all members are known, and what the senders notice.
+ */
 import { performance } from 'node:perf_hooks';
-import { newRoom, register, V3 } from '../../test/e2e/api-client.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { newRoom, register, V3, type ApiSession } from '../../test/e2e/api-client.ts';
 import { CROWD_SERVICE, gatherCrowd } from '../../test/e2e/crowd.ts';
 import { ok } from '../../test/e2e/federation-rooms.ts';
 import { neighbourhood } from '../../test/e2e/peers.ts';
@@ -11,17 +15,24 @@ import { sendWhile, type Latency, type Place } from './local-sends.ts';
 export interface JoinLargeResult {
   readonly members: number;
   readonly joinSeconds: number;
+  /** From the request to join to the answer to the first message. */
+  readonly messageSeconds: number;
+  /** From the request to join until all members are listed. */
+  readonly wholeSeconds: number;
   /** The same senders before the join. */
   readonly alone: Latency;
   readonly during: Latency;
 }
 
-const MEMBERS = 5000;
-const SENDERS = 8;
+const MEMBERS = Number(process.env['MYELIN_BENCH_MEMBERS'] ?? 5000);
+const SENDERS = Number(process.env['MYELIN_BENCH_SENDERS'] ?? 8);
+const LOOK_EVERY_MS = 100;
 
 export const joinLargeColumns: readonly Column<JoinLargeResult>[] = [
   { title: 'members', text: (row) => String(row.members) },
   { title: 'join s', text: (row) => row.joinSeconds.toFixed(2) },
+  { title: 'first message s', text: (row) => row.messageSeconds.toFixed(2) },
+  { title: 'whole s', text: (row) => row.wholeSeconds.toFixed(2) },
   { title: 'alone: sends', text: (row) => String(row.alone.sends) },
   { title: 'p50 ms', text: (row) => row.alone.p50Ms.toFixed(1) },
   { title: 'p99 ms', text: (row) => row.alone.p99Ms.toFixed(1) },
@@ -49,15 +60,29 @@ export async function joinLargeWorkload(options: { seconds: number; runs: number
       const endsAt = performance.now() + options.seconds * 1000;
       const alone = await sendWhile(joining.baseUrl, places, () => performance.now() < endsAt);
       const startedAt = performance.now();
-      let joinedAt: number | undefined;
-      const join = ok(user.call('POST', `${V3}/join/${encodeURIComponent(roomId)}?server_name=${resident.serverName}&via=${resident.serverName}`, {})).finally(() => (joinedAt = performance.now()));
-      const during = await sendWhile(joining.baseUrl, places, () => joinedAt === undefined);
-      await join;
-      results.push({ members: MEMBERS, joinSeconds: rounded((joinedAt! - startedAt) / 1000), alone, during });
+      const seconds = (): number => rounded((performance.now() - startedAt) / 1000);
+      let isWhole = false;
+      const arriving = arrive(user, { roomId, server: resident.serverName, seconds }).finally(() => (isWhole = true));
+      const during = await sendWhile(joining.baseUrl, places, () => !isWhole);
+      results.push({ members: MEMBERS, ...await arriving, alone, during });
       await joining.stop();
     }
     return results;
   } finally {
     await place.stop();
+  }
+}
+
+/** Joins, speaks, and looks until all members are listed. */
+async function arrive(user: ApiSession, { roomId, server, seconds }: { roomId: string; server: string; seconds: () => number }): Promise<Pick<JoinLargeResult, 'joinSeconds' | 'messageSeconds' | 'wholeSeconds'>> {
+  const path = `${V3}/rooms/${encodeURIComponent(roomId)}`;
+  await ok(user.call('POST', `${V3}/join/${encodeURIComponent(roomId)}?server_name=${server}&via=${server}`, {}));
+  const joinSeconds = seconds();
+  await ok(user.call('PUT', `${path}/send/m.room.message/first`, { msgtype: 'm.text', body: 'hello' }));
+  const messageSeconds = seconds();
+  for (;;) {
+    const { status, body } = await user.call('GET', `${path}/joined_members`);
+    if (status === 200 && Object.keys((body as { joined: object }).joined).length === MEMBERS + 1) return { joinSeconds, messageSeconds, wholeSeconds: seconds() };
+    await sleep(LOOK_EVERY_MS);
   }
 }

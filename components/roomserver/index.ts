@@ -14,6 +14,7 @@ import type { UserQuery } from '../../schemas/ports/user-query.ts';
 import { createExpeller } from './guests/expel.ts';
 import { createRoomProcessor } from './input/processor.ts';
 import { roomQuery } from './query/room-query.ts';
+import { createCompleter } from './partial/complete-rooms.ts';
 import { createUpgrader } from './upgrade/drive.ts';
 import { createTyping } from './typing/typing.ts';
 import { createUpkeep } from './upkeep/upkeep.ts';
@@ -63,20 +64,23 @@ export function createRoomserver(deps: RoomserverDeps): Roomserver {
   const typing = createTyping({ clock: runtime.clock, driver });
   const runner = createInputRunner({
     consumer: ROOMSERVER_CONSUMER, inputLog: 'room-input', outputLog: 'room-output',
-    processor: createRoomProcessor({ database, serverName, signingKey, typing, stagedState: deps.stagedState, headBytesMax: deps.headBytesMax, metrics: runtime.metrics, onUpgrade: () => upgrader?.nudge(), onBarred: () => { expeller?.nudge(); }, onBranched: (partition, room) => { upkeep.joinSoon(partition, room); } }),
+    processor: createRoomProcessor({ database, serverName, signingKey, typing, stagedState: deps.stagedState, headBytesMax: deps.headBytesMax, metrics: runtime.metrics, onUpgrade: () => upgrader?.nudge(), onPartial: () => completer.nudge(), onBarred: () => { expeller?.nudge(); }, onBranched: (partition, room) => { upkeep.joinSoon(partition, room); } }),
     database, driver, runtime, partitions: deps.partitionMap.partitions, exclusive: deps.exclusive ?? database.dialect === 'sqlite', outputReaders: deps.outputReaders,
   });
   const upgrader = deps.commands && createUpgrader({ database, runtime, commands: deps.commands, owned: () => runner.owned() });
   const expeller = deps.commands && deps.guests && createExpeller({ database, runtime, serverName, commands: deps.commands, members: roomQuery(database), guests: deps.guests, owned: () => runner.owned() });
+  const completer = createCompleter({ database, driver, runtime, owned: () => runner.owned() });
   const upkeep = createUpkeep({ database, driver, runtime, owned: () => runner.owned(), extremitiesMax: deps.extremitiesMax ?? EXTREMITIES_MAX });
   return {
     async start() {
       await runner.start();
       upkeep.start();
+      completer.start();
       upgrader?.start();
       expeller?.start();
     },
     async stop() {
+      await completer.stop();
       await upgrader?.stop();
       await expeller?.stop();
       await upkeep.stop();

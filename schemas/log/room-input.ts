@@ -80,6 +80,14 @@ export interface ImportState {
   /** The state becomes the room's current one (a join); otherwise its events are only known from then on. */
   current: boolean;
   roomVersion: string;
+  /** What the state that a join brought lacks of it becomes part of that state, and of the current one. */
+  completes?: boolean;
+}
+
+/** From the owner itself: a join has brought the room's state without its members. */
+export interface CompleteRoom {
+  /** Of the record that told of that join. */
+  sequence: number;
 }
 
 /** From the owner itself: joins forward extremities that have become many. */
@@ -127,6 +135,10 @@ export interface Answer {
   strippedState?: Uint8Array;
   /** JSON object: what a refusal says beside `errcode` and `error`; empty or absent: nothing. */
   errorFields?: Uint8Array;
+  /** Of a join: the state lacks its members, which are to be fetched later. */
+  membersOmitted?: boolean;
+  /** Then: servers that are in the room. */
+  serversInRoom?: string[];
 }
 
 /** Points an alias of this server to a room. */
@@ -212,6 +224,7 @@ export interface RoomInput extends InputHeader {
   collectStates?: CollectStates | null;
   purgeHistory?: PurgeHistory | null;
   purgeSlice?: PurgeSlice | null;
+  completeRoom?: CompleteRoom | null;
   setAlias?: SetAlias | null;
   deleteAlias?: DeleteAlias | null;
   upgradeRoom?: UpgradeRoom | null;

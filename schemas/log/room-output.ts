@@ -115,6 +115,13 @@ export interface Backfill {
   limit: number;
 }
 
+/** The state before a join which had to go without its members. */
+export interface WholeState {
+  via: string[];
+  /** The join. */
+  eventId: string;
+}
+
 /** Something that only another server can give; exactly one of the kinds is set. */
 export interface Need {
   needId: string;
@@ -127,6 +134,7 @@ export interface Need {
   remoteMembership?: RemoteMembership | null;
   backfill?: Backfill | null;
   askPolicy?: AskPolicy | null;
+  wholeState?: WholeState | null;
 }
 
 /** A user here who has left wants to hear nothing more of the room, until their next membership. */
@@ -148,6 +156,13 @@ export interface RoomPublished {
   networks: string[];
 }
 
+/** After a join the members of the room are not known yet; or (`ended`) they are, or will not be. */
+export interface RoomPartial {
+  /** That are in the room meanwhile, as the server says that let this one in. */
+  servers: string[];
+  ended: boolean;
+}
+
 /** Exactly one of the kinds is set. */
 export interface RoomOutput {
   roomId: string;
@@ -162,4 +177,5 @@ export interface RoomOutput {
   historyPurged?: HistoryPurged | null;
   forgotten?: Forgotten | null;
   published?: RoomPublished | null;
+  partial?: RoomPartial | null;
 }

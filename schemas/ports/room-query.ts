@@ -34,6 +34,8 @@ export interface RoomQuery {
   bannedMembers(roomId: string, limit: number): Promise<StoredEvent[]>;
   /** undefined when this server does not know the room. */
   roomVersion(roomId: string): Promise<string | undefined>;
+  /** Whether this server has joined the room without hearing who is in it, and has not heard of all members since. */
+  lacksMembers(roomId: string): Promise<boolean>;
   /** What a user here last was in a room by what other servers said while this one was not in it; undefined: nothing was said. */
   outsideMembership(roomId: string, userId: string): Promise<OutsideMember | undefined>;
   /** The room that an alias of this server points to, if there is one. */

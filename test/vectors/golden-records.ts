@@ -68,6 +68,14 @@ export const GOLDEN_RECORDS: readonly GoldenRecord[] = [
     '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34320f21726f6f6d3a612e6578616d706c657a4b0a06246576656e7412187b2274797065223a226d2e726f6f6d2e6d656d626572227d1a09622e6578616d706c65220231312a185b7b2274797065223a226d2e726f6f6d2e6e616d65227d5d'),
   roomInput('import a slice of a state', { ...ROOM, importState: { needId: 'in-1#1', stageId: 'in-1#1', from: 200, to: 400, current: true, roomVersion: '10' } }, 
     '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34320f21726f6f6d3a612e6578616d706c6582011c0a06696e2d3123311206696e2d31233118c801209003280132023130'),
+  roomInput('import what a state lacks', { ...ROOM, importState: { needId: 'in-1#1', stageId: 'in-1#1', from: 0, to: 100, current: false, roomVersion: '10', completes: true } },
+    '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34320f21726f6f6d3a612e6578616d706c658201190a06696e2d3123311206696e2d312331206432023130800c01'),
+  roomInput('complete a room', { ...ROOM, completeRoom: { sequence: 77 } },
+    '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34320f21726f6f6d3a612e6578616d706c658a0c02084d'),
+  roomInput('a join without members', { ...ROOM, answer: {
+    needId: 'in-1#1', status: 200, errcode: '', error: '', origin: 'b.example', eventId: '$event', pdu: bytes('{}'), stageId: 'in-1#1', roomVersion: '12', membersOmitted: true, serversInRoom: ['b.example', 'c.example'],
+  } },
+    '0a04696e2d3112077265706c792e6118b0c2c3a28c34220774726163652d312880d8c1a28c34320f21726f6f6d3a612e6578616d706c658a01490a06696e2d31233110c8012a09622e6578616d706c653206246576656e743a027b7d4206696e2d3123314a023132f00b01fa0b09622e6578616d706c65fa0b09632e6578616d706c65'),
   roomInput('a need is fulfilled', { ...ROOM, answer: {
     needId: 'in-1#1', status: 200, errcode: '', error: '', origin: 'b.example', eventId: '$event', pdu: bytes('{"type":"m.room.member"}'), stageId: 'in-1#1', roomVersion: '12',
   } }, 
@@ -169,6 +177,10 @@ export const GOLDEN_RECORDS: readonly GoldenRecord[] = [
     '0a0f21726f6f6d3a612e6578616d706c65120231321a04696e2d31220774726163652d3172240a06696e2d31233110c081c9a28c345a130a09622e6578616d706c651206246576656e74'),
   roomOutput('a need of a state', { ...ROOM_OUT, need: { needId: 'in-1#1', deadlineMs: 1_790_000_120_000, stateAt: { origin: 'b.example', eventId: '$event' } } }, 
     '0a0f21726f6f6d3a612e6578616d706c65120231321a04696e2d31220774726163652d3172240a06696e2d31233110c081c9a28c3462130a09622e6578616d706c651206246576656e74'),
+  roomOutput('a need of a whole state', { ...ROOM_OUT, need: { needId: 'in-1#1', deadlineMs: 1_790_000_120_000, wholeState: { via: ['b.example', 'c.example'], eventId: '$event' } } },
+    '0a0f21726f6f6d3a612e6578616d706c65120231321a04696e2d31220774726163652d3172300a06696e2d31233110c081c9a28c34920c1e0a09622e6578616d706c650a09632e6578616d706c651206246576656e74'),
+  roomOutput('the members of a room are known', { ...ROOM_OUT, partial: { servers: ['b.example', 'c.example'], ended: true } },
+    '0a0f21726f6f6d3a612e6578616d706c65120231321a04696e2d31220774726163652d319a0c180a09622e6578616d706c650a09632e6578616d706c651001'),
   roomOutput('a need of a signature', { ...ROOM_OUT, need: { needId: 'in-1#1', deadlineMs: 1_790_000_120_000, signInvite: {
     destination: 'b.example', eventId: '$event', pdu: bytes('{"type":"m.room.member"}'), strippedState: bytes('[]'),
   } } }, 

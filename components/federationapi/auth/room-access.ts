@@ -9,7 +9,7 @@ import type { RoomHistoryQuery, RoomQuery, StoredEvent } from '../../../schemas/
 import type { UserQuery } from '../../../schemas/ports/user-query.ts';
 
 export interface RoomPorts {
-  readonly roomQuery: Pick<RoomQuery, 'eventsById' | 'currentState' | 'hasJoinedMember'>;
+  readonly roomQuery: Pick<RoomQuery, 'eventsById' | 'currentState' | 'hasJoinedMember' | 'lacksMembers'>;
   readonly roomHistoryQuery: Pick<RoomHistoryQuery, 'stateIdsAt' | 'missingEvents' | 'backfill' | 'visibleToServer' | 'joinedHostsAt'>;
   readonly userQuery: Pick<UserQuery, 'erasedAmong'>;
 }
@@ -32,9 +32,18 @@ export async function requireLetIn(ports: { roomQuery: Pick<RoomQuery, 'currentS
 export async function requireRoomAccess(ports: RoomPorts, origin: string, about: { roomId: string; eventIds: readonly string[] }): Promise<void> {
   const { roomId, eventIds } = about;
   await requireLetIn(ports, origin, roomId);
+  await requireMembers(ports, roomId, { status: 403, errcode: 'M_UNABLE_DUE_TO_PARTIAL_STATE' });
   if (await ports.roomQuery.hasJoinedMember(roomId, origin)) return;
   const visible = await ports.roomHistoryQuery.visibleToServer(origin, eventIds);
   if (eventIds.length === 0 || eventIds.some((eventId) => !visible.has(eventId))) throw new MatrixError(403, 'M_FORBIDDEN', 'Your server is not in the room');
+}
+
+/**
+ * Throws `MatrixError` with this status and error code while the members of the room are not known here: who may ask cannot be told, nor what the state is (MSC3895). Whoever asks can ask
+ * another server.
+ */
+export async function requireMembers(ports: { roomQuery: Pick<RoomQuery, 'lacksMembers'> }, roomId: string, { status, errcode }: { status: number; errcode: string }): Promise<void> {
+  if (await ports.roomQuery.lacksMembers(roomId)) throw new MatrixError(status, errcode, 'This server has joined the room a moment ago and does not know yet who is in it');
 }
 
 /** JSON texts of events for `origin`, in the same order; those that its users may not see are redacted, and those of erased users that were sent when none of its users was in the room. */

@@ -1,7 +1,7 @@
 /** What a batch of room-output means to the federationapi: who is in which room from now on, and what is sent to whom. Touches nothing but the cache. */
 import type { SequencedRecord } from '../../../pkg/log/applier.ts';
 import { domainOf } from '../../../pkg/matrix/ids/domain-of.ts';
-import type { RoomEvent, RoomOutput, StateChange, StateSlice } from '../../../schemas/log/room-output.ts';
+import type { RoomEvent, RoomOutput, RoomPartial, StateChange, StateSlice } from '../../../schemas/log/room-output.ts';
 import type { QueuedEvent } from '../storage/destination-queue.ts';
 import type { HostsChange, RoomHosts } from '../storage/joined-hosts.ts';
 import type { HostCache } from './host-cache.ts';
@@ -39,10 +39,11 @@ interface Draft {
 export function planBatch(context: PlanContext, records: readonly Record[]): BatchPlan {
   const draft: Draft = { hosts: new Map(), events: [], needs: [] };
   for (const record of records) {
-    const { event, stateSlice, need } = record.output;
+    const { event, stateSlice, need, partial } = record.output;
     if (event) planEvent(context, draft, record, event);
     else if (stateSlice) planSlice(context, draft, record, stateSlice);
     else if (need) draft.needs.push(record);
+    else if (partial) planPartial(context, draft, record, partial);
   }
   return draft;
 }
@@ -83,6 +84,11 @@ function planSlice(context: PlanContext, draft: Draft, record: Record, { reset, 
     draft.hosts.set(record.output.roomId, { reset: true, counts: new Map() });
   }
   changeHosts(context, draft, record, changesOfHosts(context, changes) ?? new Map());
+}
+
+/** While the members are not known, each server that is said to be there counts as if it had one more of them. */
+function planPartial(context: PlanContext, draft: Draft, record: Record, { servers, ended }: RoomPartial): void {
+  changeHosts(context, draft, record, new Map(servers.filter((server) => server !== context.serverName).map((server) => [server, ended ? -1 : 1])));
 }
 
 /** The room's servers, to be changed in place. */

@@ -47,7 +47,7 @@ export function roomOutputApplier(deps: RoomOutputDeps): Applier<RoomOutput> {
   async function loadRooms(records: readonly SequencedRecord<RoomOutput>[]): Promise<void> {
     const missing = new Map<string, number>();
     for (const { partition, output } of records) {
-      if ((output.event || output.stateSlice || publicReceipt(output, serverName)) && cache.get(output.roomId) === undefined) missing.set(output.roomId, partition);
+      if ((output.event || output.stateSlice || output.partial || publicReceipt(output, serverName)) && cache.get(output.roomId) === undefined) missing.set(output.roomId, partition);
     }
     if (missing.size === 0) return;
     for (const [roomId, hosts] of await readJoinedHosts(database, [...missing.keys()])) cache.set(roomId, missing.get(roomId)!, hosts);

@@ -15,6 +15,7 @@ import { remoteKnock } from './remote-knock.ts';
 import { remoteLeave } from './remote-leave.ts';
 import { signInvite } from './sign-invite.ts';
 import { stateAt } from './state-at.ts';
+import { wholeState } from './whole-state.ts';
 
 export interface CarryOut {
   readonly need: Need;
@@ -67,9 +68,9 @@ async function fulfil(tools: NeedTools, job: NeedJob, need: Need): Promise<Parti
 async function imported(tools: NeedTools, job: NeedJob, need: Need, { events, answer }: FinishedStage): Promise<Partial<Answer>> {
   const { answer: kept } = roomInputCodec.decode(answer);
   const isJoin = need.remoteMembership?.membership === 'join';
-  await importState(tools, job, { events, current: isJoin, roomVersion: kept?.roomVersion ?? '' });
-  const { origin, eventId, pdu, stageId, roomVersion } = kept!;
-  return { origin, eventId, pdu, stageId, roomVersion };
+  await importState(tools, job, { events, current: isJoin, completes: Boolean(need.wholeState), roomVersion: kept?.roomVersion ?? '' });
+  const { origin, eventId, pdu, stageId, roomVersion, membersOmitted, serversInRoom } = kept!;
+  return { origin, eventId, pdu, stageId, roomVersion, ...(membersOmitted === true && { membersOmitted, serversInRoom: serversInRoom ?? [] }) };
 }
 
 function byKind(tools: NeedTools, job: NeedJob, need: Need): Promise<Fulfilled> {
@@ -78,6 +79,7 @@ function byKind(tools: NeedTools, job: NeedJob, need: Need): Promise<Fulfilled> 
   if (need.stateAt) return stateAt(tools, job, need.stateAt);
   if (need.signInvite) return signInvite(tools, job, need.signInvite);
   if (need.askPolicy) return askPolicy(tools, job, need.askPolicy);
+  if (need.wholeState) return wholeState(tools, job, need.wholeState);
   if (need.backfill) return backfill(tools, job, need.backfill);
   return need.remoteMembership ? byMembership(tools, job, need.remoteMembership) : cannot();
 }

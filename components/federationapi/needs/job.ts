@@ -69,7 +69,7 @@ export interface NeedTools {
 
 /** What came of a need: its answer, and the state that is to be imported before. */
 export interface Fulfilled {
-  readonly answer: Pick<Answer, 'origin'> & Partial<Pick<Answer, 'eventId' | 'pdu' | 'roomVersion' | 'strippedState'>>;
+  readonly answer: Pick<Answer, 'origin'> & Partial<Pick<Answer, 'eventId' | 'pdu' | 'roomVersion' | 'strippedState' | 'membersOmitted' | 'serversInRoom'>>;
   /** Staged under the job's `runId`. */
   readonly state?: Staged;
 }

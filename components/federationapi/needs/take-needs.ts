@@ -17,7 +17,7 @@ export async function takeNeeds(tx: Transaction, records: readonly SequencedReco
 
 /** Whose turn it takes: what waits for a server that does not answer delays nothing that waits for others. */
 function firstAsked(need: Need): string {
-  const { missingEvents, eventAuth, stateAt, signInvite, remoteMembership, backfill, askPolicy } = need;
+  const { missingEvents, eventAuth, stateAt, signInvite, remoteMembership, backfill, wholeState, askPolicy } = need;
   if (askPolicy?.policy) return policyOf(askPolicy.policy.serverName);
-  return (missingEvents ?? eventAuth ?? stateAt)?.origin ?? signInvite?.destination ?? (remoteMembership ?? backfill)?.via[0] ?? '';
+  return (missingEvents ?? eventAuth ?? stateAt)?.origin ?? signInvite?.destination ?? (remoteMembership ?? backfill ?? wholeState)?.via[0] ?? '';
 }

@@ -11,12 +11,12 @@ import { roomVersion, type RoomVersion } from '../../../pkg/matrix/room-versions
 import type { RoomQuery } from '../../../schemas/ports/room-query.ts';
 import { authenticated, type AuthDeps } from '../auth/authenticated.ts';
 import { chooseAuthoriser, needsAuthoriser, requireAllowed } from '../auth/restricted-join.ts';
-import { pduOf, requireLetIn } from '../auth/room-access.ts';
+import { pduOf, requireLetIn, requireMembers } from '../auth/room-access.ts';
 import { membershipIn, readEntries } from '../auth/room-state.ts';
 import { must } from '../../../pkg/assert/assert.ts';
 
 export interface TemplatePorts {
-  readonly roomQuery: Pick<RoomQuery, 'roomTip' | 'roomVersion' | 'currentState' | 'eventsById' | 'hasJoinedMember' | 'someJoinedMembers'>;
+  readonly roomQuery: Pick<RoomQuery, 'roomTip' | 'roomVersion' | 'currentState' | 'eventsById' | 'hasJoinedMember' | 'someJoinedMembers' | 'lacksMembers'>;
 }
 
 interface Wish {
@@ -97,10 +97,12 @@ const ALWAYS: readonly StateKey[] = [['m.room.create', ''], ['m.room.power_level
 
 /** The version of a room that this server is in. Throws `MatrixError`: 404 M_NOT_FOUND when it is not, 403 M_FORBIDDEN when the room shuts `origin` out. */
 export async function requireRoom(
-  ports: { readonly serverName: string; readonly roomQuery: Pick<RoomQuery, 'roomVersion' | 'hasJoinedMember' | 'currentState'> }, origin: string, roomId: string,
+  ports: { readonly serverName: string; readonly roomQuery: Pick<RoomQuery, 'roomVersion' | 'hasJoinedMember' | 'currentState' | 'lacksMembers'> }, origin: string, roomId: string,
 ): Promise<RoomVersion> {
   const version = roomVersion((await ports.roomQuery.roomVersion(roomId)) ?? '');
   if (version === undefined || !(await ports.roomQuery.hasJoinedMember(roomId, ports.serverName))) throw new MatrixError(404, 'M_NOT_FOUND', 'This server is not in the room');
   await requireLetIn(ports, origin, roomId);
+  // As for a room that it is not in: another server can help.
+  await requireMembers(ports, roomId, { status: 404, errcode: 'M_NOT_FOUND' });
   return version;
 }

@@ -2,7 +2,6 @@
  * PUT /send_join, /send_leave and /send_knock (spec: server-server, "Joining Rooms", "Leaving Rooms", "Knocking upon a room"): takes the membership event of another server's user into its
  * room and passes it on to the others. The first versions of the first two, which the spec does not describe any more, answer the same in a list, after the status.
  */
-import { must } from '../../../pkg/assert/assert.ts';
 import type { Semaphore } from '../../../pkg/assert/semaphore.ts';
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import type { ApiRequest, ApiResponse, Route } from '../../../pkg/http/route.ts';
@@ -22,13 +21,13 @@ import { authenticated, type AuthDeps } from '../auth/authenticated.ts';
 import { needsAuthoriser, requireAllowed } from '../auth/restricted-join.ts';
 import { membershipIn, readEntries } from '../auth/room-state.ts';
 import { verifyPdus } from '../verify/verify-pdus.ts';
-import { collectWithAuthChain, jsonBytes } from './collect-events.ts';
+import { joinAnswers } from './join-answer.ts';
 import { requireRoom } from './membership-templates.ts';
 import { submitInput, type SubmittingDeps } from './submit-input.ts';
 
 export interface MembershipDeps extends Pick<SubmittingDeps, 'commands'> {
   readonly signingKey: SigningKey;
-  readonly roomQuery: Pick<RoomQuery, 'roomVersion' | 'currentState' | 'hasJoinedMember' | 'someJoinedMembers' | 'eventsById'>;
+  readonly roomQuery: Pick<RoomQuery, 'roomVersion' | 'currentState' | 'hasJoinedMember' | 'someJoinedMembers' | 'eventsById' | 'lacksMembers'>;
   readonly roomHistoryQuery: Pick<RoomHistoryQuery, 'stateIdsAt' | 'partialStateBefore' | 'joinedHosts'>;
 }
 
@@ -39,9 +38,10 @@ const ANSWERS: readonly { readonly version: 1 | 2; readonly around: Around }[] =
 
 /** `turns`: see `createCollectionTurns`. */
 export function sendMembershipRoutes(deps: MembershipDeps, auth: AuthDeps, turns: Semaphore): Route[] {
-  const { signingKey, roomQuery, roomHistoryQuery, commands } = deps;
+  const { signingKey, roomQuery, commands } = deps;
   const { clock, serverName } = auth;
   const ports = { roomQuery, serverName };
+  const answers = joinAnswers(deps, auth);
 
   /** The event, in its room. Throws `MatrixError` when it is not what it should be, or when the room refuses it. */
   async function receive(origin: string, request: ApiRequest, membership: 'join' | 'leave' | 'knock'): Promise<IntactEvent> {
@@ -69,42 +69,6 @@ export function sendMembershipRoutes(deps: MembershipDeps, auth: AuthDeps, turns
     return addSignature(event, version, serverName, signingKey);
   }
 
-  /** What the joined server has to know: the event, the state before it and all that they stand on. */
-  async function joinAnswer({ eventId, json }: IntactEvent, [before, after]: Around): Promise<ApiResponse> {
-    const state = must((await roomHistoryQuery.stateIdsAt([eventId], 'before')).get(eventId), 'the state before an accepted event');
-    // Its own auth events are among those of the state, but for what the state has left behind.
-    const { pdus, eventIds, authChain } = await collectWithAuthChain({ roomQuery, clock }, [...state, eventId]);
-    return {
-      status: 200,
-      json: await jsonBytes(clock, [
-        `${before}{"auth_chain":[`, { eventIds: authChain, pdus }, `],"event":${json},"members_omitted":false,"origin":${JSON.stringify(serverName)},"state":[`,
-        { eventIds: eventIds.filter((id) => id !== eventId), pdus }, `]}${after}`,
-      ]),
-    };
-  }
-
-  /** The same without what the server says it will fetch later: the members, and of the auth chain what is in the state already. */
-  async function partialAnswer({ eventId, json, pdu, roomId }: IntactEvent, origin: string): Promise<ApiResponse> {
-    const { eventIds: others, heroes } = must(await roomHistoryQuery.partialStateBefore(eventId, pdu.sender), 'the state before an accepted event');
-    const state = [...others, ...heroes];
-    const { pdus, eventIds, authChain } = await collectWithAuthChain({ roomQuery, clock }, [...state, eventId]);
-    const told = new Set(state);
-    return {
-      status: 200,
-      json: await jsonBytes(clock, [
-        '{"auth_chain":[', { eventIds: authChain.filter((id) => !told.has(id)), pdus }, `],"event":${json},"members_omitted":true,"origin":${JSON.stringify(serverName)},`,
-        `"servers_in_room":${JSON.stringify(await serversBefore(roomId, origin, pdu.sender))},"state":[`, { eventIds: eventIds.filter((id) => id !== eventId), pdus }, ']}',
-      ]),
-    };
-  }
-
-  /** Those that were in the room before the join: what has come since does no harm. */
-  async function serversBefore(roomId: string, origin: string, joinerId: string): Promise<string[]> {
-    const hosts = await roomHistoryQuery.joinedHosts(roomId);
-    const others = (await roomQuery.someJoinedMembers(roomId, origin, 2)).filter((userId) => userId !== joinerId);
-    return others.length > 0 ? hosts : hosts.filter((host) => host !== origin);
-  }
-
   async function sendKnock(origin: string, request: ApiRequest): Promise<ApiResponse> {
     const { roomId } = await receive(origin, request, 'knock');
     return { status: 200, json: `{"knock_room_state":[${(await description(roomId)).join(',')}]}` };
@@ -124,7 +88,7 @@ export function sendMembershipRoutes(deps: MembershipDeps, auth: AuthDeps, turns
       handle: authenticated(auth, async (request, origin) => {
         const isPartial = version === 2 && omitsMembers(request);
         const event = await receive(origin, request, 'join');
-        return turns.run(() => (isPartial ? partialAnswer(event, origin) : joinAnswer(event, around)));
+        return turns.run(() => (isPartial ? answers.partial(event, origin) : answers.whole(event, around)));
       }),
     },
     {

@@ -9,6 +9,7 @@ import { readNeeds } from '../remote/load-facts.ts';
 import { ownNeed } from '../remote/needs.ts';
 import { isStorable } from '../query/stored-event.ts';
 import { readEvents } from '../storage/read-events.ts';
+import { readPartial } from '../partial/partial-row.ts';
 import { readFrontier, type Frontier } from './frontier.ts';
 
 /** Joined members whose servers are looked at, and servers that are asked. */
@@ -44,7 +45,8 @@ async function serversFor({ database, serverName }: { database: Database; server
   const followers = await readEvents(database, frontier.followers);
   const members = await database.query<{ state_key: string }>(
     "SELECT state_key FROM current_state WHERE room_id = ? AND type = 'm.room.member' AND membership = 'join' ORDER BY state_key LIMIT ?", [roomId, MEMBERS_MAX]);
-  const joined = new Set(members.map((row) => domainOf(row.state_key)));
+  const told = (await readPartial(database, roomId))?.servers ?? [];
+  const joined = new Set([...members.map((row) => domainOf(row.state_key)), ...told]);
   const likely = [...followers.map(({ sender }) => domainOf(sender)), domainOf(creator)].filter((server) => joined.has(server));
   return [...new Set([...likely, ...joined])].filter((server) => server !== serverName).slice(0, VIA_MAX);
 }

@@ -6,15 +6,16 @@ import type { RejectedOutcome } from '../../../pkg/log/processor.ts';
 import { isUpkeep } from '../upkeep/upkeep-input.ts';
 import { refused } from './refused.ts';
 
-const KINDS = ['createRoom', 'sendEvent', 'setReceipt', 'setTyping', 'receivePdu', 'receiveInvite', 'importState', 'answer', 'setAlias', 'deleteAlias', 'upgradeRoom', 'finishUpgrade', 'forgetRoom', 'fetchHistory', 'setRoomVisibility', 'refreshMember'] as const;
+const KINDS = ['createRoom', 'sendEvent', 'setReceipt', 'setTyping', 'receivePdu', 'receiveInvite', 'importState', 'answer', 'setAlias', 'deleteAlias', 'upgradeRoom', 'finishUpgrade', 'forgetRoom', 'fetchHistory', 'setRoomVisibility', 'refreshMember', 'completeRoom'] as const;
 
 /**
  * What an input is ordered by, and what queues behind it when it waits: commands of a room; what one server sends of a room; what was fetched for one need, its answer last. So a slow
  * server holds up neither the room nor other servers.
  */
-export function keyOf({ roomId, receivePdu, importState, answer }: RoomInput): string {
+export function keyOf({ roomId, receivePdu, importState, answer, completeRoom }: RoomInput): string {
   const needId = receivePdu?.needId || importState?.needId || answer?.needId;
   if (needId) return parkingKey(roomId, 'need', needId);
+  if (completeRoom) return parkingKey(roomId, 'complete');
   return receivePdu ? parkingKey(roomId, 'from', receivePdu.origin) : roomId;
 }
 

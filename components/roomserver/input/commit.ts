@@ -9,6 +9,7 @@ import { writeBarred } from '../guests/commit-barred.ts';
 import { writeHistory } from '../history/commit-history.ts';
 import { writeForgotten } from '../forget/commit-forgotten.ts';
 import { receiptRef, storedInputId } from '../storage/refs.ts';
+import { writePartial } from '../partial/commit-partial.ts';
 import { writeUpgrades } from '../upgrade/commit-upgrades.ts';
 import { writeAnnotations } from '../relations/annotation-row.ts';
 import { writeEarly } from '../receive/early-redactions.ts';
@@ -34,6 +35,7 @@ export async function commitBatch(tx: Transaction, accepted: readonly AcceptedIn
     writeRooms(tx, accepted), writeEvents(tx, events, chained.places), writeEdges(tx, events), writeHistory(tx, accepted), writeStates(tx, accepted), writeReceipts(tx, accepted), writeNeeds(tx, accepted),
     writeOutsideMemberships(tx, accepted), writeAliases(tx, accepted), writeForgotten(tx, accepted), writeUpgrades(tx, accepted), writePublished(tx, accepted), writeAnnotations(tx, accepted), writeBarred(tx, accepted),
   ]);
+  await writePartial(tx, accepted);
   await writeEarly(tx, accepted);
   // The redacted event may be one of the batch.
   for (const { effects } of accepted) {

@@ -6,6 +6,8 @@ import { decideForget } from '../forget/decide-forget.ts';
 import { guestProblem } from '../guests/guest-access.ts';
 import { decideHistory } from '../history/decide-history.ts';
 import { askPolicy, decidePrepared } from '../policy/ask-policy.ts';
+import { decideComplete } from '../partial/decide-complete.ts';
+import { waitForMembers } from '../partial/wait-for-members.ts';
 import { decideBeginning } from '../receive/begin-room.ts';
 import { decideReceive } from '../receive/decide-receive.ts';
 import { decideAnswer } from '../remote/decide-answer.ts';
@@ -35,8 +37,9 @@ export function decide(deciding: Deciding): RoomDecision {
   if (input.answer) return decideAnswer(deciding, input.answer);
   const ofAlias = decideOfAlias(deciding);
   if (ofAlias) return ofAlias;
-  if (picture.remote.arrived.has(input.roomId)) return { kind: 'parked', reason: 'this server has just come into the room', untilMs: deciding.place.nowMs + 1 };
   const head = picture.heads.get(input.roomId);
+  const waiting = decideWaiting(deciding, head);
+  if (waiting) return waiting;
   const ofRoom = decideOfRoom(deciding, head);
   if (ofRoom) return ofRoom;
   if (input.createRoom) return decideCreateRoom(deciding, input.createRoom, head !== undefined);
@@ -47,6 +50,12 @@ export function decide(deciding: Deciding): RoomDecision {
   if (input.sendEvent) return decideSendEvent(deciding, head, input.sendEvent);
   if (input.setReceipt) return decideReceipt(deciding, head, input.setReceipt);
   return decideTyping(deciding, head, input.setTyping!);
+}
+
+/** What the room is not ready for; undefined: it is. */
+function decideWaiting(deciding: Deciding, head: RoomHead | undefined): RoomDecision | undefined {
+  if (deciding.picture.remote.arrived.has(deciding.input.roomId)) return { kind: 'parked', reason: 'this server has just come into the room', untilMs: deciding.place.nowMs + 1 };
+  return head?.partial === undefined ? undefined : waitForMembers(deciding, head);
 }
 
 /** Its key is the alias. */
@@ -63,6 +72,7 @@ function decideOfRoom(deciding: Deciding, head: RoomHead | undefined): RoomDecis
   if (refreshMember) return decideRefreshMember(deciding, head, refreshMember);
   if (setRoomVisibility) return decideVisibility(deciding, head, setRoomVisibility);
   if (importState) return decideImport(deciding, head, importState);
+  if (deciding.input.completeRoom) return decideComplete(deciding, head, deciding.input.completeRoom);
   if (receiveInvite) return decideReceiveInvite(deciding, head, receiveInvite);
   if (upgradeRoom) return decideUpgrade(deciding, head, upgradeRoom);
   if (finishUpgrade) return decideFinishUpgrade(deciding, finishUpgrade);

@@ -3,6 +3,7 @@ import type { InputPlace } from '../../../pkg/log/processor.ts';
 import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
 import type { PurgeRow } from '../upkeep/purge-row.ts';
 import type { AliasRow } from '../aliases/alias-row.ts';
+import type { PartialChange } from '../partial/partial-row.ts';
 import type { UpgradeRow } from '../upgrade/upgrade-row.ts';
 
 /** What upkeep does to the tables beside the rows of events and states (`upkeep/`). */
@@ -112,6 +113,8 @@ export interface RoomRow {
   readonly extremities: readonly string[];
   /** Events up to this depth were purged; read with the row, and not written with it. Absent: none. */
   readonly purgedDepth?: number;
+  /** Its members are being fetched, or were given up (`partial/partial-row.ts`); read with the row, and not written with it. Absent: they are known. */
+  readonly partial?: number;
 }
 
 export interface ReceiptRow {
@@ -136,7 +139,7 @@ export interface TypingChange {
 /** What is asked of other servers, and their answers (`schemas/log/room-output.proto`, Need). */
 export interface NeedRow {
   readonly needId: string;
-  readonly kind: 'missing_events' | 'event_auth' | 'state_at' | 'sign_invite' | 'remote_membership' | 'backfill' | 'ask_policy';
+  readonly kind: 'missing_events' | 'event_auth' | 'state_at' | 'sign_invite' | 'remote_membership' | 'backfill' | 'ask_policy' | 'whole_state';
   /** The input that waits, and under which key. */
   readonly inputId: string;
   readonly parkedKey: string;
@@ -236,6 +239,8 @@ export interface RoomEffects {
   readonly forgotten?: ForgottenRow;
   readonly published?: PublishedRow;
   readonly upgrade?: UpgradeRow;
+  /** Of a room that was joined without its members. */
+  readonly partial?: PartialChange;
   /** This server has come into the room over federation: what was known of it from outside is over, and its head is read anew. */
   readonly arrived?: true;
   /** Its events are history: the room's row does not change. */

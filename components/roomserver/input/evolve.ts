@@ -12,7 +12,7 @@ import { advance, currentStateOf, headOf, setState, stateEntry, stateKeyOf, type
 
 /** `made`: called with the head of a room that these effects create. */
 export function evolve(picture: Picture, effects: RoomEffects, made: (head: RoomHead) => void): void {
-  if (effects.arrived === true) leaveToNextBatch(picture, effects.roomId);
+  if (isReadAnew(effects)) leaveToNextBatch(picture, effects.roomId);
   else if (effects.room !== undefined) evolveRoom(picture, effects, effects.room, made);
   else if (effects.history !== undefined) evolveHistory(picture, effects);
   const { receipt, alias, published } = effects;
@@ -78,4 +78,9 @@ function applyRedaction(picture: Picture, head: RoomHead, redaction: Redaction):
   if (inGraph) graph!.events.set(eventId, { ...inGraph, redacted: true, pdu });
   if (pdu.state_key === undefined || !head.state.has(stateKeyOf(pdu.type, pdu.state_key))) return;
   if (stateEntry(head, pdu.type, pdu.state_key)?.eventId === eventId) setState(head, pdu.type, pdu.state_key, { eventId, pdu });
+}
+
+/** Whether the room's head is read anew for the next batch: its state came by another way than by events. */
+export function isReadAnew({ arrived, partial }: RoomEffects): boolean {
+  return arrived === true || partial?.kind === 'ends';
 }

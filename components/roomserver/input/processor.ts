@@ -24,7 +24,7 @@ import { decodeInput, keyOf } from './check-input.ts';
 import { commitBatch } from './commit.ts';
 import { decide } from './decide.ts';
 import type { AcceptedInput, RoomEffects, RoomRow } from './effects.ts';
-import { evolve } from './evolve.ts';
+import { evolve, isReadAnew } from './evolve.ts';
 import { createHeadCache, type HeadCache } from './head-cache.ts';
 import { loadPicture } from './load.ts';
 import { PREV_EVENTS_MAX } from './make-event.ts';
@@ -45,6 +45,8 @@ export interface RoomProcessorDeps {
   readonly metrics?: Metrics | undefined;
   /** An upgrade of a room was begun. */
   readonly onUpgrade?: (() => void) | undefined;
+  /** A room was joined without its members. */
+  readonly onPartial?: (() => void) | undefined;
   /** A room was closed to guests. */
   readonly onBarred?: (() => void) | undefined;
   /** An event has left the room with branches that are too many for one event to follow, or in much conflict. */
@@ -72,6 +74,12 @@ const BRANCHES_IN_CONFLICT_MAX = 2;
 
 function isCostly({ extremities }: RoomRow, graph: RoomGraph | undefined): boolean {
   return extremities.length > PREV_EVENTS_MAX || (extremities.length > BRANCHES_IN_CONFLICT_MAX && graph !== undefined && graph.conflicted > CONFLICTED_MAX);
+}
+
+/** What goes on by itself from here. */
+function tellBegun({ onUpgrade, onPartial }: RoomProcessorDeps, { upgrade, partial }: RoomEffects): void {
+  if (upgrade?.result === '') onUpgrade?.();
+  if (partial?.kind === 'begins') onPartial?.();
 }
 
 /** Users who are not in the room any more, or not yet. */
@@ -141,7 +149,7 @@ export function createRoomProcessor(deps: RoomProcessorDeps): Processor<RoomInpu
       if (decision.kind === 'accepted') evolve(picture, decision.effects, batch.put);
       if (decision.kind !== 'lacking' && decision.effects !== undefined) {
         noteEffects(picture.remote, decision.effects);
-        if (decision.effects.arrived === true) heads.drop(decision.effects.roomId);
+        if (isReadAnew(decision.effects)) heads.drop(decision.effects.roomId);
       }
       return decision;
     },
@@ -169,7 +177,7 @@ export function createRoomProcessor(deps: RoomProcessorDeps): Processor<RoomInpu
       for (const { place, effects } of accepted) {
         recent.note(effects, picture.graphs.get(effects.roomId));
         if (effects.typing !== undefined) typing.set(place, effects.typing);
-        if (effects.upgrade?.result === '') deps.onUpgrade?.();
+        tellBegun(deps, effects);
         if (effects.room !== undefined && isCostly(effects.room, picture.graphs.get(effects.roomId))) deps.onBranched?.(place.partition, effects.room);
         for (const userId of leaversIn(effects)) typing.set(place, { roomId: effects.roomId, userId, typing: false, timeoutMs: 0 });
       }

@@ -29,6 +29,8 @@ export interface RoomHead {
   extremities: readonly string[];
   /** Events up to this depth were purged: what comes of them again is not taken in. */
   readonly purgedDepth: number;
+  /** Not all of its members are known (`partial/partial-row.ts`); undefined: they are. */
+  readonly partial: number | undefined;
   /** By event ID: how new events name the extremities, where their IDs are not enough (`references.ts`). */
   readonly references: Map<string, EventReference>;
   /** By `stateKeyOf`; null: known to be absent. */
@@ -53,7 +55,7 @@ export function headOf(row: RoomRow, version: RoomVersion, complete: boolean): R
   return {
     roomId: row.roomId, version, partition: row.partition, creator: row.creator, createEventId: row.createEventId,
     orderKey: row.orderKey, depth: row.depth, stateId: row.stateId, stateDepth: row.stateDepth, lastStateId: row.lastStateId, extremities: row.extremities,
-    purgedDepth: row.purgedDepth ?? NOTHING_PURGED, references: new Map(), state: new Map(), complete, policing: undefined, bytes: HEAD_BYTES + extremityBytes(row.extremities),
+    purgedDepth: row.purgedDepth ?? NOTHING_PURGED, partial: row.partial, references: new Map(), state: new Map(), complete, policing: undefined, bytes: HEAD_BYTES + extremityBytes(row.extremities),
   };
 }
 

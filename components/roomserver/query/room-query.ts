@@ -42,6 +42,9 @@ export function roomQuery(database: Database): RoomQuery {
       const rows = await database.query<{ room_version: string }>('SELECT room_version FROM rooms WHERE room_id = ?', [roomId]);
       return rows[0]?.room_version;
     },
+    async lacksMembers(roomId) {
+      return isStorable(roomId) && (await database.query('SELECT room_id FROM partial_rooms WHERE room_id = ? AND state <> 1', [roomId])).length > 0;
+    },
     outsideMembership: (roomId, userId) => outsideMembership(database, roomId, userId),
     async isPublished(roomId) {
       return isStorable(roomId) && ((await readPublished(database, [roomId])).get(roomId) ?? []).includes(OWN_LIST);

@@ -5,6 +5,7 @@ import type { RoomOutput, StateChange } from '../../../schemas/log/room-output.t
 import { receiptSet } from '../input/outputs.ts';
 import { outsideMembership } from '../remote/outputs.ts';
 import { inputIdOfEvent } from '../storage/refs.ts';
+import { readPartialRecords } from '../partial/partial-row.ts';
 import { readDeltas, sliceRecord, sliceSequences } from './snapshot-states.ts';
 
 interface EventSql extends SqlRow {
@@ -62,14 +63,15 @@ export async function roomSnapshot(reader: Reader, partition: number, afterSeque
      WHERE p.partition = ? AND p.sequence > ? AND p.sequence <= ? ORDER BY p.sequence LIMIT ?`, range);
   const published = await reader.query<PublishedSql>(
     'SELECT sequence, room_id, room_version, networks, input_id FROM published_rooms WHERE partition = ? AND sequence > ? AND sequence <= ? ORDER BY sequence LIMIT ?', range);
-  const last = lastOfPage([events, receipts, outside, forgotten, published, purges], limit, head);
+  const partial = await readPartialRecords(reader, { partition, after: afterSequence, upTo: head, limit });
+  const last = lastOfPage([events, receipts, outside, forgotten, published, purges, partial], limit, head);
   const deltas = events.length === 0 ? new Map<number, StateChange[]>() : await readDeltas(reader, partition, afterSequence, Math.min(last, events.at(-1)!.sequence));
   const slices = await sliceSequences(reader, { partition, after: afterSequence, last, limit: Math.min(limit, SLICES_MAX) });
   const upTo = slices.length === Math.min(limit, SLICES_MAX) ? slices.at(-1)! : last;
   const records = [
     ...events.map((row) => eventRecord(partition, row, deltas.get(row.sequence) ?? [])), ...receipts.map((row) => receiptRecord(partition, row)),
     ...outside.map((row) => outsideRecord(partition, row)), ...forgotten.map((row) => forgottenRecord(partition, row)), ...purges.map((row) => purgeRecord(partition, row)),
-    ...published.map((row) => publishedRecord(partition, row)),
+    ...published.map((row) => publishedRecord(partition, row)), ...partial.map((one) => partialRecord(partition, one)),
   ].filter(({ sequence }) => sequence <= upTo);
   for (const sequence of slices) {
     const record = await sliceRecord(reader, partition, sequence);
@@ -92,7 +94,9 @@ async function newestSequence(reader: Reader, partition: number): Promise<number
        UNION ALL SELECT MAX(sequence) AS sequence FROM forgotten WHERE partition = ?
        UNION ALL SELECT MAX(sequence) AS sequence FROM purges WHERE partition = ?
        UNION ALL SELECT MAX(sequence) AS sequence FROM published_rooms WHERE partition = ?
-       UNION ALL SELECT MAX(sequence) AS sequence FROM state_deltas WHERE partition = ?) AS newest`, new Array<number>(7).fill(partition));
+       UNION ALL SELECT MAX(sequence) AS sequence FROM partial_rooms WHERE partition = ?
+       UNION ALL SELECT MAX(end_sequence) AS sequence FROM partial_rooms WHERE partition = ?
+       UNION ALL SELECT MAX(sequence) AS sequence FROM state_deltas WHERE partition = ?) AS newest`, new Array<number>(9).fill(partition));
   return rows[0]?.sequence ?? 0;
 }
 
@@ -108,6 +112,10 @@ function eventRecord(partition: number, row: EventSql, stateDelta: StateChange[]
       },
     },
   };
+}
+
+function partialRecord(partition: number, { sequence, row: { roomId, roomVersion, servers }, ended }: Awaited<ReturnType<typeof readPartialRecords>>[number]): SequencedRecord<RoomOutput> {
+  return { partition, sequence, output: { roomId, roomVersion, inputId: '', traceId: '', partial: { servers: [...servers], ended } } };
 }
 
 function receiptRecord(partition: number, row: ReceiptSql): SequencedRecord<RoomOutput> {

@@ -92,8 +92,8 @@ export function createKeptGraphs({ bytesMax, conflictedMin }: { bytesMax: number
 }
 
 /** Whether all that it does to the room's events and states is told by its events and redactions. */
-function isPlain({ arrived, stateImport, history, upkeep }: RoomEffects): boolean {
-  return arrived === undefined && stateImport === undefined && history === undefined && upkeep === undefined;
+function isPlain({ arrived, stateImport, history, upkeep, partial }: RoomEffects): boolean {
+  return arrived === undefined && stateImport === undefined && history === undefined && upkeep === undefined && partial === undefined;
 }
 
 /** What is true of the batch alone goes, and what its events were is now what the tables have. */

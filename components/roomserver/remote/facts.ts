@@ -10,8 +10,10 @@ import type { Answer } from '../../../schemas/log/room-input.ts';
 import type { StagedEvent } from '../../../schemas/ports/staged-state.ts';
 import type { NeedRow, OutsideRow, RoomEffects, StateEntry } from '../input/effects.ts';
 import type { HistoryFacts } from '../history/facts.ts';
+import { isReadAnew } from '../input/evolve.ts';
 import { knowsState, membershipOf, type RoomHead } from '../input/room-head.ts';
 import { stateRef } from '../storage/refs.ts';
+import type { PartialRow } from '../partial/partial-row.ts';
 import type { UpgradeRow } from '../upgrade/upgrade-row.ts';
 
 /** A need of an input, and its answer once there is one. */
@@ -50,6 +52,10 @@ export interface RemoteFacts {
   readonly forgotten: Set<string>;
   /** By room ID: its newest upgrade. */
   readonly upgrades: Map<string, UpgradeRow>;
+  /** By room ID: rows of rooms whose members are fetched later. */
+  readonly partials: Map<string, PartialRow>;
+  /** State references of staged states that have an event in the current state. */
+  readonly taken: Set<string>;
   readonly rooms: Map<string, RoomPresence>;
   readonly landings: Map<string, Landing>;
   /** By input ID; imports without one wait for the next batch. */
@@ -65,7 +71,7 @@ export interface RemoteFacts {
 }
 
 export function createFacts(): RemoteFacts {
-  return { read: new Set(), needs: new Map(), outside: new Map(), forgotten: new Set(), upgrades: new Map(), rooms: new Map(), landings: new Map(), slices: new Map(), events: new Map(), histories: new Map(), historyPlaced: new Set(), arrived: new Set() };
+  return { read: new Set(), needs: new Map(), outside: new Map(), forgotten: new Set(), upgrades: new Map(), partials: new Map(), taken: new Set(), rooms: new Map(), landings: new Map(), slices: new Map(), events: new Map(), histories: new Map(), historyPlaced: new Set(), arrived: new Set() };
 }
 
 /** Plays what an input did, accepted or parked, into the facts. */
@@ -78,7 +84,8 @@ export function noteEffects(facts: RemoteFacts, effects: RoomEffects): void {
   for (const needId of needs?.closed ?? []) facts.needs.set(needId, null);
   if (outside !== undefined) facts.outside.set(memberRef(roomId, outside.userId), outside);
   for (const { kind, eventId, pdu, verdict } of effects.events) if (kind === 'outlier') facts.events.set(eventId, { event: pdu, rejected: verdict === 'rejected' });
-  if (effects.arrived === true) facts.arrived.add(roomId);
+  if (isReadAnew(effects)) facts.arrived.add(roomId);
+  if (effects.partial !== undefined) facts.partials.delete(roomId);
 }
 
 function noteOfRoom(facts: RemoteFacts, { roomId, forgotten, upgrade, history, events }: RoomEffects): void {

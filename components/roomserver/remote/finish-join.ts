@@ -3,6 +3,7 @@ import { authorize } from '../../../pkg/matrix/auth/authorize.ts';
 import type { StateLookup } from '../../../pkg/matrix/auth/power-levels.ts';
 import { eventIdOf } from '../../../pkg/matrix/events/event-id.ts';
 import { prevEventIds, type Pdu } from '../../../pkg/matrix/events/pdu.ts';
+import { isServerName } from '../../../pkg/matrix/ids/server-name.ts';
 import { roomVersion, type RoomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import type { Answer } from '../../../schemas/log/room-input.ts';
 import { headerOf, type RoomDecision } from '../input/decision.ts';
@@ -11,6 +12,8 @@ import { visibilityAt } from '../input/history-visibility.ts';
 import { encodeEvent } from '../input/outputs.ts';
 import type { OwnMembership } from './own-membership.ts';
 import type { Landing } from './facts.ts';
+import { encodePartial } from '../partial/decide-complete.ts';
+import { COMPLETING, type PartialRow } from '../partial/partial-row.ts';
 import { badAnswer, giveUp } from './needs.ts';
 import { readAnsweredMember } from './read-answer.ts';
 import { stateRef } from '../storage/refs.ts';
@@ -19,6 +22,7 @@ import { stateRef } from '../storage/refs.ts';
 interface Arrival {
   readonly wish: OwnMembership;
   readonly needId: string;
+  readonly answer: Answer;
   readonly version: RoomVersion;
   readonly eventId: string;
   readonly pdu: Pdu;
@@ -48,17 +52,31 @@ export function finishJoin(wish: OwnMembership, needId: string, answer: Answer):
   const lookup: StateLookup = (type, stateKey) => entry(type, stateKey)?.pdu;
   const verdict = authorize({ event: pdu, version, state: lookup, roomId: input.roomId });
   if (!verdict.allowed) return bad(`the join is not allowed in the state of the room: ${verdict.reason}`);
-  return arrive({ wish, needId, version, eventId: answer.eventId, pdu, bytes, landing, create, before: entry('m.room.member', send.sender) }, lookup);
+  return arrive({ wish, needId, answer, version, eventId: answer.eventId, pdu, bytes, landing, create, before: entry('m.room.member', send.sender) }, lookup);
 }
 
 function arrive(arrival: Arrival, lookup: StateLookup): RoomDecision {
   const { wish: { deciding: { input } }, needId, version, eventId } = arrival;
   const event = joinEvent(arrival, lookup);
+  const lack = arrival.answer.membersOmitted === true ? lackOf(arrival) : undefined;
+  const header = headerOf(input, version.id);
   return {
     kind: 'accepted',
-    effects: { inputId: input.inputId, roomId: input.roomId, room: roomRow(arrival), events: [event], redactions: [], needs: { closed: [needId] }, arrived: true },
-    outputs: [encodeEvent(headerOf(input, version.id), event)],
+    effects: { inputId: input.inputId, roomId: input.roomId, room: roomRow(arrival), events: [event], redactions: [], needs: { closed: [needId] }, arrived: true, ...(lack && { partial: { kind: 'begins', row: lack } }) },
+    outputs: [encodeEvent(header, event), ...(lack ? [encodePartial(header, { servers: lack.servers, ended: false })] : [])],
     result: { room_id: input.roomId, event_id: eventId },
+  };
+}
+
+/** Servers that are told of what happens here before their members are known. */
+const SERVERS_MAX = 10_000;
+
+/** The members of the room are not known yet. */
+function lackOf({ wish: { deciding: { input, place, signer } }, answer, version, eventId, landing }: Arrival): PartialRow {
+  const servers = [...new Set([answer.origin, ...(answer.serversInRoom ?? [])])].filter((server) => server !== signer.serverName && isServerName(server)).slice(0, SERVERS_MAX);
+  return {
+    roomId: input.roomId, roomVersion: version.id, partition: place.partition, eventId, stateId: landing.stateId, origin: answer.origin, servers, sequence: place.nextSequence + 1, endSequence: 0,
+    state: COMPLETING, tries: 0, retryAt: 0, begunAt: place.nowMs,
   };
 }
 

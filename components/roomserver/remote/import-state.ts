@@ -15,6 +15,8 @@ import type { NewEvent, StateStep } from '../input/effects.ts';
 import { DEFAULT_VISIBILITY } from '../input/history-visibility.ts';
 import type { RoomHead } from '../input/room-head.ts';
 import { isStorable } from '../query/stored-event.ts';
+import { COMPLETING } from '../partial/partial-row.ts';
+import { stateRef } from '../storage/refs.ts';
 import { isServerIn } from './facts.ts';
 import { encodeSlice } from './outputs.ts';
 
@@ -33,9 +35,10 @@ export function decideImport(deciding: Deciding, head: RoomHead | undefined, sli
   // Other rooms have their turn between two slices.
   if (staged === undefined) return { kind: 'parked', reason: 'its turn comes', untilMs: place.nowMs + 1 };
   const version = roomVersion(slice.roomVersion);
-  if (version === undefined || (slice.current && !isAwaited(deciding, slice.needId))) return { kind: 'accepted', effects: NO_EFFECTS, outputs: [], result: {} };
+  if (version === undefined || ((slice.current || slice.completes === true) && !isAwaited(deciding, slice.needId))) return { kind: 'accepted', effects: NO_EFFECTS, outputs: [], result: {} };
   const judged = judge(deciding, staged, version);
   const events = judged.filter(({ isKnown }) => !isKnown).map(outlier);
+  if (slice.completes === true) return addToState(deciding, head, { slice, version, judged, events });
   const isCurrent = slice.current && !(head !== undefined && isServerIn(facts, head, deciding.signer.serverName));
   if (isCurrent) return becomeCurrent(deciding, { slice, version, judged, events, stateId: (head?.lastStateId ?? 0) + 1 });
   return { kind: 'accepted', effects: { inputId: input.inputId, roomId: input.roomId, events, redactions: [] }, outputs: [], result: {} };
@@ -106,6 +109,18 @@ function becomeCurrent({ input, place }: Deciding, { slice, version, judged, eve
     outputs: isTold ? [encodeSlice(headerOf(input, version.id), { reset, state, pdus: members.map((member) => bytesOf(member, version)) })] : [],
     result: {},
   };
+}
+
+/** What the state before the join has nothing under. It stands there from now on, and in the current state, which goes on from it; what has come since under the same key is newer. */
+function addToState(deciding: Deciding, head: RoomHead | undefined, { slice, version, judged, events }: Omit<Becoming, 'stateId'>): RoomDecision {
+  const { picture: { remote: facts }, input: { inputId, roomId }, signer } = deciding;
+  const row = facts.partials.get(roomId);
+  const isMeant = row?.state === COMPLETING && row.eventId === facts.needs.get(slice.needId)?.eventId && head !== undefined && isServerIn(facts, head, signer.serverName);
+  // Everybody here has left meanwhile, or somebody has come back by another join.
+  if (!isMeant) return { kind: 'accepted', effects: NO_EFFECTS, outputs: [], result: {} };
+  const lacking = judged.filter(({ pdu }) => pdu.state_key === undefined || !facts.taken.has(stateRef(roomId, pdu.type, pdu.state_key)));
+  if (inState(lacking).length === 0) return { kind: 'accepted', effects: { inputId, roomId, events, redactions: [] }, outputs: [], result: {} };
+  return becomeCurrent(deciding, { slice: { ...slice, from: Math.max(1, slice.from) }, version, judged: lacking, events, stateId: row.stateId });
 }
 
 /** As it is stored: an event that was known here may have been redacted since. */

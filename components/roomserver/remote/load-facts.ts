@@ -6,7 +6,8 @@ import { createEventIdOfRoom, isHashRoomId } from '../../../pkg/matrix/ids/room-
 import { roomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import type { Database, SqlRow } from '../../../pkg/storage/database.ts';
 import type { ImportState, ReceiveInvite, RoomInput, SendEvent } from '../../../schemas/log/room-input.ts';
-import type { StagedState } from '../../../schemas/ports/staged-state.ts';
+import { readPartial } from '../partial/partial-row.ts';
+import type { StagedEvent, StagedState } from '../../../schemas/ports/staged-state.ts';
 import type { NeedRow, StateEntry } from '../input/effects.ts';
 import { loadState } from '../input/load-state.ts';
 import { parseContent } from '../input/parse-content.ts';
@@ -41,6 +42,7 @@ export async function loadFacts(loading: FactsLoading, picture: Picture, input: 
   if (receiveInvite) await loadInvite(loading, picture, { input, invite: receiveInvite });
   if (forgetRoom) await loadForgotten(loading.database, facts, input.roomId, forgetRoom.userId);
   if (input.upgradeRoom || input.finishUpgrade) await loadUpgrade(loading, picture, input);
+  if (input.completeRoom) await loadComplete(loading, facts, input);
   if (importState) await loadImport(loading, facts, { input, slice: importState });
   facts.read.add(input.inputId);
 }
@@ -67,6 +69,12 @@ async function loadUpgrade({ database }: FactsLoading, { remote: facts, heads }:
   if (head !== undefined && upgradeRoom) await loadState(database, [{ head, type: 'm.room.tombstone', stateKey: '' }, { head, type: 'm.room.member', stateKey: upgradeRoom.sender }]);
   const row = facts.upgrades.has(roomId) ? undefined : await readUpgrade(database, roomId);
   if (row !== undefined) facts.upgrades.set(roomId, row);
+}
+
+async function loadComplete(loading: FactsLoading, facts: RemoteFacts, { roomId, inputId }: RoomInput): Promise<void> {
+  await readNeeds(loading.database, facts, ['input_id', inputId]);
+  await readPresence(loading, facts, roomId);
+  await readPartialRow(loading.database, facts, roomId);
 }
 
 async function loadForgotten(database: Database, facts: RemoteFacts, roomId: string, userId: string): Promise<void> {
@@ -150,6 +158,7 @@ async function loadImport(loading: FactsLoading, facts: RemoteFacts, { input, sl
   const { database, stagedState } = loading;
   const taken = [...facts.slices.values()].reduce((sum, { length }) => sum + length, 0);
   if (taken > 0 && taken + slice.to - slice.from > BATCH_EVENTS_MAX) return;
+  if (slice.completes === true) await loadCompleting(loading, facts, { roomId: input.roomId, needId: slice.needId, staged: await stagedState.slice(slice.stageId, slice.from, slice.to) });
   if (slice.current) {
     await readNeeds(database, facts, ['need_id', slice.needId]);
     await readPresence(loading, facts, input.roomId);
@@ -159,6 +168,26 @@ async function loadImport(loading: FactsLoading, facts: RemoteFacts, { input, sl
   const cited = staged.flatMap(({ pdu }) => authEventIds(JSON.parse(Buffer.from(pdu).toString()) as Pdu));
   const ids = new Set([...staged.map(({ eventId }) => eventId), ...cited, ...(isHashRoomId(input.roomId) ? [createEventIdOfRoom(input.roomId)] : [])]);
   await readAuthEvents(database, facts, { roomId: input.roomId, eventIds: [...ids].filter((eventId) => !facts.events.has(eventId)) });
+}
+
+/** What of the slice the room's state has something under. */
+async function loadCompleting(loading: FactsLoading, facts: RemoteFacts, { roomId, needId, staged }: { roomId: string; needId: string; staged: readonly StagedEvent[] }): Promise<void> {
+  const { database } = loading;
+  await readNeeds(database, facts, ['need_id', needId]);
+  await readPresence(loading, facts, roomId);
+  await readPartialRow(database, facts, roomId);
+  const refs = staged.filter(({ inState }) => inState).flatMap(({ pdu }) => {
+    const { type, state_key: stateKey } = JSON.parse(Buffer.from(pdu).toString()) as Pdu;
+    return stateKey !== undefined && isStorable(type) && isStorable(stateKey) ? [stateRef(roomId, type, stateKey)] : [];
+  });
+  const rows = refs.length === 0 ? [] : await database.queryIn<{ state_ref: string }>('SELECT state_ref FROM current_state WHERE state_ref IN (??)', [], [...new Set(refs)]);
+  for (const row of rows) facts.taken.add(row.state_ref);
+}
+
+async function readPartialRow(database: Database, facts: RemoteFacts, roomId: string): Promise<void> {
+  if (facts.partials.has(roomId)) return;
+  const row = await readPartial(database, roomId);
+  if (row !== undefined) facts.partials.set(roomId, row);
 }
 
 async function readAuthEvents(database: Database, facts: RemoteFacts, { roomId, eventIds }: { roomId: string; eventIds: readonly string[] }): Promise<void> {

@@ -32,6 +32,8 @@ import { placeAllInChains } from './auth-chains.ts';
  * - `pending_redactions`: redactions of events that have no place here yet. `by_power`: their senders may redact anybody's event.
  * - `purges`: the newest purge of each room's history: events up to `to_order_key` go, those up to `order_key` have gone; `finished_at`: wall-clock ms, 0 while it is under way.
  *   `depth`: of the first event that stays: older ones that come again are not taken in. `sequence`: of the newest record of a purge; `to_sequence`: newest record of an event that has gone.
+ * - `partial_rooms`: rooms that were joined without their members, the newest such join of each (`partial/partial-row.ts`). `state_id`: the state before the join; `sequence`, `end_sequence`: of the
+ *   records that told of the lack and of its end.
  * - `annotations`: what users here have annotated events with, until they redact it (`relations/annotation-row.ts`).
  * - `receipts`: the newest of each (room, user, type, thread), under `receipt_ref`, their JSON list. `thread_id` is empty for unthreaded ones.
  */
@@ -201,6 +203,17 @@ export const roomserverMigrations: readonly Migration[] = [
     statements: [
       'CREATE TABLE annotations (annotation_ref TEXT PRIMARY KEY, event_id TEXT NOT NULL) WITHOUT ROWID',
       'CREATE UNIQUE INDEX annotations_by_event ON annotations (event_id)',
+    ],
+  },
+  {
+    number: 13,
+    name: 'rooms without members',
+    statements: [
+      `CREATE TABLE partial_rooms (room_id TEXT PRIMARY KEY, room_version TEXT NOT NULL, partition BIGINT NOT NULL, event_id TEXT NOT NULL, state_id BIGINT NOT NULL, origin TEXT NOT NULL,
+         servers TEXT NOT NULL, sequence BIGINT NOT NULL, end_sequence BIGINT NOT NULL, state INTEGER NOT NULL, tries BIGINT NOT NULL, retry_at BIGINT NOT NULL, begun_at BIGINT NOT NULL) WITHOUT ROWID`,
+      'CREATE INDEX partial_rooms_by_state ON partial_rooms (state, partition)',
+      'CREATE INDEX partial_rooms_by_sequence ON partial_rooms (partition, sequence)',
+      'CREATE INDEX partial_rooms_by_end ON partial_rooms (partition, end_sequence)',
     ],
   },
 ];

@@ -4,19 +4,20 @@ import type { RoomRow } from '../input/effects.ts';
 
 interface RoomSql extends SqlRow {
   room_id: string; room_version: string; partition: number; creator: string; create_event_id: string;
-  order_key: number; depth: number; state_id: number; state_depth: number; last_state_id: number; forward_extremities: string; purged_depth: number | null;
+  order_key: number; depth: number; state_id: number; state_depth: number; last_state_id: number; forward_extremities: string; purged_depth: number | null; partial: number | null;
 }
 
 export async function readRooms(reader: Reader, roomIds: readonly string[]): Promise<RoomRow[]> {
   if (roomIds.length === 0) return [];
   const rows = await reader.queryIn<RoomSql>(
     `SELECT room_id, room_version, partition, creator, create_event_id, order_key, depth, state_id, state_depth, last_state_id, forward_extremities,
-       (SELECT p.depth FROM purges p WHERE p.room_id = rooms.room_id) AS purged_depth
+       (SELECT p.depth FROM purges p WHERE p.room_id = rooms.room_id) AS purged_depth,
+       (SELECT p.state FROM partial_rooms p WHERE p.room_id = rooms.room_id AND p.state <> 1) AS partial
      FROM rooms WHERE room_id IN (??)`, [], roomIds);
   return rows.map((row) => ({
     roomId: row.room_id, roomVersion: row.room_version, partition: row.partition, creator: row.creator, createEventId: row.create_event_id,
     orderKey: row.order_key, depth: row.depth, stateId: row.state_id, stateDepth: row.state_depth, lastStateId: row.last_state_id,
-    extremities: JSON.parse(row.forward_extremities) as string[], ...(row.purged_depth !== null && { purgedDepth: row.purged_depth }),
+    extremities: JSON.parse(row.forward_extremities) as string[], ...(row.purged_depth !== null && { purgedDepth: row.purged_depth }), ...(row.partial !== null && { partial: row.partial }),
   }));
 }
 

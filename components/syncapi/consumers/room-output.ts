@@ -14,6 +14,7 @@ import { currentMemberships, interruptedMemberships } from '../storage/membershi
 import type { DecodedRoomOutput, Records } from './decoded.ts';
 import { foreignEvents, readForeign } from './foreign-events.ts';
 import { loadPublished, writePublished, type PublishedDeps, type RoomTexts } from './published-rooms.ts';
+import { writePartialRooms } from './partial-rooms.ts';
 import { purgeTimelines } from './purge-timelines.ts';
 import { resetRoom } from './reset-room.ts';
 import { memberChanges, planMemberships, planState, type MembershipMove, type MembershipPlan } from './room-rows.ts';
@@ -101,6 +102,7 @@ async function applyPart(tx: Transaction, records: Records, known: { foreign: Re
     endOutside(tx, memberships.begins.filter(({ membership, userId }) => membership === 'join' && isHere(userId))),
   ]);
   await writeRelations(tx, relations, redacted);
+  await writePartialRooms(tx, records);
   await purgeTimelines(tx, inRooms);
   return [...memberships.users, ...outside].filter(isHere);
 }
@@ -122,7 +124,7 @@ const NO_ROOM = '';
 
 function whomToWake(records: Records, users: string[]): { rooms: string[]; users: string[] } {
   // A state that came whole is seen with the event that follows it; history is read by whoever pages back to it.
-  const rooms = new Set(records.filter(({ output: { record } }) => (record.event?.orderKey ?? -1) >= 0 || record.receipt).map(({ output }) => output.record.roomId));
+  const rooms = new Set(records.filter(({ output: { record } }) => (record.event?.orderKey ?? -1) >= 0 || record.receipt || record.partial?.ended === true).map(({ output }) => output.record.roomId));
   if (rooms.size > WAKE_KEYS_MAX || users.length > WAKE_KEYS_MAX) return { rooms: [], users: [] };
   return { rooms: rooms.size + users.length === 0 ? [NO_ROOM] : [...rooms], users };
 }

@@ -1,6 +1,6 @@
 /** Rows of the read model but for the timeline's. */
 import type { SqlValue, Transaction } from '../../../pkg/storage/database.ts';
-import type { RoomEvent } from '../../../schemas/log/room-output.ts';
+import type { RoomEvent, StateSlice } from '../../../schemas/log/room-output.ts';
 import { OPEN, storable } from '../storage/rows.ts';
 import { changesOf, type Records } from './decoded.ts';
 import { visibilitySet } from './foreign-events.ts';
@@ -15,7 +15,7 @@ export async function writeRooms(tx: Transaction, records: Records, known: { cou
     const orderKey = Math.max(event?.orderKey ?? 0, ofRow(before, 4));
     const visibility = visibilitySet(output, known.foreign) ?? before?.[7] ?? '';
     const resetAt = stateSlice?.reset === true ? sequence : ofRow(before, 8);
-    const hiddenAt = changesUnseen(event) ? sequence : ofRow(before, 9);
+    const hiddenAt = changesUnseen(event) || isLate(stateSlice) ? sequence : ofRow(before, 9);
     const membersAt = changesOf(output).some(({ type }) => type === 'm.room.member') ? sequence : ofRow(before, 10);
     rows.set(roomId, [roomId, roomVersion, partition, sequence, orderKey, counts.joined, counts.invited, visibility, resetAt, hiddenAt, Math.max(resetAt, membersAt)]);
   }
@@ -31,6 +31,11 @@ export async function writeRooms(tx: Transaction, records: Records, known: { cou
       hidden_sequence = CASE WHEN excluded.hidden_sequence > rooms.hidden_sequence THEN excluded.hidden_sequence ELSE rooms.hidden_sequence END,
       members_sequence = CASE WHEN excluded.members_sequence > rooms.members_sequence THEN excluded.members_sequence ELSE rooms.members_sequence END`,
   });
+}
+
+/** Whether the state comes while users here are in the room already. Before that nobody has anything of it. */
+function isLate(slice: StateSlice | null | undefined): boolean {
+  return Boolean(slice) && slice!.reset !== true;
 }
 
 /** A number of the room's row that the batch has made so far; 0: none yet. */

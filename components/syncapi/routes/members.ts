@@ -13,6 +13,7 @@ import { notInRoom, readingRights, type ReadingRights } from '../visibility/read
 import { isVisible } from '../visibility/visibility.ts';
 import { enumParam, param, requesterOf } from './route-parts.ts';
 import { stateIdsAt } from './state.ts';
+import { waitForMembers } from './wait-for-members.ts';
 
 const MEMBERSHIPS = ['join', 'invite', 'knock', 'leave', 'ban'];
 
@@ -29,6 +30,8 @@ async function getMembers(deps: ReadDeps, request: ApiRequest): Promise<ApiRespo
   const roomId = param(request, 'roomId');
   const membership = enumParam(request.query, 'membership', MEMBERSHIPS);
   const notMembership = enumParam(request.query, 'not_membership', MEMBERSHIPS);
+  await readingRights(deps.database, roomId, userId);
+  await waitForMembers(deps, roomId);
   const rights = await readingRights(deps.database, roomId, userId);
   const at = request.query.get('at');
   const sequence = at === null || at === '' ? rights.stateAt : await readableAt(deps, rights, { userId, at });
@@ -58,6 +61,7 @@ async function getJoinedMembers(deps: ReadDeps, request: ApiRequest): Promise<Ap
   const { userId } = await requesterOf(deps, request);
   const roomId = param(request, 'roomId');
   if (!(await mayListJoined(deps, request, { roomId, userId }))) throw notInRoom();
+  await waitForMembers(deps, roomId);
   const events = await deps.events.load(await stateIdsAt(deps, roomId, OPEN, 'members'));
   const joined = [...events.values()].filter((event) => event.type === 'm.room.member' && event.membership === 'join' && event.stateKey !== undefined);
   return { status: 200, body: { joined: Object.fromEntries(joined.map((event) => [event.stateKey, profileOf(event)])) } };

@@ -7,6 +7,7 @@ import { OPEN, slotOf } from '../storage/rows.ts';
 import type { ReadDeps } from '../sync/deps.ts';
 import { readingRights } from '../visibility/reading-rights.ts';
 import { param, requesterOf } from './route-parts.ts';
+import { waitForMembers } from './wait-for-members.ts';
 
 const STATE_PARTS: Readonly<Record<StatePart, string>> = { all: '1 = 1', members: `type = 'm.room.member'`, others: `type <> 'm.room.member'` };
 const STATE_PATH = '/_matrix/client/v3/rooms/{roomId}/state';
@@ -28,6 +29,8 @@ export function stateRoutes(deps: ReadDeps): Route[] {
 async function getState(deps: ReadDeps, request: ApiRequest): Promise<ApiResponse> {
   const { userId } = await requesterOf(deps, request);
   const roomId = param(request, 'roomId');
+  await readingRights(deps.database, roomId, userId);
+  await waitForMembers(deps, roomId);
   const { stateAt } = await readingRights(deps.database, roomId, userId);
   return { status: 200, json: `[${(await renderStateEvents(deps, await stateIdsAt(deps, roomId, stateAt))).join(',')}]` };
 }
@@ -46,14 +49,21 @@ export async function stateIdsAt(deps: Pick<ReadDeps, 'database'>, roomId: strin
   return rows.map((row) => row.event_id);
 }
 
+async function isThere({ database }: ReadDeps, slot: string): Promise<boolean> {
+  return (await database.query('SELECT event_id FROM state_intervals WHERE slot = ? AND to_sequence = ?', [slot, OPEN])).length > 0;
+}
+
 async function getStateWithKey(deps: ReadDeps, request: ApiRequest): Promise<ApiResponse> {
   const { userId } = await requesterOf(deps, request);
   const roomId = param(request, 'roomId');
   const format = request.query.get('format') ?? 'content';
   if (format !== 'content' && format !== 'event') throw new MatrixError(400, 'M_INVALID_PARAM', 'format must be content or event');
+  await readingRights(deps.database, roomId, userId);
+  const type = param(request, 'eventType');
+  const slot = slotOf(roomId, type, request.params['stateKey'] ?? '');
+  if (type === 'm.room.member' && !(await isThere(deps, slot))) await waitForMembers(deps, roomId);
   const { stateAt } = await readingRights(deps.database, roomId, userId);
   const at = Math.min(stateAt, OPEN - 1);
-  const slot = slotOf(roomId, param(request, 'eventType'), request.params['stateKey'] ?? '');
   const rows = await deps.database.query<{ event_id: string }>(
     'SELECT event_id FROM state_intervals WHERE slot = ? AND from_sequence <= ? AND to_sequence > ?',
     [slot, at, at],

@@ -12,6 +12,7 @@
  *   room's owner.
  * - `timeline.others_changed`: with the event, the room's state changed in more than what the event itself sets (state resolution).
  * - `timeline.history_at`: of history from before this server took part (order keys below 0): its readers are those of the event with this sequence number; 0: nobody is.
+ * - `partial_rooms`: rooms that were joined without their members: between these two sequence numbers they came.
  * - `forgotten_at`: at which sequence number the user forgot the room that they had left by this row; 0: not. Another membership is another row.
  * - `relations`: events of the timeline that relate to others (`pkg/matrix/relations`), until they are redacted; the parent may be unknown, or in another room. `is_edit`: it has what a replacement has to
  *   have by itself. `is_restricted`: it was sent while not all who join later might read it. `threads`: of each event that threads name as their root, how many events do, how many of these are
@@ -251,4 +252,5 @@ export const syncapiMigrations: readonly Migration[] = [
         PRIMARY KEY (user_id, device_id))`,
     ],
   },
+  { number: 13, name: 'rooms without members', statements: ['CREATE TABLE partial_rooms (room_id TEXT NOT NULL PRIMARY KEY, began BIGINT NOT NULL, ended BIGINT NOT NULL)'] },
 ];

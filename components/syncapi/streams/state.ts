@@ -3,6 +3,7 @@
  */
 import type { Reader } from '../../../pkg/storage/database.ts';
 import type { ReadDeps } from '../sync/deps.ts';
+import type { PartialRoom } from '../consumers/partial-rooms.ts';
 import type { SharedRoom } from './shared-rows.ts';
 import { slotOf, stateKeyOfSlot, type StateRow, type TimelineRow } from '../storage/rows.ts';
 
@@ -24,6 +25,8 @@ export interface StateWanted {
   /** Leave out other members where all state is asked for. */
   readonly lazyMembers: boolean;
   readonly useStateAfter: boolean;
+  /** Members of the room came later than the join, as the state of these sequence numbers: who loads members lazily is not told of them all. */
+  readonly partial?: PartialRoom | undefined;
 }
 
 /** So many records of the room's partition are many. */
@@ -113,5 +116,10 @@ function isDue(room: StateWanted, row: StateRow): boolean {
   const isMember = row.type === 'm.room.member';
   if (isMember && room.members.has(stateKeyOfSlot(row.slot))) return true;
   if (room.after === undefined || row.from_sequence <= room.after) return false;
+  if (isMember && room.lazyMembers && isOfPartial(room, row)) return false;
   return !(isMember && room.lazyMembers && room.after === 0);
+}
+
+function isOfPartial({ partial }: StateWanted, row: StateRow): boolean {
+  return partial !== undefined && row.from_sequence > partial.began && (partial.ended === 0 || row.from_sequence <= partial.ended);
 }

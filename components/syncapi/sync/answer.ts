@@ -9,6 +9,7 @@ import { loadReceipts } from '../streams/receipts.ts';
 import { loadState, type StateWanted } from '../streams/state.ts';
 import { loadStrippedState } from '../streams/stripped-state.ts';
 import { loadSummaries } from '../streams/summary.ts';
+import { readPartialRooms, type PartialRoom } from '../consumers/partial-rooms.ts';
 import { movedRooms, type KnownView } from '../streams/room-facts.ts';
 import { loadTimelines } from '../streams/timeline.ts';
 import { loadToDevice } from '../streams/to-device.ts';
@@ -80,7 +81,8 @@ async function readMaterial(deps: ReadDeps, scope: SyncScope, known: Known): Pro
   const moved = told.filter((view) => view.section === 'join');
   const timelines = await loadTimelines(deps, told, { filter: scope.filter.room.timeline, userId, ignored: known.ignored });
   const summaries = await loadSummaries(deps, moved.filter((view) => view.stateAfter === 0 || timelines.get(view.roomId)?.summaryChanged === true), userId);
-  const state = await loadState(deps, wantedState(scope, told, { timelines, summaries }));
+  const partial = await readPartialRooms(database, scope.filter.room.state.lazyLoadMembers ? told.filter((view) => view.hidden).map(({ roomId }) => roomId) : []);
+  const state = await loadState(deps, wantedState(scope, told, { timelines, summaries, partial }));
   const stripped = await loadStrippedState(database, invited, userId);
   const partition = userPartition(deps.partitionMap, userId);
   const shown = [...timelines.values()].flatMap((timeline) => timeline.shown);
@@ -129,19 +131,19 @@ function logTraces(deps: ReadDeps, scope: SyncScope, { timelines, events }: Mate
   if (traces.length > 0) deps.runtime.logger.debug({ userId: scope.userId, deviceId: scope.deviceId, traces }, 'sync answered');
 }
 
-type KnownTimelines = Pick<Material, 'timelines' | 'summaries'>;
+type KnownTimelines = Pick<Material, 'timelines' | 'summaries'> & { readonly partial: ReadonlyMap<string, PartialRoom> };
 
 function wantedState(scope: SyncScope, views: readonly KnownView[], known: KnownTimelines): StateWanted[] {
   return views.flatMap((view) => wantedStateOf(scope, view, known) ?? []);
 }
 
-function wantedStateOf(scope: SyncScope, view: KnownView, { timelines, summaries }: KnownTimelines): StateWanted | undefined {
+function wantedStateOf(scope: SyncScope, view: KnownView, { timelines, summaries, partial }: KnownTimelines): StateWanted | undefined {
   const timeline = timelines.get(view.roomId);
   const useStateAfter = scope.stateField !== 'state';
   if (timeline?.anchor === undefined || (view.stateAfter === undefined && !useStateAfter)) return undefined;
   const { anchor, startSequence } = timeline;
   const shownIds = new Set(timeline.shown.map((row) => row.event_id));
-  const place = { roomId: view.roomId, lastSequence: view.lastSequence, anchor, startSequence, upper: view.upper, shownIds, useStateAfter };
+  const place = { roomId: view.roomId, lastSequence: view.lastSequence, anchor, startSequence, upper: view.upper, shownIds, useStateAfter, partial: partial.get(view.roomId) };
   const { lazyLoadMembers: lazyMembers } = scope.filter.room.state;
   // Of a room that the user never was in, what has become of the user: that is in no other list for a client that takes no state from the timeline.
   if (view.stateAfter === undefined) return { ...place, after: undefined, members: new Set([scope.userId]), lazyMembers };
