@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 
 /** CPU seconds (user and system) that a process has used since its start, by the operating system's account; NaN where there is no /proc. */
 export function cpuSeconds(pid: number): number {
@@ -7,6 +7,15 @@ export function cpuSeconds(pid: number): number {
     return (Number(fields[11]) + Number(fields[12])) / 100;
   } catch {
     return Number.NaN;
+  }
+}
+
+/** The peak of resident memory is counted from now on; not where there is no /proc. */
+export function forgetPeak(pid: number): void {
+  try {
+    writeFileSync(`/proc/${pid}/clear_refs`, '5');
+  } catch {
+    // Then it is the peak since the process began.
   }
 }
 
