@@ -37,6 +37,7 @@ export interface Shared {
 /** The parts, in the order in which they start. */
 export function backgroundParts(deps: FederationapiDeps, { sender, keyRing, pauses, isDenied }: Shared): Background[] {
   const { runtime, database, driver, partitionMap: { partitions }, exclusive, serverName, roomOutbox } = deps;
+  const resync = createDeviceListResync({ ...deps, isDenied, owned: () => users.owned() });
   const consumer = createOutputConsumer({
     consumer: FEDERATIONAPI_CONSUMER, log: 'room-output', database, driver, runtime, exclusive, partitions, outbox: roomOutbox, snapshot: deps.roomSnapshot,
     applier: roomOutputApplier({
@@ -45,13 +46,14 @@ export function backgroundParts(deps: FederationapiDeps, { sender, keyRing, paus
       onQueued: (destinations) => sender.queued(destinations),
       onEphemeral: (units) => sender.ephemeral(units, false),
       onNeeds: () => needs.nudge(),
+      onDeparted: (userIds) => resync.departed(userIds),
     }),
   });
   const users = createOutputConsumer({
     consumer: FEDERATIONAPI_CONSUMER, log: 'user-output', database, driver, runtime, exclusive, partitions, outbox: deps.userOutbox,
     // What the outbox no longer keeps was sent long ago.
     snapshot: () => Promise.resolve([]),
-    applier: userOutputApplier({ ...deps, clock: runtime.clock, isDenied, partitionOfDestination: (destination) => destinationPartition(destination, partitions), onQueued: (destinations) => sender.queued(destinations) }),
+    applier: userOutputApplier({ ...deps, onRemoteDevices: () => resync.changed(), clock: runtime.clock, isDenied, partitionOfDestination: (destination) => destinationPartition(destination, partitions), onQueued: (destinations) => sender.queued(destinations) }),
   });
   const boundedKeys = impatientKeys(keyRing, runtime.clock, NEEDED_KEYS_WAIT_MS);
   const needs = createNeedRunner({
@@ -61,7 +63,7 @@ export function backgroundParts(deps: FederationapiDeps, { sender, keyRing, paus
     sender,
     needs,
     ephemeralSender(deps, sender),
-    createDeviceListResync({ ...deps, isDenied, owned: () => users.owned() }),
+    resync,
     { start: () => users.start(), stop: () => users.stop(), health: () => users.health() },
     {
       start: async () => {

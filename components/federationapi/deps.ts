@@ -9,6 +9,7 @@ import type { PartitionMap } from '../../pkg/log/partition-map.ts';
 import type { SigningKey } from '../../pkg/matrix/signing/signing-key.ts';
 import type { Runtime } from '../../pkg/runtime/runtime.ts';
 import type { Database } from '../../pkg/storage/database.ts';
+import type { DeviceKeysGuard } from '../../schemas/config/settings.ts';
 import type { OutputEnvelope } from '../../schemas/log/envelope.ts';
 import type { RoomHistoryQuery, RoomQuery } from '../../schemas/ports/room-query.ts';
 import type { SyncQuery } from '../../schemas/ports/sync-query.ts';
@@ -38,7 +39,7 @@ export interface FederationapiDeps {
   readonly userQuery: UserQuery;
   readonly roomQuery: RoomQuery;
   readonly roomHistoryQuery: RoomHistoryQuery;
-  readonly syncQuery: Pick<SyncQuery, 'publicRooms' | 'joinedCounts' | 'joinedRoomsOf' | 'pendingInvites'>;
+  readonly syncQuery: Pick<SyncQuery, 'publicRooms' | 'joinedCounts' | 'joinedRoomsOf' | 'pendingInvites' | 'standing'>;
   readonly roomOutbox: OutboxReader;
   readonly userOutbox: OutboxReader;
   /** Records of room-output that the outbox no longer keeps, made again from the roomserver's tables. */
@@ -49,6 +50,8 @@ export interface FederationapiDeps {
     readonly trustedKeyServers: readonly string[];
     /** Patterns of server names whose requests are refused. */
     readonly deniedServers: readonly string[];
+    /** Other servers learn only devices of users with whom they share a room, unless it is off. */
+    readonly deviceKeysGuard?: DeviceKeysGuard | undefined;
     /** Patterns of the only ones that are answered; none: all are. */
     readonly allowedServers?: readonly string[];
     /** How many invites by other servers may wait for one user; absent: any number. */

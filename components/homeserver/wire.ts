@@ -42,7 +42,7 @@ export type Databases = { readonly [component in 'roomserver' | 'userapi' | 'syn
 
 export interface WireOptions {
   readonly settings: Pick<Settings, 'serverName' | 'roles' | 'partitions' | 'registration' | 'registrationToken' | 'rateLimits' | 'defaultRoomVersion' | 'publicBaseUrl'>
-    & { readonly terms?: Terms | undefined } & Partial<Pick<Settings, 'guests' | 'sessions' | 'forgetOnLeave' | 'presence' | 'serverNotices' | 'classLimits' | 'userLimits' | 'discovery' | 'inviteIdentityServers' | 'registrationSharedSecret' | 'federation' | 'roomHeadsBytes' | 'forwardExtremitiesMax'>>;
+    & { readonly terms?: Terms | undefined } & Partial<Pick<Settings, 'guests' | 'sessions' | 'forgetOnLeave' | 'presence' | 'serverNotices' | 'classLimits' | 'userLimits' | 'discovery' | 'inviteIdentityServers' | 'registrationSharedSecret' | 'federation' | 'roomHeadsBytes' | 'forwardExtremitiesMax' | 'deviceKeysGuard'>>;
   readonly runtime: Runtime;
   /** Migrated. */
   readonly databases: Databases;
@@ -128,7 +128,7 @@ export async function wire(options: WireOptions): Promise<Homeserver> {
     const federationapi = createFederationapi({
       ...common, ...ports, ...roomOutput, userOutbox, database: databases.federationapi, signingKey, oldSigningKeys: options.oldSigningKeys, version: VERSION, commands, limits, transport, signedTransport: signed, presence: settings.presence,
       roomHistoryQuery: roomHistoryQuery(databases.roomserver),
-      settings: { trustedKeyServers: [], deniedServers: [], wellKnownServer: '', ...settings.federation },
+      settings: { trustedKeyServers: [], deniedServers: [], wellKnownServer: '', ...settings.federation, deviceKeysGuard: settings.deviceKeysGuard },
     });
     parts.push({ role: 'federationapi', ...bound(federationapi) });
     routes.push(...federationapi.routes);

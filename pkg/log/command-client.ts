@@ -66,8 +66,8 @@ class Client implements CommandClient {
     return this.#submit('room-input', input.roomId, header, () => roomInputCodec.encode({ ...input, ...header }));
   };
 
-  submitUserInput: CommandClient['submitUserInput'] = (input) => {
-    const header = this.#header(input.inputId);
+  submitUserInput: CommandClient['submitUserInput'] = (input, wish = {}) => {
+    const header = this.#header(input.inputId, wish.deadlineMs);
     return this.#submit('user-input', input.userId, header, () => userInputCodec.encode({ ...input, ...header }));
   };
 

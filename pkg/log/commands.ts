@@ -14,7 +14,7 @@ export class OutcomeTimeout extends Error {
 }
 
 export interface SubmitOptions {
-  /** Instead of the 30 s, in ms from now: for what has to ask another server first. */
+  /** Instead of the 30 s, in ms from now: for what has to ask another server first, or whose caller does not wait as long. */
   readonly deadlineMs?: number | undefined;
 }
 
@@ -26,6 +26,6 @@ export interface CommandClient {
    */
   submitRoomInput(input: Omit<RoomInput, 'replyTo' | 'deadlineMs'>, options?: SubmitOptions): Promise<Outcome>;
   /** The same for user-input, under `userId`. */
-  submitUserInput(input: Omit<UserInput, 'replyTo' | 'deadlineMs'>): Promise<Outcome>;
+  submitUserInput(input: Omit<UserInput, 'replyTo' | 'deadlineMs'>, options?: SubmitOptions): Promise<Outcome>;
   close(): Promise<void>;
 }

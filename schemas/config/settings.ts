@@ -41,6 +41,7 @@ export interface Settings {
   readonly defaultRoomVersion: string;
   /** Who leaves a room forgets it at once. */
   readonly forgetOnLeave: boolean;
+  readonly deviceKeysGuard: DeviceKeysGuard;
   /** Users are told of each other's presence in rooms of at most so many members; undefined: they are not. */
   readonly presence: { readonly roomMembersMax: number } | undefined;
   /** How this server speaks to its users; undefined: not at all. */
@@ -54,6 +55,9 @@ export interface Settings {
   readonly federation: FederationSettings;
   readonly logging: { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly format: 'pretty' | 'json' };
 }
+
+/** From whom the devices of users are kept that they share no room with. */
+export type DeviceKeysGuard = 'off' | 'other_servers' | 'everyone';
 
 /** How long sessions last; 0: for ever. */
 export interface SessionSettings {

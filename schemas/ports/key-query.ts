@@ -34,6 +34,8 @@ export interface KeyQuery {
   knownDeviceLists(userIds: readonly string[]): Promise<Set<string>>;
   /** Users of other servers whose devices have to be asked for, after this one. */
   staleDeviceLists(after: string, limit: number): Promise<string[]>;
+  /** Users of whose devices something is known, here or of other servers, after this one. */
+  knownUsers(after: string, limit: number): Promise<string[]>;
   /** Of a user of this server. */
   deviceList(userId: string): Promise<DeviceList>;
 }

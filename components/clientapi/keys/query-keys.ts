@@ -1,5 +1,6 @@
 /** Keys of users here and elsewhere, as texts. */
 import { queryUserKeys } from '../../../pkg/federation/user-keys.ts';
+import { domainOf } from '../../../pkg/matrix/ids/domain-of.ts';
 import { withSignatures, type JsonObject } from '../../../pkg/matrix/e2ee/key-object.ts';
 import type { Context } from '../context.ts';
 import { askServers, byServer, ofThisServer, type Failures } from './ask-servers.ts';
@@ -23,10 +24,13 @@ export interface KeysWish {
   readonly signal: AbortSignal;
 }
 
-/** Servers that cannot be asked stand in `failures`; what they have told of their users before is given then, which is better than nothing. */
+/**
+ * Servers that cannot be asked stand in `failures`. Users of other servers whose devices are known here as they are now (their servers tell of each change, as long as a room is shared) need not be asked for.
+ */
 export async function queryAllKeys(context: Context, { viewer, users, timeoutMs, signal }: KeysWish): Promise<QueriedKeys> {
-  const servers = byServer(context, users);
-  const known = await context.userQuery.keysOf(ofThisServer(context, users), viewer);
+  const remembered = await rememberedUsers(context, users);
+  const known = await context.userQuery.keysOf(new Map([...ofThisServer(context, users), ...remembered]), viewer);
+  const servers = byServer(context, new Map([...users].filter(([userId]) => !remembered.has(userId))));
   const result = { devices: new Map(known.devices), master: new Map(known.master), selfSigning: new Map(known.selfSigning), userSigning: known.userSigning };
   if (servers.size === 0) return { ...result, failures: {} };
   const masters = new Map<string, JsonObject>();
@@ -42,8 +46,15 @@ export async function queryAllKeys(context: Context, { viewer, users, timeoutMs,
   });
   await addOwnSignatures(context, viewer, masters);
   for (const [userId, key] of masters) result.master.set(userId, JSON.stringify(key));
-  await addRemembered(context, result, new Map(Object.keys(failures).flatMap((server) => [...servers.get(server)!])));
   return { ...result, failures };
+}
+
+/** Those of the users of other servers whose devices are known here. Who shares no room with anybody here (any more) may have changed them without a word. */
+async function rememberedUsers({ serverName, syncQuery, userQuery }: Context, users: ReadonlyMap<string, readonly string[]>): Promise<Map<string, readonly string[]>> {
+  const elsewhere = [...users.keys()].filter((userId) => domainOf(userId) !== serverName);
+  const fresh = elsewhere.length === 0 ? new Set<string>() : await userQuery.knownDeviceLists(elsewhere);
+  const rooms = fresh.size === 0 ? new Map<string, string[]>() : await syncQuery.joinedRoomsOf([...fresh], Number.MAX_SAFE_INTEGER);
+  return new Map([...users].filter(([userId]) => fresh.has(userId) && rooms.has(userId)));
 }
 
 /** What the viewer has signed of others' master keys, only this server knows. */
@@ -53,12 +64,4 @@ async function addOwnSignatures({ userQuery }: Context, viewer: string, masters:
     if (master === undefined || !Object.hasOwn((master['keys'] ?? {}) as object, `ed25519:${key}`)) continue;
     masters.set(targetUser, withSignatures(master, [{ signer: viewer, keyId, signature }]));
   }
-}
-
-async function addRemembered({ userQuery }: Context, result: Omit<QueriedKeys, 'failures'>, users: ReadonlyMap<string, readonly string[]>): Promise<void> {
-  const fresh = await userQuery.knownDeviceLists([...users.keys()]);
-  const known = await userQuery.keysOf(new Map([...users].filter(([userId]) => fresh.has(userId))), '');
-  for (const [userId, ofUser] of known.devices) result.devices.set(userId, ofUser);
-  for (const [userId, key] of known.master) result.master.set(userId, key);
-  for (const [userId, key] of known.selfSigning) result.selfSigning.set(userId, key);
 }

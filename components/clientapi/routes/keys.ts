@@ -7,7 +7,9 @@ import { jsonObject, parseBody, text } from '../checks/body.ts';
 import { requireUserId } from '../checks/identifiers.ts';
 import type { Context } from '../context.ts';
 import { askServers, byServer, ofThisServer, timeoutOf, type Failures } from '../keys/ask-servers.ts';
+import { requireSignedKeys } from '../keys/check-signed-keys.ts';
 import { queryAllKeys } from '../keys/query-keys.ts';
+import { visibleUsers } from '../keys/visible-users.ts';
 import { submitUserCommand } from '../outcome/submit.ts';
 import { CLIENT_V3, limitedRequester, ok, type RouteSpec } from './client-route.ts';
 
@@ -25,6 +27,7 @@ export async function uploadKeys(context: Context, request: ApiRequest): Promise
   const { userId, deviceId } = await limitedRequester(context, request, 'encryption');
   const body = parseBody(uploadBody, request.body);
   const bytes = (part: object | undefined): Uint8Array => (part === undefined || Object.keys(part).length === 0 ? new Uint8Array(0) : Buffer.from(JSON.stringify(part)));
+  await requireSignedKeys(context, { userId, deviceId, deviceKeys: body.device_keys, oneTimeKeys: body.one_time_keys, fallbackKeys: body.fallback_keys });
   const upload = { deviceId, deviceKeys: bytes(body.device_keys), oneTimeKeys: bytes(body.one_time_keys), fallbackKeys: bytes(body.fallback_keys) };
   const { one_time_key_counts: counts } = await submitUserCommand(context, request, { userId, uploadKeys: upload });
   return ok({ one_time_key_counts: counts });
@@ -34,7 +37,7 @@ export async function uploadKeys(context: Context, request: ApiRequest): Promise
 export async function queryKeys(context: Context, request: ApiRequest): Promise<ApiResponse> {
   const { userId } = await limitedRequester(context, request, 'encryption');
   const body = parseBody(queryBody, request.body);
-  const users = usersIn(body.device_keys);
+  const users = await visibleUsers(context, userId, usersIn(body.device_keys));
   const found = await queryAllKeys(context, { viewer: userId, users, timeoutMs: timeoutOf(body.timeout), signal: request.signal });
   const devices = [...found.devices].map(([user, ofUser]): [string, string] => [user, objectText(ofUser)]);
   const parts: [string, string][] = [
@@ -46,9 +49,9 @@ export async function queryKeys(context: Context, request: ApiRequest): Promise<
 
 /** POST /_matrix/client/v3/keys/claim — r0, changed in v1.18 (upload order) */
 export async function claimKeys(context: Context, request: ApiRequest): Promise<ApiResponse> {
-  await limitedRequester(context, request, 'encryption');
+  const { userId } = await limitedRequester(context, request, 'encryption');
   const body = parseBody(claimBody, request.body);
-  const wanted = usersIn(body.one_time_keys);
+  const wanted = await visibleUsers(context, userId, usersIn(body.one_time_keys));
   if (Object.values(body.one_time_keys).reduce((sum, devices) => sum + Object.keys(devices).length, 0) > CLAIMS_MAX) throw tooMany();
   const timeoutMs = timeoutOf(body.timeout);
   const claimed = new Map<string, unknown>();
@@ -64,31 +67,43 @@ interface Claims {
   readonly claimed: Map<string, unknown>;
 }
 
-/** Each user's owner decides. Who has not answered when the time is over counts as failed: what is claimed meanwhile is lost, and never given to somebody else. */
+interface Claim {
+  readonly userId: string;
+  readonly devices: Readonly<Record<string, string>>;
+  /** The owner takes it no later than so many ms from now: it would only burn keys. */
+  readonly deadlineMs: number;
+}
+
+/**
+ * Each user's owner decides. Who has not answered when the time is over, or could not, counts as failed: what is claimed meanwhile is lost, and never given to somebody else. What others have given is given on:
+ * it could not be claimed again.
+ */
 async function claimHere(context: Context, request: ApiRequest, { wanted, timeoutMs, claimed }: Claims): Promise<Failures> {
   if (wanted.size === 0) return {};
   const done = new AbortController();
-  let waiting = wanted.size;
-  let failure: unknown;
+  let answered = 0;
+  let isOver = false;
   const claimOne = async (userId: string, devices: Readonly<Record<string, string>>): Promise<void> => {
     try {
-      const keys = await claimOf(context, request, userId, devices);
-      waiting -= 1;
+      const keys = await claimOf(context, request, { userId, devices, deadlineMs: timeoutMs });
+      if (isOver) return;
+      answered += 1;
       if (keys !== undefined) claimed.set(userId, keys);
     } catch (error) {
-      if (!(error instanceof OutcomeTimeout)) failure ??= error;
+      if (!(error instanceof OutcomeTimeout)) context.runtime.logger.warn({ traceId: request.traceId, userId, error }, 'keys could not be claimed');
     }
   };
   void Promise.all([...wanted].map(([userId, devices]) => claimOne(userId, devices))).then(() => done.abort());
   await context.runtime.clock.sleep(timeoutMs, done.signal);
-  if (failure !== undefined) throw failure;
-  return waiting > 0 ? { [context.serverName]: { message: 'Not all keys could be claimed in time' } } : {};
+  isOver = true;
+  return answered < wanted.size ? { [context.serverName]: { message: 'Not all keys could be claimed in time' } } : {};
 }
 
 /** undefined: there is no such user (any more), or nothing to be had. */
-async function claimOf({ commands, runtime }: Context, request: ApiRequest, userId: string, devices: Readonly<Record<string, string>>): Promise<unknown> {
+async function claimOf({ commands, runtime }: Context, request: ApiRequest, { userId, devices, deadlineMs }: Claim): Promise<unknown> {
   const claims = Object.entries(devices).map(([deviceId, algorithm]) => ({ deviceId, algorithm }));
-  const outcome = await commands.submitUserInput({ inputId: '', userId, ts: runtime.clock.now(), traceId: request.traceId, claimKeys: { claims } });
+  const outcome = await commands.submitUserInput({ inputId: '', userId, ts: runtime.clock.now(), traceId: request.traceId, claimKeys: { claims } }, { deadlineMs });
+  if (outcome.status >= 500) throw new Error(outcome.error);
   if (outcome.errcode !== '') return undefined;
   const { one_time_keys: keys } = JSON.parse(Buffer.from(outcome.result).toString('utf8')) as { one_time_keys: object };
   return Object.keys(keys).length > 0 ? keys : undefined;

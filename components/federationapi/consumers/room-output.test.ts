@@ -29,6 +29,8 @@ interface Stand {
   readonly needs: string[];
   /** `<destination> <content>` of ephemeral units. */
   readonly units: string[];
+  /** Users of other servers who have left. */
+  readonly departed: string[];
   /** Batches for which nothing was written. */
   idle: number;
   readonly clock: { nowMs: number };
@@ -45,15 +47,16 @@ async function stand(t: TestContext, options: { head?: number; denied?: string[]
   const woken: string[][] = [];
   const needs: string[] = [];
   const units: string[] = [];
+  const departed: string[] = [];
   const applier = roomOutputApplier({
     serverName: 'a.example', database, clock: { now: () => clock.nowMs }, isDenied: deniedServers(options.denied ?? []), partitionOfDestination: () => 3,
     takeNeeds: async (_tx, records) => void needs.push(...records.map(({ output }) => output.need!.needId)),
-    onQueued: (destinations) => void woken.push([...destinations].sort()), onNeeds: () => void woken.push(['needs']),
+    onQueued: (destinations) => void woken.push([...destinations].sort()), onNeeds: () => void woken.push(['needs']), onDeparted: (users) => void departed.push(...users),
     onEphemeral: (sent) => void units.push(...sent.map(({ destination, edu }) => `${destination} ${JSON.stringify(edu.content)}`)),
   });
   let sequence = 0;
   const self: Stand = {
-    database, woken, needs, units, clock, idle: 0,
+    database, woken, needs, units, departed, clock, idle: 0,
     async apply(...records) {
       const batch: SequencedRecord<RoomOutput>[] = records.map((record) => ({
         partition: 0, sequence: (sequence += 1), output: applier.decode(roomOutputCodec.encode({ roomId: ROOM, roomVersion: '12', inputId: '', traceId: '', ...record })),
@@ -129,14 +132,15 @@ test('who is in the room before or after an event is sent it, once each', async 
 });
 
 test('members are counted: a server is in the room until the last of them has left', async (t) => {
-  const { apply, hosts, forget } = await stand(t);
+  const { apply, hosts, forget, departed } = await stand(t);
   await apply(event('$1', '@1:b.example', [change('@1:b.example', 'join')]), event('$2', '@2:b.example', [change('@2:b.example', 'join')]), event('$3', '@2:b.example', [change('@2:b.example', 'join', 'join')]));
   assert.deepEqual(await hosts(), { 'b.example': 2 });
   forget();
   await apply(event('$4', '@1:b.example', [change('@1:b.example', 'leave', 'join'), change('@2:b.example', '', 'join'), change('@3:b.example', 'join')]));
   assert.deepEqual(await hosts(), { 'b.example': 1 }, 'a state resolution changes several at once, and removes keys');
-  await apply(event('$5', '@a:a.example', [change('@3:b.example', 'ban', 'join')]));
+  await apply(event('$5', '@a:a.example', [change('@3:b.example', 'ban', 'join'), change('@a:a.example', 'leave', 'join'), change('@4:b.example', 'leave', 'invite')]));
   assert.deepEqual(await hosts(), {});
+  assert.deepEqual(departed, ['@1:b.example', '@2:b.example', '@3:b.example'], 'those of other servers, once they are gone');
 });
 
 test('a state that comes whole replaces what was there', async (t) => {

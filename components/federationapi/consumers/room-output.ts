@@ -5,6 +5,7 @@
 import { must } from '../../../pkg/assert/assert.ts';
 import type { Applier, SequencedRecord } from '../../../pkg/log/applier.ts';
 import { roomOutputCodec } from '../../../pkg/log/codec.ts';
+import { domainOf } from '../../../pkg/matrix/ids/domain-of.ts';
 import type { Clock } from '../../../pkg/runtime/runtime.ts';
 import type { Database, Transaction } from '../../../pkg/storage/database.ts';
 import type { RoomOutput } from '../../../schemas/log/room-output.ts';
@@ -30,6 +31,8 @@ export interface RoomOutputDeps {
   readonly onQueued: (destinations: ReadonlySet<string>) => void;
   /** Sends what need not arrive. */
   readonly onEphemeral: (units: readonly EphemeralUnit[]) => void;
+  /** Users of other servers are no longer in rooms. */
+  readonly onDeparted: (userIds: readonly string[]) => void;
   /** Needs were committed. */
   readonly onNeeds: () => void;
 }
@@ -91,10 +94,16 @@ export function roomOutputApplier(deps: RoomOutputDeps): Applier<RoomOutput> {
       const { events, needs } = planOf(records);
       if (events.length > 0) deps.onQueued(new Set(events.map(({ destination }) => destination)));
       if (needs.length > 0) deps.onNeeds();
+      const departed = records.flatMap(({ output }) => departedOf(output, serverName));
+      if (departed.length > 0) deps.onDeparted(departed);
     },
     forget: (partition) => cache.forget(partition),
     traceOf: (output) => output.traceId,
   };
+}
+
+function departedOf({ event }: RoomOutput, serverName: string): string[] {
+  return (event?.stateDelta ?? []).flatMap(({ type, stateKey, membership, replacedMembership }) => (type === 'm.room.member' && replacedMembership === 'join' && membership !== 'join' && domainOf(stateKey) !== serverName ? [stateKey] : []));
 }
 
 const REMEMBERED_MAX = 10_000;

@@ -21,7 +21,7 @@ test('units are queued as canonical JSON, each for the servers that it concerns'
   await database.transaction((tx) => writeJoinedHosts(tx, new Map([['!r', { reset: false, counts: new Map([['b.example', 1], ['denied.example', 1]]) }]])));
   const queued: string[][] = [];
   const applier = userOutputApplier({
-    serverName: 'a.example', database, clock: { now: () => 7 }, isDenied: (name) => name.startsWith('denied'), partitionOfDestination: () => 3, onQueued: (names) => void queued.push([...names]),
+    serverName: 'a.example', database, clock: { now: () => 7 }, isDenied: (name) => name.startsWith('denied'), partitionOfDestination: () => 3, onRemoteDevices: () => undefined, onQueued: (names) => void queued.push([...names]),
     syncQuery: { joinedRoomsOf: async () => new Map([[USER, ['!r']]]) },
   });
   const list = { deviceId: 'D', deleted: false, displayName: 'Handy', keys: NONE, crossSigning: NONE, previous: 3 };

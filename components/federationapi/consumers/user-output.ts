@@ -1,6 +1,7 @@
 /** Applies user-output to the queues of other servers: messages that users send to devices elsewhere, and changes of their own devices. Most records are about nothing of the kind: for those nothing is read or written. */
 import type { Applier, SequencedRecord } from '../../../pkg/log/applier.ts';
 import { userOutputCodec } from '../../../pkg/log/codec.ts';
+import { isLocalUser } from '../../../pkg/matrix/ids/user-id.ts';
 import type { Clock } from '../../../pkg/runtime/runtime.ts';
 import type { UserOutput } from '../../../schemas/log/user-output.ts';
 import { deviceListUnits, tellsOfDevices, type DeviceListDeps } from '../device-lists/device-list-units.ts';
@@ -11,6 +12,8 @@ export interface UserOutputDeps extends DeviceListDeps {
   /** Servers that are sent nothing. */
   readonly isDenied: (serverName: string) => boolean;
   readonly partitionOfDestination: (destination: string) => number;
+  /** Something was heard of devices of users of other servers. */
+  readonly onRemoteDevices: () => void;
   /** Something was committed for these destinations. */
   readonly onQueued: (destinations: ReadonlySet<string>) => void;
 }
@@ -23,6 +26,7 @@ export function userOutputApplier(deps: UserOutputDeps): Applier<UserOutput> {
   return {
     decode: (record) => userOutputCodec.decode(record),
     async load(records) {
+      if (records.some(({ output }) => output.deviceList && !isLocalUser(output.userId, serverName))) deps.onRemoteDevices();
       devices = await deviceListUnits(deps, records);
     },
     isIdle: (records) => !records.some((record) => record.output.toDeviceLeaving || tellsOfDevices(record, serverName)),

@@ -8,20 +8,25 @@ import { partitionOf } from '../../../pkg/log/partition-map.ts';
 import { domainOf } from '../../../pkg/matrix/ids/domain-of.ts';
 import type { Task } from '../../../pkg/runtime/runtime.ts';
 import type { FederationapiDeps } from '../deps.ts';
+import { createDepartures, type DepartureDeps } from './departures.ts';
 
 export interface DeviceListResync {
+  /** Something was heard of devices elsewhere: there may be something to be asked for. */
+  changed(): void;
+  /** Users of other servers who were in a room and are no longer. */
+  departed(userIds: readonly string[]): void;
   start(): Promise<void>;
   stop(): Promise<void>;
   health(): string | undefined;
 }
 
-type ResyncDeps = Pick<FederationapiDeps, 'runtime' | 'userQuery' | 'syncQuery' | 'commands' | 'signedTransport' | 'partitionMap'> & {
+type ResyncDeps = DepartureDeps & Pick<FederationapiDeps, 'runtime' | 'commands' | 'signedTransport' | 'partitionMap'> & {
   readonly isDenied: (serverName: string) => boolean;
-  /** Partitions of users that this instance sees to. */
-  readonly owned: () => readonly number[];
 };
 
 const EVERY_MS = 30_000;
+/** After something was heard of: more may come. */
+const SOON_MS = 1000;
 const PAGE = 200;
 const ASK_MS = 10_000;
 const PAUSE_FIRST_MS = 60_000;
@@ -32,6 +37,8 @@ export function createDeviceListResync(deps: ResyncDeps): DeviceListResync {
   const { runtime: { clock, logger, tasks } } = deps;
   /** Servers that did not answer. */
   const pauses = new Map<string, { readonly ms: number; readonly until: number }>();
+  let wake = new AbortController();
+  let nextAt = clock.monotonic() + EVERY_MS;
   let task: Task | undefined;
 
   async function resync(userId: string, signal: AbortSignal): Promise<void> {
@@ -53,6 +60,8 @@ export function createDeviceListResync(deps: ResyncDeps): DeviceListResync {
     await deps.commands.submitUserInput({ inputId: '', traceId: '', ts: clock.now(), userId, remoteKeys: { kind, content: Buffer.from(content) } });
   }
 
+  const departures = createDepartures(deps, submit);
+
   async function round(signal: AbortSignal): Promise<void> {
     for (let after = ''; !signal.aborted;) {
       const stale = await deps.userQuery.staleDeviceLists(after, PAGE);
@@ -70,21 +79,33 @@ export function createDeviceListResync(deps: ResyncDeps): DeviceListResync {
   }
 
   return {
+    changed() {
+      if (nextAt <= clock.monotonic() + SOON_MS) return;
+      nextAt = clock.monotonic() + SOON_MS;
+      wake.abort();
+    },
+    departed(userIds) {
+      departures.note(userIds);
+      wake.abort();
+    },
     async start() {
       task = tasks.spawn('ask for devices of other servers', async (signal) => {
         while (!signal.aborted) {
-          await clock.sleep(EVERY_MS, signal);
+          await clock.sleep(Math.max(0, nextAt - clock.monotonic()), AbortSignal.any([signal, wake.signal]));
+          wake = new AbortController();
           try {
-            if (!signal.aborted) await round(signal);
+            await departures.doubt();
+            if (signal.aborted || clock.monotonic() < nextAt) continue;
+            nextAt = clock.monotonic() + EVERY_MS;
+            await round(signal);
+            await departures.sweep(signal);
           } catch (error) {
             logger.warn({ error }, 'devices of other servers could not be asked for; trying again');
           }
         }
       });
     },
-    async stop() {
-      await task?.stop();
-    },
+    stop: async () => task?.stop(),
     health: () => undefined,
   };
 }

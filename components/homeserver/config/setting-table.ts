@@ -195,6 +195,11 @@ export const SETTINGS = {
     default: 'off',
     help: 'Whether who leaves a room forgets it at once, so that it is no longer among the rooms that they have left. Clients are told of it (the capability `m.forget_forced_upon_leave`).',
   }),
+  device_keys_guard: setting({
+    type: choice('off', 'other_servers', 'everyone'),
+    default: 'off',
+    help: 'Who learns nothing of the devices and keys of users here with whom they share no room (an invite into a room of theirs counts): nobody (`off`), users of other servers, or everybody, users here too. Then nobody can find out which users there are by asking for their keys. Those who are hidden cannot be sent encrypted messages outside of rooms.',
+  }),
   presence: setting({
     type: onOff,
     default: 'on',

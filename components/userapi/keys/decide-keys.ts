@@ -75,6 +75,7 @@ function takeOneTimeKeys(draft: Draft, { deviceId, oneTimeKeys }: UploadKeys): V
 function takeFallbackKeys(draft: Draft, { deviceId, fallbackKeys }: UploadKeys): Verdict | undefined {
   const keys = fallbackKeys.length === 0 ? [] : sessionKeysOf(parse(fallbackKeys), 'fallback_keys');
   if (!Array.isArray(keys)) return refused(keys);
+  if (new Set(keys.map(({ algorithm }) => algorithm)).size < keys.length) return rejected(400, 'M_INVALID_PARAM', 'A device has one fallback key of an algorithm');
   const { fallbacks } = draft.picture.keys;
   const algorithms = new Set([...[...fallbacks.values()].filter((key) => key.deviceId === deviceId), ...keys].map(({ algorithm }) => algorithm));
   if (algorithms.size > FALLBACK_KEYS_MAX) return tooLarge(`A device has fallback keys of at most ${FALLBACK_KEYS_MAX} algorithms`);

@@ -20,6 +20,8 @@ export function decideRemoteKeys(draft: Draft, { kind, content }: NonNullable<Us
       return changeSigning(draft, body);
     case 'list':
       return replaceList(draft, body);
+    case 'left':
+      return doubtList(draft);
     case 'forget':
       if (draft.picture.keys.list !== undefined) draft.writes.push({ kind: 'remote-keys-gone', withList: true });
       return accepted(draft);
@@ -74,6 +76,13 @@ function takeSigning(draft: Draft, body: JsonObject): boolean {
     draft.writes.push({ kind: 'cross-signing', usage, key: text });
   }
   return true;
+}
+
+/** The user was in a room with somebody here and is no longer: if that was the last one, their server tells no more of changes. Whether it was, is looked at when the devices are asked for anew. */
+function doubtList(draft: Draft): Verdict {
+  const { list } = draft.picture.keys;
+  if (list?.isFresh === true) draft.writes.push({ kind: 'device-list', ...list, isFresh: false });
+  return accepted(draft);
 }
 
 /** Answer of GET /user/devices: all there is. One that is older than a change that was heard of meanwhile does not count. */

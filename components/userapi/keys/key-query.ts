@@ -67,6 +67,11 @@ export function keyQuery(database: Reader): KeyQuery {
       return rows.map((row) => row.user_id);
     },
 
+    async knownUsers(after, limit) {
+      const rows = await database.query<{ user_id: string }>('SELECT user_id FROM device_lists WHERE user_id > ? ORDER BY user_id LIMIT ?', [after, limit]);
+      return rows.map((row) => row.user_id);
+    },
+
     async deviceList(userId) {
       const [list] = await database.query<{ stream_id: number }>('SELECT stream_id FROM device_lists WHERE user_id = ?', [userId]);
       const { devices, cross, sign } = await read([userId], '');

@@ -1,4 +1,5 @@
 /** PURE. Identity keys of devices and the keys that others begin sessions with: their forms (Client-Server API, "POST /keys/upload"). */
+import { signatureOf, signedText } from '../signing/sign-json.ts';
 import { isObject, isSignatures, isSignedBy, KEY_NAME_LENGTH_MAX, publicKeyOf, splitKeyId, type JsonObject } from './key-object.ts';
 
 export interface DeviceOwner {
@@ -13,6 +14,8 @@ export interface KeyProblem {
 }
 
 const KEYS_MAX = 50;
+/** The algorithm whose keys are signed by their device. */
+const SIGNED = 'signed_curve25519';
 
 /** undefined: these are keys of that device. A signature by the device's own ed25519 key has to be right; others are not looked at. */
 export function deviceKeysProblem(keys: unknown, owner: DeviceOwner): KeyProblem | undefined {
@@ -51,9 +54,31 @@ export function sessionKeysOf(keys: unknown, member: string): SessionKey[] | Key
     const parts = splitKeyId(name);
     if (parts === undefined) return { errcode: 'M_INVALID_PARAM', error: `${member}: names have the form <algorithm>:<key ID> and at most ${KEY_NAME_LENGTH_MAX} characters` };
     if (!isSessionKey(key)) return bad(`${member}: a key is a string, or an object with key and signatures`);
+    if (parts.algorithm === SIGNED && typeof key === 'string') return bad(`${member}: a key of ${SIGNED} is an object with key and signatures`);
     result.push({ algorithm: parts.algorithm, keyId: parts.name, key });
   }
   return result;
+}
+
+/** What has to be right for a session key to be signed by its device. */
+export interface SessionKeySignature {
+  readonly publicKey: Uint8Array;
+  readonly bytes: Uint8Array;
+  readonly signature: Uint8Array;
+}
+
+/** The signatures that signed keys must have of their device, whose ed25519 key is `fingerprint` in base64; a key without one is the problem. Other algorithms have none. Throws `CanonicalJsonError`. */
+export function sessionKeySignatures(keys: readonly SessionKey[], { userId, deviceId, fingerprint }: DeviceOwner & { readonly fingerprint: unknown }): SessionKeySignature[] | KeyProblem {
+  const publicKey = publicKeyOf(fingerprint);
+  if (publicKey === undefined) return [];
+  const found: SessionKeySignature[] = [];
+  for (const { algorithm, keyId, key } of keys) {
+    if (algorithm !== SIGNED || typeof key === 'string') continue;
+    const signature = signatureOf(key, userId, `ed25519:${deviceId}`);
+    if (signature === undefined) return { errcode: 'M_INVALID_SIGNATURE', error: `${algorithm}:${keyId} is not signed by the device` };
+    found.push({ publicKey, bytes: Buffer.from(signedText(key)), signature });
+  }
+  return found;
 }
 
 function isSessionKey(key: unknown): key is string | JsonObject {

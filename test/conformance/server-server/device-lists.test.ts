@@ -5,7 +5,8 @@ import { after, before, test } from 'node:test';
 import { testDevice, testIdentity } from '../../kit/e2ee-keys.ts';
 import { createServerNetwork, type NetworkServer } from '../../kit/server-network.ts';
 
-const network = createServerNetwork();
+const asked: string[] = [];
+const network = createServerNetwork({ asked: ({ path }) => void asked.push(path) });
 const BOB = '@bob:b.test';
 const bobsPhone = testDevice(BOB, 'PHONE');
 let a: NetworkServer;
@@ -57,6 +58,22 @@ test('a user of another server who joins is new; so are their keys, their names,
   assert.deepEqual([masters, selfSigning, userSigning], [{ [BOB]: identity.keys.master_key }, { [BOB]: identity.keys.self_signing_key }, {}]);
 });
 
+test('what is known here of devices elsewhere is not asked for again, and is what the other server says', async () => {
+  const query = async () => {
+    const before = asked.length;
+    const { device_keys: devices } = await asAlice('POST', '/keys/query', { device_keys: { [BOB]: [] } }) as { device_keys: Record<string, Record<string, { unsigned: object }>> };
+    return { isAsked: asked.slice(before).some((path) => path.endsWith('/user/keys/query')), phone: devices[BOB]!['PHONE']! };
+  };
+  for (let tries = 0; (await query()).isAsked; tries += 1) {
+    assert.ok(tries < 100, 'their devices never come to be known');
+    await sleep(100);
+  }
+  await asBob('PUT', '/devices/PHONE', { display_name: 'Newest phone' });
+  assert.deepEqual(await news(), { changed: [BOB], left: [] });
+  const { isAsked, phone } = await query();
+  assert.deepEqual([isAsked, phone], [false, { ...bobsPhone.deviceKeys, unsigned: { device_display_name: 'Newest phone' } }]);
+});
+
 test('one-time keys are claimed by way of the other server, each once; a server that is not there is named', async () => {
   const claim = () => asAlice('POST', '/keys/claim', { one_time_keys: { [BOB]: { PHONE: 'signed_curve25519' }, '@eve:nowhere.test': { X: 'signed_curve25519' } }, timeout: 2000 });
   const got: string[] = [];
@@ -86,4 +103,12 @@ test('who shares no room any more is left', async () => {
   await asBob('PUT', '/devices/PHONE', { display_name: 'Secret phone' });
   await sleep(300);
   assert.equal('device_lists' in (await asAlice('GET', `/sync?since=${since}`)), false);
+  // Their server tells no more of changes: what is known is not shown any more.
+  const before = asked.length;
+  await asAlice('POST', '/keys/query', { device_keys: { [BOB]: [] } });
+  assert.ok(asked.slice(before).some((path) => path.endsWith('/user/keys/query')));
+  await asBob('POST', `/join/${encodeURIComponent(roomId)}?server_name=a.test`, {});
+  assert.deepEqual(await news(), { changed: [BOB], left: [] });
+  const { device_keys: devices } = await asAlice('POST', '/keys/query', { device_keys: { [BOB]: [] } }) as { device_keys: Record<string, Record<string, { unsigned: object }>> };
+  assert.deepEqual(devices[BOB]!['PHONE']!.unsigned, { device_display_name: 'Secret phone' }, 'changes in between are not missed');
 });
