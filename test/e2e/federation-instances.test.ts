@@ -19,7 +19,7 @@ for (const { of, two } of instanceModes()) {
       const startedAt = performance.now();
       const [host, guest] = [await enter(hosting, 'host'), await enter(guesting, 'guest')];
       try {
-        await shareRoom(host, guest, { roomVersion: '12', messages: MESSAGES });
+        await shareRoom(host, guest, { roomVersion: '12', messages: MESSAGES, closing: false });
       } catch (error) {
         for (const { serverName, recentLog } of [hosting, guesting]) console.log(`The log of ${serverName}:\n${recentLog()}`);
         throw error;

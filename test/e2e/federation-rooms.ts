@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readMessages, register, V3, type Answer, type ApiSession } from './api-client.ts';
+import { closeRoom } from './closing.ts';
 import { follow, type Follower } from './follow.ts';
 import type { Peer } from './peers.ts';
 
@@ -35,7 +36,7 @@ export async function ok(asked: Promise<Answer>): Promise<Answer['body']> {
   return body;
 }
 
-async function refused(asked: Promise<Answer>, what: string): Promise<void> {
+export async function refused(asked: Promise<Answer>, what: string): Promise<void> {
   const { status, body } = await asked;
   assert.deepEqual([status, (body as { errcode?: string }).errcode], [403, 'M_FORBIDDEN'], `${what}: ${JSON.stringify(body)}`);
 }
@@ -69,10 +70,10 @@ async function invite({ roomId, path, host, guest }: SharedRoom): Promise<void> 
   assert.equal(view.invite.get('m.room.name')?.content.name, 'Meeting');
 }
 
-const membershipOf = ({ follower }: Member, roomId: string, user: Member): string | undefined => follower.room(roomId).state.get(`m.room.member ${user.session.userId}`)?.content.membership as string | undefined;
+export const membershipOf = ({ follower }: Member, roomId: string, user: Member): string | undefined => follower.room(roomId).state.get(`m.room.member ${user.session.userId}`)?.content.membership as string | undefined;
 
 /** Waits until host and guest have been told that the guest has this membership. */
-async function bothSee({ roomId, host, guest }: SharedRoom, membership: string): Promise<void> {
+export async function bothSee({ roomId, host, guest }: SharedRoom, membership: string): Promise<void> {
   for (const member of [host, guest]) await member.follower.until(`${guest.session.userId} to be in ${membership}`, () => membershipOf(member, roomId, guest) === membership);
   await guest.follower.until('the room to be where it belongs', () => guest.follower.room(roomId).membership === (membership === 'join' ? 'join' : 'leave'));
 }
@@ -178,7 +179,7 @@ export async function redact({ roomId, path, host, guest }: SharedRoom): Promise
 }
 
 /** A second room of the host, open to the members of this one only: the guest gets in, somebody else of the guest's server does not. */
-export async function enterByMembership(room: SharedRoom, roomVersion: string): Promise<void> {
+export async function enterByMembership(room: SharedRoom, roomVersion: string): Promise<SharedRoom> {
   const { roomId: lobby, host, guest } = room;
   const allow = { type: 'm.room.join_rules', state_key: '', content: { join_rule: 'restricted', allow: [{ type: 'm.room_membership', room_id: lobby }] } };
   const made = await ok(host.session.call('POST', `${V3}/createRoom`, { preset: 'private_chat', room_version: roomVersion, initial_state: [allow] })) as { room_id: string };
@@ -186,7 +187,9 @@ export async function enterByMembership(room: SharedRoom, roomVersion: string): 
   const join = ({ session }: Pick<Member, 'session'>): Promise<Answer> => session.call('POST', `${V3}/join/${encodeURIComponent(roomId)}?server_name=${host.peer.serverName}&via=${host.peer.serverName}`, {});
   await refused(join({ session: await register(guest.peer.baseUrl) }), 'a join without being in the other room');
   await ok(join(guest));
-  await bothSee({ ...room, roomId, path: `${V3}/rooms/${encodeURIComponent(roomId)}` }, 'join');
+  const second = { ...room, roomId, path: `${V3}/rooms/${encodeURIComponent(roomId)}` };
+  await bothSee(second, 'join');
+  return second;
 }
 
 /** Both servers name the same members. */
@@ -199,15 +202,21 @@ export async function sameMembers({ path, host, guest }: SharedRoom): Promise<vo
   }
 }
 
+/** Both speak a last time; then their servers agree about everything in the room. */
+export async function close({ roomId, host, guest }: SharedRoom): Promise<void> {
+  await closeRoom(roomId, [host, guest]);
+}
+
 /** All of it. */
-export async function shareRoom(host: Member, guest: Member, options: { roomVersion: string; messages: number }): Promise<void> {
+export async function shareRoom(host: Member, guest: Member, options: { roomVersion: string; messages: number; closing?: boolean }): Promise<void> {
   const room = await meet(host, guest, options.roomVersion, { declining: true });
   await sameMembers(room);
   await talk(room, options.messages);
   await redact(room);
   await changeState(room);
   await goAndCome(room);
-  await enterByMembership(room, options.roomVersion);
+  const second = await enterByMembership(room, options.roomVersion);
+  if (options.closing !== false) await Promise.all([close(room), close(second)]);
 }
 
 /** The same in short: the guest is invited, comes, talks, takes something back, and goes. */
@@ -216,6 +225,7 @@ export async function shareBriefly(host: Member, guest: Member, options: { roomV
   await talk(room, options.messages);
   await redact(room);
   await sameMembers(room);
+  await close(room);
   await ok(guest.session.call('POST', `${room.path}/leave`, {}));
   await bothSee(room, 'leave');
 }

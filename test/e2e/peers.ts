@@ -16,6 +16,8 @@ export interface Peer {
   readonly serverName: string;
   /** Its client API, without TLS. */
   readonly baseUrl: string;
+  /** Where its files are; gone after `stop`. */
+  readonly folder: string;
   /** kill -9. */
   kill(): Promise<void>;
   /** After `kill`: with its data and under its name. */
@@ -72,9 +74,9 @@ export function neighbourhood(): Neighbourhood {
 
 async function startSynapse(authority: Authority, options: PeerOptions): Promise<Peer> {
   const server = await synapse.startSynapse({ authority, ...options });
-  const { serverName, baseUrl } = server;
+  const { serverName, baseUrl, folder } = server;
   return {
-    software: 'Synapse', serverName, baseUrl,
+    software: 'Synapse', serverName, baseUrl, folder,
     kill: () => server.kill(), restart: () => server.restart(), pause: () => server.pause(), resume: () => server.resume(), recentLog: () => server.recentLog(), stop: () => server.stop(),
   };
 }
@@ -87,7 +89,7 @@ async function startMyelin(authority: Authority, { publicPort, appservices = [],
   const tls: Record<string, string> = publicPort === undefined ? { MYELIN_TLS_LISTEN: `127.0.0.1:${tlsPort}`, MYELIN_TLS_CERTIFICATE: join(folder, 'server.pem'), MYELIN_TLS_KEY: join(folder, 'server.key') } : {};
   const program = await startProgram({ port, env: { ...settings(folder, serverName), MYELIN_DATA_DIR: join(folder, 'data'), ...tls, ...env } });
   return {
-    software: 'Myelin', serverName, baseUrl: program.baseUrl,
+    software: 'Myelin', serverName, baseUrl: program.baseUrl, folder,
     get pid() {
       return program.pid;
     },
@@ -113,7 +115,7 @@ async function startMode(authority: Authority, mode: Mode, { appservices = [], e
   proxy.standBefore(running.baseUrl);
   const signal = (name: NodeJS.Signals): void => running.programs.forEach((program) => program.signal(name));
   return {
-    software: 'Myelin', serverName, baseUrl: running.baseUrl,
+    software: 'Myelin', serverName, baseUrl: running.baseUrl, folder,
     kill: async () => void (await Promise.all(running.programs.map((program) => program.kill()))),
     restart: async () => void (await Promise.all(running.programs.map((program) => program.restart()))),
     pause: () => signal('SIGSTOP'),

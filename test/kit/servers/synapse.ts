@@ -98,6 +98,8 @@ function settings(folder: string, serverName: string): Record<string, unknown> {
       client_timeout: 20_000, max_long_retry_delay: 1000, max_short_retry_delay: 500, max_long_retries: 3, max_short_retries: 2,
       destination_min_retry_interval: 500, destination_retry_multiplier: 1, destination_max_retry_interval: 2000,
     },
+    allow_public_rooms_over_federation: true,
+    room_list_publication_rules: [{ action: 'allow' }],
     enable_registration: true,
     enable_registration_without_verification: true,
     registration_shared_secret: SHARED_SECRET,
