@@ -60,7 +60,7 @@ export const SETTINGS = {
   invite_identity_servers: setting({
     type: serverNames,
     default: '',
-    help: 'Identity servers (host names) with which users may invite people by e-mail address or telephone number: this server asks them who that is, and has them write to whoever nobody knows. Empty: none; such invites are refused then.',
+    help: 'Identity servers (host names) with which users may invite people by e-mail address or telephone number. This server asks them who that is, and has them write to whoever nobody knows. Empty: none; such invites are refused then.',
   }),
   well_known_client: setting({
     type: extraFields,
