@@ -9,6 +9,7 @@ import { createNeedRunner } from './needs/need-runner.ts';
 import type { Pauses } from './needs/pauses.ts';
 import { takeNeeds } from './needs/take-needs.ts';
 import { ephemeralSender } from './ephemeral/ephemeral-sender.ts';
+import { CATCH_UP_DEFAULT } from './sender/catch-up.ts';
 import { destinationPartition } from './sender/destination.ts';
 import type { Sender } from './sender/sender-api.ts';
 import { ensureQueueStarts } from './storage/queue-starts.ts';
@@ -41,7 +42,7 @@ export function backgroundParts(deps: FederationapiDeps, { sender, keyRing, paus
   const consumer = createOutputConsumer({
     consumer: FEDERATIONAPI_CONSUMER, log: 'room-output', database, driver, runtime, exclusive, partitions, outbox: roomOutbox, snapshot: deps.roomSnapshot,
     applier: roomOutputApplier({
-      serverName, database, clock: runtime.clock, isDenied, takeNeeds,
+      serverName, database, clock: runtime.clock, isDenied, takeNeeds, goneMs: (deps.settings.catchUp ?? CATCH_UP_DEFAULT).goneMs,
       partitionOfDestination: (destination) => destinationPartition(destination, partitions),
       onQueued: (destinations) => sender.queued(destinations),
       onEphemeral: (units) => sender.ephemeral(units, false),

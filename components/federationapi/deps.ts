@@ -14,6 +14,7 @@ import type { OutputEnvelope } from '../../schemas/log/envelope.ts';
 import type { RoomHistoryQuery, RoomQuery } from '../../schemas/ports/room-query.ts';
 import type { SyncQuery } from '../../schemas/ports/sync-query.ts';
 import type { UserQuery } from '../../schemas/ports/user-query.ts';
+import type { CatchUpLimits } from './sender/catch-up.ts';
 
 export interface FederationapiDeps {
   readonly runtime: Runtime;
@@ -60,5 +61,7 @@ export interface FederationapiDeps {
     readonly wellKnownServer: string;
     /** How long a destination that fails is left alone; the rest, or all of it, is `BACKOFF_DEFAULT`. */
     readonly retry?: Partial<BackoffBounds>;
+    /** When events are no longer kept for one that fails; `CATCH_UP_DEFAULT` by default. */
+    readonly catchUp?: CatchUpLimits;
   };
 }

@@ -127,6 +127,8 @@ export interface FederationSettings {
   readonly overrides: ReadonlyMap<string, { readonly host: string; readonly port: number }>;
   /** The first and the longest pause of a server that cannot be reached. */
   readonly retry: { readonly firstMs: number; readonly maxMs: number };
+  /** When events are no longer kept for a server that fails; not for operators. */
+  readonly catchUp?: { readonly failingEventsMax: number; readonly eventsMax: number; readonly goneMs: number };
 }
 
 export type Role = 'roomserver' | 'userapi' | 'clientapi' | 'syncapi' | 'federationapi';

@@ -1,7 +1,6 @@
 /** Which servers have been gone for long, as it was some seconds ago: in large rooms many are, and nothing has to be queued for those that will catch up anyway. */
 import type { Clock } from '../../../pkg/runtime/runtime.ts';
 import type { Database } from '../../../pkg/storage/database.ts';
-import { GONE_MS } from '../sender/catch-up.ts';
 import { readMarked } from '../storage/destination-rooms.ts';
 import { readGone } from '../storage/destinations.ts';
 import type { HostCache } from './host-cache.ts';
@@ -14,7 +13,7 @@ export interface GoneServers {
 const REMEMBERED_MS = 10_000;
 const NONE: ReadonlyMap<string, ReadonlySet<string>> = new Map();
 
-export function createGoneServers({ clock, database }: { readonly clock: Pick<Clock, 'now'>; readonly database: Pick<Database, 'query' | 'queryIn'> }): GoneServers {
+export function createGoneServers({ clock, database, goneMs }: { readonly clock: Pick<Clock, 'now'>; readonly database: Pick<Database, 'query' | 'queryIn'>; readonly goneMs: number }): GoneServers {
   let gone: ReadonlySet<string> = new Set();
   let readAtMs = Number.NEGATIVE_INFINITY;
   return {
@@ -22,8 +21,8 @@ export function createGoneServers({ clock, database }: { readonly clock: Pick<Cl
       const shared = [...roomIds].filter((roomId) => (cache.get(roomId)?.size ?? 0) > 0);
       if (shared.length === 0) return NONE;
       const nowMs = clock.now();
-      if (Math.abs(nowMs - readAtMs) >= REMEMBERED_MS) {
-        gone = await readGone(database, nowMs - GONE_MS);
+      if (Math.abs(nowMs - readAtMs) >= Math.min(REMEMBERED_MS, goneMs)) {
+        gone = await readGone(database, nowMs - goneMs);
         readAtMs = nowMs;
       }
       const affected = gone.size === 0 ? [] : shared.filter((roomId) => isAnyIn(gone, cache.get(roomId)!));

@@ -8,7 +8,7 @@ import type { Database } from '../../../pkg/storage/database.ts';
 import { migrate } from '../../../pkg/storage/migrate.ts';
 import { openSqlite } from '../../../pkg/storage/sqlite/open.ts';
 import type { RoomOutput, StateChange } from '../../../schemas/log/room-output.ts';
-import { GONE_MS } from '../sender/catch-up.ts';
+import { CATCH_UP_DEFAULT } from '../sender/catch-up.ts';
 import { beginResolving, markQueuedRooms } from '../storage/destination-rooms.ts';
 import { writeBackoff } from '../storage/destinations.ts';
 import { federationapiMigrations } from '../storage/migrations.ts';
@@ -49,7 +49,7 @@ async function stand(t: TestContext, options: { head?: number; denied?: string[]
   const units: string[] = [];
   const departed: string[] = [];
   const applier = roomOutputApplier({
-    serverName: 'a.example', database, clock: { now: () => clock.nowMs }, isDenied: deniedServers(options.denied ?? []), partitionOfDestination: () => 3,
+    serverName: 'a.example', database, clock: { now: () => clock.nowMs }, isDenied: deniedServers(options.denied ?? []), partitionOfDestination: () => 3, goneMs: CATCH_UP_DEFAULT.goneMs,
     takeNeeds: async (_tx, records) => void needs.push(...records.map(({ output }) => output.need!.needId)),
     onQueued: (destinations) => void woken.push([...destinations].sort()), onNeeds: () => void woken.push(['needs']), onDeparted: (users) => void departed.push(...users),
     onEphemeral: (sent) => void units.push(...sent.map(({ destination, edu }) => `${destination} ${JSON.stringify(edu.content)}`)),
@@ -187,7 +187,7 @@ test('for a server that is gone for long nothing more is queued of rooms that it
   const world = await stand(t);
   const join = (name: string) => change(`@u:${name}`, 'join');
   await world.apply(event('$1', '@u:a.example', [join('dead.example'), join('b.example')]));
-  await world.database.transaction((tx) => writeBackoff(tx, 'dead.example', 3, { failures: 9, pauseMs: 1, pausedAtMs: 0, retryAtMs: 0, failingSinceMs: 7 - GONE_MS }));
+  await world.database.transaction((tx) => writeBackoff(tx, 'dead.example', 3, { failures: 9, pauseMs: 1, pausedAtMs: 0, retryAtMs: 0, failingSinceMs: 7 - CATCH_UP_DEFAULT.goneMs }));
   await world.database.transaction((tx) => markQueuedRooms(tx, { name: 'dead.example', partition: 3 }, 7));
   const before = (await world.queue()).length;
   world.forget();

@@ -24,6 +24,8 @@ export interface RoomOutputDeps {
   readonly clock: Pick<Clock, 'now'>;
   /** Servers that are sent nothing. */
   readonly isDenied: (serverName: string) => boolean;
+  /** For how long a server has failed that is only sent the ends of rooms when it is back. */
+  readonly goneMs: number;
   readonly partitionOfDestination: (destination: string) => number;
   /** Keeps what the roomserver needs of other servers, in the transaction that applies the records. */
   readonly takeNeeds: (tx: Transaction, records: readonly SequencedRecord<RoomOutput>[]) => Promise<void>;

@@ -5,7 +5,7 @@ import { bodies, down, minutes, numbered, ok, RETRY, SENDER_PARTITIONS, senderSt
 import { markQueuedRooms } from '../storage/destination-rooms.ts';
 import { clearPause } from '../storage/destinations.ts';
 import { writeJoinedHosts } from '../storage/joined-hosts.ts';
-import { QUEUE_FAILING_MAX } from './catch-up.ts';
+import { CATCH_UP_DEFAULT } from './catch-up.ts';
 import { destinationPartition } from './destination.ts';
 
 const joinRooms = (world: SenderStand, destination: string, rooms: readonly string[]) =>
@@ -17,10 +17,10 @@ test('of a destination that fails, and for which too much waits, the rooms are k
   const world = await senderStand(t);
   world.answer = down;
   await joinRooms(world, 'b.example', ['!r1', '!r2']);
-  await world.queue('b.example', numbered(1, QUEUE_FAILING_MAX - 1), { room: '!r1' });
+  await world.queue('b.example', numbered(1, CATCH_UP_DEFAULT.failingEventsMax - 1), { room: '!r1' });
   await world.sender().start();
   await world.runtime.advance(100);
-  assert.equal((await world.rows('b.example')).length, QUEUE_FAILING_MAX - 1);
+  assert.equal((await world.rows('b.example')).length, CATCH_UP_DEFAULT.failingEventsMax - 1);
   await world.queue('b.example', ['$x', '$y', '$last1'], { room: '!r1' });
   await world.queue('b.example', ['$z', '$last2'], { room: '!r2', partition: 2 });
   await world.queue('b.example', ['$kicking', '$kicked'], { room: '!left', partition: 2 });

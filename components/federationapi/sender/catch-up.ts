@@ -10,12 +10,16 @@ import { keepNewestOfSubjects, keepNewestUnits } from '../storage/unit-queue.ts'
 import type { Destination } from './destination.ts';
 import type { SenderMetrics } from './sender-metrics.ts';
 
-/** Events for a destination that fails. */
-export const QUEUE_FAILING_MAX = 1000;
-/** For one that answers, but more slowly than events are made. */
-export const QUEUE_MAX = 20_000;
-/** A destination that has failed for so long is sent the ends of its rooms, however little waits for it. */
-export const GONE_MS = 3_600_000;
+export interface CatchUpLimits {
+  /** Events for a destination that fails. */
+  readonly failingEventsMax: number;
+  /** For one that answers, but more slowly than events are made. */
+  readonly eventsMax: number;
+  /** A destination that has failed for so long is sent the ends of its rooms, however little waits for it. */
+  readonly goneMs: number;
+}
+
+export const CATCH_UP_DEFAULT: CatchUpLimits = { failingEventsMax: 1000, eventsMax: 20_000, goneMs: 3_600_000 };
 /** Of units that have to arrive: nobody can ask for those that are given up. */
 const UNITS_MAX = 50_000;
 
@@ -28,17 +32,18 @@ export interface Counts {
 export interface ShortenDeps {
   readonly database: Database;
   readonly metrics: SenderMetrics;
+  readonly catchUp: CatchUpLimits;
 }
 
 /** Whether it has failed for so long that it will have to catch up. */
-export function isGone(backoff: Backoff | undefined, nowMs: number): boolean {
-  return backoff !== undefined && nowMs - backoff.failingSinceMs >= GONE_MS;
+function isGone(backoff: Backoff | undefined, nowMs: number, { goneMs }: CatchUpLimits): boolean {
+  return backoff !== undefined && nowMs - backoff.failingSinceMs >= goneMs;
 }
 
 /** Says how much waits afterwards, as far as it was counted. Not while a transaction to the destination is under way. */
-export async function keepQueueShort({ database, metrics }: ShortenDeps, destination: Destination, nowMs: number): Promise<Counts> {
-  const gone = isGone(destination.backoff, nowMs);
-  const max = destination.backoff === undefined ? QUEUE_MAX : QUEUE_FAILING_MAX;
+export async function keepQueueShort({ database, metrics, catchUp }: ShortenDeps, destination: Destination, nowMs: number): Promise<Counts> {
+  const gone = isGone(destination.backoff, nowMs, catchUp);
+  const max = destination.backoff === undefined ? catchUp.eventsMax : catchUp.failingEventsMax;
   const count = (queue: Parameters<typeof countWaiting>[1], limit: number): Promise<Waiting> => countWaiting(database, queue, destination, limit);
   const [events, units] = [await count('destination_queue', max), await count('unit_queue', UNITS_MAX)];
   const isTooLong = events.count > max || (gone && events.count > 0);

@@ -5,6 +5,7 @@ import type { LogDriver } from '../../../pkg/log/log.ts';
 import type { Runtime } from '../../../pkg/runtime/runtime.ts';
 import type { Database } from '../../../pkg/storage/database.ts';
 import type { RoomHistoryQuery, RoomQuery } from '../../../schemas/ports/room-query.ts';
+import type { CatchUpLimits } from './catch-up.ts';
 import type { EphemeralUnit } from './ephemeral.ts';
 
 export interface SenderDeps {
@@ -20,6 +21,8 @@ export interface SenderDeps {
   readonly roomHistoryQuery: Pick<RoomHistoryQuery, 'visibleToServer'>;
   readonly isDenied: (serverName: string) => boolean;
   readonly retry: BackoffBounds;
+  /** When a destination that fails is no longer kept the events for; `CATCH_UP_DEFAULT` by default. */
+  readonly catchUp?: CatchUpLimits | undefined;
 }
 
 export interface Sender {

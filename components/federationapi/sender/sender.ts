@@ -11,7 +11,7 @@ import type { Subscription } from '../../../pkg/log/log.ts';
 import type { Task } from '../../../pkg/runtime/runtime.ts';
 import { readWaitingDestinations } from '../storage/destination-queue.ts';
 import { clearPause, readBackoffs } from '../storage/destinations.ts';
-import { keepQueueShort } from './catch-up.ts';
+import { CATCH_UP_DEFAULT, keepQueueShort, type ShortenDeps } from './catch-up.ts';
 import { createContacts } from './contacts.ts';
 import { deliver, type DeliverDeps } from './deliver.ts';
 import { addUnit, createUnitsAhead, type EphemeralUnit } from './ephemeral.ts';
@@ -19,7 +19,7 @@ import { destinationPartition, newDestination, type Destination } from './destin
 import { createLane, LANES, type Lane } from './lanes.ts';
 import type { Delivery } from './send.ts';
 import type { Sender, SenderDeps } from './sender-api.ts';
-import { senderMetrics, type SenderMetrics } from './sender-metrics.ts';
+import { senderMetrics } from './sender-metrics.ts';
 import { createSettle } from './settle.ts';
 import { decodeSignal, DESTINATIONS_CHANNEL, encodeSignal, encodeUnits } from './signals.ts';
 import { keepSweeping } from './sweep.ts';
@@ -41,7 +41,7 @@ export function createSender(deps: SenderDeps): Sender {
 class QueueSender implements Sender {
   readonly #deps: SenderDeps;
   readonly #delivering: DeliverDeps;
-  readonly #metrics: SenderMetrics;
+  readonly #shortening: ShortenDeps;
   readonly #leases: LeaseKeeper;
   readonly #isNews: (serverName: string) => boolean;
   readonly #lanes: { readonly healthy: Lane<Destination>; readonly failing: Lane<Destination> };
@@ -63,8 +63,9 @@ class QueueSender implements Sender {
   constructor(deps: SenderDeps) {
     this.#deps = deps;
     const { runtime, database, driver, partitions, exclusive, retry } = deps;
-    this.#metrics = senderMetrics(runtime, () => [...this.#destinations.values()]);
-    this.#delivering = { ...deps, settle: createSettle(database), metrics: this.#metrics };
+    const metrics = senderMetrics(runtime, () => [...this.#destinations.values()]);
+    this.#shortening = { database, metrics, catchUp: deps.catchUp ?? CATCH_UP_DEFAULT };
+    this.#delivering = { ...deps, settle: createSettle(database), metrics };
     this.#isNews = createContacts(runtime.clock, Math.min(CONTACT_MS, retry.firstMs));
     const work = (destination: Destination): Promise<void> => this.#turn(destination);
     this.#lanes = { healthy: createLane(runtime.clock, LANES.healthy, work), failing: createLane(runtime.clock, LANES.failing, work) };
@@ -79,13 +80,13 @@ class QueueSender implements Sender {
   }
 
   async start(): Promise<void> {
-    const { database, driver, runtime } = this.#deps;
+    const { driver, runtime } = this.#deps;
     this.#listening = await driver.listen(DESTINATIONS_CHANNEL, (value) => this.#receive(value));
     await this.#leases.start();
     this.#tasks = [
       runtime.tasks.spawn('find waiting destinations', (signal) => this.#keepLooking(signal)),
       runtime.tasks.spawn('keep queues short', (signal) => keepSweeping(
-        { runtime, database, metrics: this.#metrics, destinations: () => [...this.#destinations.values()], reset: (destination) => this.#forgive(destination) }, signal)),
+        { ...this.#shortening, runtime, destinations: () => [...this.#destinations.values()], reset: (destination) => this.#forgive(destination) }, signal)),
     ];
   }
 
@@ -225,11 +226,11 @@ class QueueSender implements Sender {
 
   /** undefined: the database failed; the next look finds it again. */
   async #deliver(destination: Destination): Promise<Delivery | undefined> {
-    const { database, runtime } = this.#deps;
+    const { runtime } = this.#deps;
     try {
       const delivery = await deliver(this.#delivering, destination);
       destination.isDirty = delivery.kind !== 'failed';
-      if (delivery.kind === 'failed') destination.counts = await keepQueueShort({ database, metrics: this.#metrics }, destination, runtime.clock.now());
+      if (delivery.kind === 'failed') destination.counts = await keepQueueShort(this.#shortening, destination, runtime.clock.now());
       return delivery;
     } catch (error) {
       runtime.logger.warn({ destination: destination.name, error }, 'what is queued for a server could not be read or written; it is tried again');
