@@ -8,7 +8,7 @@ import { createLogger } from '../telemetry/pino-logger.ts';
 import { startListener, type Listener } from './listener.ts';
 import { createRouter } from './router.ts';
 
-const runtime = createRuntime({ logger: createLogger({ level: 'fatal', format: 'json' }) });
+const runtime = createRuntime({ logger: createLogger({ level: 'error', format: 'json' }) });
 const PART = 'x'.repeat(64 * 1024);
 
 /** A listener whose one route answers with these parts; `made` counts them, `ended` says that no more are asked for. */
