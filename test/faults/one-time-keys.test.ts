@@ -120,8 +120,8 @@ async function claimAll(claims: Claims, claim: Claim): Promise<void> {
     const keys = await claim().catch(() => undefined);
     if (keys === undefined) {
       claims.lost += 1;
-      assert.ok(claims.lost < 20_000, 'nobody answers');
-      await sleep(50);
+      assert.ok(claims.lost < 50_000, 'nobody answers');
+      await sleep(100);
       continue;
     }
     const [keyId, ...more] = Object.keys(keys);

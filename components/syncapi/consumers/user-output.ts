@@ -19,6 +19,8 @@ export function userOutputApplier(): Applier<UserOutput> {
       const users = new Set<string>();
       for (const { sequence, output } of records) {
         users.add(output.userId);
+        // One record tells of the messages to many.
+        for (const userId of output.toDeviceArrived?.userIds ?? []) users.add(userId);
         if (!output.accountData) continue;
         const { roomId, type, content } = output.accountData;
         const row = [output.userId, storable(roomId), storable(type), Buffer.from(content).toString('utf8'), sequence];
