@@ -6,6 +6,8 @@ import { startBenchServers } from './servers.ts';
 import { plot } from './report/plot.ts';
 import type { Mode } from '../test/e2e/modes.ts';
 import { table, type Column } from './report/table.ts';
+import { keysQueryColumns, keysQueryWorkload } from './workloads/keys-query.ts';
+import { toDeviceColumns, toDeviceWorkload } from './workloads/to-device.ts';
 import { joinLargeColumns, joinLargeWorkload } from './workloads/join-large.ts';
 import { SHAPES, type Shape } from './replay/make-history.ts';
 import { keyBackupColumns, keyBackupWorkload, type KeyBackupResult } from './workloads/key-backup.ts';
@@ -16,7 +18,7 @@ import { instancesColumns, instancesWorkload, type InstancesResult } from './wor
 import { unreadColumns, unreadWorkload } from './workloads/unread.ts';
 import { sendColumns, sendWorkload, type SendResult } from './workloads/send.ts';
 
-const USAGE = `npm run bench -- send|instances|join-large|silent-server|unread|resync|key-backup|replay [--modes TEXT] [--seconds N] [--runs N] [--out FOLDER]
+const USAGE = `npm run bench -- send|instances|join-large|silent-server|unread|resync|key-backup|keys-query|to-device|replay [--modes TEXT] [--seconds N] [--runs N] [--out FOLDER]
   send            messages by one and by 64 connections, and until another user's /sync has them
   instances       what a message costs with two instances of every role instead of one
   join-large      a join of a room with 5,000 members of another server, and sends in other rooms meanwhile
@@ -24,6 +26,8 @@ const USAGE = `npm run bench -- send|instances|join-large|silent-server|unread|r
   unread          a million unread messages in a room with 5,000 users: /sync, and the receipt that clears them
   resync          500 clients of a room with 10,000 members come back at once
   key-backup      100,000 room keys are put into a backup and read whole: time and memory
+  keys-query      one keys/query for 5,000 users with two devices each
+  to-device       one message to 5,000 devices, until it is answered and until they have it
   replay          the history of a room from its create event on, until the read model has the last event
   --modes TEXT    only modes whose name contains TEXT, for example "embedded" or "NATS"
   --seconds N     length of each measurement (default 8)
@@ -31,6 +35,7 @@ const USAGE = `npm run bench -- send|instances|join-large|silent-server|unread|r
   --connections N of instances: how many send at once (default 64)
   --members N     of resync: how many members the room has (default 10000)
   --keys N        of key-backup: how many (default 100000)
+  --users N       of keys-query and to-device: how many users (default 5000)
   --unread N      of unread: how many messages (default 1000000)
   --out FOLDER    where results go (default bench/results)
  Of replay:
@@ -44,7 +49,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     modes: { type: 'string', default: '' }, seconds: { type: 'string', default: '8' }, runs: { type: 'string', default: '3' },
-    out: { type: 'string', default: 'bench/results' }, connections: { type: 'string', default: '64' }, unread: { type: 'string', default: '1000000' }, keys: { type: 'string', default: '100000' }, members: { type: 'string', default: '10000' }, help: { type: 'boolean', default: false },
+    out: { type: 'string', default: 'bench/results' }, connections: { type: 'string', default: '64' }, unread: { type: 'string', default: '1000000' }, keys: { type: 'string', default: '100000' }, members: { type: 'string', default: '10000' }, users: { type: 'string', default: '5000' }, help: { type: 'boolean', default: false },
     events: { type: 'string', default: '10000' }, shape: { type: 'string', default: 'mixed' }, rooms: { type: 'string', default: '1' }, file: { type: 'string' },
     'room-version': { type: 'string', default: '11' }, partitions: { type: 'string', default: '32' }, instances: { type: 'string', default: '1' }, 'one-core': { type: 'boolean', default: false },
   },
@@ -56,6 +61,8 @@ const MEASURE: Readonly<Record<string, () => Promise<void>>> = {
   instances: measureInstances,
   'join-large': async () => report(await joinLargeWorkload(options), joinLargeColumns),
   replay: measureReplay,
+  'keys-query': async () => report(await inModes((mode) => keysQueryWorkload(mode, { runs: options.runs, users: Number(values.users) })), keysQueryColumns),
+  'to-device': async () => report((await inModes((mode) => toDeviceWorkload(mode, { runs: options.runs, users: Number(values.users) }))).flat(), toDeviceColumns),
   resync: measureResyncs,
   'key-backup': measureKeyBackups,
   unread: async () => report(await unreadWorkload({ unread: Number(values.unread), runs: options.runs, isWanted }), unreadColumns),
@@ -83,6 +90,13 @@ async function measureSends(): Promise<void> {
   }
   report(results, sendColumns);
   writeFileSync(`${values.out}/send.svg`, plot('sends per second, 64 connections', results.map((one) => ({ label: one.mode, value: one.sends64.perSecond }))));
+}
+
+async function inModes<Result>(work: (mode: Mode) => Promise<Result>): Promise<Result[]> {
+  const { modes } = await import('../test/e2e/modes.ts');
+  const results: Result[] = [];
+  for (const mode of modes().filter(({ name }) => isWanted(name))) if (isThere(mode)) results.push(await work(mode));
+  return results;
 }
 
 async function measureResyncs(): Promise<void> {
