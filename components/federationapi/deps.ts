@@ -49,6 +49,8 @@ export interface FederationapiDeps {
   readonly presence?: { readonly roomMembersMax: number } | undefined;
   readonly settings: {
     readonly trustedKeyServers: readonly string[];
+    /** They are asked before the servers themselves. */
+    readonly trustedKeyServersFirst?: boolean;
     /** Patterns of server names whose requests are refused. */
     readonly deniedServers: readonly string[];
     /** Other servers learn only devices of users with whom they share a room, unless it is off. */

@@ -39,7 +39,7 @@ export interface Federationapi {
 
 export function createFederationapi(deps: FederationapiDeps): Federationapi {
   const { runtime, database, transport, serverName, settings } = deps;
-  const keyRing = createKeyRing({ runtime, database, transport, trustedKeyServers: settings.trustedKeyServers, own: deps });
+  const keyRing = createKeyRing({ runtime, database, transport, trustedKeyServers: settings.trustedKeyServers, trustedKeyServersFirst: settings.trustedKeyServersFirst, own: deps });
   const isDenied = deniedServers(settings.deniedServers, settings.allowedServers);
   const sender = createSender({ ...deps, partitions: deps.partitionMap.partitions, transport: deps.signedTransport, isDenied, retry: { ...BACKOFF_DEFAULT, ...settings.retry }, catchUp: settings.catchUp });
   const pauses = createPauses(runtime);

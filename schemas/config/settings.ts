@@ -112,6 +112,8 @@ export interface FederationSettings {
   /** What /.well-known/matrix/server says; empty: nothing. */
   readonly wellKnownServer: string;
   readonly trustedKeyServers: readonly string[];
+  /** They are asked before the servers themselves. */
+  readonly trustedKeyServersFirst?: boolean;
   /** Patterns of server names. */
   readonly deniedServers: readonly string[];
   /** Patterns of the only servers to talk to; empty: all. */

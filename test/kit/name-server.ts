@@ -38,9 +38,9 @@ function answer(query: Buffer, zones: Readonly<Record<string, Zone>>, asked: str
   asked.push(`${name} ${kind ?? type}`);
   const records: Buffer[] = [];
   let at = name;
-  for (let hops = 0; zones[at]?.cname !== undefined && hops < 5; hops += 1) {
-    records.push(record(at, CNAME, nameBytes(zones[at].cname)));
-    at = zones[at].cname;
+  for (let alias = zones[at]?.cname, hops = 0; alias !== undefined && hops < 5; alias = zones[at]?.cname, hops += 1) {
+    records.push(record(at, CNAME, nameBytes(alias)));
+    at = alias;
   }
   if (kind !== undefined && kind !== 'cname') records.push(...dataOf(zones[at] ?? {}, kind).map((data) => record(at, type, data)));
   const code = zones[name] === undefined ? NO_SUCH_NAME : 0;

@@ -12,12 +12,12 @@ const HOUR_MS = 3_600_000;
 const OWN = '/_matrix/key/v2/server';
 const NOTARY = '/_matrix/key/v2/query';
 
-async function world(trustedKeyServers: readonly string[] = []) {
+async function world(trustedKeyServers: readonly string[] = [], trustedKeyServersFirst = false) {
   const runtime = createManualRuntime();
   const database = await openSqlite({ path: ':memory:' });
   await migrate(database, 'federationapi', federationapiMigrations, 0);
   const servers = createKeyServers(runtime.clock);
-  const newRing = (): KeyRing => createKeyRing({ runtime, database, transport: servers.transport, trustedKeyServers });
+  const newRing = (): KeyRing => createKeyRing({ runtime, database, transport: servers.transport, trustedKeyServers, trustedKeyServersFirst });
   const want = (serverName: string, ...keyIds: string[]) => ({ serverName, keyIds, validUntilMs: runtime.clock.now() });
   return { runtime, database, servers, newRing, ring: newRing(), want };
 }
@@ -121,6 +121,28 @@ test('trusted key servers are asked about all servers that did not answer, in on
   assert.deepEqual([...known.keys()].sort(), ['a.test', 'b.test', 'c.test']);
   assert.deepEqual(known.get('b.test')!.keys.get(b.key.keyId)!.publicKey, b.key.publicKey);
   assert.deepEqual(servers.asked.slice(3), [`GET away.test ${OWN}`, `GET notary.test ${OWN}`, `POST notary.test ${NOTARY}`]);
+});
+
+test('they are asked first where the settings say so, and when many servers are wanted; then the servers of which they know nothing', async () => {
+  for (const [first, count] of [[true, 2], [false, 20]] as const) {
+    const { servers, ring, want } = await world(['notary.test'], first);
+    const notary = servers.add('notary.test', 100);
+    const all = Array.from({ length: count }, (_, index) => servers.add(`s${index}.test`, index + 1));
+    for (const server of all.slice(1)) notary.known.set(server.name, server.document());
+    const known = await ring.keys(all.map(({ name, key }) => want(name, key.keyId)));
+    assert.equal(known.size, count);
+    assert.deepEqual(servers.asked, [`GET notary.test ${OWN}`, `POST notary.test ${NOTARY}`, `GET s0.test ${OWN}`]);
+  }
+});
+
+test('a notary is asked about so many servers at a time', async () => {
+  const { servers, ring, want } = await world(['notary.test']);
+  const notary = servers.add('notary.test', 200);
+  const a = servers.add('a.test', 1);
+  const names = Array.from({ length: 600 }, (_, index) => `s${index}.test`);
+  for (const name of names) notary.known.set(name, { ...a.document(), server_name: name });
+  await ring.keys(names.map((name) => want(name)));
+  assert.equal(servers.asked.filter((asked) => asked.startsWith('POST')).length, 3);
 });
 
 test('what a trusted key server says must be signed by it and hold by itself', async () => {

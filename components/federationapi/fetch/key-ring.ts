@@ -33,8 +33,10 @@ export interface KeyRingDeps {
   readonly runtime: Runtime;
   readonly database: Database;
   readonly transport: FederationTransport;
-  /** Servers that are asked about the keys of those that do not answer, in this order. */
+  /** Servers that are asked about the keys of those that do not answer, in this order; first of all, where keys of many servers are wanted at once. */
   readonly trustedKeyServers: readonly string[];
+  /** They are asked first always. */
+  readonly trustedKeyServersFirst?: boolean | undefined;
   /** This server: asked about itself, the ring answers from here. */
   readonly own?: { readonly serverName: string; readonly signingKey: Pick<SigningKey, 'keyId' | 'publicKey'>; readonly oldSigningKeys?: readonly RetiredKey[] | undefined };
 }
@@ -42,6 +44,10 @@ export interface KeyRingDeps {
 /** Short at its longest: a server that is back wants to be believed soon, and one question a minute harms nobody. */
 const PAUSES: BackoffBounds = { firstMs: 1000, maxMs: 60_000, factor: 2, jitter: 0.3 };
 const PAUSES_MAX = 10_000;
+/** A room with a long history has events of so many servers, many of which are gone: one question to a notary is better than as many deadlines. */
+const MANY_SERVERS = 16;
+/** Of one question to a notary. */
+const SERVERS_ASKED_MAX = 250;
 
 export function createKeyRing(deps: KeyRingDeps): KeyRing {
   const { runtime, database } = deps;
@@ -62,8 +68,14 @@ export function createKeyRing(deps: KeyRingDeps): KeyRing {
   }));
 
   function begin(wanted: readonly WantedKeys[]): void {
-    const attempts = wanted.map(async (one) => ({ one, done: await direct(fetching, one) }));
-    const others = Promise.all(attempts).then((ended) => throughNotaries(fetching, ended.filter(({ done }) => !done).map(({ one }) => one)));
+    const lacking = wanted.filter((one) => !suffices(store.get(one.serverName), one));
+    const first = deps.trustedKeyServersFirst === true || lacking.length >= MANY_SERVERS ? throughNotaries(fetching, lacking) : undefined;
+    const attempts = wanted.map(async (one) => {
+      await first;
+      const isGiven = first !== undefined && lacking.includes(one) && suffices(store.get(one.serverName), one);
+      return { one, done: isGiven || (await direct(fetching, one)) };
+    });
+    const others = Promise.all(attempts).then((ended) => (first === undefined ? throughNotaries(fetching, ended.filter(({ done }) => !done).map(({ one }) => one)) : undefined));
     const startedMs = clock.now();
     for (const [index, one] of wanted.entries()) {
       const whole = attempts[index]!.then(({ done }) => (done ? undefined : others)).then(() => {
@@ -141,9 +153,11 @@ async function throughNotaries(fetching: Fetching, wanted: readonly WantedKeys[]
       const key = store.get(notary)?.keys.get(keyId);
       return key !== undefined && keySignsRequestsAt(key, nowMs) ? key.publicKey : undefined;
     };
-    const found = await askNotary(asking, { notary, publicKeyOf, wanted: missing });
-    // A notary may have kept an older document than we have.
-    await store.save(newestOf(found).filter(({ serverName, validUntilMs }) => validUntilMs > (store.get(serverName)?.validUntilMs ?? 0)));
+    for (let from = 0; from < missing.length; from += SERVERS_ASKED_MAX) {
+      const found = await askNotary(asking, { notary, publicKeyOf, wanted: missing.slice(from, from + SERVERS_ASKED_MAX) });
+      // A notary may have kept an older document than we have.
+      await store.save(newestOf(found).filter(({ serverName, validUntilMs }) => validUntilMs > (store.get(serverName)?.validUntilMs ?? 0)));
+    }
   }
 }
 

@@ -34,7 +34,7 @@ const DEFAULTS: Settings = {
   sessions: SESSIONS_DEFAULT,
   discovery: { identityServer: '', clientFields: {}, supportContacts: [], supportPage: '' }, inviteIdentityServers: [], defaultRoomVersion: '12', forgetOnLeave: false, deviceKeysGuard: 'off', presence: { roomMembersMax: 200 }, serverNotices: undefined, roomHeadsBytes: 64 * 1024 * 1024, forwardExtremitiesMax: 10, logging: { level: 'info', format: 'pretty' }, tls: undefined,
   federation: {
-    wellKnownServer: '', trustedKeyServers: [], deniedServers: [], allowedServers: [], pendingInvitesMax: 500, caFiles: [], ipDenied: DENIED_RANGES_DEFAULT, ipAllowed: [], overrides: new Map(),
+    wellKnownServer: '', trustedKeyServers: [], trustedKeyServersFirst: false, deniedServers: [], allowedServers: [], pendingInvitesMax: 500, caFiles: [], ipDenied: DENIED_RANGES_DEFAULT, ipAllowed: [], overrides: new Map(),
     retry: { firstMs: 2000, maxMs: 3_600_000 },
   },
 };
@@ -100,6 +100,7 @@ const SAMPLES: Record<SettingKey, { text: string; get: (settings: Settings) => u
   tls_key: { text: '/k.pem', get: (s) => s.tls?.keyFile, value: '/k.pem', also: { MYELIN_TLS_LISTEN: '[::]:8448', MYELIN_TLS_CERTIFICATE: '/c.pem' } },
   well_known_server: { text: 'matrix.example.org:443', get: (s) => s.federation.wellKnownServer, value: 'matrix.example.org:443' },
   trusted_key_servers: { text: 'a.example,b.example:8449', get: (s) => s.federation.trustedKeyServers, value: ['a.example', 'b.example:8449'] },
+  trusted_key_servers_first: { text: 'on', get: (s) => s.federation.trustedKeyServersFirst, value: true },
   federation_denied_servers: { text: '*.evil.example, bad.example', get: (s) => s.federation.deniedServers, value: ['*.evil.example', 'bad.example'] },
   federation_allowed_servers: { text: '*.example', get: (s) => s.federation.allowedServers, value: ['*.example'] },
   pending_invites_max: { text: '7', get: (s) => s.federation.pendingInvitesMax, value: 7 },

@@ -118,6 +118,7 @@ function settingsOf(values: SettingValues): Settings {
     federation: {
       wellKnownServer: values.well_known_server,
       trustedKeyServers: values.trusted_key_servers,
+      trustedKeyServersFirst: values.trusted_key_servers_first,
       deniedServers: values.federation_denied_servers,
       allowedServers: values.federation_allowed_servers,
       pendingInvitesMax: values.pending_invites_max,

@@ -265,6 +265,11 @@ export const SETTINGS = {
     default: '',
     help: 'Servers that are asked for the keys of servers that do not answer themselves, in this order. Empty: none; then what a server that is gone has signed may not be checked.',
   }),
+  trusted_key_servers_first: setting({
+    type: onOff,
+    default: 'off',
+    help: 'Whether `trusted_key_servers` are asked before the servers themselves. Off: they are asked first only when the keys of many servers are needed at once, as for the history of a large room.',
+  }),
   federation_denied_servers: setting({
     type: serverPatterns,
     default: '',
