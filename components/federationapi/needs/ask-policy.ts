@@ -11,7 +11,7 @@ import type { Fulfilled, NeedJob, NeedTools } from './job.ts';
 import { malformed, versionOf } from './lists.ts';
 
 /** Whoever sends waits for it, and for a little more than that. */
-const LIMIT_MS = 3200;
+const LIMIT_MS = 2800;
 /** No server name holds a space. */
 const POLICY = 'policy ';
 const TEXT_MAX = 1000;

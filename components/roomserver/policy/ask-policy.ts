@@ -23,8 +23,8 @@ import type { RemoteNeed } from '../remote/facts.ts';
 import { giveUp, isPending, isTooLate, needIdOf, NOBODY_ANSWERED, sameAtWork, waitFor } from '../remote/needs.ts';
 import { policyFor, policyServerOf } from './policing.ts';
 
-/** Whoever sends is told within 5 s, whatever the policy server does. */
-const POLICY_MS_MAX = 4000;
+/** Whoever sends is told within 5 s, whatever the policy server does, also where this server itself has much to do. */
+const POLICY_MS_MAX = 3500;
 
 const SILENT = refused(504, 'M_UNKNOWN', "The room's policy server did not answer in time, so the event was not sent");
 const CHANGED = refused(502, 'M_UNKNOWN', 'The room has got another policy server meanwhile, so the event was not sent');
