@@ -8,12 +8,12 @@ const keyWith = (text: string) => ({ first_message_index: 1, forwarded_count: 0,
 
 async function scene() {
   const world = await createClientWorld();
-  const { token } = await world.register('alice');
+  const { userId, token } = await world.register('alice');
   const call = async (method: string, path: string, body?: unknown) => {
     const answer = await world.call(method, PATH + path, { token, body });
     return [answer.status, answer.body] as const;
   };
-  return { world, call };
+  return { world, call, userId, token };
 }
 
 test('a backup is made, filled in every way, read in every way, and emptied', async () => {
@@ -46,6 +46,25 @@ test('many keys go in inputs of bounded size, and come back by pages', async () 
   await call('PUT', '/keys/!b:x?version=1', { sessions });
   assert.deepEqual((await call('GET', '/keys?version=1'))[1], { rooms: { '!a:x': { sessions }, '!b:x': { sessions } } });
   assert.deepEqual((await call('GET', '/keys/!b:x?version=1'))[1], { sessions });
+  await world.close();
+});
+
+test('a backup is read while it is sent, a part for each page, and what goes meanwhile is left out', async () => {
+  const { world, call, userId, token } = await scene();
+  await call('POST', '/version', BACKUP);
+  const put = (room: string, from: number, count: number) => call('PUT', `/keys/${room}?version=1`, { sessions: Object.fromEntries(Array.from({ length: count }, (_, n) => [`s${String(from + n).padStart(4, '0')}`, keyWith('x')])) });
+  await put('!a:x', 0, 700);
+  await put('!b:x', 700, 800);
+  const response = await world.router.dispatch({ method: 'GET', path: `${PATH}/keys`, queryString: 'version=1', headers: { authorization: `Bearer ${token}` }, remoteAddress: '', signal: new AbortController().signal });
+  assert.deepEqual([response.status, response.json, response.body], [200, undefined, undefined]);
+  const parts: string[] = [];
+  for await (const part of response.parts!) {
+    parts.push(part);
+    if (parts.length === 2) await call('DELETE', '/keys/!b:x?version=1');
+  }
+  const { rooms } = JSON.parse(parts.join('')) as { rooms: Record<string, { sessions: object }> };
+  assert.deepEqual(Object.entries(rooms).map(([room, { sessions }]) => [room, Object.keys(sessions).length]), [['!a:x', 700], ['!b:x', 300]]);
+  assert.deepEqual([parts.length, (await world.userQuery.keyBackup(userId))!.count], [3, 700]);
   await world.close();
 });
 
