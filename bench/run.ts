@@ -13,16 +13,18 @@ import { SHAPES, type Shape } from './replay/make-history.ts';
 import { keyBackupColumns, keyBackupWorkload, type KeyBackupResult } from './workloads/key-backup.ts';
 import { replayColumns, replayWorkload } from './workloads/replay.ts';
 import { resyncColumns, resyncWorkload, type ResyncResult } from './workloads/resync.ts';
+import { deadServersColumns, deadServersWorkload } from './workloads/dead-servers.ts';
 import { silentServerColumns, silentServerWorkload } from './workloads/silent-server.ts';
 import { instancesColumns, instancesWorkload, type InstancesResult } from './workloads/instances.ts';
 import { unreadColumns, unreadWorkload } from './workloads/unread.ts';
 import { sendColumns, sendWorkload, type SendResult } from './workloads/send.ts';
 
-const USAGE = `npm run bench -- send|instances|join-large|silent-server|unread|resync|key-backup|keys-query|to-device|replay [--modes TEXT] [--seconds N] [--runs N] [--out FOLDER]
+const USAGE = `npm run bench -- send|instances|join-large|silent-server|dead-servers|unread|resync|key-backup|keys-query|to-device|replay [--modes TEXT] [--seconds N] [--runs N] [--out FOLDER]
   send            messages by one and by 64 connections, and until another user's /sync has them
   instances       what a message costs with two instances of every role instead of one
   join-large      a join of a room with 5,000 members of another server, and sends in other rooms meanwhile
   silent-server   sends in a room with a member whose server never answers
+  dead-servers    what 1,000 servers that are gone cost: share of a core (each of 6 measurements takes a minute or --seconds)
   unread          a million unread messages in a room with 5,000 users: /sync, and the receipt that clears them
   resync          500 clients of a room with 10,000 members come back at once
   key-backup      100,000 room keys are put into a backup and read whole: time and memory
@@ -66,6 +68,7 @@ const MEASURE: Readonly<Record<string, () => Promise<void>>> = {
   resync: measureResyncs,
   'key-backup': measureKeyBackups,
   unread: async () => report(await unreadWorkload({ unread: Number(values.unread), runs: options.runs, isWanted }), unreadColumns),
+  'dead-servers': async () => report(await deadServersWorkload(options), deadServersColumns),
   'silent-server': async () => report(await silentServerWorkload(options), silentServerColumns),
 };
 const measure = MEASURE[workload ?? ''];
