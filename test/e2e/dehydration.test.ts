@@ -13,7 +13,7 @@ const PREFIX = '/_matrix/client/unstable/org.matrix.msc3814.v1';
 const { mode, settings, stage } = clientModes()[0]!;
 
 async function dehydrated(client: MatrixClient): Promise<string> {
-  return (await client.http.authedRequest<{ device_id: string }>(Method.Get, '/dehydrated_device', undefined, undefined, { prefix: PREFIX })).device_id;
+  return (await client.http.authedRequest<{ device_id: string }>(Method.Get, '/dehydrated_device', undefined, undefined, { prefix: PREFIX, priority: undefined })).device_id;
 }
 
 /** Cross-signing keys, and a secret storage that holds them. */
