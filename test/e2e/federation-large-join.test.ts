@@ -1,8 +1,9 @@
 /** A server joins a room with a thousand members of another, and speaks in its own rooms meanwhile. How fast is measured by the benchmark `join-large`. */
 import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'node:test';
-import { newRoom, register, V3 } from './api-client.ts';
-import { CROWD_SERVICE, gatherCrowd } from './crowd.ts';
+import { call, newRoom, register, V3 } from './api-client.ts';
+import { CROWD_SERVICE, CROWD_TOKEN, gatherCrowd } from './crowd.ts';
 import { follow } from './follow.ts';
 import { ok, say } from './federation-rooms.ts';
 import { neighbourhood, peerMissing, type Software } from './peers.ts';
@@ -32,6 +33,13 @@ for (const [resident, joining, members] of PAIRS) {
     const expected = [user.userId, ...Array.from({ length: members }, (_, index) => `@crowd_${index}:${one.serverName}`)];
     assert.deepEqual(Object.keys(there).sort(), expected.sort());
     await say({ session: user }, { path }, 'hello all');
+    // Both hear each other, also where the members came after the join.
+    await ok(call(one.baseUrl, 'PUT', `${path}/send/m.room.message/answer?user_id=${encodeURIComponent(`@crowd_1:${one.serverName}`)}`, { token: CROWD_TOKEN, body: { msgtype: 'm.text', body: 'hello you' } }));
+    const bodies = async (): Promise<string> => JSON.stringify((await user.call('GET', `${path}/messages?dir=b&limit=10`)).body);
+    for (const endsAt = performance.now() + 60_000; !(await bodies()).includes('hello you');) {
+      assert.ok(performance.now() < endsAt, 'the answer is not heard');
+      await sleep(200);
+    }
     t.diagnostic(`gathered in ${((gathered - gathering) / 1000).toFixed(1)} s, joined in ${(took / 1000).toFixed(1)} s, ${said} messages in another room meanwhile`);
     await follower.stop();
   });

@@ -64,7 +64,11 @@ export async function collectStatus(options: CollectOptions): Promise<Status> {
   }
   const problems = consumers.flatMap(problemsOf);
   const { serverName, source, nowMs } = options;
-  return { serverName, source, atMs: nowMs, healthy: problems.length === 0, problems, consumers, instances, failingServers: await failingDestinations(options.readers.federationapi, FAILING_SHOWN) };
+  return { serverName, source, atMs: nowMs, healthy: problems.length === 0, problems, consumers, instances, roomsCompleting: await roomsCompleting(options), failingServers: await failingDestinations(options.readers.federationapi, FAILING_SHOWN) };
+}
+
+async function roomsCompleting({ readers }: CollectOptions): Promise<number> {
+  return (await readers.roomserver.query<SqlRow & { n: number }>('SELECT COUNT(*) AS n FROM partial_rooms WHERE state = 0', []))[0]?.n ?? 0;
 }
 
 function problemsOf({ name, partitions, unowned, lag }: ConsumerStatus): string[] {

@@ -15,6 +15,7 @@ export function renderStatus(status: Status): string {
     ...table([['OWNER', 'CONSUMER', 'PARTITIONS', 'EPOCHS', 'STATE'], ...status.consumers.flatMap((consumer) => ownerRows(status, consumer))]),
     ...idleLines(status),
     ...failingLines(status),
+    ...(status.roomsCompleting > 0 ? [`${status.roomsCompleting} rooms were joined and wait for their members`] : []),
     '',
     status.healthy ? 'healthy' : 'UNHEALTHY:',
     ...status.problems.map((problem) => `  ${problem}`),

@@ -123,3 +123,13 @@ test('only this machine may ask, and not through a proxy', () => inTables(async 
   for (const address of ['10.0.0.6', '198.51.100.7', '::ffff:10.0.0.6', '']) assert.equal(await ask(address), 404, address);
   for (const name of ['x-forwarded-for', 'x-real-ip', 'forwarded', 'via']) assert.equal(await ask('127.0.0.1', { [name]: '127.0.0.1' }), 404, name);
 }));
+
+test('rooms that wait for their members are counted', () => inTables(async (tables) => {
+  assert.equal((await collect(tables)).roomsCompleting, 0);
+  const columns = ['room_id', 'room_version', 'partition', 'event_id', 'state_id', 'origin', 'servers', 'sequence', 'end_sequence', 'state', 'tries', 'retry_at', 'begun_at'];
+  const row = (roomId: string, state: number): SqlValue[] => [roomId, '12', 0, '$join', 1, 'b.example', '[]', 1, state * 2, state, 0, 0, 0];
+  await insert(tables.roomserver, 'partial_rooms', columns, [row('!a', 0), row('!b', 1), row('!c', 2), row('!d', 0)]);
+  const status = await collect(tables);
+  assert.equal(status.roomsCompleting, 2);
+  assert.match(renderStatus(status), /2 rooms were joined and wait for their members/);
+}));

@@ -10,6 +10,8 @@ export interface Status {
   readonly problems: readonly string[];
   readonly consumers: readonly ConsumerStatus[];
   readonly instances: readonly InstanceStatus[];
+  /** Rooms that were joined without their members, which are being fetched. */
+  readonly roomsCompleting: number;
   /** Other servers that could not be reached when they were last tried: no reason to be unhealthy. */
   readonly failingServers: FailingServers;
 }
