@@ -11,7 +11,7 @@ export interface RawResponse {
   /** Lower-case names. */
   readonly headers: Readonly<Record<string, string | undefined>>;
   readonly body: Uint8Array;
-  /** It was looked at as it came (`json-scan.ts`): it is not too deep. */
+  /** It was looked at as it came (`pkg/http/json-scan.ts`): it is not too deep. */
   readonly isScanned?: boolean;
 }
 

@@ -12,3 +12,10 @@ test('a form is its fields by their names', () => {
   assert.equal(bodyBytesMaxOf(FORM), 30);
   assert.throws(() => parseBody(FORM, bytes(`a=${'x'.repeat(30)}`)), { status: 413, errcode: 'M_TOO_LARGE' });
 });
+
+test('a big body of values that weigh more than their bytes is not parsed', () => {
+  const route = { method: 'PUT', bodyBytesMax: 10_000_000 } as const;
+  assert.throws(() => parseBody(route, bytes(`{"pdus":[${'{},'.repeat(700_000)}{}]}`)), { status: 400, errcode: 'M_BAD_JSON' });
+  const pdu = { type: 'm.room.message', sender: '@a:b', content: { body: 'x'.repeat(300), msgtype: 'm.text' }, auth_events: ['$1', '$2', '$3'], prev_events: ['$4'] };
+  assert.equal((parseBody(route, bytes(JSON.stringify({ pdus: Array(4000).fill(pdu) }))) as { pdus: unknown[] }).pdus.length, 4000);
+});

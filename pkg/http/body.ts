@@ -1,9 +1,12 @@
 /** The body of a request as its route wants it, and the bytes of a response. */
 import { isJsonObject, parseJson } from './json.ts';
+import { createJsonScan } from './json-scan.ts';
 import { MatrixError } from './matrix-error.ts';
 import type { ApiResponse, Route } from './route.ts';
 
 export const BODY_BYTES_MAX_DEFAULT = 1024 * 1024;
+/** Bigger bodies are looked at before they are parsed: nobody has been authenticated by then. */
+const SCANNED_FROM_BYTES = 1024 * 1024;
 
 /** How the body of `route` is read: what it says itself, else by its method. */
 export function bodyModeOf(route: Pick<Route, 'method' | 'body'>): NonNullable<Route['body']> {
@@ -29,6 +32,7 @@ export function parseBody(route: Pick<Route, 'method' | 'body' | 'bodyBytesMax'>
   }
   if (bytes.length > bodyBytesMaxOf(route)) throw bodyTooLarge(bodyBytesMaxOf(route));
   if (mode === 'form') return parseForm(bytes);
+  if (bytes.length > SCANNED_FROM_BYTES && createJsonScan(Number.POSITIVE_INFINITY).take(bytes) !== undefined) throw new MatrixError(400, 'M_BAD_JSON', 'The request body is made of too many values');
   const value = parseJson(bytes);
   if (!isJsonObject(value)) throw new MatrixError(400, 'M_BAD_JSON', 'The request body must be a JSON object');
   return value;
