@@ -11,6 +11,7 @@ const COMMANDS = {
   check: { script: 'test/run-check.ts' },
   sim: { script: 'test/sim/run.ts' },
   differential: { script: 'test/differential/run.ts' },
+  partitions: { script: 'test/partitions/run.ts', built: true },
   bench: { script: 'bench/run.ts', built: true },
   docs: { script: 'bin/docs.mjs' },
 };

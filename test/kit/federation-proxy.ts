@@ -17,6 +17,8 @@ export interface FederationProxy {
   /** The port that the server behind it has in its name. */
   readonly port: number;
   mode: ProxyMode;
+  /** Names of servers whose requests are treated as if all were `cut`. */
+  readonly cutOff: Set<string>;
   /** How many PDUs were thrown away. */
   readonly lost: number;
   /** How many requests were left without an answer. */
@@ -33,9 +35,10 @@ export async function startFederationProxy(authority: Authority): Promise<Federa
   const { cert, key } = authority.issue(['localhost']);
   let target: URL | undefined;
   const state = { mode: 'pass' as ProxyMode, lost: 0, ignored: 0 };
+  const cutOff = new Set<string>();
   const server = createServer({ cert, key }, (request, response) => {
     if (state.mode === 'silent') state.ignored += 1;
-    else if (state.mode === 'cut') request.socket.destroy();
+    else if (state.mode === 'cut' || cutOff.has(originOf(request))) request.socket.destroy();
     else if (state.mode === 'lose' && TRANSACTION.test(request.url ?? '')) void lose(request, response).then((count) => void (state.lost += count));
     else passOn(target!, request, response);
   });
@@ -45,6 +48,7 @@ export async function startFederationProxy(authority: Authority): Promise<Federa
     port,
     get mode() { return state.mode; },
     set mode(mode) { state.mode = mode; },
+    cutOff,
     get lost() { return state.lost; },
     get ignored() { return state.ignored; },
     standBefore: (baseUrl) => void (target = new URL(baseUrl)),
@@ -54,6 +58,11 @@ export async function startFederationProxy(authority: Authority): Promise<Federa
       await once(server, 'close');
     },
   };
+}
+
+/** Of a signed request; nobody's when it is not. */
+function originOf({ headers }: IncomingMessage): string {
+  return /^X-Matrix.*?\borigin="?([^",]+)/.exec(headers.authorization ?? '')?.[1] ?? '';
 }
 
 async function lose(request: IncomingMessage, response: ServerResponse): Promise<number> {

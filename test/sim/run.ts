@@ -1,6 +1,6 @@
 /**
- * `npm run sim -- [--servers N] [--seed N] [--seeds COUNT] [--from N] [--trace] [--stop]`: runs seeds of the simulator and says which laws broke; --stop ends at the first.
- * With two or three servers they federate.
+ * `npm run sim -- [--servers N] [--seed N] [--seeds COUNT] [--from N] [--partitions] [--trace] [--stop]`: runs seeds of the simulator and says which laws broke; --stop ends at the first.
+ * With two or three servers they federate; with --partitions traffic between them is cut and healed all the time.
  */
 import { parseArgs } from 'node:util';
 import { runFederatedSeed } from './federation/run-federated.ts';
@@ -9,15 +9,15 @@ import { runSeed, type SeedResult } from './run-seed.ts';
 const { values } = parseArgs({
   options: {
     servers: { type: 'string', default: '1' }, seed: { type: 'string' }, seeds: { type: 'string', default: '100' }, from: { type: 'string', default: '1' },
-    trace: { type: 'boolean', default: false }, stop: { type: 'boolean', default: false },
+    partitions: { type: 'boolean', default: false }, trace: { type: 'boolean', default: false }, stop: { type: 'boolean', default: false },
   },
 });
 const servers = Number(values.servers);
 const from = Number(values.seed ?? values.from);
 const count = values.seed === undefined ? Number(values.seeds) : 1;
 const options = values.trace ? { print: (line: string) => console.log(line) } : {};
-const run = (seed: number): Promise<SeedResult> => (servers === 1 ? runSeed(seed, options) : runFederatedSeed(seed, { ...options, servers }));
-const again = servers === 1 ? '' : ` --servers ${servers}`;
+const run = (seed: number): Promise<SeedResult> => (servers === 1 ? runSeed(seed, options) : runFederatedSeed(seed, { ...options, servers, partitions: values.partitions }));
+const again = servers === 1 ? '' : ` --servers ${servers}${values.partitions ? ' --partitions' : ''}`;
 let failed = 0;
 let ran = 0;
 const began = process.hrtime.bigint();

@@ -2,10 +2,9 @@
 import { SimClient } from '../client.ts';
 import { World } from '../world.ts';
 import { LyingPeer } from './liar/liar.ts';
-import { drawNetwork, type NetworkRates } from './network-faults.ts';
+import { drawNetwork, drawPartitions, type NetworkRates } from './network-faults.ts';
 import { SimNetwork } from './network.ts';
 import { simTransport } from './sim-transport.ts';
-
 
 /** Short: what is healed must be found within the time that a world has. */
 const RETRY = { firstMs: 500, maxMs: 20_000, factor: 2, jitter: 0.3 };
@@ -18,13 +17,21 @@ export interface FederatedWorld {
   readonly network: SimNetwork;
   readonly networkRates: NetworkRates;
   readonly liar: LyingPeer | undefined;
+  /** The servers are parted again and again, and nobody lies; guests try to use what power they have. */
+  readonly partitions: boolean;
   /** One on each server; they stay in every room that they share. */
   readonly cores: readonly SimClient[];
   /** One on each server; they come, go, and are thrown out. */
   readonly guests: readonly SimClient[];
 }
 
-export function federatedWorld(seed: number, options: { servers: number; print?: (line: string) => void }): FederatedWorld {
+export interface FederatedOptions {
+  readonly servers: number;
+  readonly partitions?: boolean;
+  readonly print?: (line: string) => void;
+}
+
+export function federatedWorld(seed: number, options: FederatedOptions): FederatedWorld {
   const letters = [...'abc'].slice(0, options.servers);
   const nameOf = (letter: string): string => `${letter}.test`;
   // The processes start after the network is there.
@@ -38,14 +45,15 @@ export function federatedWorld(seed: number, options: { servers: number; print?:
     })),
   });
   const { scheduler, random } = world;
-  const networkRates = drawNetwork(random);
+  const partitions = options.partitions === true;
+  const networkRates = partitions ? drawPartitions(random) : drawNetwork(random);
   const network = new SimNetwork({ scheduler, random, rates: networkRates, healed: () => world.healed });
   parts.network = network;
   for (const server of world.servers) network.attach(server);
-  const liar = random.chance(0.6) ? new LyingPeer(world, network) : undefined;
+  const liar = !partitions && random.chance(0.6) ? new LyingPeer(world, network) : undefined;
   if (liar !== undefined) network.attach(liar);
   const clients = (names: readonly string[]): SimClient[] => world.servers.map((server, index) => new SimClient(server, names[index]!));
-  return { world, network, networkRates, liar, cores: clients(['alice', 'bob', 'carol']), guests: clients(['dave', 'erin', 'frank']) };
+  return { world, network, networkRates, liar, partitions, cores: clients(['alice', 'bob', 'carol']), guests: clients(['dave', 'erin', 'frank']) };
 }
 
 /** Each trusts the others' word about keys, so that the events of a peer that is gone can still be checked. */

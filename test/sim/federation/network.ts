@@ -30,9 +30,18 @@ export class SimNetwork {
   readonly #peers = new Map<string, Peer>();
   /** Directions that nothing passes, `from>to`. */
   readonly #cut = new Set<string>();
+  /** Until `begin`. */
+  #calm: boolean;
 
   constructor(options: NetworkOptions) {
     this.#options = options;
+    this.#calm = options.rates.islands;
+    if (!this.#calm) this.#planSplit();
+  }
+
+  /** Where the servers are to be parted, nothing goes wrong before this. */
+  begin(): void {
+    this.#calm = false;
     this.#planSplit();
   }
 
@@ -96,7 +105,7 @@ export class SimNetwork {
   }
 
   #rates(): NetworkRates {
-    return this.#options.healed() ? QUIET_NETWORK : this.#options.rates;
+    return this.#calm || this.#options.healed() ? QUIET_NETWORK : this.#options.rates;
   }
 
   #travel(destination: string, label: string, moreMs = 0): Promise<void> {
@@ -117,11 +126,7 @@ export class SimNetwork {
     const { scheduler, random, rates } = this.#options;
     if (rates.splitEveryMs === 0) return;
     scheduler.after(random.float() * 2 * rates.splitEveryMs, 'time for a netsplit', () => {
-      const names = [...this.#peers.keys()];
-      const from = random.pick(names);
-      const to = random.pick(names.filter((name) => name !== from));
-      const both = random.chance(0.6);
-      const ways = both ? [`${from}>${to}`, `${to}>${from}`] : [`${from}>${to}`];
+      const ways = rates.islands ? this.#island() : this.#rift();
       if (this.#options.healed()) return;
       this.counts.splits += 1;
       for (const way of ways) this.#cut.add(way);
@@ -130,6 +135,23 @@ export class SimNetwork {
         this.#planSplit();
       });
     });
+  }
+
+  /** Between two, or from one of them to the other. */
+  #rift(): string[] {
+    const { random } = this.#options;
+    const names = [...this.#peers.keys()];
+    const from = random.pick(names);
+    const to = random.pick(names.filter((name) => name !== from));
+    return random.chance(0.6) ? [`${from}>${to}`, `${to}>${from}`] : [`${from}>${to}`];
+  }
+
+  /** Between one, or in half of the cases everyone, and all others. */
+  #island(): string[] {
+    const { random } = this.#options;
+    const names = [...this.#peers.keys()];
+    const alone = random.chance(0.5) ? [random.pick(names)] : names;
+    return names.flatMap((from) => names.filter((to) => to !== from && (alone.includes(from) || alone.includes(to))).map((to) => `${from}>${to}`));
   }
 
   heal(): void {

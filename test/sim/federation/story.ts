@@ -18,13 +18,26 @@ export interface Story {
   /** What is being waited for, for those who look why it takes so long. */
   readonly underWay: Set<string>;
   finished: boolean;
+  /** Rooms in which core users are missing. */
+  toOpen: number;
+  /** Resolves when all core users are in all rooms. */
+  readonly opened: Promise<void>;
+  /** To be called for each room that has all. */
+  open(): void;
 }
 
 const GUESTS_MEMBERSHIPS = ['invite', 'kick', 'ban', 'unban'] as const;
 
 export function beginStory(federated: FederatedWorld): Story {
-  const { world } = federated;
-  const story: Story = { rooms: [], underWay: new Set(), finished: false };
+  const { world, network } = federated;
+  const opened = Promise.withResolvers<void>();
+  const open = (): void => {
+    story.toOpen -= 1;
+    if (story.toOpen > 0) return;
+    network.begin();
+    opened.resolve();
+  };
+  const story: Story = { rooms: [], underWay: new Set(), finished: false, toOpen: 0, opened: opened.promise, open };
   tell(federated, story).then(() => (story.finished = true), (error: unknown) => world.violations.push(`story: ${error instanceof Error ? error.stack : String(error)}`));
   return story;
 }
@@ -37,8 +50,9 @@ async function tell(federated: FederatedWorld, story: Story): Promise<void> {
   for (const client of clients) void client.keepSyncing().catch((error: unknown) => world.violations.push(`sync: ${String(error)}`));
   if (liar !== undefined) void liar.keepLying().catch((error: unknown) => world.violations.push(`liar: ${error instanceof Error ? error.stack : String(error)}`));
   const count = random.whole(1, 6);
+  story.toOpen = random.whole(1, 3);
   await Promise.all([
-    ...Array.from({ length: random.whole(1, 3) }, (_, number) => liveInRoom(federated, story, number)),
+    ...Array.from({ length: story.toOpen }, (_, number) => liveInRoom(federated, story, number)),
     ...cores.map((core) => during(story, `${core.userId} sends to devices`, core.sendToDevices(cores.map(({ userId }) => userId), count))),
   ]);
 }
@@ -55,6 +69,10 @@ async function liveInRoom(federated: FederatedWorld, story: Story, number: numbe
   await Promise.all(others.map((core) => bringIn(federated, story, { room, by: room.creator, who: core })));
   await early;
   await Promise.all(cores.map((core) => during(story, `${core.userId} waits for all in ${label}`, everybodyIn(federated, room, core))));
+  if (federated.partitions) {
+    story.open();
+    await story.opened;
+  }
   const lies = liar !== undefined && random.chance(0.7);
   if (lies) void bringLiarIn(federated, room);
   await Promise.all([
@@ -181,15 +199,29 @@ async function changeMembership({ world, guests, liar }: FederatedWorld, room: S
 }
 
 /** Whatever is answered: guests are often where they may not be. */
-async function actAsGuest({ world, cores }: FederatedWorld, { room, guest }: { room: SharedRoom; guest: SimClient }): Promise<void> {
+async function actAsGuest(federated: FederatedWorld, { room, guest }: { room: SharedRoom; guest: SimClient }): Promise<void> {
+  const { world, cores, partitions } = federated;
   const { random } = world;
   const path = `/_matrix/client/v3/rooms/${encodeURIComponent(room.roomId)}`;
   for (let number = random.whole(3, 8); number > 0; number -= 1) {
     await world.sleep(random.float() ** 2 * 6000);
+    if (partitions && random.chance(0.5)) await usePower(federated, { room, guest });
     const action = random.float();
     if (action < 0.4) await guest.try('POST', `/_matrix/client/v3/join/${encodeURIComponent(room.roomId)}?server_name=${domain(random.pick(cores))}`, {});
     else if (action < 0.55) await guest.try('POST', `${path}/leave`, {});
     else if (action < 0.9) await guest.try('PUT', `${path}/send/m.room.message/${encodeURIComponent(`guest ${number}`)}`, { msgtype: 'm.text', body: `${guest.userId} ${number}` });
     else await guest.try('PUT', `${path}/state/m.room.topic/`, { topic: `of ${guest.userId} ${number}` });
   }
+}
+
+/** Guests who were made mighty ban each other, raise and lower each other; on the other side of a rift somebody does the same to them. */
+async function usePower({ world, guests }: FederatedWorld, { room, guest }: { room: SharedRoom; guest: SimClient }): Promise<void> {
+  const { random } = world;
+  const path = `/_matrix/client/v3/rooms/${encodeURIComponent(room.roomId)}`;
+  const target = random.pick(guests.filter((one) => one !== guest));
+  if (random.chance(0.6)) return void (await guest.try('POST', `${path}/${random.pick(['ban', 'ban', 'kick', 'unban', 'invite'])}`, { user_id: target.userId }));
+  const now = await guest.try('GET', `${path}/state/m.room.power_levels/`);
+  if (now.status !== 200) return;
+  const users = { ...(now.body['users'] as object), [target.userId]: random.pick([0, 50, 60]) };
+  await guest.try('PUT', `${path}/state/m.room.power_levels/`, { ...now.body, users, ...(random.chance(0.3) ? { events: { ...(now.body['events'] as object), 'm.room.power_levels': random.pick([50, 60]) } } : {}) });
 }
