@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { bodies, down, minutes, numbered, ok, RETRY, SENDER_PARTITIONS, senderStand, type SenderStand, type Sent } from '../../../test/kit/sender-stand.ts';
 import { markQueuedRooms } from '../storage/destination-rooms.ts';
-import { clearPause } from '../storage/destinations.ts';
+import { clearPause, writeBackoff } from '../storage/destinations.ts';
 import { writeJoinedHosts } from '../storage/joined-hosts.ts';
 import { CATCH_UP_DEFAULT } from './catch-up.ts';
 import { destinationPartition } from './destination.ts';
@@ -118,4 +118,32 @@ test('what an operator forgives is tried at once, also by another instance and w
   await world.database.transaction((tx) => clearPause(tx, 's0.example'));
   await world.runtime.advance(minutes(1));
   assert.deepEqual([await world.rows('s0.example'), await world.rows('s7.example')], [[], ['$1']]);
+});
+
+test('destinations that are gone cost the same however many they are: nothing is asked for each of them all the time', async (t) => {
+  const queriesFor = async (count: number): Promise<number> => {
+    const world = await senderStand(t, { ...RETRY, maxMs: minutes(60) });
+    const now = world.runtime.clock.now();
+    const names = Array.from({ length: count }, (_, n) => `dead${n}.example`);
+    await world.database.transaction(async (tx) => {
+      for (const name of names) {
+        const partition = destinationPartition(name, SENDER_PARTITIONS);
+        await tx.run('INSERT INTO destination_rooms (room_id, destination, partition, resolving, marked_at) VALUES (?, ?, ?, ?, ?)', ['!r1', name, partition, '', 0]);
+        await writeBackoff(tx, name, partition, { failures: 80, pauseMs: minutes(60), pausedAtMs: now, retryAtMs: now + minutes(60), failingSinceMs: 1 });
+      }
+    });
+    await world.sender().start();
+    await world.runtime.advance(minutes(3));
+    let queries = 0;
+    const { query, queryIn, transaction } = world.database;
+    Object.assign(world.database, {
+      query: (...args: Parameters<typeof query>) => ((queries += 1), query.apply(world.database, args)), queryIn: (...args: Parameters<typeof queryIn>) => ((queries += 1), queryIn.apply(world.database, args)),
+      transaction: (work: Parameters<typeof transaction>[0]) => ((queries += 1), transaction.call(world.database, work)),
+    });
+    await world.runtime.advance(minutes(5));
+    assert.deepEqual(world.sent, []);
+    return queries;
+  };
+  const [few, many] = [await queriesFor(200), await queriesFor(800)];
+  assert.ok(few > 100 && many < 1.2 * few, `${few} queries for 200, ${many} for 800`);
 });

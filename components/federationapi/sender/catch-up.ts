@@ -49,7 +49,10 @@ export async function keepQueueShort({ database, metrics, catchUp }: ShortenDeps
   const isTooLong = events.count > max || (gone && events.count > 0);
   if (isTooLong) destination.hasMarks = true;
   let given = { events: 0, units: 0 };
-  if (isTooLong || (gone && units.count + Number(destination.hasMarks) > 0)) given = await database.transaction((tx) => giveUp(tx, destination, { nowMs, isTooLong, gone }));
+  if (isTooLong || (gone && (destination.isResolving || units.count > 1))) {
+    given = await database.transaction((tx) => giveUp(tx, destination, { nowMs, isTooLong, gone }));
+    destination.isResolving = false;
+  }
   if (units.count - given.units > UNITS_MAX) given.units += await keepNewestUnits(database, destination.name, UNITS_MAX);
   if (given.events + given.units > 0) metrics.dropped('catch-up', given.events + given.units);
   return {

@@ -30,6 +30,7 @@ export async function deliverRooms(deps: DeliverRoomsDeps, destination: Destinat
   destination.hasMarks = roomIds.length > 0;
   if (!destination.hasMarks) return undefined;
   const attempt = runtime.random.token(16);
+  destination.isResolving = true;
   await settle((tx) => beginResolving(tx, destination, roomIds, attempt));
   const ends = await endsOf(deps, destination.name, roomIds);
   const transaction = await makeTransaction({ serverName, nowMs: runtime.clock.now(), roomQuery }, ends.slice(0, destination.limit));

@@ -31,6 +31,8 @@ export interface Destination {
   timerAt: number;
   /** It has rooms to catch up with, as far as is known here. */
   hasMarks: boolean;
+  /** Marks were taken up and are not sent yet: as long as that is so more is queued of their rooms. */
+  isResolving: boolean;
   /** What waits for it, as counted last. */
   counts: Counts;
   /** More or less waits than was counted. */
@@ -40,7 +42,7 @@ export interface Destination {
 const NOTHING: Waiting = { count: 0, sinceMs: undefined };
 
 export function newDestination(name: string, partition: number, known: { readonly backoff: Backoff | undefined; readonly units: WaitingUnits; readonly hasMarks: boolean }): Destination {
-  return { name, partition, abort: new AbortController(), ...known, limit: TRANSACTION_PDUS_MAX, fromPartition: 0, running: undefined, again: false, isIdle: false, timer: undefined, timerAt: 0, isDirty: true, counts: { events: NOTHING, units: NOTHING, rooms: NOTHING } };
+  return { name, partition, abort: new AbortController(), ...known, limit: TRANSACTION_PDUS_MAX, fromPartition: 0, running: undefined, again: false, isIdle: false, timer: undefined, timerAt: 0, isResolving: false, isDirty: true, counts: { events: NOTHING, units: NOTHING, rooms: NOTHING } };
 }
 
 /** Whose owner sends to the server. */
