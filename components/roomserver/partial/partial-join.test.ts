@@ -169,6 +169,26 @@ test('a snapshot tells of the lack and of its end', async (context) => {
   await compare();
 });
 
+test('states that were copied whole meanwhile have the members, too, and so do those after them', async (context) => {
+  const world = await createRemoteWorld(context);
+  const dag = startRoom('11');
+  const partial = await joinPartially(world, dag);
+  const rename = (index: number): Promise<Result> => world.member(dag.roomId, 'join', { content: { displayname: `D${index}` } });
+  const names = await Promise.all(Array.from({ length: 300 }, (_, index) => rename(index)));
+  const snapshots = async () => (await world.database.query<{ n: number }>('SELECT COUNT(*) AS n FROM state_snapshots WHERE room_id = ?', [dag.roomId]))[0]!.n;
+  assert.equal(await snapshots(), 1);
+  await complete(world, dag, partial);
+  await until(async () => !(await lacks(world, dag)));
+  names.push(...await Promise.all(Array.from({ length: 300 }, (_, index) => rename(300 + index))));
+  assert.ok(await snapshots() > 0);
+  const eventIds = [names[5], names[290], names[599]].map((result) => (result as { event_id: string }).event_id);
+  const before = [...partial.join.before.values()];
+  for (const state of (await roomHistoryQuery(world.database).stateIdsAt(eventIds, 'after')).values()) {
+    assert.ok(before.every((eventId) => state.includes(eventId)));
+    assert.equal(state.length, before.length + 1);
+  }
+});
+
 interface Happening {
   readonly who: number;
   readonly what: number;

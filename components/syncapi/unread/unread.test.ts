@@ -99,6 +99,19 @@ test('a relation of a relation of a thread is in it', async () => {
   assert.deepEqual(await counts(bob, BY_THREAD), [[2, 0], { [root.eventId]: [3, 0] }], 'three relations and no further');
 });
 
+test('sums are as if what was redacted had never been said', async () => {
+  const { room, world, counts } = await prepare();
+  const kept = room.say(alice, 'stays');
+  const gone = room.say(alice, 'goes');
+  assert.deepEqual(await counts(bob), [2, 0]);
+  room.redact(alice, gone.eventId);
+  assert.deepEqual(await counts(bob), [1, 0]);
+  const sums = await world.database.query<{ sequence: number }>(`SELECT DISTINCT sequence FROM unread_nodes`);
+  const [at] = await world.database.query<{ sequence: number }>('SELECT sequence FROM timeline WHERE event_id = ?', [kept.eventId]);
+  assert.deepEqual(sums, [at]);
+  await world.close();
+});
+
 test('what was redacted leads into no thread any more, in one batch as in two', async () => {
   for (const isOneBatch of [true, false]) {
     const { room, world, counts } = await prepare();

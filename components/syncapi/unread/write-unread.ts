@@ -73,5 +73,9 @@ async function removeEmpty(tx: Transaction, tree: Leaf['tree'], orderKey: number
   for (const level of LEVEL_NUMBERS.slice(1)) {
     const { parent, start } = nodeAt(tree, level, orderKey);
     await tx.run('DELETE FROM unread_nodes WHERE parent = ? AND start = ? AND notify = 0 AND highlight = 0', [parent, start]);
+    // As if the event had never notified anybody, which is how a read model that is built anew hears of it.
+    await tx.run(
+      `UPDATE unread_nodes SET sequence = COALESCE((SELECT MAX(c.sequence) FROM unread_nodes c WHERE c.parent = ? AND c.thread_id = unread_nodes.thread_id), sequence) WHERE parent = ? AND start = ?`,
+      [nodeAt(tree, level - 1, orderKey).parent, parent, start]);
   }
 }
