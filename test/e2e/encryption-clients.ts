@@ -1,7 +1,7 @@
 /** Somebody at a matrix-js-sdk client with its Rust crypto, whose keys are in memory. */
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ClientEvent, createClient, type LoginResponse, type MatrixClient, type MatrixEvent } from 'matrix-js-sdk';
+import { ClientEvent, createClient, Filter, type LoginResponse, type MatrixClient, type MatrixEvent } from 'matrix-js-sdk';
 import type { CryptoApi } from 'matrix-js-sdk/lib/crypto-api/index.js';
 import { RustBackupManager } from 'matrix-js-sdk/lib/rust-crypto/backup.js';
 import { SILENT, until, within } from './js-sdk.ts';
@@ -25,7 +25,11 @@ export async function anotherDevice(place: Place, account: Omit<User, 'client'>,
   const client = cryptoClient(place, await logIn(place, account), secret);
   await client.initRustCrypto({ useIndexedDB: false });
   const prepared = new Promise<void>((resolve) => client.on(ClientEvent.Sync, (state) => state === 'PREPARED' && resolve()));
-  await client.startClient({ initialSyncLimit: 20, lazyLoadMembers: true, threadSupport: true, pollTimeout: 10_000 });
+  // A timeline limit that no burst exceeds, after a first sync that is short.
+  const filter = new Filter(account.userId);
+  filter.setTimelineLimit(250);
+  filter.setLazyLoadMembers(true);
+  await client.startClient({ filter, initialSyncLimit: 20, lazyLoadMembers: true, threadSupport: true, pollTimeout: 10_000 });
   await within('the first sync', prepared);
   await eventually(() => `the keys of ${client.getDeviceId()} to be on the server`, async () => {
     const { device_keys: devices } = await client.downloadKeysForUsers([account.userId]);

@@ -78,18 +78,18 @@ export async function backup(place: Place): Promise<void> {
 }
 
 /** As the server has it: the client remembers what it was once told. */
-function backupOf(client: MatrixClient): Promise<{ version: string; count: number }> {
+export function backupOf(client: MatrixClient): Promise<{ version: string; count: number }> {
   return client.http.authedRequest(Method.Get, '/room_keys/version');
 }
 
 /** With the keys from the secret storage. */
-async function trustItself(device: MatrixClient): Promise<void> {
+export async function trustItself(device: MatrixClient): Promise<void> {
   await eventually(() => `${device.getDeviceId()} to have its user's public keys`, () => crypto(device).userHasCrossSigningKeys(device.getUserId()!, true));
   await crypto(device).bootstrapCrossSigning({});
 }
 
 /** Cross-signing keys, secret storage with them in it, and with `withBackup` a key backup. */
-async function bootstrap({ client }: User, withBackup: boolean): Promise<void> {
+export async function bootstrap({ client }: Pick<User, 'client'>, withBackup: boolean): Promise<void> {
   await crypto(client).bootstrapCrossSigning({ authUploadDeviceSigningKeys: async (upload) => void (await upload(null)) });
   await crypto(client).bootstrapSecretStorage({ createSecretStorageKey: () => crypto(client).createRecoveryKeyFromPassphrase(), setupNewSecretStorage: true, setupNewKeyBackup: withBackup });
   assert.equal(await crypto(client).isCrossSigningReady(), true);
@@ -118,11 +118,11 @@ export async function verification(place: Place): Promise<void> {
   await trusts(bob.client, alice.userId);
 }
 
-function trusts(client: MatrixClient, userId: string): Promise<void> {
+export function trusts(client: MatrixClient, userId: string): Promise<void> {
   return eventually(() => `${client.getDeviceId()} to trust ${userId}`, async () => (await crypto(client).getUserVerificationStatus(userId)).isCrossSigningVerified());
 }
 
-async function compareEmoji(asked: MatrixClient, ask: () => Promise<VerificationRequest>): Promise<void> {
+export async function compareEmoji(asked: MatrixClient, ask: () => Promise<VerificationRequest>): Promise<void> {
   const coming = new Promise<VerificationRequest>((resolve) => asked.once(CryptoEvent.VerificationRequestReceived, resolve));
   const request = await ask();
   const received = await within('the request', coming);
@@ -157,10 +157,7 @@ export async function reset(place: Place): Promise<void> {
     eventually(() => `bob to see ${device.getDeviceId()} signed or not: ${wanted}`, async () => (await crypto(bob.client).getDeviceVerificationStatus(alice.userId, device.getDeviceId()!))?.signedByOwner === wanted);
   for (const device of [alice.client, phone]) await signed(device, true);
   const before = { backup: await backupOf(alice.client), master: await masterKey(bob.client, alice.userId) };
-  await crypto(alice.client).resetEncryption(async (upload) => {
-    const { session } = await challenge(upload(null));
-    await upload({ type: 'm.login.password', identifier: { type: 'm.id.user', user: alice.userId }, password: alice.password, session } as AuthDict);
-  });
+  await resetEncryption(alice.client, alice);
   assert.notEqual(await masterKey(bob.client, alice.userId), before.master);
   assert.notEqual((await backupOf(phone)).version, before.backup.version);
   await eventually(() => 'bob to see another identity', async () => (await crypto(bob.client).getUserVerificationStatus(alice.userId)).needsUserApproval);
@@ -170,6 +167,14 @@ export async function reset(place: Place): Promise<void> {
   await everybodyReads(roomId, [alice.client, phone, bob.client]);
 }
 
-async function masterKey(asker: MatrixClient, userId: string): Promise<string> {
+/** New keys, for which the server asks for the password. */
+export function resetEncryption(client: MatrixClient, { userId, password }: Omit<User, 'client'>): Promise<void> {
+  return crypto(client).resetEncryption(async (upload) => {
+    const { session } = await challenge(upload(null));
+    await upload({ type: 'm.login.password', identifier: { type: 'm.id.user', user: userId }, password, session } as AuthDict);
+  });
+}
+
+export async function masterKey(asker: MatrixClient, userId: string): Promise<string> {
   return Object.values((await asker.downloadKeysForUsers([userId])).master_keys![userId]!.keys)[0]!;
 }

@@ -30,6 +30,8 @@ export interface Peer {
   stop(): Promise<void>;
   /** The process of a Myelin. */
   readonly pid?: number;
+  /** Of a Myelin: kill -9 of one of its processes, which is then started again. */
+  killOne?(): Promise<void>;
 }
 
 export interface PeerOptions {
@@ -94,6 +96,7 @@ async function startMyelin(authority: Authority, { publicPort, appservices = [],
       return program.pid;
     },
     kill: () => program.kill(),
+    killOne: () => program.killAndRestart(),
     restart: async () => void (await program.restart()),
     pause: () => program.signal('SIGSTOP'),
     resume: () => program.signal('SIGCONT'),
@@ -117,6 +120,7 @@ async function startMode(authority: Authority, mode: Mode, { appservices = [], e
   return {
     software: 'Myelin', serverName, baseUrl: running.baseUrl, folder,
     kill: async () => void (await Promise.all(running.programs.map((program) => program.kill()))),
+    killOne: () => running.programs[0]!.killAndRestart(),
     restart: async () => void (await Promise.all(running.programs.map((program) => program.restart()))),
     pause: () => signal('SIGSTOP'),
     resume: () => signal('SIGCONT'),
