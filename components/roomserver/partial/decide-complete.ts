@@ -53,7 +53,9 @@ function lookingAgain<D extends RoomDecision>(decision: D, nowMs: number): D {
 function end(deciding: Deciding, row: PartialRow, { state, needId }: { state: typeof WHOLE | typeof ABANDONED; needId?: string }): RoomDecision {
   const { input, place } = deciding;
   const effects: Partial<RoomEffects> = { partial: { kind: 'ends', state, stateId: row.stateId, sequence: place.nextSequence }, ...(needId !== undefined && { needs: { closed: [needId] } }) };
-  return { ...done(deciding, effects), outputs: [encodePartial(headerOf(input, row.roomVersion), { servers: row.servers, ended: true })] } as RoomDecision;
+  const ended = encodePartial(headerOf(input, row.roomVersion), { servers: row.servers, ended: true });
+  // What these servers have sent meanwhile goes on at once; whatever else waits looks by itself.
+  return { ...done(deciding, effects), outputs: [ended], unpark: row.servers.map((server) => parkingKey(row.roomId, 'from', server)) } as RoomDecision;
 }
 
 function done({ input }: Deciding, effects: Partial<RoomEffects> | undefined): RoomDecision {

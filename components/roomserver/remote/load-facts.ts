@@ -158,13 +158,13 @@ async function loadImport(loading: FactsLoading, facts: RemoteFacts, { input, sl
   const { database, stagedState } = loading;
   const taken = [...facts.slices.values()].reduce((sum, { length }) => sum + length, 0);
   if (taken > 0 && taken + slice.to - slice.from > BATCH_EVENTS_MAX) return;
-  if (slice.completes === true) await loadCompleting(loading, facts, { roomId: input.roomId, needId: slice.needId, staged: await stagedState.slice(slice.stageId, slice.from, slice.to) });
   if (slice.current) {
     await readNeeds(database, facts, ['need_id', slice.needId]);
     await readPresence(loading, facts, input.roomId);
   }
   const staged = await stagedState.slice(slice.stageId, slice.from, slice.to);
   facts.slices.set(input.inputId, staged);
+  if (slice.completes === true) await loadCompleting(loading, facts, { roomId: input.roomId, needId: slice.needId, staged });
   const cited = staged.flatMap(({ pdu }) => authEventIds(JSON.parse(Buffer.from(pdu).toString()) as Pdu));
   const ids = new Set([...staged.map(({ eventId }) => eventId), ...cited, ...(isHashRoomId(input.roomId) ? [createEventIdOfRoom(input.roomId)] : [])]);
   await readAuthEvents(database, facts, { roomId: input.roomId, eventIds: [...ids].filter((eventId) => !facts.events.has(eventId)) });
