@@ -71,7 +71,7 @@ const joins = new Map<Kind, Joined>();
 /** Takes connections for a whole network of addresses. */
 const nobody = createServer((socket) => void socket.on('error', () => undefined));
 await new Promise<void>((resolve) => { nobody.listen(0, '0.0.0.0', resolve); });
-for (const kind of KINDS) peers.set(kind, await startHandPeer({ certificate: settings, authority: settings.authority, target: settings.target, connections: kind === 'flood' ? 32 : 4 }));
+for (const kind of KINDS) peers.set(kind, await startHandPeer({ certificate: settings, authority: settings.authority, target: settings.target, connections: kind === 'flood' ? 32 : kind === 'liar' ? 80 : 4 }));
 say(Object.fromEntries([...peers].map(([kind, { name }]) => [kind, name])));
 
 for await (const line of createInterface({ input: process.stdin })) {
