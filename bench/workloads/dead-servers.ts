@@ -10,7 +10,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { destinationPartition } from '../../components/federationapi/sender/destination.ts';
 import { openSqlite } from '../../pkg/storage/sqlite/open.ts';
 import type { SqlValue } from '../../pkg/storage/database.ts';
-import { newRoom, register } from '../../test/e2e/api-client.ts';
+import { newRoom, register, V3 } from '../../test/e2e/api-client.ts';
+import { ok } from '../../test/e2e/federation-rooms.ts';
 import { startProgram, type Program } from '../../test/e2e/program.ts';
 import { freePort } from '../../test/kit/servers/server-process.ts';
 import { cpuSeconds } from '../process-usage.ts';
@@ -60,6 +61,8 @@ export async function deadServersWorkload(options: { seconds: number }): Promise
     const program = await startProgram({ port, env });
     const user = await register(program.baseUrl);
     const room = { token: user.token, roomId: decodeURIComponent(await newRoom(user)) };
+    // The room knows nothing of these servers, and what they may not see is not sent to them.
+    await ok(user.call('PUT', `${V3}/rooms/${encodeURIComponent(room.roomId)}/state/m.room.history_visibility/`, { history_visibility: 'world_readable' }));
     const names = [...namesAt(1, await freePort()), ...namesAt(2, silent.port)];
     const results: DeadServersResult[] = [];
     for (const state of STATES) {
