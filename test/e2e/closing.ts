@@ -13,7 +13,7 @@ export interface Closer {
 }
 
 export interface Agreement {
-  /** How many events each server has accepted since it came in. */
+  /** How many events all servers have accepted. */
   readonly events: number;
   /** How many of them one server at least has softly failed. */
   readonly softFailed: number;
@@ -40,7 +40,7 @@ export async function closeRoom(roomId: string, closers: readonly Closer[], msMa
   for (const endsAt = performance.now() + msMax; ; await sleep(LOOK_EVERY_MS)) {
     const rooms = await Promise.all(closers.map(({ peer }) => readStoredRoom(peer, roomId, closing)));
     const left = differences(rooms, closers, closing);
-    if (left.length === 0) return agreement(rooms, closers, closing);
+    if (left.length === 0) return agreement(rooms, closing);
     assert.ok(performance.now() < endsAt, `${roomId}:\n${left.join('\n')}`);
   }
 }
@@ -57,7 +57,7 @@ function differences(rooms: readonly StoredRoom[], closers: readonly Closer[], c
   for (const [at, one] of rooms.entries()) {
     for (const [index, other] of rooms.entries()) {
       if (one === other) continue;
-      for (const event of acceptedSince(one, joinOf(other, closers[index]!, last))) {
+      for (const event of acceptedSinceBoth({ one, join: joinOf(one, closers[at]!, last) }, { other, join: joinOf(other, closers[index]!, last) })) {
         const theirs = other.events.get(event.eventId);
         if (theirs?.verdict !== 'accepted') found.push(`${one.serverName} has accepted ${describe(event)}; on ${other.serverName} it is ${theirs?.verdict ?? 'not there'}`);
       }
@@ -81,6 +81,12 @@ function joinOf(room: StoredRoom, { session }: Closer, last: string): string | u
   return room.states.get(last)?.get(`m.room.member ${session.userId}`);
 }
 
+/** Who came later does not have all that lies between the joins: what follows the later one is looked for from there. */
+function acceptedSinceBoth(ours: { one: StoredRoom; join: string | undefined }, theirs: { other: StoredRoom; join: string | undefined }): StoredEvent[] {
+  const isLater = acceptedSince(theirs.other, theirs.join).some(({ eventId }) => eventId === ours.join);
+  return [...new Set([...acceptedSince(ours.one, theirs.join), ...(isLater ? acceptedSince(ours.one, ours.join) : [])])];
+}
+
 /** What a room has accepted of a join and of all that follows it in the graph. */
 function acceptedSince(room: StoredRoom, join: string | undefined): StoredEvent[] {
   if (join === undefined) return [];
@@ -91,9 +97,9 @@ function acceptedSince(room: StoredRoom, join: string | undefined): StoredEvent[
   return [...found].flatMap((eventId) => room.events.get(eventId) ?? []).filter(({ verdict }) => verdict === 'accepted');
 }
 
-function agreement(rooms: readonly StoredRoom[], closers: readonly Closer[], closing: readonly string[]): Agreement {
+function agreement(rooms: readonly StoredRoom[], closing: readonly string[]): Agreement {
   const last = closing.at(-1)!;
-  const common = acceptedSince(rooms[0]!, joinOf(rooms[0]!, closers[0]!, last)).filter(({ eventId }) => rooms.every(({ events }) => events.get(eventId)?.verdict === 'accepted'));
+  const common = [...rooms[0]!.events.values()].filter(({ eventId }) => rooms.every(({ events }) => events.get(eventId)?.verdict === 'accepted'));
   const softFailed = common.filter(({ eventId }) => rooms.some(({ events }) => events.get(eventId)!.softFailed));
   return { events: common.length, softFailed: softFailed.length, state: rooms[0]!.states.get(last)!.size };
 }

@@ -12,7 +12,7 @@ export type Closings = Map<string, readonly string[]>;
 
 export interface ClosedRooms {
   readonly rooms: number;
-  /** Accepted since all servers were in. */
+  /** That all servers have accepted. */
   readonly events: number;
   /** How many of them one server at least has softly failed. */
   readonly softFailed: number;
@@ -23,13 +23,12 @@ export interface ClosedRooms {
 export const NOTHING_CLOSED: ClosedRooms = { rooms: 0, events: 0, softFailed: 0, bans: 0, powerChanges: 0 };
 
 /** What there was to agree about in these rooms. */
-export async function closedRooms({ world, cores }: FederatedWorld, rooms: readonly SharedRoom[]): Promise<ClosedRooms> {
+export async function closedRooms({ world }: FederatedWorld, rooms: readonly SharedRoom[]): Promise<ClosedRooms> {
   let sum = NOTHING_CLOSED;
   for (const room of rooms) {
     const tables = await Promise.all(world.servers.map((server) => readRoom(server, room.roomId)));
-    const joins = cores.flatMap(({ userId }, index) => firstJoinOf(tables[index]!, userId) ?? []);
-    const since = joins.map((join) => descendantsOf(tables[0]!, join));
-    const events = [...tables[0]!.events.values()].filter((event) => isAccepted(event) && since.every((descendants) => descendants.has(event.eventId)));
+    const isEverywhere = ({ eventId }: TableEvent): boolean => tables.every(({ events }) => events.has(eventId) && isAccepted(events.get(eventId)!));
+    const events = [...tables[0]!.events.values()].filter(isEverywhere);
     sum = {
       rooms: sum.rooms + 1, events: sum.events + events.length,
       softFailed: sum.softFailed + events.filter(({ eventId }) => tables.some((table) => table.events.get(eventId)?.verdict === 'softFailed')).length,
@@ -46,9 +45,9 @@ export async function closingDifferences({ world, cores, liar }: FederatedWorld,
   const tables = await Promise.all(world.servers.map((server) => readRoom(server, room.roomId)));
   const states = await Promise.all(world.servers.map(({ databases }) => stateIdsAt(databases.roomserver, closing, 'after')));
   const broken: string[] = [];
-  for (const one of tables) {
+  for (const [at, one] of tables.entries()) {
     for (const [index, other] of tables.entries()) {
-      if (one !== other) broken.push(...lacking(one, other, firstJoinOf(other, cores[index]!.userId)));
+      if (one !== other) broken.push(...lacking(one, other, { ours: firstJoinOf(one, cores[at]!.userId), theirs: firstJoinOf(other, cores[index]!.userId) }));
     }
   }
   for (const eventId of closing) {
@@ -60,8 +59,12 @@ export async function closingDifferences({ world, cores, liar }: FederatedWorld,
   return broken.map((sentence) => `room ${room.roomId} (version ${room.roomVersion}): ${sentence}`);
 }
 
-function lacking(one: TableRoom, other: TableRoom, join: string | undefined): string[] {
-  const since = join === undefined ? new Set<string>() : descendantsOf(one, join);
+/** What `one` has accepted since both were in, and `other` has not. Who came later does not have all that lies between the joins, so that what follows the later one is looked for from there. */
+function lacking(one: TableRoom, other: TableRoom, joins: { ours: string | undefined; theirs: string | undefined }): string[] {
+  const { ours, theirs: join } = joins;
+  if (ours === undefined || join === undefined) return [`${(ours === undefined ? one : other).serverName} has no join of its core user`];
+  const isLater = descendantsOf(other, join).has(ours);
+  const since = new Set([...descendantsOf(one, join), ...(isLater ? descendantsOf(one, ours) : [])]);
   return [...one.events.values()].filter((event) => since.has(event.eventId) && isAccepted(event)).flatMap((event) => {
     const theirs = other.events.get(event.eventId);
     if (theirs !== undefined && isAccepted(theirs)) return [];
