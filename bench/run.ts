@@ -12,16 +12,18 @@ import { joinLargeColumns, joinLargeWorkload } from './workloads/join-large.ts';
 import { SHAPES, type Shape } from './replay/make-history.ts';
 import { keyBackupColumns, keyBackupWorkload, type KeyBackupResult } from './workloads/key-backup.ts';
 import { replayColumns, replayWorkload } from './workloads/replay.ts';
-import { resyncColumns, resyncWorkload, type ResyncResult } from './workloads/resync.ts';
+import { resyncColumns, resyncWorkload } from './workloads/resync.ts';
 import { deadServersColumns, deadServersWorkload } from './workloads/dead-servers.ts';
 import { silentServerColumns, silentServerWorkload } from './workloads/silent-server.ts';
 import { instancesColumns, instancesWorkload, type InstancesResult } from './workloads/instances.ts';
 import { unreadColumns, unreadWorkload } from './workloads/unread.ts';
+import { federationInColumns, federationInWorkload } from './workloads/federation-in.ts';
 import { sendColumns, sendWorkload, type SendResult } from './workloads/send.ts';
 
-const USAGE = `npm run bench -- send|instances|join-large|silent-server|dead-servers|unread|resync|key-backup|keys-query|to-device|replay [--modes TEXT] [--seconds N] [--runs N] [--out FOLDER]
+const USAGE = `npm run bench -- send|instances|federation-in|join-large|silent-server|dead-servers|unread|resync|key-backup|keys-query|to-device|replay [--modes TEXT] [--seconds N] [--runs N] [--out FOLDER]
   send            messages by one and by 64 connections, and until another user's /sync has them
   instances       what a message costs with two instances of every role instead of one
+  federation-in   messages of other servers over TLS, until a user's /sync has them
   join-large      a join of a room with 5,000 members of another server, and sends in other rooms meanwhile
   silent-server   sends in a room with a member whose server never answers
   dead-servers    what 1,000 servers that are gone cost: share of a core (each of 6 measurements takes a minute or --seconds)
@@ -40,8 +42,9 @@ const USAGE = `npm run bench -- send|instances|join-large|silent-server|dead-ser
   --users N       of keys-query and to-device: how many users (default 5000)
   --unread N      of unread: how many messages (default 1000000)
   --out FOLDER    where results go (default bench/results)
+ Of replay and federation-in:
+  --events N      how many events (default 10000)
  Of replay:
-  --events N      how many events to make (default 10000)
   --shape NAME    mixed (default), linear, forky, state-heavy, mega (50,000 members)
   --rooms N       in so many rooms (default 1)
   --file FILE     replay this file instead: a PDU in JSON a line; FILE.keys.json, if there, has the keys to check signatures with
@@ -61,11 +64,12 @@ const options = { seconds: Number(values.seconds), runs: Number(values.runs), co
 const MEASURE: Readonly<Record<string, () => Promise<void>>> = {
   send: measureSends,
   instances: measureInstances,
+  'federation-in': async () => report((await inModes((mode) => federationInWorkload(mode, { runs: options.runs, events: Number(values.events) }))).flat(), federationInColumns),
   'join-large': async () => report(await joinLargeWorkload(options), joinLargeColumns),
   replay: measureReplay,
   'keys-query': async () => report(await inModes((mode) => keysQueryWorkload(mode, { runs: options.runs, users: Number(values.users) })), keysQueryColumns),
   'to-device': async () => report((await inModes((mode) => toDeviceWorkload(mode, { runs: options.runs, users: Number(values.users) }))).flat(), toDeviceColumns),
-  resync: measureResyncs,
+  resync: async () => report((await inModes((mode) => resyncWorkload(mode, { runs: options.runs, members: Number(values.members) }))).flat(), resyncColumns),
   'key-backup': measureKeyBackups,
   unread: async () => report(await unreadWorkload({ unread: Number(values.unread), runs: options.runs, isWanted }), unreadColumns),
   'dead-servers': async () => report(await deadServersWorkload(options), deadServersColumns),
@@ -100,15 +104,6 @@ async function inModes<Result>(work: (mode: Mode) => Promise<Result>): Promise<R
   const results: Result[] = [];
   for (const mode of modes().filter(({ name }) => isWanted(name))) if (isThere(mode)) results.push(await work(mode));
   return results;
-}
-
-async function measureResyncs(): Promise<void> {
-  const { modes } = await import('../test/e2e/modes.ts');
-  const results: ResyncResult[] = [];
-  for (const mode of modes().filter(({ name }) => isWanted(name))) {
-    if (isThere(mode)) results.push(...(await resyncWorkload(mode, { runs: options.runs, members: Number(values.members) })));
-  }
-  report(results, resyncColumns);
 }
 
 async function measureKeyBackups(): Promise<void> {
