@@ -12,8 +12,8 @@ import { neighbourhood, peerMissing, type Peer } from './peers.ts';
 
 const TIMEOUT_MS = 240_000;
 /** In the newest version; the others differ in what their events are made of, not in how many there are. */
-const MANY = 150;
-const SOME = 30;
+const MANY = 60;
+const SOME = 20;
 const FEW = 5;
 /** Before the guest comes. */
 const PAST = 2000;
