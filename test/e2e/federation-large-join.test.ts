@@ -28,6 +28,12 @@ for (const [resident, joining, members] of PAIRS) {
     await arriving;
     const took = performance.now() - gathered;
     await follower.until('the room', () => follower.room(roomId).membership === 'join');
+    await follower.stop();
+    if (resident === joining) {
+      // The members are on their way.
+      await other.kill();
+      await other.restart();
+    }
     const path = `${V3}/rooms/${encodeURIComponent(roomId)}`;
     const { joined: there } = await ok(user.call('GET', `${path}/joined_members`)) as { joined: Record<string, unknown> };
     const expected = [user.userId, ...Array.from({ length: members }, (_, index) => `@crowd_${index}:${one.serverName}`)];
@@ -41,6 +47,5 @@ for (const [resident, joining, members] of PAIRS) {
       await sleep(200);
     }
     t.diagnostic(`gathered in ${((gathered - gathering) / 1000).toFixed(1)} s, joined in ${(took / 1000).toFixed(1)} s, ${said} messages in another room meanwhile`);
-    await follower.stop();
   });
 }
