@@ -15,7 +15,7 @@ interface Asked<Row> {
 
 /** `read` finds the rows of different keys (1 to 500), and `keyOf` the key of each: at most one row a key. Returns the lookup, which rejects as `read` does. */
 export function gatheredReads<Row>(read: (keys: readonly SqlValue[]) => Promise<readonly Row[]>, keyOf: (row: Row) => SqlValue): (key: SqlValue) => Promise<Row | undefined> {
-  let asked: Asked<Row>[] = [];
+  const asked: Asked<Row>[] = [];
   let isReading = false;
 
   async function readAll(): Promise<void> {

@@ -7,7 +7,7 @@ import type { Database, Transaction } from '../../../pkg/storage/database.ts';
 import { countWaiting, keepNewestOfRooms, type Waiting } from '../storage/destination-queue.ts';
 import { markQueuedRooms, type DestinationPlace } from '../storage/destination-rooms.ts';
 import { keepNewestOfSubjects, keepNewestUnits } from '../storage/unit-queue.ts';
-import type { Destination } from './destination.ts';
+import type { Counts, Destination } from './destination.ts';
 import type { SenderMetrics } from './sender-metrics.ts';
 
 export interface CatchUpLimits {
@@ -22,12 +22,6 @@ export interface CatchUpLimits {
 export const CATCH_UP_DEFAULT: CatchUpLimits = { failingEventsMax: 1000, eventsMax: 20_000, goneMs: 3_600_000 };
 /** Of units that have to arrive: nobody can ask for those that are given up. */
 const UNITS_MAX = 50_000;
-
-export interface Counts {
-  readonly events: Waiting;
-  readonly units: Waiting;
-  readonly rooms: Waiting;
-}
 
 export interface ShortenDeps {
   readonly database: Database;

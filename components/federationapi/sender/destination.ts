@@ -3,9 +3,15 @@ import type { Backoff } from '../../../pkg/federation/backoff.ts';
 import { partitionOf } from '../../../pkg/log/partition-map.ts';
 import type { Timer } from '../../../pkg/runtime/runtime.ts';
 import type { Waiting } from '../storage/destination-queue.ts';
-import type { Counts } from './catch-up.ts';
 import type { WaitingUnits } from './ephemeral.ts';
 import { TRANSACTION_PDUS_MAX } from './transaction.ts';
+
+/** What waits for a destination. */
+export interface Counts {
+  readonly events: Waiting;
+  readonly units: Waiting;
+  readonly rooms: Waiting;
+}
 
 export interface Destination {
   readonly name: string;

@@ -256,3 +256,8 @@ export interface AcceptedInput {
   readonly place: InputPlace;
   readonly effects: RoomEffects;
 }
+
+/** Whether the room's head is read anew for the next batch: its state came by another way than by events. */
+export function isReadAnew({ arrived, partial }: RoomEffects): boolean {
+  return arrived === true || partial?.kind === 'ends';
+}

@@ -5,7 +5,7 @@ import { notePolicing } from '../policy/policing.ts';
 import { addNewEvent } from '../receive/room-graph.ts';
 import { annotationsOf } from '../relations/annotation-row.ts';
 import { receiptRef } from '../storage/refs.ts';
-import type { NewEvent, Redaction, RoomEffects, RoomRow } from './effects.ts';
+import { isReadAnew, type NewEvent, type Redaction, type RoomEffects, type RoomRow } from './effects.ts';
 import type { Picture } from './picture.ts';
 import { noteReferences } from './references.ts';
 import { advance, currentStateOf, headOf, setState, stateEntry, stateKeyOf, type RoomHead } from './room-head.ts';
@@ -78,9 +78,4 @@ function applyRedaction(picture: Picture, head: RoomHead, redaction: Redaction):
   if (inGraph) graph!.events.set(eventId, { ...inGraph, redacted: true, pdu });
   if (pdu.state_key === undefined || !head.state.has(stateKeyOf(pdu.type, pdu.state_key))) return;
   if (stateEntry(head, pdu.type, pdu.state_key)?.eventId === eventId) setState(head, pdu.type, pdu.state_key, { eventId, pdu });
-}
-
-/** Whether the room's head is read anew for the next batch: its state came by another way than by events. */
-export function isReadAnew({ arrived, partial }: RoomEffects): boolean {
-  return arrived === true || partial?.kind === 'ends';
 }
