@@ -44,7 +44,9 @@ test('the status of a server on SQLite: while it runs, after kill -9, and before
       assert.deepEqual(status.consumers.map(({ name, partitions, unowned, deadLetters, parked }) => [name, partitions, unowned, deadLetters, parked]),
         CONSUMERS.map((name) => [name, 4, 0, 0, 0]));
       assert.equal(status.consumers[1]?.outbox, 1, 'the device of the registration');
-      assert.deepEqual(status.consumers.slice(2).map(({ lag }) => lag), [0, 0, 0, 0, null]);
+      const lags = status.consumers.slice(2).map(({ lag }) => lag);
+      assert.deepEqual([...lags.slice(0, 3), lags[4]], [0, 0, 0, null]);
+      assert.ok(lags[3] === 0 || lags[3] === 1, 'that the device concerns no other server is saved a little later');
       assert.equal(new Set(status.consumers.flatMap(({ owners }) => owners.map((owner) => owner.instance))).size, 1);
       const table = run(env);
       assert.equal(table.code, 0);
