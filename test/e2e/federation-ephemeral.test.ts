@@ -8,7 +8,7 @@ import { instanceModes, type Mode } from './modes.ts';
 import { neighbourhood } from './peers.ts';
 
 const TIMEOUT_MS = 240_000;
-const MODES: readonly (Mode | undefined)[] = [undefined, ...instanceModes().flatMap(({ of, two }) => (of === 'one role a process' ? [two] : []))];
+const MODES: readonly (Mode | undefined)[] = [undefined, ...instanceModes().flatMap(({ of, log, two }) => (of === 'one role a process' && log === 'NATS' ? [two] : []))];
 
 for (const mode of MODES) {
   test(`typing, receipts and presence between ${mode === undefined ? 'two Myelins' : `Myelin as ${mode.name} and as one process`}`, { skip: mode?.missing ?? false, timeout: TIMEOUT_MS }, async () => {

@@ -41,7 +41,8 @@ async function redeploy(broker: BrokerName, atEnd: (end: () => Promise<void>) =>
     work.push(keepSending(of, room, traffic), keepPosting(of, room, traffic), keepSyncing(of, room, traffic));
   }
   const stops: string[] = [];
-  for (const { name, program } of instances.all) {
+  // On Kafka, where each takes longer, one instance of every role.
+  for (const { name, program } of broker === 'NATS' ? instances.all : instances.all.filter((_, index) => index % 2 === 0)) {
     const startedAt = performance.now();
     assert.equal(await program.stop(), 0, `${name}: ${program.output().slice(-2000)}`);
     const stopMs = performance.now() - startedAt;

