@@ -41,8 +41,6 @@ export interface Mark {
 
 export interface UnreadPlan {
   readonly leaves: Map<string, Leaf>;
-  /** Of events that came and were redacted: sums keep where they were, as if they had stood there for a batch. */
-  readonly withdrawn: Leaf[];
   readonly marks: Map<string, Mark>;
   /** Places whose events were redacted. */
   readonly removed: { readonly roomId: string; readonly orderKey: number }[];
@@ -72,7 +70,7 @@ export function recordKey({ partition, sequence }: { readonly partition: number;
 }
 
 export function planUnread(records: Records, planning: Planning): UnreadPlan {
-  const plan: UnreadPlan = { leaves: new Map(), withdrawn: [], marks: new Map(), removed: [] };
+  const plan: UnreadPlan = { leaves: new Map(), marks: new Map(), removed: [] };
   const pass: Pass = { ...planning, plan, standing: new Map(planning.facts.standing), redacted: new Set(planning.facts.redacted), parents: new Map(planning.facts.parents) };
   for (const record of records) planRecord(pass, record);
   return plan;
@@ -266,11 +264,7 @@ function planRedaction(pass: Pass, roomId: string, eventId: string): void {
   const orderKey = pass.facts.places.get(eventId) ?? 0;
   if (orderKey <= 0) return;
   pass.plan.removed.push({ roomId, orderKey });
-  for (const [key, leaf] of pass.plan.leaves) {
-    if (leaf.orderKey !== orderKey || leaf.tree.roomId !== roomId) continue;
-    pass.plan.leaves.delete(key);
-    pass.plan.withdrawn.push({ ...leaf, notify: 0, highlight: 0 });
-  }
+  for (const [key, leaf] of pass.plan.leaves) if (leaf.orderKey === orderKey && leaf.tree.roomId === roomId) pass.plan.leaves.delete(key);
 }
 
 /** The root of the thread that the event is in by what it relates to, at most three relations away; else the main timeline. */

@@ -7,17 +7,15 @@ const ADD = `ON CONFLICT (parent, start, thread_id) DO UPDATE SET notify = unrea
   sequence = CASE WHEN excluded.sequence > unread_nodes.sequence THEN excluded.sequence ELSE unread_nodes.sequence END`;
 
 /** Writes what notifies, and how far users have read; a batch that has neither writes nothing. */
-export async function writeUnread(tx: Transaction, { leaves, withdrawn, marks, removed }: UnreadPlan): Promise<void> {
-  await Promise.all([writeNodes(tx, [...leaves.values()], withdrawn), writeMarks(tx, [...marks.values()])]);
-  for (const { tree, orderKey } of withdrawn) await removeEmpty(tx, tree, orderKey);
+export async function writeUnread(tx: Transaction, { leaves, marks, removed }: UnreadPlan): Promise<void> {
+  await Promise.all([writeNodes(tx, [...leaves.values()]), writeMarks(tx, [...marks.values()])]);
   if (removed.length > 0) await removeLeaves(tx, removed);
 }
 
-async function writeNodes(tx: Transaction, leaves: readonly Leaf[], withdrawn: readonly Leaf[] = []): Promise<void> {
-  if (leaves.length === 0 && withdrawn.length === 0) return;
+async function writeNodes(tx: Transaction, leaves: readonly Leaf[]): Promise<void> {
+  if (leaves.length === 0) return;
   const rows = new Map<string, SqlValue[]>();
   for (const leaf of leaves) for (const level of LEVEL_NUMBERS) addNode(rows, leaf, level);
-  for (const leaf of withdrawn) for (const level of LEVEL_NUMBERS.slice(1)) addNode(rows, leaf, level);
   await tx.insertMany({ into: 'unread_nodes', columns: NODE_COLUMNS, rows: [...rows.values()], onConflict: ADD });
 }
 
@@ -65,11 +63,12 @@ async function removeLeaves(tx: Transaction, removed: UnreadPlan['removed']): Pr
     }));
     await writeNodes(tx, leaves);
     for (const { orderKey } of leaves) await tx.run('DELETE FROM unread_nodes WHERE room_id = ? AND level = 0 AND start = ?', [roomId, orderKey]);
-    for (const { tree, orderKey } of leaves) await removeEmpty(tx, tree, orderKey);
+    for (const { tree, orderKey } of leaves) await recountAbove(tx, tree, orderKey);
   }
 }
 
-async function removeEmpty(tx: Transaction, tree: Leaf['tree'], orderKey: number): Promise<void> {
+/** What holds the sums of a leaf that is gone: nodes without anything go, too. */
+async function recountAbove(tx: Transaction, tree: Leaf['tree'], orderKey: number): Promise<void> {
   for (const level of LEVEL_NUMBERS.slice(1)) {
     const { parent, start } = nodeAt(tree, level, orderKey);
     await tx.run('DELETE FROM unread_nodes WHERE parent = ? AND start = ? AND notify = 0 AND highlight = 0', [parent, start]);
