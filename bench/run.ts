@@ -10,7 +10,7 @@ import { keysQueryColumns, keysQueryWorkload } from './workloads/keys-query.ts';
 import { toDeviceColumns, toDeviceWorkload } from './workloads/to-device.ts';
 import { joinLargeColumns, joinLargeWorkload } from './workloads/join-large.ts';
 import { SHAPES, type Shape } from './replay/make-history.ts';
-import { keyBackupColumns, keyBackupWorkload, type KeyBackupResult } from './workloads/key-backup.ts';
+import { keyBackupColumns, keyBackupWorkload } from './workloads/key-backup.ts';
 import { replayColumns, replayWorkload } from './workloads/replay.ts';
 import { resyncColumns, resyncWorkload } from './workloads/resync.ts';
 import { deadServersColumns, deadServersWorkload } from './workloads/dead-servers.ts';
@@ -18,7 +18,7 @@ import { silentServerColumns, silentServerWorkload } from './workloads/silent-se
 import { instancesColumns, instancesWorkload, type InstancesResult } from './workloads/instances.ts';
 import { unreadColumns, unreadWorkload } from './workloads/unread.ts';
 import { federationInColumns, federationInWorkload } from './workloads/federation-in.ts';
-import { sendColumns, sendWorkload, type SendResult } from './workloads/send.ts';
+import { sendColumns, sendWorkload } from './workloads/send.ts';
 
 const USAGE = `npm run bench -- send|instances|federation-in|join-large|silent-server|dead-servers|unread|resync|key-backup|keys-query|to-device|replay [--modes TEXT] [--seconds N] [--runs N] [--out FOLDER]
   send            messages by one and by 64 connections, and until another user's /sync has them
@@ -70,7 +70,7 @@ const MEASURE: Readonly<Record<string, () => Promise<void>>> = {
   'keys-query': async () => report(await inModes((mode) => keysQueryWorkload(mode, { runs: options.runs, users: Number(values.users) })), keysQueryColumns),
   'to-device': async () => report((await inModes((mode) => toDeviceWorkload(mode, { runs: options.runs, users: Number(values.users) }))).flat(), toDeviceColumns),
   resync: async () => report((await inModes((mode) => resyncWorkload(mode, { runs: options.runs, members: Number(values.members) }))).flat(), resyncColumns),
-  'key-backup': measureKeyBackups,
+  'key-backup': async () => report(await inModes((mode) => keyBackupWorkload(mode, { keys: Number(values.keys) })), keyBackupColumns),
   unread: async () => report(await unreadWorkload({ unread: Number(values.unread), runs: options.runs, isWanted }), unreadColumns),
   'dead-servers': async () => report(await deadServersWorkload(options), deadServersColumns),
   'silent-server': async () => report(await silentServerWorkload(options), silentServerColumns),
@@ -90,11 +90,7 @@ try {
 process.exit(0);
 
 async function measureSends(): Promise<void> {
-  const { modes } = await import('../test/e2e/modes.ts');
-  const results: SendResult[] = [];
-  for (const mode of modes().filter(({ name }) => isWanted(name))) {
-    if (isThere(mode)) results.push(await sendWorkload(mode, options));
-  }
+  const results = await inModes((mode) => sendWorkload(mode, options));
   report(results, sendColumns);
   writeFileSync(`${values.out}/send.svg`, plot('sends per second, 64 connections', results.map((one) => ({ label: one.mode, value: one.sends64.perSecond }))));
 }
@@ -104,15 +100,6 @@ async function inModes<Result>(work: (mode: Mode) => Promise<Result>): Promise<R
   const results: Result[] = [];
   for (const mode of modes().filter(({ name }) => isWanted(name))) if (isThere(mode)) results.push(await work(mode));
   return results;
-}
-
-async function measureKeyBackups(): Promise<void> {
-  const { modes } = await import('../test/e2e/modes.ts');
-  const results: KeyBackupResult[] = [];
-  for (const mode of modes().filter(({ name }) => isWanted(name))) {
-    if (isThere(mode)) results.push(await keyBackupWorkload(mode, { keys: Number(values.keys) }));
-  }
-  report(results, keyBackupColumns);
 }
 
 async function measureInstances(): Promise<void> {

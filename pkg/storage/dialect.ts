@@ -79,7 +79,7 @@ export function expandIn(sql: string, params: readonly SqlValue[], values: reado
   if (WHOLE_RESULT.test(sql)) {
     throw new StorageError('bug', `queryIn over ${values.length} values cannot sort, group or limit: ${excerpt(sql)}`);
   }
-  const different = [...new Map(values.map((value) => [valueKey(value), value])).values()];
+  const different = differentValues(values);
   const parts: InStatement[] = [];
   for (let from = 0; from < different.length; from += IN_VALUES_MAX) {
     parts.push(inStatement(sql, params, different.slice(from, from + IN_VALUES_MAX)));
@@ -123,6 +123,11 @@ function widen(sql: string, width: number): string {
 /** `?, ?, …`, `count` times. */
 export function places(count: number): string {
   return Array<string>(count).fill('?').join(', ');
+}
+
+/** Each of the values once. */
+export function differentValues(values: readonly SqlValue[]): SqlValue[] {
+  return [...new Map(values.map((value) => [valueKey(value), value])).values()];
 }
 
 /** A text that is equal for equal values. */

@@ -3,7 +3,7 @@
  * A query of its own for each costs the server and its database more than what it finds.
  */
 import type { SqlValue } from './database.ts';
-import { valueKey } from './dialect.ts';
+import { differentValues, valueKey } from './dialect.ts';
 
 const KEYS_MAX = 500;
 
@@ -23,7 +23,7 @@ export function gatheredReads<Row>(read: (keys: readonly SqlValue[]) => Promise<
     while (asked.length > 0) {
       const now = asked.splice(0, KEYS_MAX);
       try {
-        const rows = await read([...new Map(now.map(({ key }) => [valueKey(key), key])).values()]);
+        const rows = await read(differentValues(now.map(({ key }) => key)));
         const found = new Map(rows.map((row) => [valueKey(keyOf(row)), row]));
         for (const { key, resolve } of now) resolve(found.get(valueKey(key)));
       } catch (error) {

@@ -1,6 +1,6 @@
 /** Keys of users here and elsewhere, as texts. */
 import { queryUserKeys } from '../../../pkg/federation/user-keys.ts';
-import { domainOf } from '../../../pkg/matrix/ids/domain-of.ts';
+import { isLocalUser } from '../../../pkg/matrix/ids/user-id.ts';
 import { withSignatures, type JsonObject } from '../../../pkg/matrix/e2ee/key-object.ts';
 import type { Context } from '../context.ts';
 import { askServers, byServer, ofThisServer, type Failures } from './ask-servers.ts';
@@ -51,7 +51,7 @@ export async function queryAllKeys(context: Context, { viewer, users, timeoutMs,
 
 /** Those of the users of other servers whose devices are known here. Who shares no room with anybody here (any more) may have changed them without a word. */
 async function rememberedUsers({ serverName, syncQuery, userQuery }: Context, users: ReadonlyMap<string, readonly string[]>): Promise<Map<string, readonly string[]>> {
-  const elsewhere = [...users.keys()].filter((userId) => domainOf(userId) !== serverName);
+  const elsewhere = [...users.keys()].filter((userId) => !isLocalUser(userId, serverName));
   const fresh = elsewhere.length === 0 ? new Set<string>() : await userQuery.knownDeviceLists(elsewhere);
   const rooms = fresh.size === 0 ? new Map<string, string[]>() : await syncQuery.joinedRoomsOf([...fresh], Number.MAX_SAFE_INTEGER);
   return new Map([...users].filter(([userId]) => fresh.has(userId) && rooms.has(userId)));

@@ -5,7 +5,7 @@
 import { must } from '../../../pkg/assert/assert.ts';
 import type { Applier, SequencedRecord } from '../../../pkg/log/applier.ts';
 import { roomOutputCodec } from '../../../pkg/log/codec.ts';
-import { domainOf } from '../../../pkg/matrix/ids/domain-of.ts';
+import { isLocalUser } from '../../../pkg/matrix/ids/user-id.ts';
 import type { Clock } from '../../../pkg/runtime/runtime.ts';
 import type { Database, Transaction } from '../../../pkg/storage/database.ts';
 import type { RoomOutput } from '../../../schemas/log/room-output.ts';
@@ -105,7 +105,7 @@ export function roomOutputApplier(deps: RoomOutputDeps): Applier<RoomOutput> {
 }
 
 function departedOf({ event }: RoomOutput, serverName: string): string[] {
-  return (event?.stateDelta ?? []).flatMap(({ type, stateKey, membership, replacedMembership }) => (type === 'm.room.member' && replacedMembership === 'join' && membership !== 'join' && domainOf(stateKey) !== serverName ? [stateKey] : []));
+  return (event?.stateDelta ?? []).flatMap(({ type, stateKey, membership, replacedMembership }) => (type === 'm.room.member' && replacedMembership === 'join' && membership !== 'join' && !isLocalUser(stateKey, serverName) ? [stateKey] : []));
 }
 
 const REMEMBERED_MAX = 10_000;

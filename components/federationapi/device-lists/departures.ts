@@ -1,5 +1,5 @@
 /** Whose devices are known here and may be no longer: a server tells of changes only while it shares a room with this one. */
-import { domainOf } from '../../../pkg/matrix/ids/domain-of.ts';
+import { isLocalUser } from '../../../pkg/matrix/ids/user-id.ts';
 import { partitionOf } from '../../../pkg/log/partition-map.ts';
 import type { FederationapiDeps } from '../deps.ts';
 
@@ -38,7 +38,7 @@ export function createDepartures(deps: DepartureDeps, submit: (userId: string, k
       const users = await deps.userQuery.knownUsers(sweptTo, SLICE);
       sweptTo = users.length < SLICE ? '' : users.at(-1)!;
       const owned = new Set(deps.owned());
-      const mine = users.filter((userId) => domainOf(userId) !== deps.serverName && owned.has(partitionOf(deps.partitionMap, userId)));
+      const mine = users.filter((userId) => !isLocalUser(userId, deps.serverName) && owned.has(partitionOf(deps.partitionMap, userId)));
       const rooms = mine.length === 0 ? new Map<string, string[]>() : await deps.syncQuery.joinedRoomsOf(mine, Number.MAX_SAFE_INTEGER);
       for (const userId of mine) if (!signal.aborted && !rooms.has(userId)) await submit(userId, 'forget', '{}');
     },
