@@ -37,13 +37,18 @@ const CHUNK_BYTES = 1024 * 1024;
 const ENCODED_AT_ONCE = 20;
 const DELETED_AT_ONCE = 1000;
 
-/** Begins the stage anew for `attempt`: what other attempts have written of it goes, and they can write no more. */
-export async function beginStage(database: Database, stage: { stageId: string; attempt: string; nowMs: number }): Promise<void> {
-  await database.transaction((tx) => tx.insertMany({
+/**
+ * Begins the stage anew for `attempt`: what other attempts have written of it goes, and they can write no more. Throws `StageLost` when another attempt has made it whole: somebody imports it
+ * already, and would find it empty.
+ */
+export async function beginStage(database: Pick<Database, 'query' | 'transaction'>, stage: { stageId: string; attempt: string; nowMs: number }): Promise<void> {
+  const { changes } = await database.transaction((tx) => tx.insertMany({
     into: 'stages', columns: ['stage_id', 'attempt', 'events', 'answer', 'created_at'], rows: [[stage.stageId, stage.attempt, 0, null, stage.nowMs]],
-    onConflict: 'ON CONFLICT (stage_id) DO UPDATE SET attempt = excluded.attempt, events = 0, answer = NULL, created_at = excluded.created_at',
+    onConflict: 'ON CONFLICT (stage_id) DO UPDATE SET attempt = excluded.attempt, events = 0, created_at = excluded.created_at WHERE stages.answer IS NULL',
   }));
-  await deleteEvents(database, stage.stageId);
+  if (changes === 0) throw new StageLost(`the stage ${stage.stageId} is whole already`);
+  // Who pauses here may find another attempt's events when it goes on.
+  await deleteEvents(database, stage.stageId, (tx) => fence(tx, stage));
 }
 
 /** Writes the rows in chunks. Throws `StageLost`, and what `check` throws, which is called before each chunk. */
@@ -89,17 +94,21 @@ export async function deleteOldStage(database: Database, beforeMs: number): Prom
   const [oldest] = await database.query<{ stage_id: string; attempt: string }>('SELECT stage_id, attempt FROM stages WHERE created_at < ? ORDER BY created_at LIMIT 1', [beforeMs]);
   if (oldest === undefined) return false;
   const { stage_id: stageId, attempt } = oldest;
-  await deleteEvents(database, stageId);
+  await deleteEvents(database, stageId, async () => undefined);
   await database.transaction((tx) => tx.run('DELETE FROM stages WHERE stage_id = ? AND attempt = ? AND created_at < ?', [stageId, attempt, beforeMs]));
   return true;
 }
 
-async function deleteEvents(database: Database, stageId: string): Promise<void> {
+/** `check` may throw; it is asked in the transaction of each deletion. */
+async function deleteEvents(database: Pick<Database, 'query' | 'transaction'>, stageId: string, check: (tx: Transaction) => Promise<void>): Promise<void> {
   const [span] = await database.query<{ first: number | null; last: number | null }>('SELECT MIN(ordinal) AS first, MAX(ordinal) AS last FROM staged_events WHERE stage_id = ?', [stageId]);
   if (span === undefined || span.first === null || span.last === null) return;
   for (let from = span.first; from <= span.last; from += DELETED_AT_ONCE) {
     const to = from + DELETED_AT_ONCE;
-    await database.transaction((tx) => tx.run('DELETE FROM staged_events WHERE stage_id = ? AND ordinal >= ? AND ordinal < ?', [stageId, from, to]));
+    await database.transaction(async (tx) => {
+      await check(tx);
+      await tx.run('DELETE FROM staged_events WHERE stage_id = ? AND ordinal >= ? AND ordinal < ?', [stageId, from, to]);
+    });
   }
 }
 

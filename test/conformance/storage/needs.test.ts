@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { federationapiMigrations, stagedState } from '../../../components/federationapi/index.ts';
 import { beginAttempt, deleteNeed, deleteOverdueNeeds, insertNeeds, readWaitingNeeds, type NewNeed } from '../../../components/federationapi/storage/needs.ts';
 import { beginStage, deleteOldStage, finishStage, readFinishedStage, StageLost, writeStage, type StageRow } from '../../../components/federationapi/storage/stages.ts';
-import type { Database } from '../../../pkg/storage/database.ts';
+import type { Database, SqlRow, SqlValue } from '../../../pkg/storage/database.ts';
 import { migrate } from '../../../pkg/storage/migrate.ts';
 import { createManualRuntime } from '../../kit/manual-runtime.ts';
 import { onEachBackend } from './backends.ts';
@@ -65,8 +65,30 @@ onEachBackend('needs and staged states', (backend) => {
     assert.equal((await readFinishedStage(database, 's'))?.events, 3);
     assert.deepEqual(await staged.stateIds('s'), ['$known', '$b0', '$b2']);
     assert.deepEqual((await staged.slice('s', 1, 3)).map(({ eventId, inState, pdu }) => [eventId, inState, Buffer.from(pdu).toString()]), [['$b1', false, '{"n":1}'], ['$b2', true, '{"n":2}']]);
+    // Somebody imports it already.
+    await assert.rejects(beginStage(database, { ...first, attempt: 'third' }), StageLost);
+    assert.deepEqual(await staged.stateIds('s'), ['$known', '$b0', '$b2']);
     assert.equal(await deleteOldStage(database, 1), false);
     assert.equal(await deleteOldStage(database, 2), true);
     assert.deepEqual([await staged.stateIds('s'), await staged.slice('s', 0, 10)], [[], []]);
+  });
+
+  test('who pauses while it begins a stage takes nothing of what another attempt has made meanwhile', async () => {
+    const { clock } = createManualRuntime();
+    const database = await tables();
+    const staged = stagedState(database);
+    const first = { stageId: 's', attempt: 'first', clock, check: () => undefined, nowMs: 1 };
+    const second = { ...first, attempt: 'second' };
+    const pausing: Pick<Database, 'query' | 'transaction'> = {
+      transaction: (work) => database.transaction(work),
+      async query<R extends SqlRow>(sql: string, params?: readonly SqlValue[]) {
+        await beginStage(database, second);
+        await writeStage(database, second, rows(3, 'b'));
+        await finishStage(database, second, { events: 3, answer: new Uint8Array([2]) });
+        return database.query<R>(sql, params);
+      },
+    };
+    await assert.rejects(beginStage(pausing, first), StageLost);
+    assert.deepEqual(await staged.stateIds('s'), ['$b0', '$b2']);
   });
 });
