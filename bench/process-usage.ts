@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 
 /** CPU seconds (user and system) that a process has used since its start, by the operating system's account; NaN where there is no /proc. */
 export function cpuSeconds(pid: number): number {
@@ -7,6 +7,30 @@ export function cpuSeconds(pid: number): number {
     return (Number(fields[11]) + Number(fields[12])) / 100;
   } catch {
     return Number.NaN;
+  }
+}
+
+/** CPU seconds of a process, of its children, and of children that have ended; NaN where there is no /proc. */
+export function treeCpuSeconds(pid: number): number {
+  try {
+    return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).reduce((sum, name) => {
+      const fields = statOf(name);
+      if (fields === undefined) return sum;
+      const own = Number(fields[11]) + Number(fields[12]);
+      if (name === String(pid)) return sum + (own + Number(fields[13]) + Number(fields[14])) / 100;
+      return fields[1] === String(pid) ? sum + own / 100 : sum;
+    }, 0);
+  } catch {
+    return Number.NaN;
+  }
+}
+
+/** What follows the name in /proc/PID/stat; undefined when the process has gone meanwhile. */
+function statOf(pid: string): string[] | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)!.split(' ');
+  } catch {
+    return undefined;
   }
 }
 

@@ -5,7 +5,7 @@ import { compareCommand } from './compare-command.ts';
 import { compareServers, ratioTable } from './report/compare.ts';
 import { tableOf } from './report/figures.ts';
 import { plot } from './report/plot.ts';
-import { BadResultFile, resultFile, type ResultFile } from './result-file.ts';
+import { BadResultFile, commitHere, resultFile, type ResultFile } from './result-file.ts';
 import { startBenchServers, type BenchServers } from './servers.ts';
 import { asMode, myelin, synapseOnPostgres, type ServerMode, type Subject } from './subject.ts';
 import type { Asked, Workload } from './workload.ts';
@@ -28,12 +28,12 @@ try {
 process.exit(0);
 
 async function run(chosen: Workload, line: CommandLine): Promise<void> {
-  const servers = await startBenchServers();
+  const servers = await startBenchServers(line.text('modes')!, line.text('against') !== undefined);
   try {
     const asked = askedOf(line, servers);
     const measured = await chosen.measure(asked);
     const own = 'rows' in measured ? measured : { rows: measured, table: undefined };
-    const file = resultFile({ workload: chosen.name, durability: servers.durability, options: line.all }, own.rows, new Date());
+    const file = resultFile({ workload: chosen.name, commit: commitHere(), durability: servers.durability, options: line.all }, own.rows, new Date());
     console.log(`\n${file.date}, commit ${file.commit}\n${file.machine}, Node ${file.node}; the load driver and all servers share them\n${file.durability}\n\n${own.table ?? tableOf(file.rows, asked.runs > 1)}`);
     const reference = line.text('against') === undefined ? undefined : file.rows.find(({ mode }) => mode.startsWith('Synapse'))?.mode;
     if (reference !== undefined) console.log(`\n${ratioTable(compareServers(file.rows, reference), reference)}`);

@@ -3,26 +3,37 @@ import * as kafka from '../test/kit/servers/kafka.ts';
 import * as nats from '../test/kit/servers/nats.ts';
 import * as postgres from '../test/kit/servers/postgres.ts';
 
-export async function startBenchServers(): Promise<{ durability: string; stop(): Promise<void> }> {
+export interface BenchServers {
+  readonly durability: string;
+  /** The process of the PostgreSQL that was started here. */
+  readonly postgresPid: number | undefined;
+  stop(): Promise<void>;
+}
+
+/** `modes`: what the names of the wanted modes contain. A server that cannot be theirs is not started: it would take its share of the machine. */
+export async function startBenchServers(modes: string, withPostgres: boolean): Promise<BenchServers> {
+  const isOnlyOf = (...words: readonly string[]): boolean => words.some((word) => modes.toLowerCase().includes(word));
   const running: { stop(): Promise<void> }[] = [];
+  let postgresPid: number | undefined;
   const start = async (name: string, address: () => Promise<string>): Promise<void> => {
     if (process.env[name] === undefined) process.env[name] = await address();
   };
-  if (postgres.available() === undefined) {
+  if (postgres.available() === undefined && (withPostgres || !isOnlyOf('sqlite'))) {
     await start('MYELIN_TEST_POSTGRES_URL', async () => {
       const server = await postgres.startPostgres();
+      postgresPid = server.pid;
       running.push(server);
       return server.url;
     });
   }
-  if (nats.available() === undefined) {
+  if (nats.available() === undefined && !isOnlyOf('embedded', 'sqlite', 'kafka')) {
     await start('MYELIN_TEST_NATS_URL', async () => {
       const server = await nats.startNats();
       running.push(server);
       return server.url;
     });
   }
-  if (kafka.available() === undefined) {
+  if (kafka.available() === undefined && !isOnlyOf('embedded', 'sqlite', 'nats')) {
     await start('MYELIN_TEST_KAFKA_BROKERS', async () => {
       const server = await kafka.startKafka();
       running.push(server);
@@ -30,6 +41,7 @@ export async function startBenchServers(): Promise<{ durability: string; stop():
     });
   }
   return {
+    postgresPid,
     durability: 'SQLite: WAL, synchronous=FULL. PostgreSQL: fsync=on, synchronous_commit=on. NATS: file storage, default sync_interval. Kafka: acks=all, one broker.',
     async stop() {
       await Promise.all(running.map((server) => server.stop()));

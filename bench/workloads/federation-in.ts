@@ -5,63 +5,39 @@
 import { performance } from 'node:perf_hooks';
 import { newRoom, register, V3, type ApiSession } from '../../test/e2e/api-client.ts';
 import { ok } from '../../test/e2e/federation-rooms.ts';
-import type { Mode } from '../../test/e2e/modes.ts';
-import { neighbourhood, type Neighbourhood, type Peer } from '../../test/e2e/peers.ts';
 import { startHandPeer, type HandPeer } from '../../test/kit/hand-peer.ts';
 import { referenceTo, type EventReference } from '../../pkg/matrix/events/references.ts';
 import { roomVersion } from '../../pkg/matrix/room-versions/room-versions.ts';
-import { cpuSeconds, residentMb } from '../process-usage.ts';
-import type { Column } from '../report/table.ts';
-import { median, rounded } from '../statistics.ts';
-
-export interface FederationInResult {
-  readonly mode: string;
-  readonly servers: number;
-  readonly events: number;
-  readonly perSecond: number;
-  /** Of the server's process, for one event; where it is one process. */
-  readonly cpuMsPerEvent: number;
-  readonly peakMb: number;
-}
-
-export const federationInColumns: readonly Column<FederationInResult>[] = [
-  { title: 'mode', text: (row) => row.mode },
-  { title: 'servers', text: (row) => String(row.servers) },
-  { title: 'events', text: (row) => String(row.events) },
-  { title: 'events/s', text: (row) => String(Math.round(row.perSecond)) },
-  { title: 'CPU ms/event', text: (row) => row.cpuMsPerEvent.toFixed(3) },
-  { title: 'peak MB', text: (row) => row.peakMb.toFixed(0) },
-];
+import { costOf, type RunningSubject, type Subject } from '../subject.ts';
+import type { Figures, Row } from '../workload.ts';
 
 const PDUS = 50;
+const WARM_EVENTS = 1000;
 const ROOM_VERSION = '12';
 const FILTER = JSON.stringify({ room: { timeline: { limit: 50 } }, presence: { types: [] } });
 const WAIT_MS_MAX = 120_000;
 
-/** One line for one sending server, one for eight. */
-export async function federationInWorkload(mode: Mode, options: { runs: number; events: number }): Promise<FederationInResult[]> {
-  const results: FederationInResult[] = [];
-  for (const servers of [1, 8]) {
-    const place = neighbourhood();
-    try {
-      const peer = await place.start('Myelin', mode.name === 'embedded+SQLite' ? {} : { mode });
-      const senders = await Promise.all(Array.from({ length: servers }, () => startSender(place, peer)));
-      const events = Math.ceil(options.events / servers / PDUS) * PDUS;
-      // What is warm is measured.
-      await deliver(peer, senders, Math.min(events, 1000));
-      const runs: { seconds: number; cpu: number }[] = [];
-      for (let run = 0; run < options.runs; run += 1) runs.push(await deliver(peer, senders, events));
-      const total = events * servers;
-      results.push({
-        mode: mode.name, servers, events: total, perSecond: rounded(median(runs.map(({ seconds }) => total / seconds))), cpuMsPerEvent: rounded(median(runs.map(({ cpu }) => (cpu * 1000) / total)), 3),
-        peakMb: peer.pid === undefined ? Number.NaN : rounded(residentMb(peer.pid).peak),
-      });
-      for (const { hand } of senders) hand.close();
-    } finally {
-      await place.stop();
-    }
+/** One row for one sending server, one for eight. */
+export async function federationInWorkload(subject: Subject, options: { runs: number; events: number }): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const servers of [1, 8]) rows.push({ mode: subject.name, what: servers === 1 ? '1 server' : `${servers} servers`, runs: await measure(subject, servers, options) });
+  return rows;
+}
+
+async function measure(subject: Subject, servers: number, options: { runs: number; events: number }): Promise<Figures[]> {
+  const running = await subject.start();
+  try {
+    const senders = await Promise.all(Array.from({ length: servers }, () => startSender(running)));
+    const events = Math.ceil(options.events / servers / PDUS) * PDUS;
+    // What is warm is measured.
+    await deliver(running, senders, Math.min(events, WARM_EVENTS));
+    const runs: Figures[] = [];
+    for (let run = 0; run < options.runs; run += 1) runs.push(await deliver(running, senders, events));
+    for (const { hand } of senders) hand.close();
+    return runs;
+  } finally {
+    await running.stop();
   }
-  return results;
 }
 
 interface Sender {
@@ -72,10 +48,10 @@ interface Sender {
 }
 
 /** A server by hand with a user in a room of a user of the server that is measured. */
-async function startSender({ authority }: Neighbourhood, peer: Peer): Promise<Sender> {
-  const reader = await register(peer.baseUrl);
+async function startSender({ authority, baseUrl, serverName }: RunningSubject): Promise<Sender> {
+  const reader = await register(baseUrl);
   const roomId = decodeURIComponent(await newRoom(reader));
-  const hand = await startHandPeer({ certificate: authority.issue(['localhost']), authority: authority.cert, target: peer.serverName });
+  const hand = await startHandPeer({ certificate: authority.issue(['localhost']), authority: authority.cert, target: serverName });
   const joined = await hand.join(roomId, `@sender:${hand.name}`);
   const version = roomVersion(ROOM_VERSION)!;
   let tip: EventReference = referenceTo(joined, version);
@@ -98,16 +74,21 @@ async function startSender({ authority }: Neighbourhood, peer: Peer): Promise<Se
   };
 }
 
-async function deliver(peer: Peer, senders: readonly Sender[], events: number): Promise<{ seconds: number; cpu: number }> {
+async function deliver(running: RunningSubject, senders: readonly Sender[], events: number): Promise<Figures> {
   const work = senders.map((sender) => ({ sender, ...sender.write(events) }));
   const since = await Promise.all(senders.map(async ({ reader }) => (await sync(reader, {})).next_batch));
-  const cpu = (): number => (peer.pid === undefined ? Number.NaN : cpuSeconds(peer.pid));
-  const [cpuBefore, began] = [cpu(), performance.now()];
-  await Promise.all(work.flatMap(({ sender, transactions, lastId }, index) => [
-    seen(sender.reader, since[index]!, lastId),
-    sendAll(sender.hand, transactions),
-  ]));
-  return { seconds: (performance.now() - began) / 1000, cpu: cpu() - cpuBefore };
+  const total = events * senders.length;
+  let seconds = 0;
+  const cost = await costOf(running, async () => {
+    const began = performance.now();
+    await Promise.all(work.flatMap(({ sender, transactions, lastId }, index) => [
+      seen(sender.reader, since[index]!, lastId),
+      sendAll(sender.hand, transactions),
+    ]));
+    seconds = (performance.now() - began) / 1000;
+    return { events: total };
+  });
+  return { perSecond: total / seconds, ...cost };
 }
 
 async function sendAll(hand: HandPeer, transactions: readonly unknown[][]): Promise<void> {

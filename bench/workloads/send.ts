@@ -1,27 +1,22 @@
 /**
- * `send`: messages of about 700 bytes by one and by 64 connections (8 users in 8 rooms, each connection its own sender loop), and the time from the start of a send
+ * `send`: messages of about 700 bytes by 1, 16, 64 and 256 connections (8 users in 8 rooms, each connection its own sender loop), and the time from the start of a send
  * until another user's waiting /sync has it.
  */
 import { performance } from 'node:perf_hooks';
-import type { Mode, RunningMode } from '../../test/e2e/modes.ts';
+import type { Mode } from '../../test/e2e/modes.ts';
 import { Connection } from '../http-client.ts';
-import { cpuSeconds, residentMb } from '../process-usage.ts';
-import type { Column } from '../report/table.ts';
-import { median, quantile, rounded } from '../statistics.ts';
+import { median, quantile } from '../statistics.ts';
+import { costOf, meterOf, type Meter, type Subject } from '../subject.ts';
+import type { Row } from '../workload.ts';
 
 export interface Sends {
   readonly perSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
-  /** CPU of the server's processes for one send. */
-  readonly cpuMsPerSend: number;
-}
-
-export interface SendResult {
-  readonly mode: string;
-  readonly sends1: Sends;
-  readonly sends64: Sends;
-  readonly sendToSync: { readonly p50Ms: number; readonly p99Ms: number };
+  /** Of the server's processes. */
+  readonly cpuMsPerEvent: number;
+  readonly databaseCpuMsPerEvent: number;
+  /** Resident memory of the server's processes. */
   readonly peakMb: number;
 }
 
@@ -35,55 +30,42 @@ const FILLER = 'x'.repeat(600);
 const SYNC_SENDS = 200;
 const WARM_SECONDS = 15;
 
-export const sendColumns: readonly Column<SendResult>[] = [
-  { title: 'mode', text: (row) => row.mode },
-  { title: '1 conn /s', text: (row) => String(Math.round(row.sends1.perSecond)) },
-  { title: 'p50 ms', text: (row) => row.sends1.p50Ms.toFixed(2) },
-  { title: 'p99 ms', text: (row) => row.sends1.p99Ms.toFixed(2) },
-  { title: '64 conn /s', text: (row) => String(Math.round(row.sends64.perSecond)) },
-  { title: 'p50 ms', text: (row) => row.sends64.p50Ms.toFixed(1) },
-  { title: 'p99 ms', text: (row) => row.sends64.p99Ms.toFixed(1) },
-  { title: 'CPU ms/send', text: (row) => row.sends64.cpuMsPerSend.toFixed(2) },
-  { title: 'to sync p50', text: (row) => row.sendToSync.p50Ms.toFixed(2) },
-  { title: 'p99', text: (row) => row.sendToSync.p99Ms.toFixed(2) },
-  { title: 'peak MB', text: (row) => String(Math.round(row.peakMb)) },
-];
-
-export async function sendWorkload(mode: Mode, options: { seconds: number; runs: number }): Promise<SendResult> {
-  const running = await mode.start();
+export async function sendWorkload(subject: Subject, options: { seconds: number; runs: number; connections: readonly number[] }): Promise<Row[]> {
+  const running = await subject.start();
   try {
     const load = await prepareSends(running, options);
-    const ones: Sends[] = [];
-    const sixtyFours: Sends[] = [];
+    const sends = options.connections.map((connections) => ({ connections, runs: [] as Sends[] }));
+    const toSync: { p50Ms: number; p99Ms: number }[] = [];
     for (let run = 0; run < options.runs; run += 1) {
-      ones.push(await sendFor(load, { connections: 1, seconds: options.seconds, run: `one${run}` }));
-      sixtyFours.push(await sendFor(load, { connections: 64, seconds: options.seconds, run: `many${run}` }));
+      for (const { connections, runs } of sends) runs.push(await sendFor(load, { connections, seconds: options.seconds, run: `run${run}-${connections}` }));
+      toSync.push(await measureSendToSync(load, run));
     }
-    const sendToSync = await measureSendToSync(load);
-    const peakMb = running.programs.reduce((sum, program) => sum + residentMb(program.pid).peak, 0);
-    return { mode: mode.name, sends1: medians(ones), sends64: medians(sixtyFours), sendToSync, peakMb: rounded(peakMb, 0) };
+    return [
+      ...sends.map(({ connections, runs }) => ({ mode: subject.name, what: connections === 1 ? '1 connection' : `${connections} connections`, runs: runs.map((one) => ({ ...one })) })),
+      { mode: subject.name, what: 'send to /sync', runs: toSync },
+    ];
   } finally {
     await running.stop();
   }
 }
 
-/** Medians of sends by so many connections in that mode, after its processes have warmed up: the first ten seconds of a process cost a fifth more. */
-export async function sendsOf(mode: Mode, options: { seconds: number; runs: number; connections: number }): Promise<Sends> {
+/** Sends by so many connections in that mode, after its processes have warmed up: the first ten seconds of a process cost a fifth more. */
+export async function sendsOf(mode: Mode, options: { seconds: number; runs: number; connections: number }): Promise<Sends[]> {
   const running = await mode.start();
   try {
-    const load = await prepareSends(running, options);
+    const load = await prepareSends({ baseUrl: running.baseUrl, ...meterOf(() => running.programs.map(({ pid }) => pid)) }, options);
     const { connections } = options;
     await sendFor(load, { connections, seconds: WARM_SECONDS, run: 'warmer' });
     const sends: Sends[] = [];
     for (let run = 0; run < options.runs; run += 1) sends.push(await sendFor(load, { connections, seconds: options.seconds, run: `many${run}` }));
-    return medians(sends);
+    return sends;
   } finally {
     await running.stop();
   }
 }
 
 /** Accounts and their rooms, on a server that is warm. */
-async function prepareSends(running: RunningMode, { seconds }: { seconds: number }): Promise<Load> {
+async function prepareSends(running: MeteredServer, { seconds }: { seconds: number }): Promise<Load> {
   const accounts: Account[] = [];
   for (let index = 0; index < USERS; index += 1) accounts.push(await register(running.baseUrl, `bench${index}`));
   const rooms: string[] = [];
@@ -93,8 +75,12 @@ async function prepareSends(running: RunningMode, { seconds }: { seconds: number
   return load;
 }
 
+interface MeteredServer extends Meter {
+  readonly baseUrl: string;
+}
+
 interface Load {
-  readonly running: RunningMode;
+  readonly running: MeteredServer;
   readonly accounts: readonly Account[];
   readonly rooms: readonly string[];
 }
@@ -103,24 +89,23 @@ async function sendFor(load: Load, how: { connections: number; seconds: number; 
   const { running, accounts, rooms } = load;
   const connections = await Promise.all(Array.from({ length: how.connections }, () => Connection.open(running.baseUrl)));
   const latencies: number[] = [];
-  const cpuBefore = serverCpu(running);
-  const startedAt = performance.now();
-  const endsAt = startedAt + how.seconds * 1000;
-  await Promise.all(connections.map(async (connection, index) => {
-    const user = index % USERS;
-    for (let number = 0; performance.now() < endsAt; number += 1) {
-      const began = performance.now();
-      await send(connection, { roomId: rooms[user]!, token: accounts[user]!.token, txnId: `${how.run}-${index}-${number}` });
-      latencies.push(performance.now() - began);
-    }
-  }));
-  const elapsed = (performance.now() - startedAt) / 1000;
-  const cpu = serverCpu(running) - cpuBefore;
+  let elapsed = 0;
+  const cost = await costOf(running, async () => {
+    const startedAt = performance.now();
+    const endsAt = startedAt + how.seconds * 1000;
+    await Promise.all(connections.map(async (connection, index) => {
+      const user = index % USERS;
+      for (let number = 0; performance.now() < endsAt; number += 1) {
+        const began = performance.now();
+        await send(connection, { roomId: rooms[user]!, token: accounts[user]!.token, txnId: `${how.run}-${index}-${number}` });
+        latencies.push(performance.now() - began);
+      }
+    }));
+    elapsed = (performance.now() - startedAt) / 1000;
+    return { events: latencies.length };
+  });
   connections.forEach((connection) => connection.close());
-  return {
-    perSecond: rounded(latencies.length / elapsed, 0), p50Ms: rounded(quantile(latencies, 0.5)), p99Ms: rounded(quantile(latencies, 0.99)),
-    cpuMsPerSend: rounded((cpu / latencies.length) * 1000, 3),
-  };
+  return { perSecond: latencies.length / elapsed, p50Ms: median(latencies), p99Ms: quantile(latencies, 0.99), ...cost };
 }
 
 async function send(connection: Connection, what: { roomId: string; token: string; txnId: string }): Promise<string> {
@@ -129,28 +114,38 @@ async function send(connection: Connection, what: { roomId: string; token: strin
   return fieldOf(answer, 'event_id');
 }
 
-async function measureSendToSync(load: Load): Promise<{ p50Ms: number; p99Ms: number }> {
+async function measureSendToSync(load: Load, run: number): Promise<{ p50Ms: number; p99Ms: number }> {
   const { running, accounts } = load;
   const [sender, reader] = [accounts[0]!, accounts[1]!];
   const [sending, syncing] = [await Connection.open(running.baseUrl), await Connection.open(running.baseUrl)];
   const roomId = await createRoom(running.baseUrl, sender, [reader.userId]);
   expectOk(await sending.request('POST', `/_matrix/client/v3/rooms/${encodeURIComponent(roomId)}/join`, { token: reader.token, body: '{}' }));
-  const first = await syncing.request('GET', '/_matrix/client/v3/sync?timeout=0', { token: reader.token });
-  let since = fieldOf(first, 'next_batch');
+  const sync = async (query: string): Promise<{ status: number; body: string }> => await syncing.request('GET', `/_matrix/client/v3/sync?${query}`, { token: reader.token });
+  let since = await settled(sync, fieldOf(await sync('timeout=0'), 'next_batch'));
   const latencies: number[] = [];
   for (let number = 0; number < SYNC_SENDS; number += 1) {
-    const waiting = syncing.request('GET', `/_matrix/client/v3/sync?timeout=30000&since=${encodeURIComponent(since)}`, { token: reader.token });
+    const waiting = sync(`timeout=30000&since=${encodeURIComponent(since)}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
     const began = performance.now();
-    const sent = send(sending, { roomId, token: sender.token, txnId: `sync-${number}` });
+    const sent = send(sending, { roomId, token: sender.token, txnId: `sync-${run}-${number}` });
     const answer = await waiting;
     latencies.push(performance.now() - began);
     if (!answer.body.includes(await sent)) throw new Error(`the waiting /sync answered without the message: ${answer.body.slice(0, 300)}`);
-    since = fieldOf(answer, 'next_batch');
+    since = await settled(sync, fieldOf(answer, 'next_batch'));
   }
   sending.close();
   syncing.close();
-  return { p50Ms: rounded(quantile(latencies, 0.5)), p99Ms: rounded(quantile(latencies, 0.99)) };
+  return { p50Ms: median(latencies), p99Ms: quantile(latencies, 0.99) };
+}
+
+/** A token with nothing new behind it: some servers tell of a message and of what is unread by it in two answers. */
+async function settled(sync: (query: string) => Promise<{ status: number; body: string }>, from: string): Promise<string> {
+  for (let since = from; ;) {
+    const answer = await sync(`timeout=0&since=${encodeURIComponent(since)}`);
+    const next = fieldOf(answer, 'next_batch');
+    if (next === since || !('rooms' in (JSON.parse(answer.body) as object))) return next;
+    since = next;
+  }
 }
 
 async function register(baseUrl: string, username: string): Promise<Account> {
@@ -177,13 +172,4 @@ function expectOk(answer: { status: number; body: string }): void {
 function fieldOf(answer: { status: number; body: string }, field: string): string {
   expectOk(answer);
   return (JSON.parse(answer.body) as Record<string, string>)[field]!;
-}
-
-function serverCpu(running: RunningMode): number {
-  return running.programs.reduce((sum, program) => sum + cpuSeconds(program.pid), 0);
-}
-
-function medians(runs: readonly Sends[]): Sends {
-  const of = (field: keyof Sends): number => median(runs.map((run) => run[field]));
-  return { perSecond: of('perSecond'), p50Ms: of('p50Ms'), p99Ms: of('p99Ms'), cpuMsPerSend: of('cpuMsPerSend') };
 }

@@ -22,6 +22,7 @@ export interface Mode {
   readonly name: string;
   /** Why it cannot run here; undefined when it can. */
   readonly missing: string | undefined;
+  readonly isOneProcess: boolean;
   start(settings?: Readonly<Record<string, string>>): Promise<RunningMode>;
 }
 
@@ -49,7 +50,7 @@ function kafkaLog(): string | undefined {
 
 function oneProcess(name: string, on: { log: string | undefined; postgres: boolean }): Mode {
   return {
-    name,
+    name, isOneProcess: true,
     missing: on.postgres && postgres === undefined ? 'PostgreSQL' : on.log === undefined ? 'its broker' : undefined,
     async start(settings = {}) {
       const place = await makePlace(on.postgres ? postgres : undefined);
@@ -82,7 +83,7 @@ export function instanceModes(): { readonly log: string; readonly of: string; re
 /** `processes`: the roles of each. */
 function behindFront(name: string, log: string | undefined, processes: readonly (readonly Role[])[]): Mode {
   return {
-    name,
+    name, isOneProcess: false,
     missing: postgres === undefined ? 'PostgreSQL' : log === undefined ? 'its broker' : frontMissing(),
     async start(settings = {}) {
       const place = await makePlace(postgres);

@@ -30,6 +30,8 @@ export interface Peer {
   stop(): Promise<void>;
   /** The process of a Myelin. */
   readonly pid?: number;
+  /** All processes that run now. */
+  readonly pids: readonly number[];
   /** Of a Myelin: kill -9 of one of its processes, which is then started again. */
   killOne?(): Promise<void>;
 }
@@ -41,8 +43,12 @@ export interface PeerOptions {
   readonly appservices?: readonly string[];
   /** Of a Synapse: whether it tells of presence; a Myelin does. */
   readonly presence?: boolean;
+  /** URL of an empty database for a Synapse; SQLite when it is not said. */
+  readonly postgres?: string;
   /** How a Myelin runs; one process with everything when it is not said. */
   readonly mode?: Mode;
+  /** That a Myelin which is one process in that mode speaks TLS itself, and not something before it. */
+  readonly ownTls?: boolean;
   /** More settings of a Myelin. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -79,6 +85,9 @@ async function startSynapse(authority: Authority, options: PeerOptions): Promise
   const { serverName, baseUrl, folder } = server;
   return {
     software: 'Synapse', serverName, baseUrl, folder,
+    get pids() {
+      return server.pid === undefined ? [] : [server.pid];
+    },
     kill: () => server.kill(), restart: () => server.restart(), pause: () => server.pause(), resume: () => server.resume(), recentLog: () => server.recentLog(), stop: () => server.stop(),
   };
 }
@@ -88,12 +97,15 @@ async function startMyelin(authority: Authority, { publicPort, appservices = [],
   const folder = makeFolder(authority, appservices);
   const [port, tlsPort] = [await freePort(), publicPort ?? await freePort()];
   const serverName = `localhost:${tlsPort}`;
-  const tls: Record<string, string> = publicPort === undefined ? { MYELIN_TLS_LISTEN: `127.0.0.1:${tlsPort}`, MYELIN_TLS_CERTIFICATE: join(folder, 'server.pem'), MYELIN_TLS_KEY: join(folder, 'server.key') } : {};
+  const tls = publicPort === undefined ? tlsSettings(folder, tlsPort) : {};
   const program = await startProgram({ port, env: { ...settings(folder, serverName), MYELIN_DATA_DIR: join(folder, 'data'), ...tls, ...env } });
   return {
     software: 'Myelin', serverName, baseUrl: program.baseUrl, folder,
     get pid() {
       return program.pid;
+    },
+    get pids() {
+      return [program.pid];
     },
     kill: () => program.kill(),
     killOne: () => program.killAndRestart(),
@@ -109,16 +121,20 @@ async function startMyelin(authority: Authority, { publicPort, appservices = [],
   };
 }
 
-/** Several processes behind a front, and before that something that speaks TLS. */
-async function startMode(authority: Authority, mode: Mode, { appservices = [], env = {} }: PeerOptions): Promise<Peer> {
+/** One process or several behind a front, and before that something that speaks TLS. */
+async function startMode(authority: Authority, mode: Mode, { appservices = [], env = {}, ownTls = false }: PeerOptions): Promise<Peer> {
   const folder = makeFolder(authority, appservices);
-  const proxy = await startFederationProxy(authority);
-  const serverName = `localhost:${proxy.port}`;
-  const running = await mode.start({ ...settings(folder, serverName), ...env });
-  proxy.standBefore(running.baseUrl);
+  const proxy = ownTls && mode.isOneProcess ? undefined : await startFederationProxy(authority);
+  const tlsPort = proxy?.port ?? await freePort();
+  const serverName = `localhost:${tlsPort}`;
+  const running = await mode.start({ ...settings(folder, serverName), ...(proxy === undefined ? tlsSettings(folder, tlsPort) : {}), ...env });
+  proxy?.standBefore(running.baseUrl);
   const signal = (name: NodeJS.Signals): void => running.programs.forEach((program) => program.signal(name));
   return {
     software: 'Myelin', serverName, baseUrl: running.baseUrl, folder,
+    get pids() {
+      return running.programs.map(({ pid }) => pid);
+    },
     kill: async () => void (await Promise.all(running.programs.map((program) => program.kill()))),
     killOne: () => running.programs[0]!.killAndRestart(),
     restart: async () => void (await Promise.all(running.programs.map((program) => program.restart()))),
@@ -128,7 +144,7 @@ async function startMode(authority: Authority, mode: Mode, { appservices = [], e
     async stop() {
       signal('SIGCONT');
       await running.stop();
-      await proxy.close();
+      await proxy?.close();
       rmSync(folder, { recursive: true, force: true });
     },
   };
@@ -144,6 +160,10 @@ function makeFolder(authority: Authority, appservices: readonly string[]): strin
   mkdirSync(join(folder, 'appservices'));
   appservices.forEach((content, index) => writeFileSync(join(folder, 'appservices', `${index}.yaml`), content));
   return folder;
+}
+
+function tlsSettings(folder: string, port: number): Record<string, string> {
+  return { MYELIN_TLS_LISTEN: `127.0.0.1:${port}`, MYELIN_TLS_CERTIFICATE: join(folder, 'server.pem'), MYELIN_TLS_KEY: join(folder, 'server.key') };
 }
 
 function settings(folder: string, serverName: string): Record<string, string> {

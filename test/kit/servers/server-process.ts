@@ -17,6 +17,8 @@ import { delimiter, join } from 'node:path';
 export interface RunningServer {
   /** The server's temporary folder: its data, its configuration. Gone after `stop()`. */
   readonly folder: string;
+  /** Of the running process; undefined while there is none. */
+  readonly pid: number | undefined;
   /** Ends the server and removes its data. Harmless when called twice. */
   stop(): Promise<void>;
   /** Ends the server in its orderly way (if it runs), starts it again with the same port and data, and waits until it is ready. */
@@ -121,6 +123,10 @@ class ServerProcess implements RunningServer {
     this.#options = options;
     this.folder = options.folder;
     this.#guard = startGuard(options.folder);
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid;
   }
 
   async start(): Promise<void> {

@@ -1,5 +1,5 @@
 /**
- * Synapse for tests: another homeserver to federate with, on SQLite, in a temporary folder. Its Python is the one that MYELIN_TEST_SYNAPSE_PYTHON names, or that of
+ * Synapse for tests and benchmarks: another homeserver, on SQLite or PostgreSQL, in a temporary folder. Its Python is the one that MYELIN_TEST_SYNAPSE_PYTHON names, or that of
  * the virtual environment `.cache/synapse` in the repository, which `.ci/run` fills.
  */
 import { spawnSync } from 'node:child_process';
@@ -26,10 +26,13 @@ export interface SynapseOptions {
   readonly appservices?: readonly string[];
   /** Whether it tells of presence, which costs it much; it does not when it is not said. */
   readonly presence?: boolean;
+  /** URL of an empty PostgreSQL database with the C locale; SQLite when it is not said. */
+  readonly postgres?: string;
 }
 
 const REPOSITORY = resolve(import.meta.dirname, '../../..');
-const SHARED_SECRET = 'secret of the tests';
+/** With it, accounts are made without asking. */
+export const SHARED_SECRET = 'secret of the tests';
 const PLENTY = { per_second: 100_000, burst_count: 100_000 };
 
 /** The Python that has Synapse, whether or not it is there. */
@@ -43,6 +46,19 @@ export function available(): string | undefined {
   if (python.includes('/') && !existsSync(python)) return `there is no ${python} (run .ci/run once, or set MYELIN_TEST_SYNAPSE_PYTHON)`;
   const { status } = spawnSync(python, ['-c', 'import importlib.util, sys; sys.exit(importlib.util.find_spec("synapse.app") is None)'], { stdio: 'ignore' });
   return status === 0 ? undefined : `${python} has no Synapse`;
+}
+
+/** Why it cannot use PostgreSQL, or undefined when it can. */
+export function postgresMissing(): string | undefined {
+  const missing = available();
+  if (missing !== undefined) return missing;
+  const { status } = spawnSync(synapsePython(), ['-c', 'import psycopg2'], { stdio: 'ignore' });
+  return status === 0 ? undefined : `${synapsePython()} has no psycopg2`;
+}
+
+/** Of the installed Synapse. */
+export function synapseVersion(): string {
+  return spawnSync(synapsePython(), ['-c', 'import importlib.metadata; print(importlib.metadata.version("matrix-synapse"))'], { encoding: 'utf8' }).stdout.trim();
 }
 
 /** Starts a server of its own (about 4 s). Its registration is open, nothing is limited, and it tries a server that failed again after half a second. */
@@ -63,13 +79,19 @@ export async function startSynapse(options: SynapseOptions): Promise<RunningSyna
   mkdirSync(join(folder, 'media'));
   writeFileSync(join(folder, 'log.json'), JSON.stringify(logging()));
   // JSON is YAML too.
-  writeFileSync(join(folder, 'homeserver.yaml'), JSON.stringify({ ...settings(folder, serverName), listeners: listeners(ports, options.publicPort === undefined), app_service_config_files: appservices, presence: { enabled: options.presence === true } }, null, 1));
+  writeFileSync(join(folder, 'homeserver.yaml'), JSON.stringify({ ...settings(folder, serverName), database: database(folder, options.postgres), listeners: listeners(ports, options.publicPort === undefined), app_service_config_files: appservices, presence: { enabled: options.presence === true } }, null, 1));
   const server = await startServerProcess({
     name: 'Synapse', folder, command: synapsePython(),
     args: ['-m', 'synapse.app.homeserver', '--config-path', join(folder, 'homeserver.yaml')],
     ready: new RegExp(`now listening on TCP port ${ports.plain}$`),
   });
   return Object.assign(server, { serverName, baseUrl: `http://127.0.0.1:${ports.plain}` });
+}
+
+function database(folder: string, postgres: string | undefined): unknown {
+  if (postgres === undefined) return { name: 'sqlite3', args: { database: join(folder, 'synapse.db') } };
+  const { username, password, hostname, port, pathname } = new URL(postgres);
+  return { name: 'psycopg2', args: { user: decodeURIComponent(username), password: decodeURIComponent(password), dbname: pathname.slice(1), host: hostname, port: Number(port || 5432), cp_min: 5, cp_max: 10 } };
 }
 
 /** The plain one last: when it is there, all are. */
@@ -85,7 +107,6 @@ function settings(folder: string, serverName: string): Record<string, unknown> {
     signing_key_path: join(folder, 'signing.key'),
     media_store_path: join(folder, 'media'),
     log_config: join(folder, 'log.json'),
-    database: { name: 'sqlite3', args: { database: join(folder, 'synapse.db') } },
     report_stats: false,
     tls_certificate_path: join(folder, 'server.pem'),
     tls_private_key_path: join(folder, 'server.key'),

@@ -1,0 +1,119 @@
+/** A homeserver that is measured by what every homeserver has: the Matrix API, over TLS for other servers, and processes. Myelin in its modes, and Synapse on PostgreSQL. */
+import { randomBytes } from 'node:crypto';
+import type { Authority } from '../test/kit/certificates.ts';
+import { createDatabase, dropDatabase } from '../test/kit/servers/postgres.ts';
+import * as synapse from '../test/kit/servers/synapse.ts';
+import type { Mode } from '../test/e2e/modes.ts';
+import { bySharedSecret, type CrowdPlace } from './crowd.ts';
+import type { Program } from '../test/e2e/program.ts';
+import { neighbourhood, type Peer, type PeerOptions } from '../test/e2e/peers.ts';
+import { cpuSeconds, forgetPeak, residentMb, treeCpuSeconds } from './process-usage.ts';
+
+export interface Subject {
+  readonly name: string;
+  /** A new server without any data; nothing is limited, and registration is open. */
+  start(options?: Pick<PeerOptions, 'appservices'>): Promise<RunningSubject>;
+}
+
+/** A mode, or another homeserver as if it were one: that one takes no settings and says how users come in. */
+export type ServerMode = Mode & Partial<Pick<CrowdPlace, 'entrance'>>;
+
+export interface RunningSubject extends Meter {
+  readonly name: string;
+  readonly baseUrl: string;
+  /** `localhost:port`: other servers find it there, with a certificate of the authority. */
+  readonly serverName: string;
+  readonly authority: Authority;
+  readonly peer: Peer;
+  stop(): Promise<void>;
+}
+
+/** What a server's processes take. */
+export interface Meter {
+  /** From the operating system's accounts. */
+  usage(): Usage;
+  /** Peaks of memory are counted from now on. */
+  forgetPeak(): void;
+}
+
+interface Usage {
+  /** Of the server's processes since they began. */
+  readonly cpuSeconds: number;
+  /** Of PostgreSQL, when the benchmark has started it: of all its databases, so nothing else may use it meanwhile. */
+  readonly databaseCpuSeconds: number;
+  /** Resident memory of the server's processes. */
+  readonly residentMb: number;
+  readonly peakMb: number;
+}
+
+/** `pids`: the processes that run now. */
+export function meterOf(pids: () => readonly number[], postgresPid?: number): Meter {
+  const sum = (of: (pid: number) => number): number => pids().reduce((total, pid) => total + of(pid), 0);
+  return {
+    usage: () => ({
+      cpuSeconds: sum(cpuSeconds), databaseCpuSeconds: postgresPid === undefined ? Number.NaN : treeCpuSeconds(postgresPid),
+      residentMb: sum((pid) => residentMb(pid).now), peakMb: sum((pid) => residentMb(pid).peak),
+    }),
+    forgetPeak: () => pids().forEach(forgetPeak),
+  };
+}
+
+/** What `work` has cost, for each of `events` events, and the peak of memory meanwhile. Figures that cannot be had are NaN. */
+export async function costOf(meter: Meter, work: () => Promise<{ events: number }>): Promise<{ cpuMsPerEvent: number; databaseCpuMsPerEvent: number; peakMb: number }> {
+  meter.forgetPeak();
+  const before = meter.usage();
+  const { events } = await work();
+  const after = meter.usage();
+  return {
+    cpuMsPerEvent: ((after.cpuSeconds - before.cpuSeconds) * 1000) / events,
+    databaseCpuMsPerEvent: ((after.databaseCpuSeconds - before.databaseCpuSeconds) * 1000) / events,
+    peakMb: after.peakMb,
+  };
+}
+
+export function myelin(mode: Mode, postgresPid: number | undefined): Subject {
+  const usesPostgres = mode.name.includes('PostgreSQL');
+  return { name: mode.name, start: ({ appservices = [] } = {}) => start(mode.name, usesPostgres ? postgresPid : undefined, (place) => place.start('Myelin', { mode, appservices, ownTls: true })) };
+}
+
+/** On a database of its own. */
+export function synapseOnPostgres(postgresUrl: string, postgresPid: number | undefined): Subject {
+  const name = `Synapse ${synapse.synapseVersion()}+PostgreSQL`;
+  return {
+    name,
+    async start({ appservices = [] } = {}) {
+      const postgres = await createDatabase(postgresUrl, `synapse_${randomBytes(6).toString('hex')}`);
+      const running = await start(name, postgresPid, (place) => place.start('Synapse', { appservices, postgres }));
+      return {
+        ...running,
+        async stop() {
+          await running.stop();
+          await dropDatabase(postgres);
+        },
+      };
+    },
+  };
+}
+
+/** For workloads that start modes. */
+export function asMode(subject: Subject): ServerMode {
+  return {
+    name: subject.name, missing: undefined, isOneProcess: true, entrance: bySharedSecret(synapse.SHARED_SECRET),
+    async start() {
+      const { peer, baseUrl, stop } = await subject.start();
+      const program = {
+        baseUrl,
+        get pid() {
+          return peer.pids[0]!;
+        },
+      } as Program;
+      return { baseUrl, folder: peer.folder, programs: [program], killEverything: () => Promise.reject(new Error('nobody asks for that')), stop };
+    },
+  };
+}
+
+async function start(name: string, postgresPid: number | undefined, startIn: (place: ReturnType<typeof neighbourhood>) => Promise<Peer>): Promise<RunningSubject> {
+  const place = neighbourhood();
+  const peer = await startIn(place);
+  return { name, baseUrl: peer.baseUrl, serverName: peer.serverName, authority: place.authority, peer, ...meterOf(() => peer.pids, postgresPid), stop: () => place.stop() };
+}

@@ -1,0 +1,116 @@
+/** The workloads: what each is called, what it tells of, what it may be asked for, and how it is measured. */
+import { SHAPES, type Shape } from '../replay/make-history.ts';
+import { flattened, inModes, onSubjects, type Asked, type Option, type Workload } from '../workload.ts';
+import { deadServersColumns, deadServersWorkload } from './dead-servers.ts';
+import { fanoutColumns, fanoutWorkload } from './fanout.ts';
+import { federationInWorkload } from './federation-in.ts';
+import { instancesWorkload } from './instances.ts';
+import { joinColumns, joinWorkload } from './join.ts';
+import { joinLargeColumns, joinLargeWorkload } from './join-large.ts';
+import { keyBackupColumns, keyBackupWorkload } from './key-backup.ts';
+import { keysQueryColumns, keysQueryWorkload } from './keys-query.ts';
+import { longPollColumns, longPollWorkload } from './longpoll.ts';
+import { replayColumns, replayWorkload } from './replay.ts';
+import { resyncColumns, resyncWorkload } from './resync.ts';
+import { sendWorkload } from './send.ts';
+import { silentServerColumns, silentServerWorkload } from './silent-server.ts';
+import { toDeviceColumns, toDeviceWorkload } from './to-device.ts';
+import { unreadColumns, unreadWorkload } from './unread.ts';
+
+const users: Option = { usage: 'how many users', byDefault: '5000' };
+const events: Option = { usage: 'how many events', byDefault: '10000' };
+
+export const WORKLOADS: readonly Workload[] = [
+  {
+    name: 'send', usage: "messages by 1, 16, 64 and 256 connections, and until another user's /sync has them", takesOthers: true,
+    options: { connections: { usage: 'how many send at once', byDefault: '1,16,64,256' } },
+    plot: { title: 'sends per second, 64 connections', what: '64 connections', figure: 'perSecond' },
+    measure: (asked) => onSubjects(asked, (subject) => sendWorkload(subject, { ...common(asked), connections: numbers(asked, 'connections') })),
+  },
+  {
+    name: 'instances', usage: 'what a message costs with two instances of every role instead of one',
+    options: { connections: { usage: 'how many send at once', byDefault: '64' } },
+    measure: (asked) => instancesWorkload(asked, { ...common(asked), connections: asked.number('connections') }),
+  },
+  {
+    name: 'federation-in', usage: "messages of one and of eight other servers over TLS, until a user's /sync has them", takesOthers: true, options: { events },
+    measure: (asked) => onSubjects(asked, (subject) => federationInWorkload(subject, { runs: asked.runs, events: asked.number('events') })),
+  },
+  {
+    name: 'fanout', usage: 'one room of 5,000 users here: sends until 50, 500 and all who sync have them, and joins', takesOthers: true, options: { users },
+    measure: async (asked) => flattened(await inModes(asked, (mode) => fanoutWorkload(mode, { runs: asked.runs, users: asked.number('users') })), fanoutColumns),
+  },
+  {
+    name: 'join', usage: '5,000 users here join one room, one after the other', takesOthers: true, options: { users },
+    measure: async (asked) => flattened(await inModes(asked, async (mode) => [await joinWorkload(mode, { runs: asked.runs, users: asked.number('users') })]), joinColumns),
+  },
+  {
+    name: 'longpoll', usage: '1,000 and 10,000 clients that wait in /sync: memory, idle CPU, and how soon they have 50 messages a second', takesOthers: true,
+    measure: async (asked) => flattened(await inModes(asked, (mode) => longPollWorkload(mode, common(asked))), longPollColumns),
+  },
+  {
+    name: 'join-large', usage: 'a join of a room with 5,000 members of another server, and sends in other rooms meanwhile',
+    measure: async (asked) => flattened(await joinLargeWorkload(common(asked)), joinLargeColumns),
+  },
+  {
+    name: 'silent-server', usage: 'sends in a room with a member whose server never answers',
+    measure: async (asked) => flattened(await silentServerWorkload(common(asked)), silentServerColumns),
+  },
+  {
+    name: 'dead-servers', usage: 'what 1,000 servers that are gone cost: share of a core (each measurement takes a minute or --seconds)',
+    measure: async (asked) => flattened(await deadServersWorkload(common(asked)), deadServersColumns),
+  },
+  {
+    name: 'unread', usage: 'a million unread messages in a room with 5,000 users: /sync, and the receipt that clears them', options: { unread: { usage: 'how many messages', byDefault: '1000000' } },
+    measure: async (asked) => flattened(await unreadWorkload({ unread: asked.number('unread'), runs: asked.runs, isWanted: asked.isWanted }), unreadColumns),
+  },
+  {
+    name: 'resync', usage: '500 clients of a room with 10,000 members come back at once', options: { members: { usage: 'how many members the room has', byDefault: '10000' } },
+    measure: async (asked) => flattened(await inModes(asked, (mode) => resyncWorkload(mode, { runs: asked.runs, members: asked.number('members') })), resyncColumns),
+  },
+  {
+    name: 'key-backup', usage: '100,000 room keys are put into a backup and read whole: time and memory', options: { keys: { usage: 'how many', byDefault: '100000' } },
+    measure: async (asked) => flattened(await inModes(asked, async (mode) => [await keyBackupWorkload(mode, { keys: asked.number('keys') })]), keyBackupColumns),
+  },
+  {
+    name: 'keys-query', usage: 'one keys/query for 5,000 users with two devices each', options: { users },
+    measure: async (asked) => flattened(await inModes(asked, async (mode) => [await keysQueryWorkload(mode, { runs: asked.runs, users: asked.number('users') })]), keysQueryColumns),
+  },
+  {
+    name: 'to-device', usage: 'one message to 5,000 devices, until it is answered and until they have it', options: { users },
+    measure: async (asked) => flattened(await inModes(asked, (mode) => toDeviceWorkload(mode, { runs: asked.runs, users: asked.number('users') })), toDeviceColumns),
+  },
+  {
+    name: 'replay', usage: 'the history of a room from its create event on, until the read model has the last event',
+    options: {
+      events,
+      shape: { usage: `one of ${Object.keys(SHAPES).join(', ')}`, byDefault: 'mixed' },
+      rooms: { usage: 'in so many rooms', byDefault: '1' },
+      file: { usage: 'replay this file instead: a PDU in JSON a line; FILE.keys.json, if there, has the keys to check signatures with' },
+      'room-version': { usage: 'of the rooms', byDefault: '11' },
+      partitions: { usage: 'how many; several with commas', byDefault: '32' },
+      instances: { usage: 'how many; several with commas', byDefault: '1' },
+      'one-core': { usage: 'the server is bound to one core', isSwitch: true },
+    },
+    plot: { title: 'events replayed per second', figure: 'perSecond' },
+    measure: measureReplay,
+  },
+];
+
+function common({ seconds, runs }: Asked): { seconds: number; runs: number } {
+  return { seconds, runs };
+}
+
+function numbers(asked: Asked, option: string): number[] {
+  return asked.text(option)!.split(',').map(Number);
+}
+
+async function measureReplay(asked: Asked): ReturnType<Workload['measure']> {
+  const shape = asked.text('shape') as Shape;
+  if (!(shape in SHAPES)) throw new Error(`there is no shape ${JSON.stringify(shape)}; there are ${Object.keys(SHAPES).join(', ')}`);
+  const results = await replayWorkload({
+    file: asked.text('file'), events: asked.number('events'), shape, rooms: asked.number('rooms'), roomVersion: asked.text('room-version')!, runs: asked.runs,
+    partitions: numbers(asked, 'partitions'), instances: numbers(asked, 'instances'), oneCore: asked.isOn('one-core'), isWanted: asked.isWanted,
+  });
+  return flattened(results.map((one) => ({ ...one, of: `${one.instances} x ${one.partitions}` })), replayColumns);
+}
