@@ -15,6 +15,7 @@ import { roomIdOfCreateEvent } from '../../pkg/matrix/ids/room-id.ts';
 import { roomVersion } from '../../pkg/matrix/room-versions/room-versions.ts';
 import { slotOf, slotOfEvent } from '../../pkg/matrix/state-res/slot.ts';
 import type { Database } from '../../pkg/storage/database.ts';
+import { unpackJson } from '../../pkg/storage/packed-json.ts';
 import { openSqlite } from '../../pkg/storage/sqlite/open.ts';
 import { beginning } from '../../test/kit/received-room.ts';
 import { createRoomDriver, input, KEY, PARTITIONS, type RoomDriver } from '../../test/kit/room-driver.ts';
@@ -134,8 +135,9 @@ async function rowsOfOne(driver: RoomDriver, side: Side, index: number): Promise
 async function indexBytes(database: Database): Promise<{ bytes: number; ofJson: number }> {
   const names = ['auth_links', 'auth_links_by_target', 'auth_chain_counters', 'events_by_auth_chain', 'events_without_auth_chain'];
   const [tables] = await database.queryIn<{ n: number }>('SELECT SUM(pgsize) AS n FROM dbstat WHERE name IN (??)', [], names);
-  const [events] = await database.query<{ n: number }>('SELECT SUM(length(json)) AS n FROM events');
-  return { bytes: tables!.n, ofJson: +(tables!.n / events!.n).toFixed(3) };
+  const events = await database.query<{ json: Uint8Array }>('SELECT json FROM events');
+  const jsonBytes = events.reduce((sum, { json }) => sum + unpackJson(json).byteLength, 0);
+  return { bytes: tables!.n, ofJson: +(tables!.n / jsonBytes).toFixed(3) };
 }
 
 interface Merge {

@@ -1,5 +1,6 @@
 /** Writes the rows of a batch: one multi-row statement a table, however many inputs. */
 import type { SqlValue, Transaction } from '../../../pkg/storage/database.ts';
+import { packJson } from '../../../pkg/storage/packed-json.ts';
 import { isState } from '../../../pkg/matrix/events/pdu.ts';
 import { writeAliases } from '../aliases/commit-aliases.ts';
 import type { Position } from '../../../pkg/matrix/state-res/chain-cover.ts';
@@ -40,7 +41,7 @@ export async function commitBatch(tx: Transaction, accepted: readonly AcceptedIn
   // The redacted event may be one of the batch.
   for (const { effects } of accepted) {
     for (const { eventId, redactedBy, bytes } of effects.redactions) {
-      await tx.run('UPDATE events SET json = ?, redacted_by = ? WHERE event_id = ?', [bytes, redactedBy, eventId]);
+      await tx.run('UPDATE events SET json = ?, redacted_by = ? WHERE event_id = ?', [packJson(bytes), redactedBy, eventId]);
     }
   }
   return chained;
@@ -94,7 +95,7 @@ function eventRow({ roomId, partition, inputId, event }: PlacedEvent, place: Pos
     event.eventId, roomId, event.orderKey, partition, event.sequence, pdu.type, pdu.state_key ?? null, pdu.sender, storedDepth(pdu.depth),
     pdu.origin_server_ts, event.stateId, event.historyVisibility, event.redacts ?? null, event.verdict === 'rejected' ? 1 : 0, event.verdict === 'softFailed' ? 1 : 0,
     event.stateBeforeDiffers ? 1 : 0, event.relayOf, storedInputId(inputId, event.eventId), event.deviceId, event.txnId, place?.chain ?? null, place?.seq ?? null,
-    event.historyAt ?? null, event.bytes,
+    event.historyAt ?? null, packJson(event.bytes),
   ];
 }
 

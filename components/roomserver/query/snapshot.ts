@@ -1,6 +1,7 @@
 /** A partition's output records made again from the tables, for read models that are built anew or were left behind by the outbox. */
 import type { SequencedRecord } from '../../../pkg/log/applier.ts';
 import type { Reader, SqlRow } from '../../../pkg/storage/database.ts';
+import { unpackJson } from '../../../pkg/storage/packed-json.ts';
 import type { RoomOutput, StateChange } from '../../../schemas/log/room-output.ts';
 import { receiptSet } from '../input/outputs.ts';
 import { outsideMembership } from '../remote/outputs.ts';
@@ -106,7 +107,7 @@ function eventRecord(partition: number, row: EventSql, stateDelta: StateChange[]
     output: {
       roomId: row.room_id, roomVersion: row.room_version, inputId: inputIdOfEvent(row.input_id, row.event_id), traceId: '',
       event: {
-        eventId: row.event_id, pdu: row.json, orderKey: row.order_key ?? 0, stateDelta, historyVisibility: row.history_visibility, deviceId: row.device_id, txnId: row.txn_id,
+        eventId: row.event_id, pdu: unpackJson(row.json), orderKey: row.order_key ?? 0, stateDelta, historyVisibility: row.history_visibility, deviceId: row.device_id, txnId: row.txn_id,
         softFailedAccepted: row.soft_failed === 2, stateBeforeDiffers: row.state_before_differs === 1, redacts: row.redacts ?? '', relayOf: row.relay_of,
         ...(row.history_at !== null && { historyAt: row.history_at }),
       },

@@ -1,5 +1,6 @@
 /** What every query hands out of an event. */
 import type { Reader, SqlRow } from '../../../pkg/storage/database.ts';
+import { unpackJson } from '../../../pkg/storage/packed-json.ts';
 import type { StoredEvent } from '../../../schemas/ports/room-query.ts';
 
 export interface StoredSql extends SqlRow {
@@ -11,7 +12,7 @@ export const STORED = 'SELECT e.event_id, e.room_id, r.room_version, e.json, e.r
 export const OF_ROOM = 'JOIN rooms r ON r.room_id = e.room_id';
 
 export function storedEvent(row: StoredSql): StoredEvent {
-  return { eventId: row.event_id, roomId: row.room_id, roomVersion: row.room_version, pdu: row.json, redactedBy: row.redacted_by, orderKey: row.order_key };
+  return { eventId: row.event_id, roomId: row.room_id, roomVersion: row.room_version, pdu: unpackJson(row.json), redactedBy: row.redacted_by, orderKey: row.order_key };
 }
 
 /** Those of the events that exist and were not rejected, in no order. */

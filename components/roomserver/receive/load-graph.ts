@@ -4,6 +4,7 @@ import { authEventIds, prevEventIds, type Pdu } from '../../../pkg/matrix/events
 import { createEventIdOfRoom } from '../../../pkg/matrix/ids/room-id.ts';
 import { slotOf, type Slot } from '../../../pkg/matrix/state-res/slot.ts';
 import type { Database, Reader, SqlRow } from '../../../pkg/storage/database.ts';
+import { unpackJson } from '../../../pkg/storage/packed-json.ts';
 import type { Answer } from '../../../schemas/log/room-input.ts';
 import type { StagedState } from '../../../schemas/ports/staged-state.ts';
 import type { NeedRow } from '../input/effects.ts';
@@ -62,10 +63,6 @@ function referredTo(eventId: string, pdu: Pdu, roomId: string): string[] {
   return [eventId, ...prevEventIds(pdu), ...authEventIds(pdu), ...(pdu.room_id === roomId && !roomId.includes(':') ? [createEventIdOfRoom(roomId)] : [])];
 }
 
-function pduIn(bytes: Uint8Array): Pdu {
-  return JSON.parse(Buffer.from(bytes).toString()) as Pdu;
-}
-
 /** From memory, or else from the tables with one statement. */
 async function loadEvents({ database, recent }: Pick<GraphLoading, 'database' | 'recent'>, wanted: readonly { graph: RoomGraph; ids: Iterable<string> }[]): Promise<void> {
   const missing = wanted.map(({ graph, ids }) => ({ graph, ids: [...ids].filter((eventId) => !takeRecent(graph, recent, eventId)) }));
@@ -91,7 +88,7 @@ async function readGraphEvents(reader: Reader, eventIds: readonly string[]): Pro
   const ids = eventIds.filter(isStorable);
   if (ids.length === 0) return { events: new Map(), followed: new Set() };
   const rows = await reader.queryIn<EventSql>('SELECT event_id, room_id, json, state_id, rejected, soft_failed, order_key, redacted_by FROM events WHERE event_id IN (??)', [], ids);
-  return { events: new Map(rows.map((row) => [row.event_id, { event: graphEvent(row), bytes: row.json.byteLength }])), followed: await readFollowed(reader, ids) };
+  return { events: new Map(rows.map((row) => [row.event_id, graphEvent(row)])), followed: await readFollowed(reader, ids) };
 }
 
 /** Those that an accepted event follows which came before them: few rooms have any. */
@@ -111,11 +108,14 @@ function takeIn(graph: RoomGraph, wanted: Iterable<string>, found: FoundEvents):
   }
 }
 
-function graphEvent(row: EventSql): GraphEvent {
-  return {
-    eventId: row.event_id, roomId: row.room_id, pdu: pduIn(row.json), stateId: row.state_id, rejected: row.rejected === 1, softFailed: row.soft_failed === 1,
+/** `bytes`: of its JSON. */
+function graphEvent(row: EventSql): { event: GraphEvent; bytes: number } {
+  const json = unpackJson(row.json);
+  const event = {
+    eventId: row.event_id, roomId: row.room_id, pdu: JSON.parse(Buffer.from(json).toString()) as Pdu, stateId: row.state_id, rejected: row.rejected === 1, softFailed: row.soft_failed === 1,
     orderKey: row.order_key, redacted: row.redacted_by !== null,
   };
+  return { event, bytes: json.byteLength };
 }
 
 interface DeltaSql extends SqlRow {

@@ -5,7 +5,7 @@ import { placeAllInChains } from './auth-chains.ts';
 
 /**
  * - `rooms`: a room and its head: the newest order key, the deepest event, the newest state, the forward extremities (JSON list of event IDs; `branches`: how many).
- * - `events`: an event once, with the bytes that every reader is given (`json`; replaced by the redacted form when it is redacted). `order_key`: place
+ * - `events`: an event once, with the bytes that every reader is given (`json`, packed by `pkg/storage/packed-json.ts`; replaced by the redacted form when it is redacted). `order_key`: place
  *   in the room's timeline, from 1 without holes for live events. `partition`, `sequence`: of the output record that announced it. `state_id`: state after it.
  *   Events without an order key are not shown to clients: rejected and softly failed ones, and outliers, whose `state_id` is empty too: they are known as part of a state or an auth chain, their
  *   own place in the graph is not. `soft_failed`: 1 while it is, 2 once the state has taken it in (`receive/redeem.ts`). `redacts`: the event that this one redacted (only where it was applied). The rest of the columns is what a record must be re-made of.

@@ -1,5 +1,6 @@
 /** Batched reads for the owner: rows of rooms, state events, events and receipts by their keys. One statement each, however many keys. */
 import type { Reader, SqlRow } from '../../../pkg/storage/database.ts';
+import { unpackJson } from '../../../pkg/storage/packed-json.ts';
 import type { RoomRow } from '../input/effects.ts';
 
 interface RoomSql extends SqlRow {
@@ -28,8 +29,9 @@ export interface StateSql extends SqlRow {
 /** Current state events under these state references (`refs.ts`). */
 export async function readState(reader: Reader, stateRefs: readonly string[]): Promise<StateSql[]> {
   if (stateRefs.length === 0) return [];
-  return reader.queryIn<StateSql>(
+  const rows = await reader.queryIn<StateSql>(
     'SELECT s.state_ref, s.event_id, e.json FROM current_state s JOIN events e ON e.event_id = s.event_id WHERE s.state_ref IN (??)', [], stateRefs);
+  return rows.map((row) => ({ ...row, json: unpackJson(row.json) }));
 }
 
 /** State references under which somebody is joined. */
@@ -54,7 +56,8 @@ export interface EventSql extends SqlRow {
 
 export async function readEvents(reader: Reader, eventIds: readonly string[]): Promise<EventSql[]> {
   if (eventIds.length === 0) return [];
-  return reader.queryIn<EventSql>('SELECT event_id, room_id, type, sender, order_key, redacted_by, json FROM events WHERE rejected = 0 AND event_id IN (??)', [], eventIds);
+  const rows = await reader.queryIn<EventSql>('SELECT event_id, room_id, type, sender, order_key, redacted_by, json FROM events WHERE rejected = 0 AND event_id IN (??)', [], eventIds);
+  return rows.map((row) => ({ ...row, json: unpackJson(row.json) }));
 }
 
 export async function readReceiptOrders(reader: Reader, receiptRefs: readonly string[]): Promise<Map<string, number>> {

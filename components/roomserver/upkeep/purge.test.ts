@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { partitionOf } from '../../../pkg/log/partition-map.ts';
+import { unpackJson } from '../../../pkg/storage/packed-json.ts';
 import { branch, extremitiesOf } from '../../../test/kit/branches.ts';
 import { ALICE, assertRefused, BOB, createRoomDriver, eventIdIn, input, member, message, newRoom, PARTITIONS, START_MS, state, type RoomDriver } from '../../../test/kit/room-driver.ts';
 import type { RoomInput } from '../../../schemas/log/room-input.ts';
@@ -149,7 +150,7 @@ test('what was purged stays away when another server sends it once more; what fo
     if (eventId === said[25]) assert.deepEqual(await resend(eventId, pdu), { ok: { event_id: eventId, verdict: 'accepted' } });
     else for (const needId of ['', 'need']) assertRefused(await resend(eventId, pdu, needId), 404, 'M_NOT_FOUND');
   }
-  for (const { event_id: eventId, json } of topics) assertRefused(await resend(eventId, json), 404, 'M_NOT_FOUND');
+  for (const { event_id: eventId, json } of topics) assertRefused(await resend(eventId, unpackJson(json)), 404, 'M_NOT_FOUND');
   assert.deepEqual(await driver.database.query('SELECT order_key, forward_extremities, state_id FROM rooms'), before);
   assert.deepEqual([driver.outputs.length, (await driver.database.query('SELECT need_id FROM needs')).length], [told, 0]);
   assert.equal(await roomHistoryQuery(driver.database).historyEnd(room.roomId), undefined);
