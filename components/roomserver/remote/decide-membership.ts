@@ -15,7 +15,7 @@ import { isSeenIn, isServerIn, memberRef, type OutsideMember, type RemoteNeed } 
 import { finishJoin } from './finish-join.ts';
 import { finishKnock } from './finish-knock.ts';
 import { finishLeave, leaveAlone, leftAlready } from './finish-leave.ts';
-import { giveUp, inputKey, isPending, isTooLate, JOIN_MS_MAX, joinKey, KNOCK_MS_MAX, LEAVE_MS_MAX, NOBODY_ANSWERED, openNeed, openNeeds, ownNeed, refusalOf, sameAtWork, waitFor } from './needs.ts';
+import { giveUp, inputKey, isPending, isTooLate, JOIN_MS_MAX, joinKey, KNOCK_MS_MAX, LEAVE_MS_MAX, NOBODY_ANSWERED, openNeed, ownNeed, refusalOf, sameAtWork, waitFor } from './needs.ts';
 import type { OwnMembership } from './own-membership.ts';
 import { placeMember } from './place-member.ts';
 
@@ -23,17 +23,26 @@ import { placeMember } from './place-member.ts';
 const VIA_MAX = 20;
 
 /** `join`, `leave` or `knock` when the draft is that of the sender's own and may need another server. */
-export function ownMembership(head: RoomHead | undefined, { sender, event }: SendEvent): OwnMembership['membership'] | undefined {
+function ownMembership({ picture: { remote: facts }, input, place }: Deciding, head: RoomHead | undefined, { sender, event }: SendEvent): OwnMembership['membership'] | 'unread' | undefined {
   if (event.type !== 'm.room.member' || event.stateKey !== sender) return undefined;
-  if (head !== undefined && membershipOf(head, sender) === 'join') return undefined;
   const membership = parseContent(event.content)?.['membership'];
-  return membership === 'join' || membership === 'leave' || membership === 'knock' ? membership : undefined;
+  if (membership !== 'join' && membership !== 'leave' && membership !== 'knock') return undefined;
+  if (!isJoined(head, sender)) return membership;
+  if (membership !== 'join' || place.isAgain !== true) return undefined;
+  // Another input of the same user has come first: other servers have the join that this one has asked for all the same, and go on from it.
+  if (!facts.read.has(input.inputId)) return 'unread';
+  return ownNeed(facts, input)?.answer?.status === 200 ? membership : undefined;
+}
+
+function isJoined(head: RoomHead | undefined, userId: string): boolean {
+  return head !== undefined && membershipOf(head, userId) === 'join';
 }
 
 /** undefined: the server is in the room, or there is nobody to ask, so that it is decided like any event. */
 export function decideMembership(deciding: Deciding, head: RoomHead | undefined, send: SendEvent): RoomDecision | undefined {
-  const membership = ownMembership(head, send);
+  const membership = ownMembership(deciding, head, send);
   if (membership === undefined) return undefined;
+  if (membership === 'unread') return { kind: 'lacking' };
   const { picture: { remote: facts }, input, place, signer } = deciding;
   // The usual case reads nothing.
   if (head !== undefined && place.isAgain !== true && isSeenIn(head, signer.serverName)) return undefined;
@@ -69,7 +78,11 @@ function decideInside(wish: OwnMembership, head: RoomHead): RoomDecision | undef
   const { deciding, membership } = wish;
   const need = ownNeed(deciding.picture.remote, deciding.input)!;
   if (isPending(need, deciding.place)) return waitFor(need);
-  if (need.answer?.status === 200) return placeMember(wish, { head, needId: need.needId, answer: need.answer });
+  if (need.answer?.status === 200) {
+    const placed = placeMember(wish, { head, needId: need.needId, answer: need.answer });
+    // Who is in the room already loses nothing: when others go on from the event, it is asked for like any of theirs.
+    return placed.kind === 'rejected' && isJoined(head, wish.send.sender) ? undefined : placed;
+  }
   // Here a leave or a knock needs nobody else.
   return membership !== 'join' ? undefined : giveUp(deciding, need.needId, need.answer === undefined ? NOBODY_ANSWERED : refusalOf(need.answer));
 }
@@ -110,9 +123,10 @@ function decideJoin(wish: OwnMembership): RoomDecision | undefined {
   return via.length === 0 ? undefined : askToJoin(wish, via);
 }
 
-/** Another join of the room over federation. */
+/** Another join of the room over federation; also one that is answered and was not looked at since: with it this server is in the room. */
 function joinAtWork({ picture: { remote: facts }, input, place }: Deciding): RemoteNeed | undefined {
-  return openNeeds(facts, place.nowMs).find(({ roomId, parkedKey }) => roomId === input.roomId && parkedKey === joinKey(input));
+  const key = joinKey(input);
+  return [...facts.needs.values()].find((need) => need !== null && need.roomId === input.roomId && need.parkedKey === key && need.deadlineMs > place.nowMs) ?? undefined;
 }
 
 function askToJoin(wish: OwnMembership, via: readonly string[]): RoomDecision {

@@ -10,15 +10,18 @@ import { roomIdOfCreateEvent } from '../../../pkg/matrix/ids/room-id.ts';
 import { roomVersion, type RoomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import type { ImportState } from '../../../schemas/log/room-input.ts';
 import type { StagedEvent } from '../../../schemas/ports/staged-state.ts';
-import { headerOf, NO_EFFECTS, type Deciding, type RoomDecision } from '../input/decision.ts';
+import { headerOf, NO_EFFECTS, rejected, type Deciding, type RoomDecision } from '../input/decision.ts';
 import type { NewEvent, StateStep } from '../input/effects.ts';
 import { DEFAULT_VISIBILITY } from '../input/history-visibility.ts';
+import { refused } from '../input/refused.ts';
 import type { RoomHead } from '../input/room-head.ts';
 import { isStorable } from '../query/stored-event.ts';
 import { COMPLETING } from '../partial/partial-row.ts';
 import { stateRef } from '../storage/refs.ts';
 import { isServerIn } from './facts.ts';
 import { encodeSlice } from './outputs.ts';
+
+const STAGE_IS_GONE = refused(502, 'M_UNKNOWN', 'The state that another server has given is not there any more');
 
 interface Judged {
   readonly staged: StagedEvent;
@@ -36,6 +39,8 @@ export function decideImport(deciding: Deciding, head: RoomHead | undefined, sli
   if (staged === undefined) return { kind: 'parked', reason: 'its turn comes', untilMs: place.nowMs + 1 };
   const version = roomVersion(slice.roomVersion);
   if (version === undefined || ((slice.current || slice.completes === true) && !isAwaited(deciding, slice.needId))) return { kind: 'accepted', effects: NO_EFFECTS, outputs: [], result: {} };
+  // Taken for all there is, it would leave a state with holes, and others are judged by that.
+  if (staged.length < slice.to - slice.from) return rejected(STAGE_IS_GONE);
   const judged = judge(deciding, staged, version);
   const events = judged.filter(({ isKnown }) => !isKnown).map(outlier);
   if (slice.completes === true) return addToState(deciding, head, { slice, version, judged, events });

@@ -1,4 +1,4 @@
-/** Invites to and from users of other servers, how invited users leave, and restricted joins that other servers authorise. Over the real log, with a real database. */
+/** Invites to and from users of other servers, and how invited users leave. Over the real log, with a real database. */
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
@@ -6,7 +6,7 @@ import type { Need } from '../../../schemas/log/room-output.ts';
 import type { ReceiveInvite } from '../../../schemas/log/room-input.ts';
 import { startRoom } from '../../../test/kit/random-room.ts';
 import { bytesOf, received } from '../../../test/kit/received-room.ts';
-import { createRemoteWorld, DAVE, ERIN, fulfilJoin, HERE, importStage, joinAnswer, stageOf, type RemoteWorld } from '../../../test/kit/remote-world.ts';
+import { createRemoteWorld, DAVE, ERIN, fulfilJoin, HERE, type RemoteWorld } from '../../../test/kit/remote-world.ts';
 import type { DagEvent, RoomDag } from '../../../test/kit/room-dag.ts';
 import { CREATOR } from '../../../test/kit/room-state.ts';
 import { roomQuery } from '../query/room-query.ts';
@@ -239,52 +239,4 @@ test('nobody waits for these: an answer to no need, a slice for none', async (co
   assert.deepEqual(await world.answer('!room:one.test', { needId: 'x', deadlineMs: 0 }), {});
   assert.deepEqual(await world.submit('!room:one.test', { importState: { needId: 'x', stageId: 'x', from: 0, to: 5, current: true, roomVersion: '11' } }), {});
   assert.deepEqual(await world.outputs(), []);
-});
-
-/** Dave is in a restricted room where only one.test may let others in, and in the room whose members may join. */
-async function restrictedWorld(context: TestContext): Promise<{ world: RemoteWorld; dag: RoomDag; roomId: string }> {
-  const { world, dag: space } = await joinedWorld(context, '12');
-  idIn(await world.member(space.roomId, 'join', { sender: ERIN }));
-  const dag = startRoom('11');
-  dag.send({ type: 'm.room.power_levels', sender: CREATOR, state_key: '', content: { users: { [CREATOR]: 100 }, invite: 50 } });
-  const joined = world.member(dag.roomId, 'join', { via: ['one.test'] });
-  await fulfilJoin(world, dag, await world.need());
-  await joined;
-  const rules = dag.send({ type: 'm.room.join_rules', sender: CREATOR, state_key: '', content: { join_rule: 'restricted', allow: [{ type: 'm.room_membership', room_id: space.roomId }] } });
-  await world.submit(dag.roomId, { receivePdu: received(dag, rules, { origin: 'one.test' }) });
-  return { world, dag, roomId: dag.roomId };
-}
-
-test('where nobody here may authorise a restricted join, another server is asked; the room here goes on from what it was', async (context) => {
-  const { world, dag, roomId } = await restrictedWorld(context);
-  assert.equal(await world.member(roomId, 'join', { sender: ERIN }), '400 M_UNABLE_TO_AUTHORISE_JOIN');
-  const joined = world.member(roomId, 'join', { sender: ERIN, via: ['one.test'], inputId: 'same' });
-  const need = await world.need();
-  const again = { sendEvent: { sender: ERIN, deviceId: 'D', txnId: 'T', event: { type: 'm.room.member', stateKey: ERIN, content: Buffer.from('{"membership":"join"}') }, via: ['one.test'] } };
-  const copies = [world.submit(roomId, again, 'same'), world.submit(roomId, { ...again, originServerTs: world.tsOf('same') }, 'same')];
-  const sent = idIn(await world.message(roomId, DAVE));
-  // Something happens there that is not known here.
-  dag.send({ type: 'm.room.topic', sender: CREATOR, state_key: '', content: { topic: 'x' } });
-  const join = dag.add({ type: 'm.room.member', sender: ERIN, state_key: ERIN, content: { membership: 'join', join_authorised_via_users_server: CREATOR } });
-  assert.ok(join.verdict.allowed);
-  world.stages.set(need.needId, stageOf(dag, join));
-  await importStage(world, dag, need);
-  assert.deepEqual((await world.outputs()).filter(({ stateSlice }) => stateSlice?.reset).map((output) => output.roomId).filter((one) => one === roomId), [roomId]);
-  await world.answer(roomId, need, joinAnswer(dag, need, join));
-  const result = { room_id: roomId, event_id: join.eventId };
-  assert.deepEqual(await Promise.all([joined, ...copies]), [result, result, result]);
-  assert.equal(await memberNow(world, roomId, ERIN), 'join');
-  const [topic] = await roomQuery(world.database).currentState(roomId, [['m.room.topic', '']]);
-  assert.notEqual(topic, undefined);
-  const next = await pduOf(world, idIn(await world.message(roomId, ERIN)));
-  assert.deepEqual([...next.prev_events].sort(), [sent, join.eventId].sort());
-  assert.deepEqual([await world.waiting(), await world.needsLeft()], [NOTHING, 0]);
-});
-
-test('a restricted join that no other server authorises either is refused', async (context) => {
-  const { world, roomId } = await restrictedWorld(context);
-  const refused = world.member(roomId, 'join', { sender: ERIN, via: ['one.test'] });
-  await world.answer(roomId, await world.need(), { status: 400, errcode: 'M_UNABLE_TO_GRANT_JOIN' });
-  assert.equal(await refused, '400 M_UNABLE_TO_GRANT_JOIN');
-  assert.deepEqual([await memberNow(world, roomId, ERIN), await world.waiting()], [undefined, NOTHING]);
 });

@@ -100,9 +100,9 @@ interface NeedSql extends SqlRow {
 const NEEDS = {
   need_id: 'SELECT need_id, room_id, kind, input_id, parked_key, event_id, event, answer, deadline FROM needs WHERE need_id = ?',
   input_id: 'SELECT need_id, room_id, kind, input_id, parked_key, event_id, event, answer, deadline FROM needs WHERE input_id = ?',
-  // The bytes of those that others wait for are of no interest.
-  room_id: `SELECT need_id, room_id, kind, input_id, parked_key, event_id, NULL AS event, NULL AS answer, deadline FROM needs
-    WHERE room_id = ? AND kind = 'remote_membership' AND answer IS NULL`,
+  // Those that are answered, too: who waits for them has not gone on yet.
+  room_id: `SELECT need_id, room_id, kind, input_id, parked_key, event_id, event, answer, deadline FROM needs
+    WHERE room_id = ? AND kind = 'remote_membership'`,
   /** By room ID. */
   backfills: `SELECT need_id, room_id, kind, input_id, parked_key, event_id, event, NULL AS answer, deadline FROM needs
     WHERE room_id = ? AND kind = 'backfill' AND answer IS NULL`,

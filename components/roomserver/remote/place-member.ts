@@ -19,7 +19,8 @@ export function placeMember({ deciding, send, membership }: OwnMembership, { hea
   if ('problem' in member) return giveUp(deciding, needId, badAnswer(member.problem));
   if (eventIdOf(member.pdu, head.version) !== answer.eventId) return giveUp(deciding, needId, badAnswer('the event is not the one that it is called'));
   const at = graphAt(picture, head);
-  const placement = placeWithState(at, answer.stageId, {
+  // A state that came without its members is none to stand on.
+  const placement = placeWithState(at, answer.membersOmitted === true ? '' : answer.stageId, {
     ...member, eventId: answer.eventId, kind: 'received', sequence: place.nextSequence, relayOf: '', deviceId: send.deviceId, txnId: send.txnId,
   });
   if (placement.kind === 'lacking') return { kind: 'lacking' };
