@@ -1,6 +1,7 @@
-/** Many users with two devices each that can encrypt, made quickly: users of an application service. */
+/** Many users, made quickly: those of an application service, who need no password. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
 import { V3 } from '../../test/e2e/api-client.ts';
 import { CROWD_SERVICE, CROWD_TOKEN } from '../../test/e2e/crowd.ts';
 import type { RunningMode } from '../../test/e2e/modes.ts';
@@ -13,9 +14,11 @@ export interface CrowdUser {
   readonly token: string;
 }
 
-/** What both devices of every user are called. */
+/** What the devices of every user are called. */
 export const DEVICES = ['FIRST', 'SECOND'] as const;
-const WORKERS = 32;
+const WORKERS = 64;
+/** Users between two lines about how far it is. */
+const TOLD_EVERY = 1000;
 
 /** Settings with which a server takes the crowd in. */
 export function crowdSettings(folder: string, serverName: string): Record<string, string> {
@@ -23,9 +26,12 @@ export function crowdSettings(folder: string, serverName: string): Record<string
   return { MYELIN_SERVER_NAME: serverName, MYELIN_APPSERVICE_DIR: folder };
 }
 
-export async function gatherDevices({ baseUrl }: RunningMode, serverName: string, count: number): Promise<CrowdUser[]> {
+/** `canEncrypt`: each has two devices with keys; otherwise only the first one, without any. */
+export async function gatherDevices({ baseUrl }: RunningMode, serverName: string, { count, canEncrypt }: { count: number; canEncrypt: boolean }): Promise<CrowdUser[]> {
   const users: CrowdUser[] = [];
+  const began = performance.now();
   let next = 0;
+  let made = 0;
   await Promise.all(Array.from({ length: WORKERS }, async () => {
     const connection = await Connection.open(baseUrl);
     const ask = async (method: string, path: string, token: string, body: object): Promise<Record<string, string>> => {
@@ -39,12 +45,18 @@ export async function gatherDevices({ baseUrl }: RunningMode, serverName: string
       const at = next;
       next += 1;
       const { access_token: token } = await ask('POST', '/register', CROWD_TOKEN, { type: 'm.login.application_service', username, device_id: DEVICES[0] });
-      const as = (deviceId: string): string => `user_id=${encodeURIComponent(userId)}&device_id=${deviceId}`;
-      await ask('PUT', `/devices/${DEVICES[1]}?user_id=${encodeURIComponent(userId)}`, CROWD_TOKEN, { display_name: 'second' });
-      for (const deviceId of DEVICES) await ask('POST', `/keys/upload?${as(deviceId)}`, CROWD_TOKEN, { device_keys: testDevice(userId, deviceId).deviceKeys });
+      if (canEncrypt) await letEncrypt(ask, userId);
       users[at] = { userId, token: token! };
+      made += 1;
+      if (made % TOLD_EVERY === 0) console.log(`  ${made} of ${count} users after ${((performance.now() - began) / 1000).toFixed(0)} s`);
     }
     connection.close();
   }));
   return users;
+}
+
+async function letEncrypt(ask: (method: string, path: string, token: string, body: object) => Promise<unknown>, userId: string): Promise<void> {
+  const as = (deviceId: string): string => `user_id=${encodeURIComponent(userId)}&device_id=${deviceId}`;
+  await ask('PUT', `/devices/${DEVICES[1]}?user_id=${encodeURIComponent(userId)}`, CROWD_TOKEN, { display_name: 'second' });
+  for (const deviceId of DEVICES) await ask('POST', `/keys/upload?${as(deviceId)}`, CROWD_TOKEN, { device_keys: testDevice(userId, deviceId).deviceKeys });
 }

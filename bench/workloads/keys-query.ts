@@ -40,7 +40,7 @@ export async function keysQueryWorkload(mode: Mode, options: { runs: number; use
   const folder = mkdtempSync(join(tmpdir(), 'myelin-keys-'));
   const running = await mode.start(crowdSettings(folder, SERVER_NAME));
   try {
-    const users = await gatherDevices(running, SERVER_NAME, options.users);
+    const users = await gatherDevices(running, SERVER_NAME, { count: options.users, canEncrypt: true });
     const body = JSON.stringify({ device_keys: Object.fromEntries(users.map(({ userId }) => [userId, []])) });
     const connection = await Connection.open(running.baseUrl);
     const cpu = (): number => running.programs.reduce((sum, { pid }) => sum + cpuSeconds(pid), 0);
