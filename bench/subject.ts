@@ -11,6 +11,7 @@ import { cpuSeconds, forgetPeak, residentMb, treeCpuSeconds } from './process-us
 
 export interface Subject {
   readonly name: string;
+  readonly isMyelin: boolean;
   /** A new server without any data; nothing is limited, and registration is open. */
   start(options?: Pick<PeerOptions, 'appservices'>): Promise<RunningSubject>;
 }
@@ -73,14 +74,14 @@ export async function costOf(meter: Meter, work: () => Promise<{ events: number 
 
 export function myelin(mode: Mode, postgresPid: number | undefined): Subject {
   const usesPostgres = mode.name.includes('PostgreSQL');
-  return { name: mode.name, start: ({ appservices = [] } = {}) => start(mode.name, usesPostgres ? postgresPid : undefined, (place) => place.start('Myelin', { mode, appservices, ownTls: true })) };
+  return { name: mode.name, isMyelin: true, start: ({ appservices = [] } = {}) => start(mode.name, usesPostgres ? postgresPid : undefined, (place) => place.start('Myelin', { mode, appservices, ownTls: true })) };
 }
 
 /** On a database of its own. */
 export function synapseOnPostgres(postgresUrl: string, postgresPid: number | undefined): Subject {
   const name = `Synapse ${synapse.synapseVersion()}+PostgreSQL`;
   return {
-    name,
+    name, isMyelin: false,
     async start({ appservices = [] } = {}) {
       const postgres = await createDatabase(postgresUrl, `synapse_${randomBytes(6).toString('hex')}`);
       const running = await start(name, postgresPid, (place) => place.start('Synapse', { appservices, postgres }));

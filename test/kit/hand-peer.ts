@@ -4,6 +4,7 @@ import { createServer, type AddressInfo, type Socket } from 'node:net';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { randomBytes } from 'node:crypto';
 import { makeServerKeys } from '../../pkg/federation/server-keys.ts';
+import { tolerantJson } from '../../pkg/matrix/canonical-json/canonical-json.ts';
 import { signingKeyFromSeed } from '../../pkg/matrix/signing/signing-key.ts';
 import { driveByHand, type HandServer } from '../conformance/server-server/by-hand.ts';
 import type { Call } from '../conformance/client-server/world.ts';
@@ -48,7 +49,7 @@ export async function startHandPeer({ certificate, authority, target, connection
   const cut = (): void => { for (const socket of sockets) socket.destroy(); };
   const peer: HandPeer = {
     // Answers of servers are looked into freely, as the conformance tests do.
-    ...driveByHand({ call: call as never }, { name, key }, target),
+    ...driveByHand({ call: call as never, textOf: tolerantJson }, { name, key }, target),
     call,
     answer: (_request, _body, response) => void response.end('{}'),
     mute() {
@@ -69,7 +70,7 @@ export async function startHandPeer({ certificate, authority, target, connection
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
-      if (request.url === '/_matrix/key/v2/server') response.end(JSON.stringify(makeServerKeys({ serverName: name, signingKeys: [key], nowMs: Date.now(), validityMs: 86_400_000 })));
+      if (request.url === '/_matrix/key/v2/server') response.setHeader('content-type', 'application/json').end(JSON.stringify(makeServerKeys({ serverName: name, signingKeys: [key], nowMs: Date.now(), validityMs: 86_400_000 })));
       else peer.answer(request, Buffer.concat(chunks), response);
     });
     response.on('error', () => undefined);
@@ -80,7 +81,8 @@ export async function startHandPeer({ certificate, authority, target, connection
 
 function callOver(agent: Agent, target: string, { method, path, authorization, body }: Call): Promise<{ status: number; body: unknown }> {
   const [host, port] = target.split(':') as [string, string];
-  const text = body === undefined ? undefined : JSON.stringify(body);
+  // Canonical, as servers send it: some check signatures over nothing else.
+  const text = body === undefined ? undefined : tolerantJson(body);
   return new Promise((resolve, reject) => {
     const request = httpsRequest({ agent, host, port, method, path, headers: { ...(authorization !== undefined && { authorization }), ...(text !== undefined && { 'content-type': 'application/json' }) } }, (response) => {
       const chunks: Buffer[] = [];

@@ -45,12 +45,12 @@ export interface HandServer {
 
 let transactions = 0;
 
-/** `destination`: name of the server that `world` calls. */
-export function driveByHand(world: Pick<World, 'call'>, by: Pick<KeyServer, 'name' | 'key'>, destination = SERVER): HandServer {
+/** `destination`: name of the server that `world` calls; `textOf`: a body as it is sent, which is what is signed. */
+export function driveByHand(world: Pick<World, 'call'> & { readonly textOf?: (body: unknown) => string }, by: Pick<KeyServer, 'name' | 'key'>, destination = SERVER): HandServer {
   const server: HandServer = {
     name: by.name,
     sign: (call) => ({
-      ...call, authorization: signRequest({ method: call.method, uri: call.path, origin: by.name, destination }, call.body === undefined ? undefined : JSON.stringify(call.body), by.key),
+      ...call, authorization: signRequest({ method: call.method, uri: call.path, origin: by.name, destination }, call.body === undefined ? undefined : (world.textOf ?? JSON.stringify)(call.body), by.key),
     }),
     ask: (method, path, body) => world.call(server.sign({ method, path, body })),
     event: (draft, { version, roomId, ...place }) => buildEvent({
