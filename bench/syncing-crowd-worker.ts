@@ -5,7 +5,7 @@ import { Connection } from './http-client.ts';
 
 export type ToCrowd =
   | { readonly kind: 'begin'; readonly baseUrl: string; readonly tokens: readonly string[]; readonly timeoutMs: number }
-  | { readonly kind: 'expect'; readonly mark: number; readonly hearers: number }
+  | { readonly kind: 'expect'; readonly mark: number; readonly hearers: number; readonly sentAt: number }
   | { readonly kind: 'count' };
 export type FromCrowd =
   | { readonly kind: 'waiting' }
@@ -15,17 +15,17 @@ export type FromCrowd =
 /** As usual clients ask. */
 const FILTER = encodeURIComponent(JSON.stringify({ room: { state: { lazy_load_members: true }, timeline: { limit: 20 } } }));
 const FIRST_AT_ONCE = 16;
-const MARK = /"mark":(\d+),"sentAt":([\d.]+)/g;
+const MARK = /"mark":(\d+)/g;
 
 const port = parentPort!;
-const expected = new Map<number, { readonly hearers: number; readonly latencies: number[] }>();
+const expected = new Map<number, { readonly hearers: number; readonly sentAt: number; readonly latencies: number[] }>();
 let answers = 0;
 
 const tell = (message: FromCrowd): void => port.postMessage(message);
 
 port.on('message', (message: ToCrowd) => {
   if (message.kind === 'begin') void begin(message);
-  else if (message.kind === 'expect') expected.set(message.mark, { hearers: message.hearers, latencies: [] });
+  else if (message.kind === 'expect') expected.set(message.mark, { ...message, latencies: [] });
   else tell({ kind: 'answers', count: answers });
 });
 
@@ -51,15 +51,15 @@ async function ask(connection: Connection, token: string, query: string): Promis
   const { status, body } = await connection.request('GET', `/_matrix/client/v3/sync?filter=${FILTER}${query}`, { token });
   if (status !== 200) throw new Error(`a /sync was answered with ${status}: ${body.slice(0, 300)}`);
   answers += 1;
-  if (query !== '') for (const [, mark, sentAt] of body.matchAll(MARK)) note(Number(mark), Number(sentAt));
+  if (query !== '') for (const [, mark] of body.matchAll(MARK)) note(Number(mark));
   const at = body.indexOf('"next_batch":"') + 14;
   return body.slice(at, body.indexOf('"', at));
 }
 
-function note(mark: number, sentAt: number): void {
+function note(mark: number): void {
   const message = expected.get(mark);
   if (message === undefined) return;
-  message.latencies.push(performance.timeOrigin + performance.now() - sentAt);
+  message.latencies.push(performance.timeOrigin + performance.now() - message.sentAt);
   if (message.latencies.length < message.hearers) return;
   expected.delete(mark);
   tell({ kind: 'delivered', mark, latencies: message.latencies });

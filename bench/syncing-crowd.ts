@@ -4,19 +4,8 @@ import { Worker } from 'node:worker_threads';
 import type { CrowdUser } from './crowd.ts';
 import type { ToCrowd, FromCrowd } from './syncing-crowd-worker.ts';
 
-/** Time of all threads of this process, in ms. */
-export function commonNow(): number {
-  return performance.timeOrigin + performance.now();
-}
-
-/** What a message carries so that its way can be told. */
-export interface Mark {
-  readonly mark: number;
-  readonly sentAt: number;
-}
-
 export interface SyncingCrowd {
-  /** Resolves with how long after `sentAt` each of `hearers` users had the message with that mark, in ms. Ask before it is sent. */
+  /** Resolves with how long after now each of `hearers` users has a message with this number as its `mark`, in ms. Ask right before it is sent. */
   delivered(mark: number, hearers: number): Promise<number[]>;
   /** Answers so far. */
   answers(): Promise<number>;
@@ -48,7 +37,7 @@ export async function startSyncing(baseUrl: string, users: readonly CrowdUser[],
   });
   return {
     delivered(mark, hearers) {
-      tell({ kind: 'expect', mark, hearers });
+      tell({ kind: 'expect', mark, hearers, sentAt: performance.timeOrigin + performance.now() });
       return new Promise((resolve) => void waiting.set(mark, resolve));
     },
     answers() {

@@ -7,12 +7,13 @@ import { Connection } from '../http-client.ts';
 import { residentMb } from '../process-usage.ts';
 import type { Column } from '../report/table.ts';
 import { median, quantile, rounded } from '../statistics.ts';
-import { commonNow, startSyncing, type SyncingCrowd } from '../syncing-crowd.ts';
+import { startSyncing, type SyncingCrowd } from '../syncing-crowd.ts';
 
 export interface FanoutResult {
   readonly mode: string;
   readonly users: number;
-  readonly syncing: number;
+  /** How many sync. */
+  readonly syncing: string;
   readonly sends: number;
   /** Until the send is answered. */
   readonly send: { readonly p50Ms: number; readonly p99Ms: number };
@@ -27,7 +28,7 @@ export interface FanoutResult {
 export const fanoutColumns: readonly Column<FanoutResult>[] = [
   { title: 'mode', text: (row) => row.mode },
   { title: 'users', text: (row) => String(row.users) },
-  { title: 'syncing', text: (row) => String(row.syncing) },
+  { title: 'syncing', text: (row) => row.syncing },
   { title: 'sends', text: (row) => String(row.sends) },
   { title: 'send p50 ms', text: (row) => row.send.p50Ms.toFixed(1) },
   { title: 'p99', text: (row) => row.send.p99Ms.toFixed(1) },
@@ -59,13 +60,16 @@ export async function fanoutWorkload(mode: Mode, options: { runs: number; users:
       const newcomers = await gatherUsers(place, options.runs * JOINS, `newcomer${count}_`);
       const crowd = await startSyncing(place.baseUrl, users.slice(-count));
       const room: Room = { place, roomId, sender: users[0]!, crowd, syncing: count };
-      await untilIdle(place.programs);
-      await sendSome(room, WARM_SENDS);
       const runs: Run[] = [];
-      for (let run = 0; run < options.runs; run += 1) runs.push({ ...(await sendSome(room, sends)), joins: await joinSome(room, newcomers.slice(run * JOINS, (run + 1) * JOINS)) });
-      await crowd.close();
+      try {
+        await untilIdle(place.programs);
+        await sendSome(room, WARM_SENDS);
+        for (let run = 0; run < options.runs; run += 1) runs.push({ ...(await sendSome(room, sends)), joins: await joinSome(room, newcomers.slice(run * JOINS, (run + 1) * JOINS)) });
+      } finally {
+        await crowd.close();
+      }
       await untilIdle(place.programs);
-      results.push({ mode: mode.name, users: users.length, syncing: count, ...summary(runs), peakMb: rounded(place.programs.reduce((sum, { pid }) => sum + residentMb(pid).peak, 0), 0) });
+      results.push({ mode: mode.name, users: users.length, syncing: `${count} sync`, ...summary(runs), peakMb: rounded(place.programs.reduce((sum, { pid }) => sum + residentMb(pid).peak, 0), 0) });
     }
     return results;
   } finally {
@@ -102,7 +106,7 @@ async function sendSome({ place, roomId, sender, crowd, syncing }: Room, count: 
     const mark = (lastMark += 1);
     const delivered = crowd.delivered(mark, syncing);
     const began = performance.now();
-    await sendMessage(connection, sender, { roomId, txnId: `m${mark}`, content: { msgtype: 'm.text', body: `message ${mark}`, mark, sentAt: commonNow() } });
+    await sendMessage(connection, sender, { roomId, txnId: `m${mark}`, content: { msgtype: 'm.text', body: `message ${mark}`, mark } });
     sends.push(performance.now() - began);
     alls.push(Math.max(...(await delivered)));
     await untilIdle(place.programs);

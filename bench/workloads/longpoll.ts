@@ -8,11 +8,11 @@ import { Connection } from '../http-client.ts';
 import { residentMb } from '../process-usage.ts';
 import type { Column } from '../report/table.ts';
 import { median, quantile, rounded } from '../statistics.ts';
-import { commonNow, startSyncing, type SyncingCrowd } from '../syncing-crowd.ts';
+import { startSyncing, type SyncingCrowd } from '../syncing-crowd.ts';
 
 export interface LongPollResult {
   readonly mode: string;
-  readonly clients: number;
+  readonly clients: string;
   /** Of the server's processes, before the first client waits and when all do. */
   readonly beforeMb: number;
   readonly waitingMb: number;
@@ -28,7 +28,7 @@ export interface LongPollResult {
 
 export const longPollColumns: readonly Column<LongPollResult>[] = [
   { title: 'mode', text: (row) => row.mode },
-  { title: 'clients', text: (row) => String(row.clients) },
+  { title: 'clients', text: (row) => row.clients },
   { title: 'MB before', text: (row) => row.beforeMb.toFixed(0) },
   { title: 'MB waiting', text: (row) => row.waitingMb.toFixed(0) },
   { title: 'idle %', text: (row) => row.idlePercent.toFixed(1) },
@@ -52,7 +52,7 @@ export async function longPollWorkload(mode: Mode, options: { runs: number; seco
   const place = await startCrowdPlace(mode);
   const results: LongPollResult[] = [];
   try {
-    for (const clients of CLIENTS) results.push({ mode: mode.name, clients, ...(await measureClients(place, clients, options)) });
+    for (const clients of CLIENTS) results.push({ mode: mode.name, clients: `${clients} clients`, ...(await measureClients(place, clients, options)) });
   } finally {
     await place.stop();
   }
@@ -74,20 +74,27 @@ async function measureClients(place: RunningPlace, clients: number, { runs, seco
   await untilIdle(place.programs);
   const beforeMb = memory(place, 'now');
   const crowd = await startSyncing(place.baseUrl, users);
+  try {
+    return { beforeMb, ...(await measureWaiting({ place, crowd, senders }, { runs, seconds })) };
+  } finally {
+    await crowd.close();
+    await untilIdle(place.programs);
+  }
+}
+
+async function measureWaiting(waiting: Waiting, { runs, seconds }: { runs: number; seconds: number }): Promise<Omit<LongPollResult, 'mode' | 'clients' | 'beforeMb'>> {
+  const { place } = waiting;
   await untilIdle(place.programs);
   const idlePercent = await shareOf(place, () => sleep(IDLE_SECONDS * 1000));
   const waitingMb = memory(place, 'now');
-  const waiting = { place, crowd, senders };
   await sendFor(waiting, WARM_SECONDS);
   const sent: Sent[] = [];
   const busyPercent = await shareOf(place, async () => {
     for (let run = 0; run < runs; run += 1) sent.push(await sendFor(waiting, seconds));
   });
-  await crowd.close();
-  await untilIdle(place.programs);
   const of = (q: number): number => rounded(median(sent.map(({ deliveries }) => quantile(deliveries, q))));
   return {
-    beforeMb, waitingMb, idlePercent, delivery: { p50Ms: of(0.5), p99Ms: of(0.99), maxMs: rounded(Math.max(...sent.map(({ deliveries }) => quantile(deliveries, 1)))) },
+    waitingMb, idlePercent, delivery: { p50Ms: of(0.5), p99Ms: of(0.99), maxMs: rounded(Math.max(...sent.map(({ deliveries }) => quantile(deliveries, 1)))) },
     sendP50Ms: rounded(median(sent.flatMap(({ sends }) => sends))), busyPercent, peakMb: memory(place, 'peak'),
   };
 }
@@ -110,11 +117,11 @@ async function sendFor({ place, crowd, senders }: Waiting, seconds: number): Pro
     if (dueIn > 0) await sleep(dueIn);
     const mark = (lastMark += 1);
     const { user, roomId } = senders[mark % senders.length]!;
-    const startedAt = commonNow();
+    const startedAt = performance.now();
     deliveries.push(crowd.delivered(mark, ROOM_SIZE));
     const connection = connections.pop() ?? (await Connection.open(place.baseUrl));
-    sending.push(sendMessage(connection, user, { roomId, txnId: `m${mark}`, content: { msgtype: 'm.text', body: `message ${mark}`, mark, sentAt: startedAt } }).then(() => {
-      sends.push(commonNow() - startedAt);
+    sending.push(sendMessage(connection, user, { roomId, txnId: `m${mark}`, content: { msgtype: 'm.text', body: `message ${mark}`, mark } }).then(() => {
+      sends.push(performance.now() - startedAt);
       connections.push(connection);
     }));
   }
