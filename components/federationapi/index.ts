@@ -41,7 +41,7 @@ export function createFederationapi(deps: FederationapiDeps): Federationapi {
   const { runtime, database, transport, serverName, settings } = deps;
   const keyRing = createKeyRing({ runtime, database, transport, trustedKeyServers: settings.trustedKeyServers, trustedKeyServersFirst: settings.trustedKeyServersFirst, own: deps });
   const isDenied = deniedServers(settings.deniedServers, settings.allowedServers);
-  const sender = createSender({ ...deps, partitions: deps.partitionMap.partitions, transport: deps.signedTransport, isDenied, retry: { ...BACKOFF_DEFAULT, ...settings.retry }, catchUp: settings.catchUp });
+  const sender = createSender({ ...deps, partitions: deps.partitionMap.partitions, transport: deps.signedTransport, unsigned: transport, isDenied, retry: { ...BACKOFF_DEFAULT, ...settings.retry }, catchUp: settings.catchUp });
   const pauses = createPauses(runtime);
   const contacted = (origin: string): void => {
     sender.contacted(origin);

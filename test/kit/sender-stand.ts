@@ -37,7 +37,9 @@ export interface SenderStand {
   readonly database: Database;
   /** Every request that was made, in order. */
   readonly sent: Sent[];
-  /** What destinations answer from now on. */
+  /** Every request for a sign of life of a server that has failed, in order. */
+  readonly sought: Pick<Sent, 'at' | 'by' | 'destination'>[];
+  /** What destinations answer from now on, with an empty `txnId` to who looks for a sign of life. */
   answer: Answer;
   /** Events that no longer exist. */
   readonly gone: Set<string>;
@@ -77,7 +79,7 @@ export async function senderStand(t: TestContext, retry = RETRY): Promise<Sender
   const senders: Sender[] = [];
   let sequence = 0;
   const self: SenderStand = {
-    runtime, database, sent: [], answer: ok, gone: new Set(), hidden: new Set(), ends: new Map(), makers: new Map(),
+    runtime, database, sent: [], sought: [], answer: ok, gone: new Set(), hidden: new Set(), ends: new Map(), makers: new Map(),
     sender(by = 'one') {
       const sender = createSender({
         runtime: { ...runtime, instanceId: by }, database, partitions: SENDER_PARTITIONS, exclusive: false, serverName: 'a.example', retry, isDenied: (name) => name.startsWith('denied'),
@@ -94,6 +96,13 @@ export async function senderStand(t: TestContext, retry = RETRY): Promise<Sender
           eventsById: async (ids) => ids.filter((id) => !self.gone.has(id)).reverse().map((eventId) => ({
             eventId, roomId: '!r', roomVersion: '12', pdu: Buffer.from(JSON.stringify({ id: eventId, sender: `@u:${self.makers.get(eventId) ?? 'a.example'}` })), redactedBy: null, orderKey: 1,
           })),
+        },
+        unsigned: {
+          request: (request) => {
+            const made = { at: runtime.clock.now() - 1_700_000_000_000, by, destination: request.destination };
+            self.sought.push(made);
+            return self.answer(request, { ...made, txnId: '', eventIds: [], edus: [] });
+          },
         },
         transport: {
           request: (request) => {

@@ -10,7 +10,7 @@ import { openSqlite } from '../../../pkg/storage/sqlite/open.ts';
 import type { RoomOutput, StateChange } from '../../../schemas/log/room-output.ts';
 import { CATCH_UP_DEFAULT } from '../sender/catch-up.ts';
 import { beginResolving, markQueuedRooms } from '../storage/destination-rooms.ts';
-import { writeBackoff } from '../storage/destinations.ts';
+import { writeBackoffs } from '../storage/destinations.ts';
 import { federationapiMigrations } from '../storage/migrations.ts';
 import { ensureQueueStarts } from '../storage/queue-starts.ts';
 import { roomOutputApplier } from './room-output.ts';
@@ -187,7 +187,7 @@ test('for a server that is gone for long nothing more is queued of rooms that it
   const world = await stand(t);
   const join = (name: string) => change(`@u:${name}`, 'join');
   await world.apply(event('$1', '@u:a.example', [join('dead.example'), join('b.example')]));
-  await world.database.transaction((tx) => writeBackoff(tx, 'dead.example', 3, { failures: 9, pauseMs: 1, pausedAtMs: 0, retryAtMs: 0, failingSinceMs: 7 - CATCH_UP_DEFAULT.goneMs }));
+  await world.database.transaction((tx) => writeBackoffs(tx, [{ name: 'dead.example', partition: 3, backoff: { failures: 9, pauseMs: 1, pausedAtMs: 0, retryAtMs: 0, failingSinceMs: 7 - CATCH_UP_DEFAULT.goneMs } }]));
   await world.database.transaction((tx) => markQueuedRooms(tx, { name: 'dead.example', partition: 3 }, 7));
   const before = (await world.queue()).length;
   world.forget();

@@ -14,6 +14,7 @@ import { impatientKeys } from '../verify/impatient-keys.ts';
 import { createPresenceReceiver } from '../ephemeral/receive-presence.ts';
 import { createDeviceListReceiver } from '../device-lists/receive-device-lists.ts';
 import { createEduReceiver } from '../ephemeral/receive-edus.ts';
+import { createFetchEvents } from './fetch-named.ts';
 import { createPduReceiver } from './receive-pdus.ts';
 import { createToDeviceReceiver } from './receive-to-device.ts';
 import { createStagedPdus, type StagedPdus } from './staged-pdus.ts';
@@ -35,7 +36,7 @@ export function createInbound(deps: FederationapiDeps, { auth, keyRing }: { auth
   const turns = createCollectionTurns();
   const impatient = impatientKeys(keyRing, clock, KEYS_WAIT_MS);
   const receiver = createPduReceiver({ ...deps, clock, offload: deps.runtime.offload, keyRing: impatient });
-  const stagedPdus = createStagedPdus({ ...deps, receiver });
+  const stagedPdus = createStagedPdus({ ...deps, receiver, fetch: createFetchEvents({ transport: deps.signedTransport, isDenied: auth.isDenied }) });
   return {
     stagedPdus,
     routes: [

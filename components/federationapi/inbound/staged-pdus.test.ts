@@ -4,6 +4,7 @@ import { migrate } from '../../../pkg/storage/migrate.ts';
 import { openSqlite } from '../../../pkg/storage/sqlite/open.ts';
 import { buildEvent } from '../../../pkg/matrix/events/build-event.ts';
 import { roomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
+import { FederationError } from '../../../pkg/federation/transport.ts';
 import { roomInputCodec } from '../../../pkg/log/codec.ts';
 import { LogUnavailable } from '../../../pkg/log/log.ts';
 import { createKeyServers } from '../../../test/kit/key-servers.ts';
@@ -12,6 +13,8 @@ import { createKeyRing } from '../fetch/key-ring.ts';
 import { federationapiMigrations } from '../storage/migrations.ts';
 import { stagePdus } from '../storage/staged-pdus.ts';
 import { impatientKeys } from '../verify/impatient-keys.ts';
+import { createFetchEvents } from './fetch-named.ts';
+import { fetchLater } from './keep-pdus.ts';
 import { createPduReceiver } from './receive-pdus.ts';
 import { createStagedPdus } from './staged-pdus.ts';
 
@@ -37,13 +40,26 @@ async function scene() {
       },
     },
   });
-  const staged = createStagedPdus({ runtime, database, receiver });
+  const [known, asked] = [new Set<string>(), [] as string[]];
+  const given = new Map<string, unknown>();
+  const fetch = createFetchEvents({
+    isDenied: () => false,
+    transport: {
+      async request({ destination, path }) {
+        asked.push(`${destination} ${path}`);
+        const value = given.get(decodeURIComponent(path.split('/').at(-1)!));
+        if (value === undefined) throw new FederationError('timeout', 'no answer');
+        return { status: 200, headers: {}, body: { pdus: [value] } } as never;
+      },
+    },
+  });
+  const staged = createStagedPdus({ runtime, database, receiver, fetch, roomQuery: { knownEventIds: async (ids) => new Set(ids.filter((id) => known.has(id))) } });
   const event = (body: string) => buildEvent({
     version: roomVersion('11')!, draft: { type: 'm.room.message', sender: '@u:a.test', content: { body } }, roomId: ROOM, prevEvents: [], authEvents: [], depth: 1,
     originServerTs: runtime.clock.now(), serverName: 'a.test', signingKey: remote.key,
   });
   return {
-    runtime, database, remote, appended, log, receiver, staged, event,
+    runtime, database, remote, appended, log, receiver, staged, event, known, asked, given,
     rows: async () => (await database.query<{ event_id: string; attempts: number }>('SELECT event_id, attempts FROM staged_pdus ORDER BY event_id')),
     async close() {
       await staged.stop();
@@ -92,5 +108,28 @@ test('there is room for so many of a server, and for so many in all', async () =
   assert.deepEqual(await staged('a', '$1', '$1', '$2', '$3'), new Set(['$1', '$2']));
   assert.deepEqual(await staged('a', '$1', '$4'), new Set(['$1']), 'what is there is kept');
   assert.deepEqual(await staged('b', '$1', '$2'), new Set(['$1']));
+  await world.close();
+});
+
+test('what was given up for want of an answer is fetched again, less and less often, until it is known', async () => {
+  const world = await scene();
+  const { pdu, eventId } = world.event('given up');
+  const later = () => fetchLater({ ...world.runtime, database: world.database }, { origin: 'a.test', roomId: ROOM, eventId });
+  await later();
+  await world.staged.start();
+  await world.runtime.advance(5 * 60_000);
+  assert.deepEqual([world.asked[0], world.appended], [`a.test /_matrix/federation/v1/event/${encodeURIComponent(eventId)}`, []]);
+  assert.ok(world.asked.length >= 2 && world.asked.length <= 5, `asked ${world.asked.length} times`);
+  world.given.set(eventId, pdu);
+  await world.runtime.advance(HOUR_MS);
+  assert.ok(world.appended.length > 0 && world.appended.every((inputId) => inputId === `pdu:${eventId}`), 'it is appended');
+  // It had to be given up once more: that begins nothing anew.
+  const before = world.asked.length;
+  await later();
+  await world.runtime.advance(10 * 60_000);
+  assert.ok(world.asked.length <= before + 1);
+  world.known.add(eventId);
+  await world.runtime.advance(HOUR_MS);
+  assert.deepEqual([world.asked.length <= before + 1, await world.rows()], [true, []]);
   await world.close();
 });

@@ -1,9 +1,14 @@
-/** Events whose signers' keys could not be had: kept, and tried again for some hours. Their sender was told that all is well, and does not send them again. */
-import type { BackoffBounds } from '../../../pkg/federation/backoff.ts';
+/**
+ * Events whose signers' keys could not be had: kept, and tried again for some hours; and those that were given up because their server did not give what comes before them: fetched once more, until
+ * they are known. Their sender was told that all is well, and does not send them again.
+ */
 import { LogUnavailable } from '../../../pkg/log/log.ts';
 import type { Runtime, Task } from '../../../pkg/runtime/runtime.ts';
 import { StorageError, type Database } from '../../../pkg/storage/database.ts';
-import { deleteStagedPdus, stagePdus, takeDuePdus, type DuePdu, type StagedPdu } from '../storage/staged-pdus.ts';
+import type { RoomQuery } from '../../../schemas/ports/room-query.ts';
+import { deleteStagedPdus, takeDuePdus, type DuePdu, type StagedPdu } from '../storage/staged-pdus.ts';
+import type { FetchEvents } from './fetch-named.ts';
+import { keepPdus, pauseMs } from './keep-pdus.ts';
 import type { PduReceiver } from './receive-pdus.ts';
 
 export interface StagedPdus {
@@ -14,32 +19,45 @@ export interface StagedPdus {
   health(): string | undefined;
 }
 
-const PAUSES: BackoffBounds = { firstMs: 30_000, maxMs: 30 * 60_000, factor: 2, jitter: 0.2 };
 const GIVE_UP_MS = 6 * 3_600_000;
-const OF_ORIGIN_MAX = 1000;
-const ALL_MAX = 10_000;
 const AT_ONCE = 50;
 /** Between looks; after a full batch sooner. */
 const LOOK_MS = 15_000;
 const FULL_MS = 1000;
 
-export function createStagedPdus({ runtime, database, receiver }: { runtime: Runtime; database: Database; receiver: PduReceiver }): StagedPdus {
+export interface StagedPdusDeps {
+  readonly runtime: Runtime;
+  readonly database: Database;
+  readonly receiver: PduReceiver;
+  readonly roomQuery: Pick<RoomQuery, 'knownEventIds'>;
+  readonly fetch: FetchEvents;
+}
+
+export function createStagedPdus({ runtime, database, receiver, roomQuery, fetch }: StagedPdusDeps): StagedPdus {
   const { clock, random, logger } = runtime;
   let task: Task | undefined;
 
-  function pauseMs(attempts: number): number {
-    const nominal = Math.min(PAUSES.firstMs * PAUSES.factor ** Math.min(attempts, 20), PAUSES.maxMs);
-    return Math.round(nominal * (1 + PAUSES.jitter * (random.float() - 0.5)));
-  }
-
   async function tryAgain(): Promise<number> {
     const nowMs = clock.now();
-    const due = await takeDuePdus(database, { nowMs, limit: AT_ONCE, retryAtMs: (attempts) => nowMs + pauseMs(attempts + 1) });
+    const due = await takeDuePdus(database, { nowMs, limit: AT_ONCE, retryAtMs: (attempts) => nowMs + pauseMs(attempts + 1, random) });
     const old = due.filter(({ stagedAtMs }) => nowMs - stagedAtMs > GIVE_UP_MS);
-    if (old.length > 0) logger.warn({ events: old.map(({ eventId }) => eventId) }, 'events were given up: the keys of their signers could not be had');
+    if (old.length > 0) logger.warn({ events: old.map(({ eventId }) => eventId) }, 'events were given up: a server did not give what they need');
     await deleteStagedPdus(database, old);
-    for (const [origin, ofOrigin] of Map.groupBy(due.filter((pdu) => !old.includes(pdu)), (pdu) => pdu.origin)) await tryThose(origin, ofOrigin);
+    for (const [origin, ofOrigin] of Map.groupBy(due.filter((pdu) => !old.includes(pdu)), (pdu) => pdu.origin)) {
+      const { whole = [], named = [] } = Object.groupBy(ofOrigin, ({ pdu }) => (pdu.byteLength > 0 ? 'whole' : 'named'));
+      if (whole.length > 0) await tryThose(origin, whole);
+      if (named.length > 0) await fetchThose(origin, named);
+    }
     return due.length;
+  }
+
+  /** Whether they find their place shows later: they stay until they are known, or refused. */
+  async function fetchThose(origin: string, pdus: readonly DuePdu[]): Promise<void> {
+    const known = await roomQuery.knownEventIds(pdus.map(({ eventId }) => eventId));
+    const unknown = pdus.filter(({ eventId }) => !known.has(eventId));
+    const values = await fetch(origin, unknown.map(({ eventId }) => eventId));
+    const { results } = values.length === 0 ? { results: new Map<string, string | undefined>() } : await receiver.receive(origin, values, '');
+    await deleteStagedPdus(database, pdus.filter(({ eventId }) => known.has(eventId) || results.get(eventId) !== undefined));
   }
 
   /** What is checked, whichever way that ended, needs not be kept any more. */
@@ -57,19 +75,16 @@ export function createStagedPdus({ runtime, database, receiver }: { runtime: Run
         tried = await tryAgain();
       } catch (error) {
         if (!(error instanceof LogUnavailable) && !(error instanceof StorageError && error.kind !== 'bug')) throw error;
-        logger.warn({ error }, 'events that wait for keys could not be tried again; they stay');
+        logger.warn({ error }, 'events that wait for other servers could not be tried again; they stay');
       }
       await clock.sleep(tried === AT_ONCE ? FULL_MS : LOOK_MS, signal);
     }
   }
 
   return {
-    async add(pdus) {
-      const nowMs = clock.now();
-      return stagePdus(database, pdus, { nowMs, retryAtMs: nowMs + pauseMs(0), originMax: OF_ORIGIN_MAX, allMax: ALL_MAX });
-    },
+    add: (pdus) => keepPdus({ clock, random, database }, pdus),
     start: async () => {
-      task ??= runtime.tasks.spawn('events that wait for keys', work);
+      task ??= runtime.tasks.spawn('events that wait for other servers', work);
     },
     stop: async () => {
       await task?.stop();

@@ -8,6 +8,7 @@ import type { Clock, Random } from '../../../pkg/runtime/runtime.ts';
 import type { Database } from '../../../pkg/storage/database.ts';
 import type { Logger } from '../../../pkg/telemetry/logger.ts';
 import type { Answer, RoomInput } from '../../../schemas/log/room-input.ts';
+import type { AboutEvent } from '../../../schemas/log/room-output.ts';
 import type { RoomHistoryQuery, RoomQuery } from '../../../schemas/ports/room-query.ts';
 import type { KeyRing } from '../fetch/key-ring.ts';
 import type { Staged } from '../storage/stages.ts';
@@ -61,6 +62,8 @@ export interface NeedTools {
   ask(job: NeedJob, question: Question): Promise<Readonly<Record<string, unknown>>>;
   /** Whether a server that has just failed may well be back in a moment. */
   mayRecover(destination: string): boolean;
+  /** Keeps word of an event that is given up because its server did not answer: it is fetched once more later. Rejects with `StorageError`. */
+  later(job: NeedJob, event: AboutEvent): Promise<void>;
   /** Appends to room-input, in order. Rejects with what `job.check` throws. */
   append(job: NeedJob, inputs: readonly NewRoomInput[]): Promise<void>;
   /** Appends one input and waits until it is decided. Rejects with `NeedFailure` when it is refused, and with what `job.check` throws. */

@@ -140,3 +140,15 @@ test('an event waits for a server that failed just now; one that fails for longe
   assert.ok(await world.until(() => answersOf(world).some(({ needId, status }) => needId === 'in time' && status === 200), 15_000));
   await world.close();
 });
+
+test('an event that is given up for want of an answer is fetched later; one that was refused is not', async () => {
+  const world = await needWorld();
+  const about = (eventId: string, kind: 'stateAt' | 'eventAuth', origin = 'one.test') => ({ needId: `${kind} ${eventId}`, roomId: '!r:one.test', roomVersion: '11', [kind]: { origin, eventId } });
+  world.peers.set('two.test', () => { throw refusal(403, 'M_FORBIDDEN'); });
+  assert.equal((await world.answerTo(about('$a', 'stateAt')))?.status, 502);
+  assert.equal((await world.answerTo(about('$b', 'eventAuth')))?.status, 502);
+  assert.equal((await world.answerTo(about('$c', 'stateAt', 'two.test')))?.status, 403);
+  const kept = await world.database.query<{ origin: string; event_id: string; room_id: string }>('SELECT origin, event_id, room_id FROM staged_pdus ORDER BY event_id');
+  assert.deepEqual(kept.map((row) => [row.origin, row.event_id, row.room_id]), [['one.test', '$a', '!r:one.test'], ['one.test', '$b', '!r:one.test']]);
+  await world.close();
+});

@@ -1,12 +1,12 @@
 /** One turn of a destination: the next transaction of its queue is made, sent, and what became of it is written down. */
 import type { Transaction } from '../../../pkg/storage/database.ts';
-import { dequeue, dequeueAll, readQueue, type QueuedEvent } from '../storage/destination-queue.ts';
+import { dequeue, dequeueAll, isQueuedFor, readQueue, type QueuedEvent } from '../storage/destination-queue.ts';
 import { removeAllMarks } from '../storage/destination-rooms.ts';
 import { dequeueAllUnits, dequeueUnits, readUnitQueue, type QueuedUnit } from '../storage/unit-queue.ts';
 import { deliverRooms, type DeliverRoomsDeps } from './deliver-rooms.ts';
 import type { Destination } from './destination.ts';
 import { takeUnits, TRANSACTION_EDUS_MAX } from './ephemeral.ts';
-import { noteReached, send, type Delivery } from './send.ts';
+import { noteReached, seekSign, send, type Delivery } from './send.ts';
 import { makeTransaction, TRANSACTION_PDUS_MAX } from './transaction.ts';
 
 export interface DeliverDeps extends DeliverRoomsDeps {
@@ -17,13 +17,15 @@ export interface DeliverDeps extends DeliverRoomsDeps {
 const STORED_UNITS_MAX = 50;
 const STORED_BYTES_MAX = 512 * 1024;
 
-/** Resolves when what became of it is on disk. Rejects with `StorageError`; then the same is sent again some time. */
+/** Failures in a row after which a server is looked for before anything is made for it: most that fail once are there the next moment. */
+const SIGN_AFTER = 2;
+
+/** Resolves when what became of it is on disk, but for a failure. Rejects with `StorageError`; then the same is sent again some time. */
 export async function deliver(deps: DeliverDeps, destination: Destination): Promise<Delivery> {
   const { database, runtime, serverName, roomQuery } = deps;
   const { name, limit } = destination;
-  if (deps.isDenied(name)) return giveUp(deps, destination);
-  const caughtUp = destination.hasMarks ? await deliverRooms(deps, destination) : undefined;
-  if (caughtUp !== undefined) return caughtUp;
+  const done = await doFirst(deps, destination);
+  if (done !== undefined) return done;
   const queued = await readQueue(database, name, { fromPartition: destination.fromPartition, limit });
   const { stored, hasMore } = await readStored(database, destination, queued.length);
   const soft = takeUnits(destination.units).slice(-(TRANSACTION_EDUS_MAX - stored.length));
@@ -38,6 +40,19 @@ export async function deliver(deps: DeliverDeps, destination: Destination): Prom
   destination.limit = Math.min(TRANSACTION_PDUS_MAX, limit * 2);
   destination.fromPartition = (transaction.queued.at(-1)?.originPartition ?? -1) + 1;
   return { kind: 'sent', more: hasMore || queued.length === limit || transaction.queued.length < queued.length };
+}
+
+/** What comes before anything of the queue is sent. undefined: now it may be. */
+async function doFirst(deps: DeliverDeps, destination: Destination): Promise<Delivery | undefined> {
+  if (deps.isDenied(destination.name)) return giveUp(deps, destination);
+  const missed = (destination.backoff?.failures ?? 0) < SIGN_AFTER ? undefined : await lookFor(deps, destination);
+  return missed ?? (destination.hasMarks ? deliverRooms(deps, destination) : undefined);
+}
+
+/** undefined: it is there. */
+async function lookFor(deps: DeliverDeps, destination: Destination): Promise<Delivery | undefined> {
+  if (!destination.hasMarks && destination.units.size === 0 && !(await isQueuedFor(deps.database, destination.name))) return { kind: 'empty' };
+  return seekSign(deps, destination);
 }
 
 /** undefined: nothing has to be removed. */

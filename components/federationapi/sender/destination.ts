@@ -19,6 +19,8 @@ export interface Destination {
   /** Ends the request under way: the destination is another instance's from now on. */
   readonly abort: AbortController;
   backoff: Backoff | undefined;
+  /** It fails, and has asked this server something since: it may well be there again. */
+  hasCalled: boolean;
   /** Events of the next transaction at most. */
   limit: number;
   /** The partition of room-output that comes first in the next transaction. */
@@ -48,7 +50,7 @@ export interface Destination {
 const NOTHING: Waiting = { count: 0, sinceMs: undefined };
 
 export function newDestination(name: string, partition: number, known: { readonly backoff: Backoff | undefined; readonly units: WaitingUnits; readonly hasMarks: boolean }): Destination {
-  return { name, partition, abort: new AbortController(), ...known, limit: TRANSACTION_PDUS_MAX, fromPartition: 0, running: undefined, again: false, isIdle: false, timer: undefined, timerAt: 0, isResolving: false, isDirty: true, counts: { events: NOTHING, units: NOTHING, rooms: NOTHING } };
+  return { name, partition, abort: new AbortController(), ...known, hasCalled: false, limit: TRANSACTION_PDUS_MAX, fromPartition: 0, running: undefined, again: false, isIdle: false, timer: undefined, timerAt: 0, isResolving: false, isDirty: true, counts: { events: NOTHING, units: NOTHING, rooms: NOTHING } };
 }
 
 /** Whose owner sends to the server. */

@@ -3,7 +3,8 @@ import { afterFailure, type BackoffBounds } from '../../../pkg/federation/backof
 import { FederationError, type FederationTransport } from '../../../pkg/federation/transport.ts';
 import type { Runtime } from '../../../pkg/runtime/runtime.ts';
 import type { Database, Transaction } from '../../../pkg/storage/database.ts';
-import { clearBackoff, writeBackoff } from '../storage/destinations.ts';
+import { clearBackoff } from '../storage/destinations.ts';
+import type { BackoffWrites } from './backoff-writes.ts';
 import type { Destination } from './destination.ts';
 import type { SenderMetrics } from './sender-metrics.ts';
 import type { Settle } from './settle.ts';
@@ -13,9 +14,12 @@ export interface SendDeps {
   readonly runtime: Runtime;
   readonly database: Pick<Database, 'query' | 'queryIn'>;
   readonly settle: Settle;
+  readonly backoffs: BackoffWrites;
   readonly serverName: string;
   /** Signs. */
   readonly transport: FederationTransport;
+  /** Signs nothing. */
+  readonly unsigned: FederationTransport;
   readonly retry: BackoffBounds;
   readonly metrics: SenderMetrics;
 }
@@ -31,15 +35,19 @@ export type Delivery = { readonly kind: 'empty' | 'failed' | 'cancelled' } | { r
 const DEADLINE_MS = 60_000;
 /** For one that failed last time. */
 const DEADLINE_FAILING_MS = 30_000;
+/** For a sign of life. */
+const DEADLINE_SIGN_MS = 15_000;
+const SIGN_BYTES_MAX = 64 * 1024;
 /** Of an answer: a line for each event. */
 const RESPONSE_BYTES_MAX = 1024 * 1024;
 /** Too much waits for the destination in this process: nothing was sent. */
 const OVERLOADED_MS = 1000;
 
 /** Writes down what is done with, and that the destination is reached again if it was sent something and had failed. */
-export async function noteReached({ settle, runtime }: SendDeps, destination: Destination, isSent: boolean, write: ((tx: Transaction) => Promise<void>) | undefined): Promise<void> {
+export async function noteReached({ settle, runtime, backoffs }: SendDeps, destination: Destination, isSent: boolean, write: ((tx: Transaction) => Promise<void>) | undefined): Promise<void> {
   const { name, backoff } = destination;
   const hadFailed = backoff !== undefined && isSent;
+  if (hadFailed) backoffs.forget(name);
   if (write !== undefined || hadFailed) {
     await settle(async (tx) => {
       await write?.(tx);
@@ -80,6 +88,25 @@ export async function send(deps: SendDeps, destination: Destination, transaction
   }
 }
 
+/** Asks a server that has failed for something that costs nothing here or there, before a transaction is made for it. undefined: it is there, and may take what it is sent. */
+export async function seekSign(deps: SendDeps, destination: Destination): Promise<Delivery | undefined> {
+  const { runtime: { clock }, metrics } = deps;
+  const [startedMs, startedAt] = [clock.now(), clock.monotonic()];
+  try {
+    await deps.unsigned.request({ destination: destination.name, method: 'GET', path: '/_matrix/federation/v1/version', deadlineMs: DEADLINE_SIGN_MS, signal: destination.abort.signal, responseBytesMax: SIGN_BYTES_MAX });
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof FederationError)) throw error;
+    // Whatever it thinks of the question, it is there.
+    if (error.kind === 'http' && error.status! < 500) return undefined;
+    const isCancelled = error.kind === 'cancelled';
+    metrics.transaction(isCancelled ? 'cancelled' : 'failed', 0, (clock.monotonic() - startedAt) / 1000);
+    // What need not arrive would be old by the time that it does.
+    destination.units.clear();
+    return isCancelled ? { kind: 'cancelled' } : failed(deps, destination, { error, startedMs, most: 0, items: [] });
+  }
+}
+
 interface Failure {
   readonly error: FederationError;
   readonly startedMs: number;
@@ -89,9 +116,9 @@ interface Failure {
   readonly most: number;
 }
 
-async function failed(deps: SendDeps, destination: Destination, { error, startedMs, items, most }: Failure): Promise<Delivery | undefined> {
-  const { runtime: { clock, random, logger }, retry, settle, metrics } = deps;
-  const { name, partition } = destination;
+function failed(deps: SendDeps, destination: Destination, { error, startedMs, items, most }: Failure): Delivery | undefined {
+  const { runtime: { clock, random, logger }, retry, backoffs, metrics } = deps;
+  const { name } = destination;
   // Fewer at a time find the one that it is about.
   if (isAboutContent(error) && items.length === 1) {
     logger.warn({ destination: name, item: items[0], error }, 'the server takes an event or unit in no form; it is given up');
@@ -104,7 +131,7 @@ async function failed(deps: SendDeps, destination: Destination, { error, started
   const level = destination.backoff === undefined ? 'warn' : 'debug';
   logger[level]({ destination: name, failures: backoff.failures, waitMs: backoff.retryAtMs - clock.now(), error: error.message }, 'the server could not be reached; it is tried again later');
   destination.backoff = backoff;
-  await settle((tx) => writeBackoff(tx, name, partition, backoff));
+  backoffs.note(destination, backoff);
   return { kind: 'failed' };
 }
 

@@ -17,6 +17,8 @@ export interface SenderDeps {
   readonly serverName: string;
   /** Signs. */
   readonly transport: FederationTransport;
+  /** Signs nothing. */
+  readonly unsigned: FederationTransport;
   readonly roomQuery: Pick<RoomQuery, 'eventsById' | 'roomTip'>;
   readonly roomHistoryQuery: Pick<RoomHistoryQuery, 'visibleToServer'>;
   readonly isDenied: (serverName: string) => boolean;

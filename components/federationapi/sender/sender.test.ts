@@ -137,22 +137,22 @@ test('a destination that fails is left alone for a while that grows, also after 
   await world.queue('b.example', ['$1']);
   await first.start();
   await world.runtime.advance(3500);
-  assert.deepEqual(world.sent.map(({ at }) => at), [0, 1000, 3000]);
+  assert.deepEqual([world.sent.map(({ at }) => at), world.sought.map(({ at }) => at)], [[0, 1000], [3000]], 'whether it is there is seen before anything is made for it again');
   const stopped = first.stop();
   await world.runtime.advance(100);
   await stopped;
   await world.sender('two').start();
   await world.runtime.advance(3300);
-  assert.equal(world.sent.length, 3, 'the pause of 4 s is remembered');
+  assert.equal(world.sent.length + world.sought.length, 3, 'the pause of 4 s is remembered');
   world.answer = ok;
   await world.queue('b.example', ['$2']);
   await world.runtime.advance(200);
-  assert.deepEqual(world.sent.slice(3).map(({ at, by, eventIds }) => [at, by, eventIds]), [[7000, 'two', ['$1', '$2']]]);
+  assert.deepEqual(world.sent.slice(2).map(({ at, by, eventIds }) => [at, by, eventIds]), [[7000, 'two', ['$1', '$2']]]);
   assert.deepEqual(await world.database.query('SELECT server_name, failures, last_success_at FROM destinations', []), [{ server_name: 'b.example', failures: 0, last_success_at: 1_700_000_007_000 }]);
   world.answer = down;
   await world.queue('b.example', ['$3']);
   await world.runtime.advance(4000);
-  assert.equal(world.sent.filter(({ eventIds }) => eventIds[0] === '$3').length >= 2, true, 'a new row of failures begins with the short pause');
+  assert.equal(world.sent.filter(({ eventIds }) => eventIds[0] === '$3').length, 2, 'a new row of failures begins with the short pause');
 });
 
 test('a destination that asks us something is tried at once, whichever instance it asks', async (t) => {
@@ -233,6 +233,35 @@ test('however many servers never answer, those that do are hardly kept waiting',
     assert.deepEqual(await world.rows('b.example'), []);
     await world.runtime.advance(3000);
   }
+});
+
+test('servers that have died all at once are tried a few times a second; one that dies later, one that has called, and those that are back wait for none of them', async (t) => {
+  const world = await senderStand(t);
+  world.answer = down;
+  const sender = world.sender();
+  await sender.start();
+  const dead = Array.from({ length: 500 }, (_, i) => `dead${i}.example`);
+  for (const name of dead) await world.queue(name, ['$1']);
+  sender.queued(new Set(dead));
+  await world.runtime.advance(2000);
+  const tried = (): number => world.sent.length + world.sought.length;
+  assert.ok(tried() >= dead.length, 'each once, at once');
+  const before = tried();
+  await world.runtime.advance(20_000);
+  assert.ok(tried() - before > 190 && tried() - before < 260, `${tried() - before} tries in 20 s`);
+  await world.queue('new.example', ['$1']);
+  sender.queued(new Set(['new.example']));
+  await world.runtime.advance(2000);
+  assert.equal(world.sent.filter(({ destination }) => destination === 'new.example').length, 2);
+  const called = dead.find((name) => !world.sought.some(({ destination }) => destination === name))!;
+  const isTried = (): number => [...world.sent, ...world.sought].filter(({ destination }) => destination === called).length;
+  const [once] = [isTried(), sender.contacted(called)];
+  await world.runtime.advance(1);
+  assert.equal(isTried(), once + 1);
+  world.answer = ok;
+  await world.runtime.advance(1000);
+  const left = await world.database.query('SELECT destination FROM destination_queue q LEFT JOIN destinations d ON d.server_name = q.destination WHERE d.retry_at <= ?', [world.runtime.clock.now() - 1000]);
+  assert.deepEqual(left, [], 'who answers costs nothing, so all that are due were reached');
 });
 
 test('events that the receiver does not take are told and not sent again', async (t) => {

@@ -11,12 +11,13 @@ import type { Subscription } from '../../../pkg/log/log.ts';
 import type { Task } from '../../../pkg/runtime/runtime.ts';
 import { readWaitingDestinations } from '../storage/destination-queue.ts';
 import { clearPause, readBackoffs } from '../storage/destinations.ts';
-import { CATCH_UP_DEFAULT, keepQueueShort, type ShortenDeps } from './catch-up.ts';
+import { CATCH_UP_DEFAULT, type ShortenDeps } from './catch-up.ts';
+import { createBackoffWrites, type BackoffWrites } from './backoff-writes.ts';
 import { createContacts } from './contacts.ts';
 import { deliver, type DeliverDeps } from './deliver.ts';
 import { addUnit, createUnitsAhead, type EphemeralUnit } from './ephemeral.ts';
 import { destinationPartition, newDestination, type Destination } from './destination.ts';
-import { createLane, LANES, type Lane } from './lanes.ts';
+import { createPlaces, type Places } from './places.ts';
 import type { Delivery } from './send.ts';
 import type { Sender, SenderDeps } from './sender-api.ts';
 import { senderMetrics } from './sender-metrics.ts';
@@ -44,7 +45,8 @@ class QueueSender implements Sender {
   readonly #shortening: ShortenDeps;
   readonly #leases: LeaseKeeper;
   readonly #isNews: (serverName: string) => boolean;
-  readonly #lanes: { readonly healthy: Lane<Destination>; readonly failing: Lane<Destination> };
+  readonly #places: Places;
+  readonly #backoffs: BackoffWrites;
   readonly #owned = new Set<number>();
   /** Those for which something waits, by name. */
   readonly #destinations = new Map<string, Destination>();
@@ -65,10 +67,11 @@ class QueueSender implements Sender {
     const { runtime, database, driver, partitions, exclusive, retry } = deps;
     const metrics = senderMetrics(runtime, () => [...this.#destinations.values()]);
     this.#shortening = { database, metrics, catchUp: deps.catchUp ?? CATCH_UP_DEFAULT };
-    this.#delivering = { ...deps, settle: createSettle(database), metrics };
+    const settle = createSettle(database);
+    this.#backoffs = createBackoffWrites(runtime, settle);
+    this.#delivering = { ...deps, settle, metrics, backoffs: this.#backoffs };
     this.#isNews = createContacts(runtime.clock, Math.min(CONTACT_MS, retry.firstMs));
-    const work = (destination: Destination): Promise<void> => this.#turn(destination);
-    this.#lanes = { healthy: createLane(runtime.clock, LANES.healthy, work), failing: createLane(runtime.clock, LANES.failing, work) };
+    this.#places = createPlaces(runtime.clock, (destination) => this.#turn(destination));
     this.#leases = createLeaseKeeper({
       consumer: SENDER_CONSUMER, database, driver, runtime, partitions, exclusive,
       acquired: async ({ partition }) => {
@@ -85,8 +88,7 @@ class QueueSender implements Sender {
     await this.#leases.start();
     this.#tasks = [
       runtime.tasks.spawn('find waiting destinations', (signal) => this.#keepLooking(signal)),
-      runtime.tasks.spawn('keep queues short', (signal) => keepSweeping(
-        { ...this.#shortening, runtime, destinations: () => [...this.#destinations.values()], reset: (destination) => this.#forgive(destination) }, signal)),
+      runtime.tasks.spawn('keep queues short', (signal) => keepSweeping({ ...this.#shortening, runtime, destinations: () => [...this.#destinations.values()], reset: (destination) => this.#forgive(destination) }, signal)),
     ];
   }
 
@@ -149,6 +151,7 @@ class QueueSender implements Sender {
   }
 
   async reset(serverName: string): Promise<boolean> {
+    this.#backoffs.forget(serverName);
     const hadFailed = await this.#deps.database.transaction((tx) => clearPause(tx, serverName));
     this.#forgive(this.#destinations.get(serverName));
     if (!this.#deps.exclusive) this.#deps.driver.signal(DESTINATIONS_CHANNEL, encodeSignal({ reset: serverName }));
@@ -158,6 +161,7 @@ class QueueSender implements Sender {
   #forgive(destination: Destination | undefined): void {
     if (destination === undefined) return;
     destination.backoff = undefined;
+    this.#backoffs.forget(destination.name);
     this.#schedule(destination);
   }
 
@@ -167,6 +171,7 @@ class QueueSender implements Sender {
     // Who asks us all the time and is never there is tried no more often than after a first failure.
     const nowMs = Math.max(this.#deps.runtime.clock.now(), destination.backoff.pausedAtMs + this.#deps.retry.firstMs);
     destination.backoff = afterContact(destination.backoff, { nowMs, answered: false });
+    destination.hasCalled = true;
     this.#schedule(destination);
   }
 
@@ -202,18 +207,17 @@ class QueueSender implements Sender {
     if (pauseMs > 0 && destination.timer !== undefined && destination.timerAt === destination.backoff?.retryAtMs) return;
     destination.timer?.cancel();
     destination.timerAt = destination.backoff?.retryAtMs ?? 0;
-    destination.timer = pauseMs === 0 ? undefined : clock.timer(Math.min(pauseMs, TIMER_MS_MAX), () => this.#endTimer(destination));
-    if (pauseMs === 0) this.#lanes[destination.backoff === undefined ? 'healthy' : 'failing'].add(destination);
-  }
-
-  #endTimer(destination: Destination): void {
-    destination.timer = undefined;
-    this.#schedule(destination);
+    destination.timer = pauseMs === 0 ? undefined : clock.timer(Math.min(pauseMs, TIMER_MS_MAX), () => {
+      destination.timer = undefined;
+      this.#schedule(destination);
+    });
+    if (pauseMs === 0) this.#places.add(destination);
   }
 
   async #turn(destination: Destination): Promise<void> {
     if (this.#stopping || this.#destinations.get(destination.name) !== destination || destination.running !== undefined) return;
     destination.again = false;
+    destination.hasCalled = false;
     const turn = this.#deliver(destination);
     destination.running = turn.then(() => undefined);
     const delivery = await turn;
@@ -229,8 +233,8 @@ class QueueSender implements Sender {
     const { runtime } = this.#deps;
     try {
       const delivery = await deliver(this.#delivering, destination);
-      destination.isDirty = delivery.kind !== 'failed';
-      if (delivery.kind === 'failed') destination.counts = await keepQueueShort(this.#shortening, destination, runtime.clock.now());
+      // Nothing of what waits for it has changed by a failure.
+      if (delivery.kind !== 'failed' || destination.backoff?.failures === 1) destination.isDirty = true;
       return delivery;
     } catch (error) {
       runtime.logger.warn({ destination: destination.name, error }, 'what is queued for a server could not be read or written; it is tried again');
@@ -267,7 +271,7 @@ class QueueSender implements Sender {
     const fresh = [...new Set([...waiting, ...this.#ahead.names()])].filter((name) => !this.#destinations.has(name));
     const backoffs = await readBackoffs(database, fresh);
     for (const name of fresh) this.#takeIn(name, backoffs.get(name));
-    for (const name of marked) this.#noteMarks(name);
+    for (const destination of this.#destinations.values()) if (marked.has(destination.name)) destination.hasMarks = true;
     if (isForAll) for (const [name, { isIdle }] of this.#destinations) if (isIdle && !waiting.has(name)) this.#destinations.delete(name);
     for (const name of new Set([...waiting, ...fresh])) {
       const destination = this.#destinations.get(name);
@@ -278,11 +282,6 @@ class QueueSender implements Sender {
   #takeIn(name: string, backoff: Backoff | undefined): void {
     const [partition, ahead] = [this.#partitionOf(name), this.#ahead.take(name)];
     if (this.#owned.has(partition)) this.#destinations.set(name, newDestination(name, partition, { backoff, hasMarks: false, units: this.#isPaused(backoff) ? new Map() : ahead }));
-  }
-
-  #noteMarks(name: string): void {
-    const destination = this.#destinations.get(name);
-    if (destination !== undefined) destination.hasMarks = true;
   }
 
   /** Lets go of destinations; resolves when nothing of them is under way. */
@@ -296,5 +295,6 @@ class QueueSender implements Sender {
     const grace = this.#deps.runtime.clock.timer(graceMs, () => leaving.forEach((destination) => destination.abort.abort()));
     await Promise.all(leaving.flatMap((destination) => destination.running ?? []));
     grace.cancel();
+    await this.#backoffs.flush();
   }
 }

@@ -50,6 +50,12 @@ export async function readQueue(reader: Reader, destination: string, { fromParti
   }));
 }
 
+/** Whether events or stored units wait for the destination. */
+export async function isQueuedFor(reader: Pick<Reader, 'query'>, destination: string): Promise<boolean> {
+  for (const queue of ['destination_queue', 'unit_queue']) if ((await reader.query(`SELECT 1 AS one FROM ${queue} WHERE destination = ? LIMIT 1`, [destination])).length > 0) return true;
+  return false;
+}
+
 /** Deletes events as `readQueue` gave them: of each partition of room-output a run without holes, into which nothing is written later. */
 export async function dequeue(tx: Transaction, events: readonly QueuedEvent[]): Promise<void> {
   for (const run of Map.groupBy(events, ({ originPartition }) => originPartition).values()) {

@@ -20,11 +20,18 @@ export async function readBackoffs(reader: Reader, serverNames: readonly string[
   }]));
 }
 
-/** `partition`: of the destination, for operators' eyes. */
-export async function writeBackoff(tx: Transaction, serverName: string, partition: number, backoff: Backoff): Promise<void> {
+export interface FailingRow {
+  readonly name: string;
+  /** Of the destination, for operators' eyes. */
+  readonly partition: number;
+  readonly backoff: Backoff;
+}
+
+export async function writeBackoffs(tx: Transaction, failing: readonly FailingRow[]): Promise<void> {
+  if (failing.length === 0) return;
   await tx.insertMany({
     into: 'destinations', columns: ['server_name', 'partition', 'failures', 'pause_ms', 'paused_at', 'retry_at', 'failing_since', 'last_success_at'],
-    rows: [[serverName, partition, backoff.failures, backoff.pauseMs, backoff.pausedAtMs, backoff.retryAtMs, backoff.failingSinceMs, null]],
+    rows: failing.map(({ name, partition, backoff }) => [name, partition, backoff.failures, backoff.pauseMs, backoff.pausedAtMs, backoff.retryAtMs, backoff.failingSinceMs, null]),
     onConflict: `ON CONFLICT (server_name) DO UPDATE SET partition = excluded.partition, failures = excluded.failures, pause_ms = excluded.pause_ms,
       paused_at = excluded.paused_at, retry_at = excluded.retry_at, failing_since = excluded.failing_since`,
   });

@@ -1,4 +1,4 @@
-/** Events that cannot be checked yet, because the keys of their signers could not be had, in the tables. */
+/** Events that cannot be checked or placed yet, because a server did not give what they need, in the tables. */
 import type { Database, SqlRow } from '../../../pkg/storage/database.ts';
 
 export interface StagedPdu {
@@ -6,7 +6,7 @@ export interface StagedPdu {
   readonly origin: string;
   readonly roomId: string;
   readonly eventId: string;
-  /** JSON as received. */
+  /** JSON as received; empty: it is to be fetched again (`fetchLater`). */
   readonly pdu: Uint8Array;
 }
 

@@ -5,7 +5,7 @@ import { federationapiMigrations } from '../../../components/federationapi/index
 import { listDestinations, listRoomsOf, readDestination } from '../../../components/federationapi/storage/destination-list.ts';
 import { countWaiting, dequeue, dequeueAll, enqueue, keepNewestOfRooms, readQueue, readWaitingDestinations } from '../../../components/federationapi/storage/destination-queue.ts';
 import { beginResolving, markQueuedRooms, readMarked, readMarkedRooms, removeAllMarks, removeMarks } from '../../../components/federationapi/storage/destination-rooms.ts';
-import { clearBackoff, clearPause, readBackoffs, readGone, writeBackoff } from '../../../components/federationapi/storage/destinations.ts';
+import { clearBackoff, clearPause, readBackoffs, readGone, writeBackoffs } from '../../../components/federationapi/storage/destinations.ts';
 import { readJoinedHosts, writeJoinedHosts } from '../../../components/federationapi/storage/joined-hosts.ts';
 import { ensureQueueStarts, readQueueStarts } from '../../../components/federationapi/storage/queue-starts.ts';
 import { enqueueUnits, keepNewestOfSubjects, readUnitQueue } from '../../../components/federationapi/storage/unit-queue.ts';
@@ -115,13 +115,13 @@ onEachBackend('destination queues', (backend) => {
   test('pauses are kept until the server answers', async () => {
     const database = await tables();
     const backoff = { failures: 1, pauseMs: 2000, pausedAtMs: 10, retryAtMs: 2010, failingSinceMs: 10 };
-    await database.transaction((tx) => writeBackoff(tx, 'b', 1, backoff));
-    await database.transaction((tx) => writeBackoff(tx, 'b', 1, { ...backoff, failures: 2, pauseMs: 4000 }));
+    await database.transaction((tx) => writeBackoffs(tx, [{ name: 'b', partition: 1, backoff }]));
+    await database.transaction((tx) => writeBackoffs(tx, [{ name: 'b', partition: 1, backoff: { ...backoff, failures: 2, pauseMs: 4000 } }]));
     assert.deepEqual(await readBackoffs(database, ['a', 'b']), new Map([['b', { ...backoff, failures: 2, pauseMs: 4000 }]]));
     assert.deepEqual([await readGone(database, 10), await readGone(database, 9)], [new Set(['b']), new Set()]);
     const clear = () => database.transaction((tx) => clearPause(tx, 'b'));
     assert.deepEqual([await clear(), await clear(), await readGone(database, 10)], [true, false, new Set()]);
-    await database.transaction((tx) => writeBackoff(tx, 'b', 1, backoff));
+    await database.transaction((tx) => writeBackoffs(tx, [{ name: 'b', partition: 1, backoff }]));
     await database.transaction((tx) => clearBackoff(tx, 'b', 99));
     assert.deepEqual(await readBackoffs(database, ['b']), new Map());
     assert.deepEqual(await database.query('SELECT last_success_at FROM destinations', []), [{ last_success_at: 99 }]);
@@ -132,9 +132,9 @@ onEachBackend('destination queues', (backend) => {
     const counts = (names: readonly string[]) => ({ reset: false, counts: new Map(names.map((name) => [name, 1])) });
     await database.transaction((tx) => writeJoinedHosts(tx, new Map([['!x', counts(['b', 'd', 'e_e'])], ['!y', counts(['b'])], ['!z', counts(['b', 'd'])]])));
     const backoff = { failures: 1, pauseMs: 2000, pausedAtMs: 10, retryAtMs: 2010, failingSinceMs: 8 };
-    await database.transaction((tx) => writeBackoff(tx, 'a', 1, backoff));
-    await database.transaction((tx) => writeBackoff(tx, 'd', 1, { ...backoff, failingSinceMs: 5 }));
-    await database.transaction((tx) => writeBackoff(tx, 'e_e', 1, backoff));
+    await database.transaction((tx) => writeBackoffs(tx, [{ name: 'a', partition: 1, backoff }]));
+    await database.transaction((tx) => writeBackoffs(tx, [{ name: 'd', partition: 1, backoff: { ...backoff, failingSinceMs: 5 } }]));
+    await database.transaction((tx) => writeBackoffs(tx, [{ name: 'e_e', partition: 1, backoff }]));
     await database.transaction((tx) => clearBackoff(tx, 'e_e', 99));
     const page = { from: 0, limit: 10, backwards: false };
     const list = async (more: object) => {
