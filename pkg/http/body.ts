@@ -1,5 +1,5 @@
 /** The body of a request as its route wants it, and the bytes of a response. */
-import { isJsonObject, parseJson } from './json.ts';
+import { isJsonObject, parseJson, utf8 } from './json.ts';
 import { createJsonScan } from './json-scan.ts';
 import { MatrixError } from './matrix-error.ts';
 import type { ApiResponse, Route } from './route.ts';
@@ -19,7 +19,7 @@ export function bodyBytesMaxOf(route: Pick<Route, 'method' | 'body' | 'bodyBytes
 }
 
 /**
- * The parsed body, an object (of texts, of a form); undefined where the route reads none, or where it is optional and absent. Throws `MatrixError`: 413 M_TOO_LARGE, 400 M_NOT_JSON,
+ * The parsed body, an object (of texts, of a form), or its bytes; undefined where the route reads none, or where it is optional and absent. Throws `MatrixError`: 413 M_TOO_LARGE, 400 M_NOT_JSON,
  * 400 M_BAD_JSON when it is JSON but no object, and what `parseJson` throws.
  */
 export function parseBody(route: Pick<Route, 'method' | 'body' | 'bodyBytesMax'>, bytes: Uint8Array | undefined): unknown {
@@ -33,6 +33,7 @@ export function parseBody(route: Pick<Route, 'method' | 'body' | 'bodyBytesMax'>
   if (bytes.length > bodyBytesMaxOf(route)) throw bodyTooLarge(bodyBytesMaxOf(route));
   if (mode === 'form') return parseForm(bytes);
   if (bytes.length > SCANNED_FROM_BYTES && createJsonScan(Number.POSITIVE_INFINITY).take(bytes) !== undefined) throw new MatrixError(400, 'M_BAD_JSON', 'The request body is made of too many values');
+  if (mode === 'json-bytes') return utf8(bytes);
   const value = parseJson(bytes);
   if (!isJsonObject(value)) throw new MatrixError(400, 'M_BAD_JSON', 'The request body must be a JSON object');
   return value;

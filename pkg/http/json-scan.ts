@@ -1,8 +1,8 @@
 /** Looks at JSON while it arrives, so that what would cost too much to parse is refused before it is held. Pure but for its own state. */
+import { closingQuote, endsWithinEscape } from './json-string.ts';
 
 const QUOTE = 0x22;
 const COMMA = 0x2c;
-const BACKSLASH = 0x5c;
 /** `{` and `[`, `}` and `]` differ by this bit only. */
 const CASE_BIT = 0x20;
 const OPEN = 0x7b;
@@ -25,13 +25,18 @@ export function createJsonScan(depthMax: number): JsonScan {
   let isEscaped = false;
   return {
     take(chunk) {
-      for (const byte of chunk) {
-        if (inString) {
-          if (isEscaped) isEscaped = false;
-          else if (byte === BACKSLASH) isEscaped = true;
-          else if (byte === QUOTE) inString = false;
-        } else if (byte === QUOTE) inString = true;
-        else if (byte === COMMA) values += 1;
+      if (chunk.length === 0) return undefined;
+      const first = isEscaped ? 1 : 0;
+      isEscaped = false;
+      for (let at = first; at < chunk.length; at += 1) {
+        const byte = chunk[at]!;
+        if (inString || byte === QUOTE) {
+          const from = inString ? at : at + 1;
+          at = closingQuote(chunk, from);
+          inString = at < 0;
+          isEscaped = inString && endsWithinEscape(chunk, from);
+          if (inString) break;
+        } else if (byte === COMMA) values += 1;
         else if ((byte | CASE_BIT) === OPEN) {
           values += 1;
           depth += 1;

@@ -1,12 +1,12 @@
 /** Request bodies: bytes in, a JSON value that is safe to walk out. */
 import { isUtf8 } from 'node:buffer';
+import { closingQuote } from './json-string.ts';
 import { MatrixError } from './matrix-error.ts';
 
 /** How deep objects and arrays may be nested. Real events stay below ten; recursion over a value this deep is harmless. */
 export const JSON_DEPTH_MAX = 100;
 
 const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
 /** `{` and `[`, `}` and `]` differ by this bit only. */
 const CASE_BIT = 0x20;
 const OPEN = 0x7b;
@@ -21,19 +21,29 @@ const SURROGATE_ESCAPE = /\\u[dD][89a-fA-F]/;
  * copy such objects with `Object.assign`, spread them.
  */
 export function parseJson(bytes: Uint8Array): unknown {
-  if (!isUtf8(bytes)) throw new MatrixError(400, 'M_NOT_JSON', 'The request body is not valid UTF-8');
+  utf8(bytes);
   // Checked on the bytes, before parsing, so that no recursion ever meets a deep value.
   if (bytes.length > 2 * JSON_DEPTH_MAX && depthOf(bytes) > JSON_DEPTH_MAX) {
     throw new MatrixError(400, 'M_BAD_JSON', `The request body is nested deeper than ${JSON_DEPTH_MAX} levels`);
   }
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
+  return parseJsonText(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'));
+}
+
+/** The same bytes; throws 400 M_NOT_JSON for those that are not UTF-8. */
+export function utf8(bytes: Uint8Array): Uint8Array {
+  if (!isUtf8(bytes)) throw new MatrixError(400, 'M_NOT_JSON', 'The request body is not valid UTF-8');
+  return bytes;
+}
+
+/** The same for a text whose nesting is known to be harmless. */
+export function parseJsonText(text: string): unknown {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
     throw new MatrixError(400, 'M_NOT_JSON', 'The request body is not JSON');
   }
-  if (SURROGATE_ESCAPE.test(text) && !isWellFormed(value)) {
+  if (text.includes('\\u') && SURROGATE_ESCAPE.test(text) && !isWellFormed(value)) {
     throw new MatrixError(400, 'M_BAD_JSON', 'A string in the request body has half a surrogate pair');
   }
   return value;
@@ -47,14 +57,12 @@ export function isJsonObject(value: unknown): value is Record<string, unknown> {
 export function depthOf(bytes: Uint8Array): number {
   let depth = 0;
   let deepest = 0;
-  let inString = false;
-  for (let i = 0; i < bytes.length; i += 1) {
-    const byte = bytes[i] as number;
-    if (inString) {
-      if (byte === BACKSLASH) i += 1;
-      else if (byte === QUOTE) inString = false;
-    } else if (byte === QUOTE) inString = true;
-    else if ((byte | CASE_BIT) === OPEN) {
+  for (let at = 0; at < bytes.length; at += 1) {
+    const byte = bytes[at]!;
+    if (byte === QUOTE) {
+      at = closingQuote(bytes, at + 1);
+      if (at < 0) break;
+    } else if ((byte | CASE_BIT) === OPEN) {
       depth += 1;
       if (depth > deepest) deepest = depth;
     } else if ((byte | CASE_BIT) === CLOSE) depth -= 1;

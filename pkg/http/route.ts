@@ -15,7 +15,7 @@ export interface ApiRequest {
   readonly query: URLSearchParams;
   /** Lower-case names. */
   readonly headers: Readonly<Record<string, string | undefined>>;
-  /** Parsed JSON body; undefined when the request has none. Routes with `body: 'json-object'` get an object. */
+  /** Parsed JSON body; undefined when the request has none. Routes with `body: 'json-object'` get an object, those with `json-bytes` a `Uint8Array`. */
   readonly body: unknown;
   /** Of routes with `raw` only: the body as received, UTF-8; undefined when there is none. */
   readonly rawBody?: string | undefined;
@@ -57,8 +57,8 @@ export interface Route {
   readonly role: HttpRole;
   /** Whether the last parameter takes the rest of the path, slashes included, and may be empty (state keys). */
   readonly trailing?: boolean;
-  /** `json-object`: the body must be a JSON object (default for PUT and POST); `form`: fields of an HTML form; `none`: the body is not read. */
-  readonly body?: 'json-object' | 'optional-json-object' | 'form' | 'none';
+  /** `json-object`: the body must be a JSON object (default for PUT and POST); `json-bytes`: UTF-8 that the handler parses itself; `form`: fields of an HTML form; `none`: the body is not read. */
+  readonly body?: 'json-object' | 'optional-json-object' | 'json-bytes' | 'form' | 'none';
   /** Biggest body in bytes; default 1 MiB. */
   readonly bodyBytesMax?: number;
   /** The handler gets `rawBody` and `rawTarget` too: a signature covers them. */

@@ -1,13 +1,15 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { cutJson } from '../../../pkg/http/cut-json.ts';
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';
+import { parseJson } from '../../../pkg/http/json.ts';
 import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
 import { partitionOf } from '../../../pkg/log/partition-map.ts';
 import { canonicalJson, CanonicalJsonError } from '../../../pkg/matrix/canonical-json/canonical-json.ts';
 import { domainOf } from '../../../pkg/matrix/ids/domain-of.ts';
 import { batchMessages, type DeviceMessage } from '../../../pkg/matrix/to-device/batch-messages.ts';
 import type { Requester } from '../../../schemas/ports/user-query.ts';
-import { jsonObject, parseBody } from '../checks/body.ts';
+import { parseBody } from '../checks/body.ts';
 import { contentBytes } from '../checks/event-content.ts';
 import { requireEventField, requireUserId } from '../checks/identifiers.ts';
 import type { Context } from '../context.ts';
@@ -26,7 +28,16 @@ const LEAVING_BYTES_MAX = 192 * 1024;
 /** In characters, of the spec. */
 const MESSAGE_ID_LENGTH = 32;
 
-const messagesBody = z.looseObject({ messages: z.record(z.string(), z.record(z.string(), jsonObject)) });
+/** Of the objects around a message: the body, its `messages`, a user. */
+const DEPTH_OF_CONTENT = 3;
+const BRACE = 0x7b;
+
+const messagesBody = z.looseObject({ messages: z.record(z.string(), z.record(z.string(), z.unknown())) });
+
+/** For another server. */
+interface LeavingMessage extends DeviceMessage {
+  readonly content: string;
+}
 
 interface Sending {
   readonly requester: Requester;
@@ -40,28 +51,35 @@ export async function sendToDevice(context: Context, request: ApiRequest): Promi
   const requester = await limitedRequester(context, request, 'encryption');
   const type = requireEventField(request.params['eventType'] ?? '', 'event type');
   if (!type.isWellFormed()) throw new MatrixError(400, 'M_INVALID_PARAM', 'The event type is no text');
-  const { messages } = parseBody(messagesBody, request.body);
+  const { rest, cut } = cutJson(request.body as Uint8Array, DEPTH_OF_CONTENT);
+  const { messages } = parseBody(messagesBody, rest);
   const sending: Sending = { requester, type, inputId: inputIdOf(requester, request) };
   const here: DeviceMessage[] = [];
-  const elsewhere: DeviceMessage[] = [];
+  const elsewhere: LeavingMessage[] = [];
   for (const [userId, devices] of Object.entries(messages)) {
     const isHere = domainOf(requireUserId(userId)) === context.serverName;
-    for (const [deviceId, content] of Object.entries(devices)) (isHere ? here : elsewhere).push({ userId, deviceId, content: isHere ? localContent(content) : remoteContent(content) });
+    for (const [deviceId, value] of Object.entries(devices)) {
+      const content = contentAt(cut, value);
+      if (isHere) here.push({ userId, deviceId, content });
+      else elsewhere.push({ userId, deviceId, content: remoteContent(content) });
+    }
   }
   const commands = [...localCommands(context, sending, here), ...remoteCommands(sending, elsewhere)];
   await Promise.all(commands.map((command) => submitUserCommand(context, request, command)));
   return EMPTY;
 }
 
-function localContent(content: Record<string, unknown>): string {
-  const json = JSON.stringify(content);
-  if (Buffer.byteLength(json) > CONTENT_BYTES_MAX) throw new MatrixError(413, 'M_TOO_LARGE', `A message has at most ${CONTENT_BYTES_MAX} bytes`);
-  return json;
+/** The bytes of an object that was cut out, as the client has sent them: nobody here looks into them. */
+function contentAt(cut: readonly Uint8Array[], value: unknown): Uint8Array {
+  const content = Array.isArray(value) ? cut[value[0] as number]! : undefined;
+  if (content?.[0] !== BRACE) throw new MatrixError(400, 'M_BAD_JSON', 'A message is an object');
+  if (content.length > CONTENT_BYTES_MAX) throw new MatrixError(413, 'M_TOO_LARGE', `A message has at most ${CONTENT_BYTES_MAX} bytes`);
+  return content;
 }
 
 /** What is sent between servers is signed: it must be what canonical JSON can hold. */
-function remoteContent(content: Record<string, unknown>): string {
-  return Buffer.from(contentBytes(content)).toString('utf8');
+function remoteContent(content: Uint8Array): string {
+  return Buffer.from(contentBytes(parseJson(content) as Record<string, unknown>)).toString('utf8');
 }
 
 /** An input for each partition of users, or a few. */
@@ -71,7 +89,7 @@ function localCommands({ partitionMap }: Context, { requester, type, inputId }: 
 }
 
 /** Inputs of the sender, with an EDU for each server, or a few. */
-function remoteCommands({ requester, type, inputId }: Sending, messages: readonly DeviceMessage[]): UserCommand[] {
+function remoteCommands({ requester, type, inputId }: Sending, messages: readonly LeavingMessage[]): UserCommand[] {
   const edus = [...Map.groupBy(messages, ({ userId }) => domainOf(userId))].flatMap(([serverName, ofServer]) => slices(ofServer, EDU_BYTES_MAX, ({ content }) => content.length).map((slice, number) => ({
     serverName, messageId: messageIdOf([inputId, serverName, number]), messages: Buffer.from(messagesText(slice)),
   })));
@@ -83,9 +101,9 @@ function messageIdOf(parts: readonly (string | number)[]): string {
 }
 
 /** Canonical JSON, which is what will be signed. */
-function messagesText(messages: readonly DeviceMessage[]): string {
+function messagesText(messages: readonly LeavingMessage[]): string {
   const users = [...Map.groupBy(messages, ({ userId }) => userId)];
-  const devicesOf = (devices: readonly DeviceMessage[]): object => Object.fromEntries(devices.map(({ deviceId, content }) => [deviceId, JSON.parse(content) as unknown]));
+  const devicesOf = (devices: readonly LeavingMessage[]): object => Object.fromEntries(devices.map(({ deviceId, content }) => [deviceId, JSON.parse(content) as unknown]));
   try {
     return canonicalJson(Object.fromEntries(users.map(([userId, devices]) => [userId, devicesOf(devices)])));
   } catch (error) {
@@ -110,5 +128,5 @@ function slices<Item>(items: readonly Item[], bytesMax: number, bytesOf: (item: 
 }
 
 export const toDeviceRoutes: readonly RouteSpec[] = [
-  { handler: sendToDevice, method: 'PUT', path: `${CLIENT_V3}/sendToDevice/{eventType}/{txnId}`, guests: true, idempotent: true, bodyBytesMax: BODY_BYTES_MAX },
+  { handler: sendToDevice, method: 'PUT', path: `${CLIENT_V3}/sendToDevice/{eventType}/{txnId}`, guests: true, idempotent: true, body: 'json-bytes', bodyBytesMax: BODY_BYTES_MAX },
 ];

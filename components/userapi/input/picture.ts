@@ -42,6 +42,14 @@ export interface UserPicture {
   pushRules: Uint8Array | undefined;
 }
 
+/** What nobody changes: no input is about those whom messages are for and nothing else. */
+const UNTOUCHED = emptyPicture();
+
+/** Of a user whom messages are for: only the account and the devices are looked at. There may be thousands in a batch. */
+function pictureOfTarget(): UserPicture {
+  return { ...UNTOUCHED, devices: new Map() };
+}
+
 export function emptyPicture(): UserPicture {
   return { account: undefined, devices: new Map(), profile: new Map(), sessions: emptySessionFacts(), roomSettings: emptyRoomSettings(), keys: emptyKeyFacts(), backups: emptyBackupFacts(), pushRules: undefined };
 }
@@ -59,7 +67,8 @@ const DEVICES = 'SELECT user_id, device_id, display_name, CASE WHEN dehydrated I
 /** Pictures of all users of `inputs`, with at most three queries, two more for registration tokens: devices and profiles only of those whose inputs need them. */
 export async function loadPictures(reader: Reader, inputs: readonly UserInput[]): Promise<Map<string, UserPicture>> {
   const targets = inputs.flatMap((input) => input.sendToDevice?.targets.map(({ userId }) => userId) ?? []);
-  const pictures = new Map([...inputs.map((input) => input.userId), ...targets].map((userId) => [userId, emptyPicture()]));
+  // Those whom inputs are about last: theirs are the whole ones.
+  const pictures = new Map([...targets.map((userId) => [userId, pictureOfTarget()] as const), ...inputs.map(({ userId }) => [userId, emptyPicture()] as const)]);
   const usersOf = (needed: (input: UserInput) => unknown) => [...new Set(inputs.filter(needed).map((input) => input.userId))];
   const ofDevices = [...new Set([...usersOf((input) => input.register ?? input.login ?? input.logout ?? input.removeDevices ?? input.putDevice ?? input.changePassword ?? input.deactivate ?? input.upgradeGuest ?? input.uploadKeys ?? input.uploadCrossSigning ?? input.uploadSignatures ?? input.putDehydratedDevice ?? input.removeDehydratedDevice), ...targets])];
   const ofProfiles = usersOf((input) => input.setProfileField ?? input.deactivate);

@@ -24,7 +24,8 @@ export function decideSendToDevice(draft: Draft, { sender, type, targets, conten
   }
   if (messages.size === 0) return accepted(draft);
   const sequence = draft.emit({ toDeviceArrived: { userIds: [...new Set([...messages.values()].map(({ userId }) => userId))] } });
-  const events = contents.map((content) => eventText({ content, sender, type }));
+  const [head, tail] = aroundContent(sender, type);
+  const events = contents.map((content) => Buffer.concat([head, content, tail]));
   draft.writes.push({ kind: 'to-device', sequence, events, messages: [...messages.values()] });
   return accepted(draft);
 }
@@ -53,6 +54,7 @@ function decideSendToServers(draft: Draft, { type, servers }: NonNullable<UserIn
   return accepted(draft);
 }
 
-function eventText({ content, sender, type }: { content: Uint8Array; sender: string; type: string }): Uint8Array {
-  return Buffer.concat([Buffer.from('{"content":'), content, Buffer.from(`,"sender":${JSON.stringify(sender)},"type":${JSON.stringify(type)}}`)]);
+/** What stands before and behind the content in the JSON text of an event. */
+function aroundContent(sender: string, type: string): [Buffer, Buffer] {
+  return [Buffer.from('{"content":'), Buffer.from(`,"sender":${JSON.stringify(sender)},"type":${JSON.stringify(type)}}`)];
 }

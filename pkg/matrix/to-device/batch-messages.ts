@@ -4,8 +4,8 @@ export interface DeviceMessage {
   readonly userId: string;
   /** `*`: all devices of the user. */
   readonly deviceId: string;
-  /** JSON text. */
-  readonly content: string;
+  /** JSON. Bytes that several messages have in common are the same `Uint8Array`. */
+  readonly content: string | Uint8Array;
 }
 
 export interface MessageBatch {
@@ -26,7 +26,7 @@ const TARGET_BYTES = 16;
 
 interface Open {
   readonly batch: MessageBatch;
-  readonly places: Map<string, number>;
+  readonly places: Map<string | Uint8Array, number>;
   bytes: number;
 }
 
@@ -47,11 +47,11 @@ export function batchMessages(messages: readonly DeviceMessage[], partitionOf: (
   return batches;
 }
 
-function placeOf(current: Open, content: string): number {
+function placeOf(current: Open, content: string | Uint8Array): number {
   const known = current.places.get(content);
   if (known !== undefined) return known;
   const place = current.batch.contents.length;
-  const bytes = Buffer.from(content);
+  const bytes = typeof content === 'string' ? Buffer.from(content) : content;
   current.places.set(content, place);
   current.batch.contents.push(bytes);
   current.bytes += bytes.length;
