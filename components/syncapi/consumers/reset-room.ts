@@ -11,7 +11,7 @@ export async function resetRoom(tx: Transaction, roomId: string, sequence: numbe
     await tx.run(`UPDATE ${table} SET to_sequence = ? WHERE room_id = ? AND to_sequence = ?`, [sequence, roomId, OPEN]);
   }
   await tx.run('DELETE FROM partial_rooms WHERE room_id = ?', [roomId]);
-  await tx.run(`UPDATE rooms SET reset_sequence = ?, joined_count = 0, invited_count = 0, history_visibility = '' WHERE room_id = ?`, [sequence, roomId]);
+  await tx.run(`UPDATE rooms SET reset_sequence = ?, joined_count = 0, joined_here = 0, invited_count = 0, history_visibility = '' WHERE room_id = ?`, [sequence, roomId]);
 }
 
 /** Where the state last began anew, when no event followed: that join failed, and nobody has seen its state. */

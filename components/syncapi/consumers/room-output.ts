@@ -17,7 +17,7 @@ import { loadPublished, writePublished, type PublishedDeps, type RoomTexts } fro
 import { writePartialRooms } from './partial-rooms.ts';
 import { purgeTimelines } from './purge-timelines.ts';
 import { resetRoom } from './reset-room.ts';
-import { memberChanges, planMemberships, planState, type MembershipMove, type MembershipPlan } from './room-rows.ts';
+import { memberChanges, planMemberships, planState, type KnownMemberships, type MembershipMove, type MembershipPlan } from './room-rows.ts';
 import { endOutside, writeForgotten, writeMemberships, writeOutside, writeReceipts, writeRedactions, writeRooms, writeState } from './write-rows.ts';
 import { visibilitiesBefore, writeTimeline } from './write-timeline.ts';
 
@@ -91,10 +91,10 @@ async function applyPart(tx: Transaction, records: Records, known: { foreign: Re
   const [first] = records;
   if (first?.output.record.stateSlice?.reset === true) await resetRoom(tx, first.output.record.roomId, first.sequence);
   const inRooms = records.filter(({ output }) => !output.record.outsideMembership && !output.record.forgotten && !output.record.published);
-  const memberships = await plannedMemberships(tx, inRooms, foreign);
+  const isHere = (userId: string): boolean => isLocalUser(userId, serverName);
+  const memberships = await plannedMemberships(tx, inRooms, { foreign, isHere });
   for (const move of memberships.moves) known.moves.push(move);
   const visibilities = await visibilitiesBefore(tx, inRooms);
-  const isHere = (userId: string): boolean => isLocalUser(userId, serverName);
   // Issued together and carried out in this order.
   const [outside, relations, redacted] = await Promise.all([
     writeOutside(tx, records), writeTimeline(tx, inRooms, { visibilities, foreign }), writeRedactions(tx, inRooms), writeRooms(tx, inRooms, { counts: memberships.counts, foreign }),
@@ -107,13 +107,13 @@ async function applyPart(tx: Transaction, records: Records, known: { foreign: Re
   return [...memberships.users, ...outside].filter(isHere);
 }
 
-async function plannedMemberships(tx: Transaction, records: Records, foreign: ReadonlyMap<string, string>): Promise<MembershipPlan> {
+async function plannedMemberships(tx: Transaction, records: Records, known: Pick<KnownMemberships, 'foreign' | 'isHere'>): Promise<MembershipPlan> {
   const members = memberChanges(records);
   const imported = memberChanges(records.filter(({ output }) => output.record.stateSlice));
   return planMemberships(records, {
     current: members.length === 0 ? [] : await currentMemberships(tx, members),
     interrupted: imported.length === 0 ? [] : await interruptedMemberships(tx, imported),
-    foreign,
+    ...known,
   });
 }
 

@@ -55,13 +55,21 @@ export interface NewMembership {
   readonly partition: number;
 }
 
+export interface MemberCounts {
+  joined: number;
+  here: number;
+  invited: number;
+}
+
+export const NO_MEMBERS: Readonly<MemberCounts> = { joined: 0, here: 0, invited: 0 };
+
 export interface MembershipPlan {
   /** Slots whose interrupted interval goes on as if it had not been interrupted, with where that interval began. */
   readonly resumes: Map<string, number>;
   readonly ends: Map<string, number>;
   readonly begins: NewMembership[];
-  /** By room: how many more are joined and invited. */
-  readonly counts: Map<string, { joined: number; invited: number }>;
+  /** By room: how many more are joined, joined from here, and invited. */
+  readonly counts: Map<string, MemberCounts>;
   /** Users whose membership or profile in a room changed. */
   readonly users: Set<string>;
   /** In order. */
@@ -86,6 +94,7 @@ export interface KnownMemberships {
   readonly interrupted: readonly MembershipRow[];
   /** By event ID: the membership that a state event sets which the records tell nothing of. */
   readonly foreign: ReadonlyMap<string, string>;
+  readonly isHere: (userId: string) => boolean;
 }
 
 /** Members whose state changes in these records. */
@@ -120,18 +129,18 @@ export function planMemberships(records: Records, known: KnownMemberships): Memb
       const slot = slotOf(record.output.record.roomId, change.type, change.stateKey);
       const member = { record, change, slot, before: now.get(slot) ?? '', membership: membershipSetBy(change, record.output, known.foreign) };
       now.set(slot, member.membership);
-      planMember(plan, member, { last, interrupted: interrupted.get(slot) });
+      planMember(plan, member, { last, interrupted: interrupted.get(slot), isHere: known.isHere });
     }
   }
   return plan;
 }
 
-function planMember(plan: MembershipPlan, member: MemberChange, known: { last: Map<string, NewMembership>; interrupted: MembershipRow | undefined }): void {
+function planMember(plan: MembershipPlan, member: MemberChange, known: { last: Map<string, NewMembership>; interrupted: MembershipRow | undefined; isHere: KnownMemberships['isHere'] }): void {
   const { record, change, slot, before, membership } = member;
   const { interrupted, last } = known;
   if (membership !== before) {
     const { roomId } = record.output.record;
-    count(plan, roomId, member);
+    count(plan, roomId, member, known.isHere(change.stateKey));
     plan.moves.push({ partition: record.partition, sequence: record.sequence, roomId, userId: change.stateKey, before, membership });
   }
   const isResumed = record.output.record.stateSlice && before === '' && interrupted?.event_id === change.eventId && interrupted.membership === membership;
@@ -167,9 +176,11 @@ export function membershipOf(pdu: Pdu): string {
   return typeof membership === 'string' ? membership : '';
 }
 
-function count(plan: MembershipPlan, roomId: string, change: { before: string; membership: string }): void {
-  const counts = plan.counts.get(roomId) ?? { joined: 0, invited: 0 };
-  counts.joined += Number(change.membership === 'join') - Number(change.before === 'join');
+function count(plan: MembershipPlan, roomId: string, change: { before: string; membership: string }, isHere: boolean): void {
+  const counts = plan.counts.get(roomId) ?? { ...NO_MEMBERS };
+  const joined = Number(change.membership === 'join') - Number(change.before === 'join');
+  counts.joined += joined;
+  if (isHere) counts.here += joined;
   counts.invited += Number(change.membership === 'invite') - Number(change.before === 'invite');
   plan.counts.set(roomId, counts);
 }

@@ -4,28 +4,28 @@ import type { RoomEvent, StateSlice } from '../../../schemas/log/room-output.ts'
 import { OPEN, storable } from '../storage/rows.ts';
 import { changesOf, type Records } from './decoded.ts';
 import { visibilitySet } from './foreign-events.ts';
-import type { MembershipPlan, NewMembership, StatePlan } from './room-rows.ts';
+import { NO_MEMBERS, type MembershipPlan, type NewMembership, type StatePlan } from './room-rows.ts';
 
 export async function writeRooms(tx: Transaction, records: Records, known: { counts: MembershipPlan['counts']; foreign: ReadonlyMap<string, string> }): Promise<void> {
   const rows = new Map<string, SqlValue[]>();
   for (const { partition, sequence, output } of records) {
     const { roomId, roomVersion, event, stateSlice } = output.record;
-    const counts = known.counts.get(roomId) ?? { joined: 0, invited: 0 };
+    const counts = known.counts.get(roomId) ?? NO_MEMBERS;
     const before = rows.get(roomId);
     const orderKey = Math.max(event?.orderKey ?? 0, ofRow(before, 4));
     const visibility = visibilitySet(output, known.foreign) ?? before?.[7] ?? '';
     const resetAt = stateSlice?.reset === true ? sequence : ofRow(before, 8);
     const hiddenAt = changesUnseen(event) || isLate(stateSlice) ? sequence : ofRow(before, 9);
     const membersAt = changesOf(output).some(({ type }) => type === 'm.room.member') ? sequence : ofRow(before, 10);
-    rows.set(roomId, [roomId, roomVersion, partition, sequence, orderKey, counts.joined, counts.invited, visibility, resetAt, hiddenAt, Math.max(resetAt, membersAt)]);
+    rows.set(roomId, [roomId, roomVersion, partition, sequence, orderKey, counts.joined, counts.invited, visibility, resetAt, hiddenAt, Math.max(resetAt, membersAt), counts.here]);
   }
   await insert(tx, {
     into: 'rooms',
-    columns: ['room_id', 'version', 'partition_number', 'last_sequence', 'last_order_key', 'joined_count', 'invited_count', 'history_visibility', 'reset_sequence', 'hidden_sequence', 'members_sequence'],
+    columns: ['room_id', 'version', 'partition_number', 'last_sequence', 'last_order_key', 'joined_count', 'invited_count', 'history_visibility', 'reset_sequence', 'hidden_sequence', 'members_sequence', 'joined_here'],
     rows: [...rows.values()],
     onConflict: `ON CONFLICT (room_id) DO UPDATE SET partition_number = excluded.partition_number, last_sequence = excluded.last_sequence,
       last_order_key = CASE WHEN excluded.last_order_key > rooms.last_order_key THEN excluded.last_order_key ELSE rooms.last_order_key END,
-      joined_count = rooms.joined_count + excluded.joined_count, invited_count = rooms.invited_count + excluded.invited_count,
+      joined_count = rooms.joined_count + excluded.joined_count, invited_count = rooms.invited_count + excluded.invited_count, joined_here = rooms.joined_here + excluded.joined_here,
       history_visibility = CASE WHEN excluded.history_visibility <> '' THEN excluded.history_visibility ELSE rooms.history_visibility END,
       reset_sequence = CASE WHEN excluded.reset_sequence > rooms.reset_sequence THEN excluded.reset_sequence ELSE rooms.reset_sequence END,
       hidden_sequence = CASE WHEN excluded.hidden_sequence > rooms.hidden_sequence THEN excluded.hidden_sequence ELSE rooms.hidden_sequence END,

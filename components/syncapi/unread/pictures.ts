@@ -93,13 +93,13 @@ export function createPictures(deps: PicturesDeps): Pictures {
 
 async function readPictures(deps: PicturesDeps, roomIds: readonly string[], areRules: boolean): Promise<Map<string, RoomPicture>> {
   const [counts, ruled] = await Promise.all([
-    deps.database.queryIn<{ room_id: string; joined_count: number }>('SELECT room_id, joined_count FROM rooms WHERE room_id IN (??)', [], roomIds),
+    deps.database.queryIn<{ room_id: string; joined_count: number; joined_here: number | null }>('SELECT room_id, joined_count, joined_here FROM rooms WHERE room_id IN (??)', [], roomIds),
     areRules ? deps.database.queryIn<{ room_id: string; user_id: string }>(
       `SELECT m.room_id AS room_id, m.user_id AS user_id FROM memberships m JOIN rule_changes c ON c.user_id = m.user_id WHERE m.to_sequence = ? AND m.membership = 'join' AND m.room_id IN (??)`,
       [OPEN], roomIds) : [],
   ]);
-  const joined = new Map(counts.map((row) => [row.room_id, row.joined_count]));
-  const pictures = new Map(roomIds.map((roomId) => [roomId, { joined: joined.get(roomId) ?? 0, members: new Map<string, RuledMember>(), unsettled: new Set<string>(), power: undefined }]));
+  const known = new Map(counts.map((row) => [row.room_id, { joined: row.joined_count, here: row.joined_here ?? Infinity }]));
+  const pictures = new Map(roomIds.map((roomId) => [roomId, { ...known.get(roomId) ?? { joined: 0, here: 0 }, members: new Map<string, RuledMember>(), unsettled: new Set<string>(), power: undefined }]));
   for (const { roomId, member, isSettled } of await readMembers(deps, ruled.map((row) => [row.room_id, row.user_id] as const))) {
     const picture = pictures.get(roomId)!;
     picture.members.set(member.userId, member);

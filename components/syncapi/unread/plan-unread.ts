@@ -100,6 +100,7 @@ function followRelation(pass: Pass, { record: { roomId, event }, pdu }: DecodedR
 
 function emptyRoom(picture: RoomPicture): void {
   picture.joined = 0;
+  picture.here = 0;
   picture.power = undefined;
   picture.members.clear();
   picture.unsettled.clear();
@@ -117,7 +118,9 @@ function planMove(pass: Pass, record: OneRecord, { roomId, userId, before, membe
   pass.standing.set(slot, membership);
   const isHere = isLocalUser(userId, pass.serverName);
   if (picture !== undefined) {
-    picture.joined += Number(membership === 'join') - Number(before === 'join');
+    const joined = Number(membership === 'join') - Number(before === 'join');
+    picture.joined += joined;
+    if (isHere) picture.here += joined;
     const arrival = pass.facts.arrivals.get(slot);
     if (membership !== 'join') {
       picture.members.delete(userId);
@@ -183,7 +186,8 @@ function planEvent(pass: Pass, record: OneRecord, picture: RoomPicture): void {
   // Who writes has read what is above (spec: "Marking notifications as read", "or by sending an event").
   const isRead = isSenderHere && !isState(pdu) && pdu.type !== 'm.room.redaction';
   if (isRead) markRead(pass, roomId, { userId: pdu.sender, thread: seen.thread, orderKey, sequence: 0 });
-  const groups = planGroups(pass, seen, isSenderHere && picture.joined <= 1);
+  // A room may be known that nobody here is in: its groups are of nobody.
+  const groups = picture.here === 0 ? new Map<string, Notice>() : planGroups(pass, seen, isSenderHere && picture.joined <= 1);
   const others = new Map<string, RuledMember | undefined>();
   for (const member of picture.members.values()) if (member.own !== undefined || member.settings.ignored.size > 0) others.set(member.userId, member);
   for (const userId of named) others.set(userId, picture.members.get(userId));
@@ -212,7 +216,7 @@ function planUser(pass: Pass, seen: Seen, user: { userId: string; member: RuledM
   const { userId, member } = user;
   const standing = member === undefined && seen.named.has(userId) ? pass.standing.get(slotOf(seen.roomId, 'm.room.member', userId)) : 'join';
   if (standing !== 'join' && standing !== 'invite') return;
-  const ofGroup = standing === 'join' ? user.groups.get(member?.audience ?? ALL)! : NO_NOTICE;
+  const ofGroup = (standing === 'join' ? user.groups.get(member?.audience ?? ALL) : undefined) ?? NO_NOTICE;
   const notice = noticeOfUser(seen, user);
   const notify = Number(notice.notify) - Number(ofGroup.notify);
   const highlight = Number(notice.highlight) - Number(ofGroup.highlight);

@@ -10,6 +10,8 @@ import { ALL } from './tree.ts';
 export interface RoomPicture {
   /** Members of any server. */
   joined: number;
+  /** Members of this server: nobody else is told anything. `Infinity` where they were not counted. */
+  here: number;
   /** Users here who are in the room and have ever changed their rules, or ignore somebody. */
   readonly members: Map<string, RuledMember>;
   /** Those of them whose audience the tables do not say yet. */

@@ -67,6 +67,42 @@ test('what somebody redacts counts no more, whoever was told', async () => {
   assert.deepEqual(await counts(carol), [1, 0], 'both in one batch');
 });
 
+test('nothing is counted for a room while nobody here is in it', async () => {
+  const log = new HistoryLog();
+  const room = new RoomHistory(log, { name: 'far', creator: zoe, visibility: 'shared' });
+  const world = await createSyncWorld(log);
+  const look = async (): Promise<number> => {
+    await world.apply();
+    return (await world.database.query('SELECT start FROM unread_nodes WHERE level = 0')).length;
+  };
+  room.member('@yan:elsewhere.test', 'join');
+  room.say(zoe, 'among us');
+  assert.equal(await look(), 0);
+  room.member(bob, 'invite', { sender: zoe });
+  room.say(zoe, 'who is this?');
+  assert.equal(await look(), 1, 'the invite is for one user, and told');
+  room.member(bob, 'join');
+  room.say(zoe, 'welcome');
+  assert.equal(await look(), 2);
+  assert.deepEqual((await world.sync(bob)).rooms.join[room.roomId]?.unread_notifications, { highlight_count: 0, notification_count: 1 });
+  room.member(carol, 'join');
+  room.member(bob, 'leave');
+  room.say(zoe, 'still two');
+  assert.equal(await look(), 3);
+  room.member(carol, 'leave');
+  room.say(zoe, 'gone');
+  assert.equal(await look(), 3);
+  // A room from before they were counted; what is known of it is read again when somebody's rules change.
+  room.member(carol, 'join');
+  await world.apply();
+  await world.database.transaction((tx) => tx.run('UPDATE rooms SET joined_here = NULL'));
+  await world.applyUser({ userId: carol, accountData: { roomId: '', type: 'm.push_rules', content: Buffer.from(JSON.stringify({ global: mergedRules(carol, undefined) })) } });
+  room.member(carol, 'leave');
+  room.say(zoe, 'gone again');
+  assert.equal(await look(), 4);
+  await world.close();
+});
+
 test('threads are counted and read apart', async () => {
   const { room, counts } = await prepare();
   const root = room.say(alice, 'root');
