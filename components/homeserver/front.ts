@@ -2,6 +2,7 @@
  * Configuration of a front (nginx) that spreads requests over the processes of each role, generated from the route table: so a route that moves to another role
  * moves in the front too.
  */
+import { CORS_HEADERS } from '../../pkg/http/cors.ts';
 import { pathsOf } from '../../pkg/http/older-paths.ts';
 import type { HttpRole, Route } from '../../pkg/http/route.ts';
 
@@ -66,7 +67,28 @@ function serverBlock(listen: string): string {
     proxy_next_upstream error timeout http_502 http_503;
     proxy_next_upstream_tries 3;
   }
+  # What the front says by itself has the form of errors too ("Standard error response"): there are clients that take a page of HTML for
+  # an empty answer, and so a leave that was lost with its process for one that was carried out.
+${OWN_ERRORS.map(ownError).join('\n')}
 }`;
+}
+
+interface OwnError {
+  readonly statuses: string;
+  readonly name: string;
+  readonly errcode: string;
+  readonly error: string;
+}
+
+const OWN_ERRORS: readonly OwnError[] = [
+  { statuses: '502 503 504', name: 'away', errcode: 'M_UNKNOWN', error: 'No process of the server has answered; whether this was carried out is not known' },
+  { statuses: '413', name: 'too_large', errcode: 'M_TOO_LARGE', error: 'The request is too large' },
+];
+
+/** The status stays what it is. */
+function ownError({ statuses, name, errcode, error }: OwnError): string {
+  const headers = Object.entries(CORS_HEADERS).map(([header, value]) => `    add_header ${header} "${value}" always;`);
+  return [`  error_page ${statuses} @myelin_${name};`, `  location @myelin_${name} {`, '    default_type application/json;', ...headers, `    return 500 '${JSON.stringify({ errcode, error })}';`, '  }'].join('\n');
 }
 
 /**

@@ -77,7 +77,24 @@ test('a request whose process dies goes to another one when it may be repeated, 
   const posts = await Promise.all([1, 2, 3, 4].map(() => ask('POST', `${V3}/createRoom`)));
   const arrived = [dying, living].flatMap(({ asked }) => asked).filter((line) => line.startsWith('POST')).length;
   assert.equal(arrived, 4, 'no POST was sent twice');
-  assert.ok(posts.some(({ status }) => status === 502), 'whoever asked the dying one is told');
+  const told = posts.filter(({ status }) => status === 502);
+  assert.ok(told.length > 0, 'whoever asked the dying one is told');
+  for (const { headers, body } of told) {
+    assert.equal(body.errcode, 'M_UNKNOWN', 'in the form of errors: there are clients that take a page of HTML for an empty answer');
+    assert.deepEqual([headers.get('content-type'), headers.get('access-control-allow-origin')], ['application/json', '*']);
+  }
+});
+
+test('what the front itself finds too large, and what nobody is there for, is told in the form of errors', { skip }, async (t) => {
+  const { clientapis, ask, baseUrl } = await stand(t);
+  const large = await call(baseUrl, 'POST', `${V3}/createRoom`, { body: 'x'.repeat(51 * 1024 * 1024) });
+  assert.deepEqual([large.status, large.body.errcode], [413, 'M_TOO_LARGE']);
+  for (const { server } of clientapis) {
+    server.close();
+    server.closeAllConnections();
+  }
+  const lost = await ask('GET', `${V3}/account/whoami`);
+  assert.deepEqual([lost.status, lost.body.errcode], [502, 'M_UNKNOWN']);
 });
 
 test('a request of any kind goes to another process when its own takes no connections', { skip }, async (t) => {
