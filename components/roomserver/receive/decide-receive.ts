@@ -22,6 +22,9 @@ import { isLacking, type GraphNeed } from './room-graph.ts';
 /** How long an event waits for the events before it, for its auth events, for the state before it, for the room's policy server. */
 const WAIT_MS = { missing_events: 30_000, event_auth: 30_000, state_at: 60_000, ask_policy: ASKING_MS_MAX } as const;
 
+/** How often the events in between are asked for while nobody answers. What a state bridges is not seen here by anybody, and others go on from it. */
+const GAP_TRIES = 2;
+
 /** What was purged stays away, whoever sends it once more, and so does what hangs on it alone. */
 const PURGED = { status: 404, errcode: 'M_NOT_FOUND', error: 'It is from before what this server keeps of the room' };
 
@@ -109,9 +112,10 @@ function wait(deciding: Deciding, at: GraphAt, { received, placement }: Waiting)
     // What was fetched to close a gap and does not reach back to what is known here is not a case for more of the same.
     : receive.needId === '' ? (['missing_events', 'state_at'] as const) : (['state_at'] as const);
   for (const kind of kinds) {
-    const need = needs.find((one) => one.kind === kind);
-    if (need === undefined) return ask(deciding, at, { received, kind, reason: reasonOf(placement) });
-    if (need.answer === undefined && deciding.place.nowMs < need.deadlineMs) return { kind: 'parked', reason: reasonOf(placement), untilMs: need.deadlineMs };
+    const asked = needs.filter((one) => one.kind === kind);
+    const open = asked.find(({ answer, deadlineMs }) => answer === undefined && deciding.place.nowMs < deadlineMs);
+    if (open !== undefined) return { kind: 'parked', reason: reasonOf(placement), untilMs: open.deadlineMs };
+    if (asked.length < (kind === 'missing_events' && asked.every(isUnanswered) ? GAP_TRIES : 1)) return ask(deciding, at, { received, kind, reason: reasonOf(placement) });
   }
   return giveUp(deciding, received, { status: 404, errcode: 'M_NOT_FOUND', error: reasonOf(placement) });
 }
@@ -121,6 +125,11 @@ function waitForPolicy(deciding: Deciding, at: GraphAt, { received, policy }: { 
   const reason = `needs the policy server ${policy.serverName}`;
   const need = received.needs.find(({ kind }) => kind === 'ask_policy');
   return need === undefined ? ask(deciding, at, { received, kind: 'ask_policy', reason, policy }) : { kind: 'parked', reason, untilMs: need.deadlineMs };
+}
+
+/** No word of what was asked for: the server may well have it. */
+function isUnanswered({ answer }: GraphNeed): boolean {
+  return answer === undefined || answer.status >= 500;
 }
 
 function reasonOf({ prev, auth }: Waiting['placement']): string {
