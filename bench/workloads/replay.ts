@@ -37,7 +37,7 @@ export interface ReplayResult {
   readonly cpuMsPerEvent: number;
   /** The last thousand events against the first. */
   readonly lastToFirst: number;
-  /** All files of the databases against the JSON of the events. */
+  /** All files of the databases against the JSON of the events; on PostgreSQL with what an empty database has, without the write-ahead log. */
   readonly bytesToJson: number;
   readonly peakMb: number;
 }
