@@ -44,7 +44,7 @@ function wantedModes(): Mode[] {
 }
 
 for (const mode of wantedModes()) {
-  test(`${mode.name}: ${LANES} claims at a time of ${KEYS} keys, and kill -9: no key is given out twice, and the oldest go first`, { skip: mode.missing ?? false, timeout: 240_000 }, (t) => check(t, mode));
+  test(`${mode.name}: ${LANES} claims at a time of ${KEYS} keys, and kill -9: no key is given out twice, and the oldest go first`, { skip: mode.missing ?? false, timeout: IS_FULL ? 900_000 : 240_000 }, (t) => check(t, mode));
 }
 
 async function check(t: TestContext, mode: Mode): Promise<void> {
