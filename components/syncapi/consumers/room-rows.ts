@@ -55,7 +55,7 @@ export interface NewMembership {
   readonly partition: number;
 }
 
-export interface MemberCounts {
+interface MemberCounts {
   joined: number;
   here: number;
   invited: number;
