@@ -42,7 +42,7 @@ export type Databases = { readonly [component in 'roomserver' | 'userapi' | 'syn
 
 export interface WireOptions {
   readonly settings: Pick<Settings, 'serverName' | 'roles' | 'partitions' | 'registration' | 'registrationToken' | 'rateLimits' | 'defaultRoomVersion' | 'publicBaseUrl'>
-    & { readonly terms?: Terms | undefined } & Partial<Pick<Settings, 'guests' | 'sessions' | 'forgetOnLeave' | 'presence' | 'serverNotices' | 'classLimits' | 'userLimits' | 'discovery' | 'inviteIdentityServers' | 'registrationSharedSecret' | 'federation' | 'roomHeadsBytes' | 'forwardExtremitiesMax' | 'deviceKeysGuard'>>;
+    & { readonly terms?: Terms | undefined } & Partial<Pick<Settings, 'guests' | 'sessions' | 'forgetOnLeave' | 'presence' | 'serverNotices' | 'classLimits' | 'userLimits' | 'discovery' | 'inviteIdentityServers' | 'registrationSharedSecret' | 'federation' | 'roomHeadsBytes' | 'forwardExtremitiesMax' | 'deviceKeysGuard' | 'toDeviceWaitingMax'>>;
   readonly runtime: Runtime;
   /** Migrated. */
   readonly databases: Databases;
@@ -102,7 +102,7 @@ export async function wire(options: WireOptions): Promise<Homeserver> {
   const parts: Part[] = [];
   const routes: Route[] = [];
   if (roles.includes('userapi')) {
-    parts.push({ role: 'userapi', ...bound(createUserapi({ ...common, database: databases.userapi, presence: settings.presence && { serverName }, outputReaders: [applied('user-output'), federated('user-output')], rooms: { serverName, commands, ...ports } })) });
+    parts.push({ role: 'userapi', ...bound(createUserapi({ ...common, database: databases.userapi, presence: settings.presence && { serverName }, outputReaders: [applied('user-output'), federated('user-output')], rooms: { serverName, commands, ...ports }, unclaimed: { commands, messagesMax: settings.toDeviceWaitingMax } })) });
   }
   if (roles.includes('roomserver')) {
     const roomserver = createRoomserver({

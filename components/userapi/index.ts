@@ -2,12 +2,14 @@
 import { createInputRunner } from '../../pkg/log/input-runner.ts';
 import type { LogDriver } from '../../pkg/log/log.ts';
 import type { PartitionMap } from '../../pkg/log/partition-map.ts';
+import type { Rounds } from '../../pkg/runtime/rounds.ts';
 import type { Runtime } from '../../pkg/runtime/runtime.ts';
 import type { Database } from '../../pkg/storage/database.ts';
 import { createDeactivator, type DeactivatorDeps } from './deactivate/drive.ts';
 import { createProfileSpreader, type ProfileSpreaderDeps } from './profile/spread.ts';
 import { createUserProcessor } from './input/processor.ts';
 import { createPresence } from './presence/presence.ts';
+import { createUnclaimedDropper, type UnclaimedDeps } from './to-device/drop-unclaimed.ts';
 
 export { forgetRestoredKeys } from './keys/forget-restored-keys.ts';
 export { userapiMigrations } from './storage/migrations.ts';
@@ -30,6 +32,8 @@ export interface UserapiDeps {
   readonly rooms?: (Pick<DeactivatorDeps, 'serverName' | 'commands' | 'syncQuery' | 'roomQuery'> & Pick<ProfileSpreaderDeps, 'syncQuery'>) | undefined;
   /** Users are told of each other's presence; absent: they are not. */
   readonly presence?: { readonly serverName: string } | undefined;
+  /** Bounds the messages of devices that do not come back; without it, and without a number, nothing does. */
+  readonly unclaimed?: Pick<UnclaimedDeps, 'commands'> & { readonly messagesMax: number | undefined };
   /** How far each consumer of user-output is, by partition: the outbox is kept until all have passed. */
   readonly outputReaders?: readonly (() => Promise<readonly number[]>)[];
 }
@@ -58,6 +62,7 @@ export function createUserapi(deps: UserapiDeps): Userapi {
   });
   const deactivator = deps.rooms && createDeactivator({ ...deps.rooms, database, runtime, owned: () => runner.owned() });
   const spreader = deps.rooms && createProfileSpreader({ ...deps.rooms, database, runtime, owned: () => runner.owned() });
+  const dropper = unclaimedDropper(deps, () => runner.owned());
   const presence = deps.presence && createPresence({ ...deps, ...deps.presence, epochOf: (partition) => runner.epochOf(partition) });
   return {
     async start() {
@@ -65,13 +70,20 @@ export function createUserapi(deps: UserapiDeps): Userapi {
       await runner.start();
       deactivator?.start();
       spreader?.start();
+      dropper?.start();
     },
     async stop() {
       await deactivator?.stop();
       await spreader?.stop();
+      await dropper?.stop();
       await presence?.stop();
       await runner.stop();
     },
     health: () => runner.health(),
   };
+}
+
+function unclaimedDropper({ unclaimed, database, runtime }: UserapiDeps, owned: UnclaimedDeps['owned']): Rounds | undefined {
+  const messagesMax = unclaimed?.messagesMax;
+  return unclaimed === undefined || messagesMax === undefined ? undefined : createUnclaimedDropper({ commands: unclaimed.commands, messagesMax, database, runtime, owned });
 }

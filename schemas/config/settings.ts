@@ -50,6 +50,8 @@ export interface Settings {
   readonly roomHeadsBytes: number;
   /** Forward extremities of a room that are left alone. */
   readonly forwardExtremitiesMax: number;
+  /** Messages that may wait for a device that nobody uses any more. */
+  readonly toDeviceWaitingMax: number;
   /** HTTPS beside plain HTTP, with PEM files; undefined: off. */
   readonly tls: { readonly host: string; readonly port: number; readonly certificateFile: string; readonly keyFile: string } | undefined;
   readonly federation: FederationSettings;

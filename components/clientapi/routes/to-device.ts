@@ -2,14 +2,14 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { cutJson } from '../../../pkg/http/cut-json.ts';
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';
-import { parseJson } from '../../../pkg/http/json.ts';
+import { isJsonObject, parseJson } from '../../../pkg/http/json.ts';
 import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
 import { partitionOf } from '../../../pkg/log/partition-map.ts';
 import { canonicalJson, CanonicalJsonError } from '../../../pkg/matrix/canonical-json/canonical-json.ts';
 import { domainOf } from '../../../pkg/matrix/ids/domain-of.ts';
 import { batchMessages, type DeviceMessage } from '../../../pkg/matrix/to-device/batch-messages.ts';
 import type { Requester } from '../../../schemas/ports/user-query.ts';
-import { parseBody } from '../checks/body.ts';
+import { jsonObject, parseBody } from '../checks/body.ts';
 import { contentBytes } from '../checks/event-content.ts';
 import { requireEventField, requireUserId } from '../checks/identifiers.ts';
 import type { Context } from '../context.ts';
@@ -32,7 +32,7 @@ const MESSAGE_ID_LENGTH = 32;
 const DEPTH_OF_CONTENT = 3;
 const BRACE = 0x7b;
 
-const messagesBody = z.looseObject({ messages: z.record(z.string(), z.record(z.string(), z.unknown())) });
+const messagesBody = z.looseObject({ messages: jsonObject });
 
 /** For another server. */
 interface LeavingMessage extends DeviceMessage {
@@ -57,6 +57,7 @@ export async function sendToDevice(context: Context, request: ApiRequest): Promi
   const here: DeviceMessage[] = [];
   const elsewhere: LeavingMessage[] = [];
   for (const [userId, devices] of Object.entries(messages)) {
+    if (!isJsonObject(devices)) throw new MatrixError(400, 'M_BAD_JSON', 'The messages of a user are an object');
     const isHere = domainOf(requireUserId(userId)) === context.serverName;
     for (const [deviceId, value] of Object.entries(devices)) {
       const content = contentAt(cut, value);

@@ -32,7 +32,7 @@ const DEFAULTS: Settings = {
   roles: ['roomserver', 'userapi', 'clientapi', 'syncapi', 'federationapi'], database: { kind: 'sqlite' }, log: { kind: 'embedded' }, logPrefix: 'myelin', partitions: 32,
   registration: 'closed', registrationToken: '', guests: false, termsFile: '', registrationSharedSecret: '', appserviceDir: '', rateLimits: true, classLimits: {}, userLimits: new Map(), queryTokens: false,
   sessions: SESSIONS_DEFAULT,
-  discovery: { identityServer: '', clientFields: {}, supportContacts: [], supportPage: '' }, inviteIdentityServers: [], defaultRoomVersion: '12', forgetOnLeave: false, deviceKeysGuard: 'off', presence: { roomMembersMax: 200 }, serverNotices: undefined, roomHeadsBytes: 64 * 1024 * 1024, forwardExtremitiesMax: 10, logging: { level: 'info', format: 'pretty' }, tls: undefined,
+  discovery: { identityServer: '', clientFields: {}, supportContacts: [], supportPage: '' }, inviteIdentityServers: [], defaultRoomVersion: '12', forgetOnLeave: false, deviceKeysGuard: 'off', presence: { roomMembersMax: 200 }, serverNotices: undefined, roomHeadsBytes: 64 * 1024 * 1024, forwardExtremitiesMax: 10, toDeviceWaitingMax: 10_000, logging: { level: 'info', format: 'pretty' }, tls: undefined,
   federation: {
     wellKnownServer: '', trustedKeyServers: [], trustedKeyServersFirst: false, deniedServers: [], allowedServers: [], pendingInvitesMax: 500, caFiles: [], ipDenied: DENIED_RANGES_DEFAULT, ipAllowed: [], overrides: new Map(),
     retry: { firstMs: 2000, maxMs: 3_600_000 },
@@ -93,6 +93,7 @@ const SAMPLES: Record<SettingKey, { text: string; get: (settings: Settings) => u
   invite_identity_servers: { text: 'id.example,id.example:8090', get: (s) => s.inviteIdentityServers, value: ['id.example', 'id.example:8090'] },
   room_heads_mb: { text: '5', get: (s) => s.roomHeadsBytes, value: 5 * 1024 * 1024 },
   forward_extremities_max: { text: '3', get: (s) => s.forwardExtremitiesMax, value: 3 },
+  to_device_waiting_max: { text: '500', get: (s) => s.toDeviceWaitingMax, value: 500 },
   tls_listen: {
     text: '[::]:8448', get: (s) => s.tls, value: { host: '::', port: 8448, certificateFile: '/c.pem', keyFile: '/k.pem' }, also: { MYELIN_TLS_CERTIFICATE: '/c.pem', MYELIN_TLS_KEY: '/k.pem' },
   },

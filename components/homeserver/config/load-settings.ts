@@ -114,6 +114,7 @@ function settingsOf(values: SettingValues): Settings {
     serverNotices: noticesOf(values),
     roomHeadsBytes: values.room_heads_mb * 1024 * 1024,
     forwardExtremitiesMax: values.forward_extremities_max,
+    toDeviceWaitingMax: values.to_device_waiting_max,
     tls: values.tls_listen === null ? undefined : { ...values.tls_listen, certificateFile: values.tls_certificate, keyFile: values.tls_key },
     federation: {
       wellKnownServer: values.well_known_server,

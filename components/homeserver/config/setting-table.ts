@@ -240,6 +240,11 @@ export const SETTINGS = {
     default: '10',
     help: 'How many open ends of its history a room may keep. When there have been more for a while, this server joins them by an event that clients are not shown. Few ends make the state of a room cheap to know.',
   }),
+  to_device_waiting_max: setting({
+    type: integer(100, 100_000_000),
+    default: '10000',
+    help: 'How many messages (keys of encrypted rooms, most of them) may wait for a device that has not been used for 30 days. Of those beyond that the oldest are dropped. A device that is used loses none, however many wait for it, nor does a dehydrated one.',
+  }),
   tls_listen: setting({
     type: hostAndPortOrOff,
     default: '',
