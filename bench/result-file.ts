@@ -1,7 +1,7 @@
 /** Result files of benchmarks: what was measured, when, where, how, and every run; read back and checked for `compare`. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { arch, cpus, release, totalmem, type } from 'node:os';
+import { arch, cpus, loadavg, release, totalmem, type } from 'node:os';
 import { median, rounded } from './statistics.ts';
 import type { Row } from './workload.ts';
 
@@ -28,6 +28,8 @@ export interface ResultFile {
   readonly commit: string;
   readonly machine: string;
   readonly node: string;
+  /** Of the whole machine in the last 15 minutes: well above what the benchmark itself makes, others were at work. */
+  readonly loadAverage: number;
   readonly durability: string;
   readonly options: Readonly<Record<string, string | number | boolean>>;
   readonly rows: readonly ResultRow[];
@@ -38,10 +40,9 @@ const DIGITS = 4;
 const GIB = 2 ** 30;
 
 export function resultFile({ workload, commit, durability, options }: Pick<ResultFile, 'workload' | 'commit' | 'durability' | 'options'>, rows: readonly Row[], now: Date): ResultFile {
-  const [first] = cpus();
   return {
-    format: FORMAT, workload, date: now.toISOString(), commit, machine: `${cpus().length} x ${first?.model.trim() ?? 'unknown CPU'}, ${Math.round(totalmem() / GIB)} GiB, ${type()} ${release()} ${arch()}`,
-    node: process.version, durability, options, rows: rows.map(resultRow),
+    format: FORMAT, workload, date: now.toISOString(), commit, machine: machineHere(),
+    node: process.version, loadAverage: loadAverage(), durability, options, rows: rows.map(resultRow),
   };
 }
 
@@ -56,7 +57,18 @@ function resultRow({ mode, what, runs }: Row): ResultRow {
   return { mode, what, figures };
 }
 
-/** For the result file. */
+/** Processors, memory and system. */
+export function machineHere(): string {
+  const [first] = cpus();
+  return `${cpus().length} x ${first?.model.trim() ?? 'unknown CPU'}, ${Math.round(totalmem() / GIB)} GiB, ${type()} ${release()} ${arch()}`;
+}
+
+/** Of the last 15 minutes. */
+export function loadAverage(): number {
+  return rounded(loadavg()[2] ?? 0, 1);
+}
+
+/** The commit that is checked out. */
 export function commitHere(): string {
   try {
     const git = (...args: string[]): string => execFileSync('git', args, { cwd: import.meta.dirname, stdio: 'pipe' }).toString().trim();

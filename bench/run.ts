@@ -34,7 +34,7 @@ async function run(chosen: Workload, line: CommandLine): Promise<void> {
     const measured = await chosen.measure(asked);
     const own = 'rows' in measured ? measured : { rows: measured, table: undefined };
     const file = resultFile({ workload: chosen.name, commit: commitHere(), durability: servers.durability, options: line.all }, own.rows, new Date());
-    console.log(`\n${file.date}, commit ${file.commit}\n${file.machine}, Node ${file.node}; the load driver and all servers share them\n${file.durability}\n\n${own.table ?? tableOf(file.rows, asked.runs > 1)}`);
+    console.log(`\n${file.date}, commit ${file.commit}\n${file.machine}, Node ${file.node}, load average ${file.loadAverage}; the load driver and all servers share it\n${file.durability}\n\n${own.table ?? tableOf(file.rows, asked.runs > 1)}`);
     const reference = line.text('against') === undefined ? undefined : file.rows.find(({ mode }) => mode.startsWith('Synapse'))?.mode;
     if (reference !== undefined) console.log(`\n${ratioTable(compareServers(file.rows, reference), reference)}`);
     write(chosen, file, { folder: line.text('out')!, isAgainst: reference !== undefined });

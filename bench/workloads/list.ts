@@ -1,9 +1,13 @@
 /** The workloads: what each is called, what it tells of, what it may be asked for, and how it is measured. */
 import { SHAPES, type Shape } from '../replay/make-history.ts';
 import { flattened, inModes, onSubjects, type Asked, type Option, type Workload } from '../workload.ts';
+import { bigAccountWorkload } from './bigaccount.ts';
 import { deadServersColumns, deadServersWorkload } from './dead-servers.ts';
 import { fanoutColumns, fanoutWorkload } from './fanout.ts';
 import { federationInWorkload } from './federation-in.ts';
+import { federationOutWorkload } from './federation-out.ts';
+import { hostilePeersWorkload } from './hostile-peers.ts';
+import { idleWorkload } from './idle.ts';
 import { instancesWorkload } from './instances.ts';
 import { joinColumns, joinWorkload } from './join.ts';
 import { joinLargeColumns, joinLargeWorkload } from './join-large.ts';
@@ -37,6 +41,19 @@ export const WORKLOADS: readonly Workload[] = [
     measure: (asked) => onSubjects(asked, (subject) => federationInWorkload(subject, { runs: asked.runs, events: asked.number('events') })),
   },
   {
+    name: 'federation-out', usage: 'messages of users here to a member of each of 200 other servers, until all have them', takesOthers: true,
+    options: { destinations: { usage: 'how many servers', byDefault: '200' }, events: { usage: 'how many messages', byDefault: '200' } },
+    measure: (asked) => onSubjects(asked, (subject) => federationOutWorkload(subject, { runs: asked.runs, destinations: asked.number('destinations'), events: asked.number('events') })),
+  },
+  {
+    name: 'bigaccount', usage: 'an account in 2,000 rooms: its first /sync, and the next ones', takesOthers: true, options: { rooms: { usage: 'how many', byDefault: '2000' } },
+    measure: (asked) => onSubjects(asked, (subject) => bigAccountWorkload(subject, { runs: asked.runs, rooms: asked.number('rooms') })),
+  },
+  {
+    name: 'idle', usage: 'a server that nobody uses: until it answers after a start, memory, share of a core', options: { settle: { usage: 'seconds after the start', byDefault: '60' } },
+    measure: (asked) => inModes(asked, (mode) => idleWorkload(mode, { ...common(asked), settle: asked.number('settle') })),
+  },
+  {
     name: 'fanout', usage: 'one room of 5,000 users here: sends until 50, 500 and all who sync have them, and joins', takesOthers: true, options: { users },
     measure: async (asked) => flattened(await inModes(asked, (mode) => fanoutWorkload(mode, { runs: asked.runs, users: asked.number('users') })), fanoutColumns),
   },
@@ -59,6 +76,11 @@ export const WORKLOADS: readonly Workload[] = [
   {
     name: 'dead-servers', usage: 'what 1,000 servers that are gone cost: share of a core (each measurement takes a minute or --seconds)',
     measure: async (asked) => flattened(await deadServersWorkload(common(asked)), deadServersColumns),
+  },
+  {
+    name: 'hostile-peers', usage: 'what servers that are slow, dead, or mean harm cost those who have nothing to do with them: sends and deliveries without and with them, memory',
+    options: { kinds: { usage: 'only these, with commas (drip, silent, ..., "all at once")', byDefault: '' } },
+    measure: async (asked) => hostilePeersWorkload({ seconds: asked.seconds, only: asked.text('kinds') ?? '' }),
   },
   {
     name: 'unread', usage: 'a million unread messages in a room with 5,000 users: /sync, and the receipt that clears them', options: { unread: { usage: 'how many messages', byDefault: '1000000' } },
