@@ -1,4 +1,5 @@
 /** The program: `myelin` serves, `myelin front` writes a front's configuration, `myelin status` looks at a server. `--help` says the rest. */
+import { giveHeapRoom } from '../../pkg/runtime/real/heap-growth.ts';
 import { installSoundJson } from '../../pkg/runtime/real/sound-json.ts';
 import { writeFront } from './front-command.ts';
 import { settingsHelp } from './config/reference.ts';
@@ -41,6 +42,7 @@ function explain(error: unknown): string {
 }
 
 installSoundJson();
+giveHeapRoom();
 try {
   await main(process.argv.slice(2));
 } catch (error) {

@@ -1,0 +1,13 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { heapGrowth } from './heap-growth.ts';
+
+const MB = 1024 * 1024;
+
+test('a small heap grows to three times what lives, a middling one by 96 MB, a large one as V8 thinks best', () => {
+  assert.equal(heapGrowth(20 * MB), 200);
+  assert.equal(heapGrowth(48 * MB), 200);
+  assert.equal(heapGrowth(96 * MB), 100);
+  assert.equal(heapGrowth(150 * MB), 64);
+  assert.equal(heapGrowth(400 * MB), 0);
+});
