@@ -44,7 +44,7 @@ async function scenes(t: TestContext, mode: Mode | undefined): Promise<void> {
     await place.stop();
   });
   const [here, there] = await Promise.all([place.start('Myelin', mode === undefined ? {} : { mode }), place.start('Synapse')]);
-  const placeOf = ({ baseUrl }: Peer): Place => ({ baseUrl, stage: { type: 'm.login.dummy' }, clients });
+  const placeOf = ({ baseUrl, instances = [] }: Peer): Place => ({ baseUrl, instances, stage: { type: 'm.login.dummy' }, clients });
   const since = performance.now();
   const tell = (what: string): void => t.diagnostic(`${((performance.now() - since) / 1000).toFixed(1)} s: ${what}`);
   try {

@@ -21,8 +21,8 @@ export async function newCryptoUser(place: Place, word: string, secret: SecretKe
 }
 
 /** A new device of the user, which has done its first sync and uploaded its keys. */
-export async function anotherDevice(place: Place, account: Omit<User, 'client'>, secret: SecretKey = {}): Promise<MatrixClient> {
-  const client = cryptoClient(place, await logIn(place, account), secret);
+export async function anotherDevice(place: Place, account: Omit<User, 'client'>, secret: SecretKey = {}, fetchFn = globalThis.fetch): Promise<MatrixClient> {
+  const client = cryptoClient(place, await logIn(place, account), { secret, fetchFn });
   await client.initRustCrypto({ useIndexedDB: false });
   const prepared = new Promise<void>((resolve) => client.on(ClientEvent.Sync, (state) => state === 'PREPARED' && resolve()));
   // A timeline limit that no burst exceeds, after a first sync that is short.
@@ -38,9 +38,9 @@ export async function anotherDevice(place: Place, account: Omit<User, 'client'>,
   return client;
 }
 
-function cryptoClient(place: Place, { user_id: userId, access_token: accessToken, device_id: deviceId }: LoginResponse, secret: SecretKey): MatrixClient {
+function cryptoClient(place: Place, { user_id: userId, access_token: accessToken, device_id: deviceId }: LoginResponse, { secret, fetchFn }: { secret: SecretKey; fetchFn: typeof fetch }): MatrixClient {
   const client = createClient({
-    baseUrl: place.baseUrl, logger: SILENT, accessToken, userId, deviceId, timelineSupport: true, cryptoCallbacks: {
+    baseUrl: place.baseUrl, logger: SILENT, fetchFn, accessToken, userId, deviceId, timelineSupport: true, cryptoCallbacks: {
       getSecretStorageKey: ({ keys }) => Promise.resolve(secret.bytes === undefined ? null : [Object.keys(keys)[0]!, secret.bytes]),
       cacheSecretStorageKey: (_id, _info, bytes) => void (secret.bytes = bytes),
     },

@@ -21,8 +21,8 @@ export interface CrowdOptions {
   readonly messages: number;
   /** How often each of the guests leaves, and everybody logs in and out. */
   readonly rounds: number;
-  /** kill -9 of a server process, and its new start. */
-  readonly kill: () => Promise<void>;
+  /** kill -9 of a server process, and its new start. Resolves with which it was. */
+  readonly kill: () => Promise<string>;
   /** Told what happens, and when. */
   readonly tell: (what: string) => void;
 }
@@ -109,7 +109,9 @@ async function killMeanwhile(options: CrowdOptions, party: Party): Promise<void>
   await Promise.all([leaveAndComeBack(options, party), (async () => {
     // While those who stay hand around the keys of new sessions.
     await sleep(200);
-    await options.kill();
+    const since = performance.now();
+    const killed = await options.kill();
+    options.tell(`  ${killed} was killed, and is ready again after ${((performance.now() - since) / 1000).toFixed(1)} s`);
     for (const device of [...options.host.devices, ...options.guests.flatMap(({ devices }) => devices)]) device.hurry();
   })()]);
 }

@@ -2,7 +2,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ClientEvent, type ISendEventResponse, type MatrixClient, type MatrixEvent } from 'matrix-js-sdk';
 import { anotherDevice, crypto, type SecretKey } from './encryption-clients.ts';
+import { reportOf } from './encryption-report.ts';
 import type { Place, User } from './js-sdk-user.ts';
+import { recordRequests } from './request-record.ts';
 
 /** An encrypted event as a device has it. */
 export interface Reading {
@@ -36,6 +38,8 @@ export interface Device {
   /** The server is there again: no need to wait any longer. */
   hurry(): void;
   logOut(): Promise<void>;
+  /** For the message of a failure: how far it is, and what the server says to it. */
+  report(): Promise<string>;
 }
 
 export interface JsDevice extends Device {
@@ -49,12 +53,17 @@ export function deviceKey(userId: string, deviceId: string): string {
 }
 
 export async function newJsDevice(place: Place, account: Omit<User, 'client'>, secret: SecretKey = {}): Promise<JsDevice> {
-  return jsDevice(await anotherDevice(place, account, secret));
+  const record = recordRequests();
+  const client = await anotherDevice(place, account, secret, record.fetch);
+  return jsDevice(client, () => reportOf(client, record, place.instances ?? []));
 }
 
-function jsDevice(client: MatrixClient): JsDevice {
+function jsDevice(client: MatrixClient, report: () => Promise<string>): JsDevice {
   const [userId, deviceId] = [client.getUserId()!, client.getDeviceId()!];
   const events = new Map<string, MatrixEvent>();
+  const mistakes: string[] = [];
+  // What such an answer told is lost on the client, which goes on from behind it.
+  client.on(ClientEvent.SyncUnexpectedError, (error) => void mistakes.push(`  an answer could not be taken in: ${error.stack ?? String(error)}`));
   client.on(ClientEvent.Event, (event) => {
     if (event.getWireType() !== 'm.room.encrypted' || event.getRoomId() === undefined) return;
     events.set(event.getId()!, event);
@@ -76,6 +85,7 @@ function jsDevice(client: MatrixClient): JsDevice {
     read: () => Promise.resolve(new Map([...events].map(([eventId, event]) => [eventId, readingOf(event)]))),
     hurry: () => void client.retryImmediately(),
     logOut: () => insist(client, async () => void (await client.logout(true))),
+    report: async () => [...mistakes, await report()].join('\n'),
   };
 }
 

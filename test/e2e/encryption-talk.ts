@@ -74,7 +74,7 @@ export function startTalk(roomId: string): Talk {
           theirs.add(eventId);
           endsAt = Date.now() + WAIT_MS_MAX;
         }
-        assert.ok(Date.now() < endsAt, complaint(device, [...left.values()], readings));
+        if (Date.now() >= endsAt) assert.fail(`${complaint(device, [...left.values()], readings)}\n${await device.report()}`);
       }
     }));
   };
@@ -118,8 +118,14 @@ async function everybodyCounts(present: readonly Device[], roomId: string, fresh
 
 export async function whenAll(devices: readonly Device[], what: (device: Device) => string, holds: (device: Device) => Promise<boolean>): Promise<void> {
   for (const device of devices) {
-    for (const endsAt = Date.now() + WAIT_MS_MAX; !(await holds(device)); await sleep(30)) if (Date.now() > endsAt) assert.fail(`waited ${WAIT_MS_MAX / 1000} s for ${what(device)}`);
+    for (const endsAt = Date.now() + WAIT_MS_MAX; !(await holds(device)); await sleep(30)) if (Date.now() > endsAt) assert.fail(`waited ${WAIT_MS_MAX / 1000} s for ${what(device)}:\n${await reports(devices, holds)}`);
   }
+}
+
+/** Of those for which it does not hold; the others' names. */
+async function reports(devices: readonly Device[], holds: (device: Device) => Promise<boolean>): Promise<string> {
+  const lines = await Promise.all(devices.map(async (device) => (await holds(device)) ? `${device.software} ${device.key}: it does` : `${device.software} ${device.key}: it does not\n${await device.report()}`));
+  return lines.join('\n');
 }
 
 function complaint(device: Device, left: readonly Said[], readings: ReadonlyMap<string, { session: string; why?: string }>): string {

@@ -10,6 +10,8 @@ export interface Place {
   readonly stage: { readonly type: string; readonly token?: string };
   /** What is to be stopped at the end. */
   readonly clients: MatrixClient[];
+  /** Where the server's processes listen, when they are behind a front. */
+  readonly instances?: readonly string[];
 }
 
 export interface User {

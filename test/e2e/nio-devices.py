@@ -11,6 +11,7 @@ import asyncio
 import json
 import sys
 import tempfile
+import time
 import traceback
 
 import nio
@@ -57,6 +58,7 @@ class Device:
         self.waiting = {}
         self.failures = {}
         self.withheld = []
+        self.told_at = 0
         self.loop = None
 
     async def log_in(self, password):
@@ -88,6 +90,7 @@ class Device:
         self.decrypted.append([event.event_id, getattr(event, "body", None), event.session_id])
 
     async def synced(self, _response):
+        self.told_at = time.monotonic()
         for event in list(self.waiting.values()):
             try:
                 opened = self.client.decrypt_event(event)
@@ -147,6 +150,10 @@ class Device:
     async def read(self, start):
         closed = [[event.event_id, event.session_id, self.failures.get(event.event_id, "")] for event in self.waiting.values()]
         return {"opened": self.decrypted[start:], "closed": closed, "withheld": self.withheld[-5:]}
+
+    async def report(self):
+        rooms = [f"  {room_id}: {', '.join(sorted(room.users))}" for room_id, room in self.client.rooms.items()]
+        return "\n".join([f"  told {time.monotonic() - self.told_at:.1f} s ago up to {self.client.next_batch}, {len(self.waiting)} events are not decrypted", *rooms])
 
     async def stop(self):
         if self.loop is not None:

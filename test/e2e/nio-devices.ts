@@ -77,6 +77,7 @@ function nioDevice({ userId, deviceId }: { userId: string; deviceId: string }, a
       return new Map([...closed.map(([eventId, session, error]): [string, Reading] => [eventId, { session, why: `${error}; told to be withheld: ${JSON.stringify(withheld)}` }]), ...opened]);
     },
     hurry: () => undefined,
+    report: async () => await ask('report') as string,
     logOut: async () => void (await ask('log_out')),
   };
 }

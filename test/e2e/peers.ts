@@ -32,8 +32,10 @@ export interface Peer {
   readonly pid?: number;
   /** All processes that run now. */
   readonly pids: readonly number[];
-  /** Of a Myelin: kill -9 of one of its processes, which is then started again. */
-  killOne?(): Promise<void>;
+  /** Of a Myelin: kill -9 of one of its processes, which is then started again. Resolves with where it listens. */
+  killOne?(): Promise<string>;
+  /** Of a Myelin of several processes: where they listen. */
+  readonly instances?: readonly string[];
 }
 
 export interface PeerOptions {
@@ -108,7 +110,10 @@ async function startMyelin(authority: Authority, { publicPort, appservices = [],
       return [program.pid];
     },
     kill: () => program.kill(),
-    killOne: () => program.killAndRestart(),
+    async killOne() {
+      await program.killAndRestart();
+      return program.baseUrl;
+    },
     restart: async () => void (await program.restart()),
     pause: () => program.signal('SIGSTOP'),
     resume: () => program.signal('SIGCONT'),
@@ -136,7 +141,12 @@ async function startMode(authority: Authority, mode: Mode, { appservices = [], e
       return running.programs.map(({ pid }) => pid);
     },
     kill: async () => void (await Promise.all(running.programs.map((program) => program.kill()))),
-    killOne: () => running.programs[0]!.killAndRestart(),
+    async killOne() {
+      const program = running.programs[0]!;
+      await program.killAndRestart();
+      return program.baseUrl;
+    },
+    instances: running.programs.map((program) => program.baseUrl),
     restart: async () => void (await Promise.all(running.programs.map((program) => program.restart()))),
     pause: () => signal('SIGSTOP'),
     resume: () => signal('SIGCONT'),
