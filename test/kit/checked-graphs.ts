@@ -10,6 +10,8 @@ import { unpackJson } from '../../pkg/storage/packed-json.ts';
 export interface CheckedGraphs extends KeptGraphs {
   /** After a batch. Throws where a graph and the tables disagree; gives back how many places of chains were compared. */
   check(reader: Reader): Promise<number>;
+  /** By how many events the resolutions in the graphs were gone on with after they were made (`meeting.ts`), as of now. */
+  goneOn(): number;
 }
 
 export function createCheckedGraphs(): CheckedGraphs {
@@ -21,6 +23,7 @@ export function createCheckedGraphs(): CheckedGraphs {
       kept.note(batch);
       last = [...batch.graphs.values()].filter(({ isKept }) => isKept);
     },
+    goneOn: () => last.reduce((sum, { meeting }) => sum + (meeting?.open ? meeting.open.full.size - meeting.resolved.full.size : 0), 0),
     async check(reader) {
       for (const graph of last) {
         await checkEvents(reader, graph);

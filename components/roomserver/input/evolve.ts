@@ -76,6 +76,8 @@ function applyRedaction(picture: Picture, head: RoomHead, redaction: Redaction):
   const graph = picture.graphs.get(head.roomId);
   const inGraph = graph?.events.get(eventId);
   if (inGraph) graph!.events.set(eventId, { ...inGraph, redacted: true, pdu });
+  // Others may be judged by it.
+  if (graph !== undefined && pdu.state_key !== undefined) graph.meeting = undefined;
   if (pdu.state_key === undefined || !head.state.has(stateKeyOf(pdu.type, pdu.state_key))) return;
   if (stateEntry(head, pdu.type, pdu.state_key)?.eventId === eventId) setState(head, pdu.type, pdu.state_key, { eventId, pdu });
 }

@@ -65,15 +65,18 @@ function collectedMetrics(metrics: Metrics | undefined): (collected: Collected) 
 function watchMemory(metrics: Metrics | undefined, heads: HeadCache, kept: KeptGraphs): void {
   metrics?.gauge({ name: 'room_heads_bytes', help: 'Memory that heads of rooms take, estimated; at most room_heads_mb between two batches', read: () => heads.size().bytes });
   metrics?.gauge({ name: 'room_heads', help: 'Rooms whose heads are in memory', read: () => heads.size().rooms });
-  metrics?.gauge({ name: 'room_graphs_bytes', help: 'Memory that graphs of rooms in much conflict take between two batches, estimated; at most 64 MiB', read: () => kept.size().bytes });
+  metrics?.gauge({ name: 'room_graphs_bytes', help: 'Memory that graphs of rooms in much conflict take between two batches, estimated; at most 128 MiB', read: () => kept.size().bytes });
 }
 
-/** Events in conflict beyond which every further event of the room is slow while its branches are open. */
+/** Events in conflict beyond which the graph of a room is kept. */
 const CONFLICTED_MAX = 100;
+/** Branches with which every event of the room is slow, and those with which it may be when there is much conflict. */
+const BRANCHES_MAX = 2 * PREV_EVENTS_MAX;
 const BRANCHES_IN_CONFLICT_MAX = 2;
 
-function isCostly({ extremities }: RoomRow, graph: RoomGraph | undefined): boolean {
-  return extremities.length > PREV_EVENTS_MAX || (extremities.length > BRANCHES_IN_CONFLICT_MAX && graph !== undefined && graph.conflicted > CONFLICTED_MAX);
+/** Branches that have just been joined go on one by one, and to take in each of them costs a resolution; joining them again for that would have no end. */
+function isCostly({ extremities: { length } }: RoomRow, graph: RoomGraph | undefined): boolean {
+  return length > BRANCHES_MAX || (length > BRANCHES_IN_CONFLICT_MAX && graph !== undefined && graph.resolvedAnew > 2 * length);
 }
 
 /** What goes on by itself from here. */
@@ -106,7 +109,7 @@ const NOTHING_STAGED: StagedState = { slice: async () => [], stateIds: async () 
 const HEAD_BYTES_MAX = 64 * 1024 * 1024;
 const RECENT_BYTES_MAX = 32 * 1024 * 1024;
 const NOTHING_CHAINED: Chained = { places: new Map(), links: [], caughtUp: false };
-const KEPT_GRAPHS = { bytesMax: 64 * 1024 * 1024, conflictedMin: CONFLICTED_MAX };
+const KEPT_GRAPHS = { bytesMax: 128 * 1024 * 1024, conflictedMin: CONFLICTED_MAX };
 
 /**
  * Keeps the heads of recently used rooms in memory; they are the truth until `forget`. Batches must not overlap: `load`, every `decide` and `commit` (or

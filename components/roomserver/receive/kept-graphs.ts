@@ -105,6 +105,7 @@ function settle(graph: RoomGraph, head: RoomHead, { effects, chained }: Pick<Com
   graph.wants.full = false;
   graph.full = undefined;
   graph.conflicted = 0;
+  graph.settled = undefined;
   graph.isKept = true;
   settleCover(graph.cover);
   noteCurrent(graph.cover, effects);
@@ -170,10 +171,11 @@ function noteCurrent({ facts }: RoomCover, effects: readonly RoomEffects[]): voi
   for (const [chain, { slot }] of facts) if (changed.has(slot)) facts.set(chain, { slot, currentId: changed.get(slot) });
 }
 
-function weigh({ events, states, overlays, cover }: RoomGraph): number {
+function weigh({ events, states, overlays, cover, citing, meeting }: RoomGraph): number {
   let slots = 0;
   for (const overlay of overlays.byState.values()) slots += overlay.size;
   let links = 0;
   for (const { links: list } of cover.citing.values()) links += list.length;
-  return events.size * BYTES.event + states.size * BYTES.state + (cover.positions.size + cover.links.size) * BYTES.position + links * BYTES.link + slots * BYTES.slot;
+  return events.size * BYTES.event + states.size * BYTES.state + (cover.positions.size + cover.links.size) * BYTES.position + links * BYTES.link + slots * BYTES.slot
+    + (citing.size + (meeting?.resolved.full.size ?? 0) * 3) * BYTES.link;
 }

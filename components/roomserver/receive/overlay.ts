@@ -18,21 +18,85 @@ export interface GraphAt {
   readonly graph: RoomGraph;
 }
 
-/** What the state has different from the current one, and nothing else; undefined: lacking. */
+/** What the state has different from the current one, and nothing else; undefined: lacking. True as long as the current state stays. */
 export function overlayOf(at: GraphAt, stateId: number): Overlay | undefined {
-  const { head, graph: { overlays } } = at;
-  if (overlays.under !== head.stateId) {
-    overlays.under = head.stateId;
-    overlays.byState.clear();
-    overlays.compared.length = 0;
-  }
-  const known = overlays.byState.get(stateId);
-  if (known !== undefined) return known;
-  const trail = trailOf(at, stateId);
-  const overlay = trail && slim(at, trail);
-  if (overlay === undefined || isLacking(at.graph)) return undefined;
+  const { head, graph } = at;
+  const { overlays } = graph;
+  if (overlays.under !== head.stateId) followCurrent(at);
+  const overlay = overlays.byState.get(stateId) ?? overlayByPrev(at, stateId) ?? overlayByTrail(at, stateId);
+  if (overlay === undefined || isLacking(graph)) return undefined;
+  // The last one used is the last to go.
+  overlays.byState.delete(stateId);
   overlays.byState.set(stateId, overlay);
   return overlay;
+}
+
+/** Of overlays in memory: at least so many, and two for each forward extremity. */
+const OVERLAYS_MIN = 64;
+/** States that the current one may have moved on by, and that a new one may stand above one whose overlay is known. */
+const FOLLOWED_MAX = 64;
+const ABOVE_MAX = 8;
+
+/** Brings the overlays to what they are above the current state of now. */
+function followCurrent({ head, graph }: GraphAt): void {
+  const { overlays } = graph;
+  const changes = changesSince(graph, overlays.under, head.stateId);
+  if (changes === undefined) overlays.byState.clear();
+  let tooMany = overlays.byState.size - Math.max(OVERLAYS_MIN, 2 * head.extremities.length);
+  for (const stateId of overlays.byState.keys()) {
+    if (tooMany <= 0) break;
+    overlays.byState.delete(stateId);
+    tooMany -= 1;
+  }
+  for (const overlay of overlays.byState.values()) for (const [slot, { was, is }] of changes ?? []) follow(overlay, slot, { was, is });
+  overlays.under = head.stateId;
+  overlays.compared.length = 0;
+}
+
+function follow(overlay: Map<Slot, string | undefined>, slot: Slot, { was, is }: { was: string | undefined; is: string | undefined }): void {
+  if (!overlay.has(slot)) overlay.set(slot, was);
+  if (overlay.get(slot) === is) overlay.delete(slot);
+}
+
+/** What is other in the second state, which follows the first; undefined: it is not known to, or by too many steps. */
+function changesSince(graph: RoomGraph, from: number, to: number): Map<Slot, { was: string | undefined; is: string | undefined }> | undefined {
+  const changes = new Map<Slot, { was: string | undefined; is: string | undefined }>();
+  let stateId = to;
+  for (let count = 0; stateId !== from; count += 1) {
+    const node = graph.states.get(stateId);
+    if (node === undefined || count === FOLLOWED_MAX) return undefined;
+    // From the last step to the first: what stood there before it is the older, the later it is looked at.
+    for (const { slot, eventId, replaces } of node.steps) changes.set(slot, { was: replaces, is: changes.has(slot) ? changes.get(slot)!.is : eventId });
+    stateId = node.prevStateId;
+  }
+  return changes;
+}
+
+/** By that of a state which it stands on. */
+function overlayByPrev(at: GraphAt, stateId: number): Map<Slot, string | undefined> | undefined {
+  const { head, graph } = at;
+  const above: StateNode[] = [];
+  let under: Overlay | undefined;
+  for (let prev = stateId; under === undefined;) {
+    const node = graph.states.get(prev);
+    if (node === undefined || above.length === ABOVE_MAX) return undefined;
+    above.push(node);
+    prev = node.prevStateId;
+    under = prev === head.stateId ? CURRENT : graph.overlays.byState.get(prev);
+  }
+  const overlay = new Map(under);
+  for (const { steps } of above.reverse()) {
+    for (const { slot, eventId } of steps) {
+      if (currentAt(at, slot) === eventId) overlay.delete(slot);
+      else overlay.set(slot, eventId);
+    }
+  }
+  return overlay;
+}
+
+function overlayByTrail(at: GraphAt, stateId: number): Map<Slot, string | undefined> | undefined {
+  const trail = trailOf(at, stateId);
+  return trail && slim(at, trail);
 }
 
 /** What has changed between the current state and this one. Walks from both to where they meet. */
@@ -125,7 +189,7 @@ export function gistOf(overlay: Overlay): number {
 }
 
 /** Without the slots that are as in the current state. */
-export function slim(at: GraphAt, overlay: Overlay): Overlay {
+export function slim(at: GraphAt, overlay: Overlay): Map<Slot, string | undefined> {
   const slimmed = new Map<Slot, string | undefined>();
   for (const [slot, eventId] of overlay) if (currentAt(at, slot) !== eventId) slimmed.set(slot, eventId);
   return slimmed;

@@ -17,7 +17,8 @@ import { isShown } from '../input/shown.ts';
 import { judgeReceived, type PolicyAsked } from '../policy/judge-received.ts';
 import { redactedEarly, waitsFor } from './early-redactions.ts';
 import { extremitiesAfter } from './forward-extremities.ts';
-import { CURRENT, lookupAt, type GraphAt, type Overlay } from './overlay.ts';
+import { goOn, noteMeeting } from './meeting.ts';
+import { CURRENT, isSameState, lookupAt, type GraphAt, type Overlay } from './overlay.ts';
 import { coverNew } from './room-cover.ts';
 import { isLacking, lookForEvent } from './room-graph.ts';
 import { States, type StateAt } from './states.ts';
@@ -146,7 +147,7 @@ function settle(at: GraphAt, settling: Settling): Placement {
   // 6. Softly failed events are not followed by what is made here, and rejected ones by nothing.
   const extremities = isAccepted ? extremitiesAfter(at, arrival.eventId, arrival.pdu) : at.head.extremities;
   if (isLacking(at.graph)) return { kind: 'lacking' };
-  const current = isAccepted ? currentAfter(at, states, { extremities, eventId: arrival.eventId, after }) : undefined;
+  const current = isAccepted ? currentAfter(at, settling, { extremities, after }) : undefined;
   if (isLacking(at.graph) || (isAccepted && current === undefined)) return { kind: 'lacking' };
   const news = states.finish(current);
   // 7.
@@ -197,12 +198,18 @@ function addProvisionally({ head, graph }: GraphAt, { eventId, pdu }: Arrival): 
 }
 
 /** The resolution of the states after all forward extremities; undefined: lacking. */
-function currentAfter(at: GraphAt, states: States, then: { extremities: readonly string[]; eventId: string; after: StateAt }): StateAt | undefined {
-  const events = then.extremities.filter((one) => one !== then.eventId).map((extremity) => lookForEvent(at.graph, extremity));
+function currentAfter(at: GraphAt, { arrival: { eventId, pdu, stateBefore: told }, states, before }: Settling, { extremities, after }: { extremities: readonly string[]; after: StateAt }): StateAt | undefined {
+  const changes = told === undefined ? goOn(at, { eventId, pdu, extremities, before: before.overlay }) : undefined;
+  const current = changes && states.changeCurrent(changes);
+  if (current !== undefined) return isSameState(current.overlay, after.overlay) ? after : current;
+  if (isLacking(at.graph)) return undefined;
+  const events = extremities.filter((one) => one !== eventId).map((extremity) => lookForEvent(at.graph, extremity));
   if (isLacking(at.graph)) return undefined;
   const others = events.map((event) => event!.stateId!);
-  const isExtremity = then.extremities.includes(then.eventId);
-  return states.resolve(others, isExtremity ? then.after : undefined);
+  at.graph.settled = undefined;
+  const resolved = states.resolve(others, extremities.includes(eventId) ? after : undefined);
+  if (resolved !== undefined) noteMeeting(at, extremities);
+  return resolved;
 }
 
 /** A redaction of an event that is known here. */

@@ -1,10 +1,11 @@
 /** PURE. What the state is where branches meet. */
 import { conflictedEvents, conflictedSlots, type Conflicts } from '../../../pkg/matrix/state-res/conflicts.ts';
-import { eventsToLoad, resolveConflicts, type ResolveConflicts } from '../../../pkg/matrix/state-res/resolve-state.ts';
+import { eventsToLoad, resolveConflicts, settleConflicts, type ResolveConflicts } from '../../../pkg/matrix/state-res/resolve-state.ts';
 import { POWER_LEVELS_SLOT, slotOfEvent, type Slot } from '../../../pkg/matrix/state-res/slot.ts';
 import { authDifferenceAt, conflictedSubgraphAt, type Differing } from './auth-difference.ts';
+import { attempt, roomOf } from './meeting.ts';
 import { currentAt, idAt, type GraphAt, type Overlay } from './overlay.ts';
-import { isLacking, lookForEvent, type Compared } from './room-graph.ts';
+import { isLacking, lookForEvent, type Compared, type RoomGraph } from './room-graph.ts';
 
 const NONE: ReadonlySet<string> = new Set();
 
@@ -70,32 +71,27 @@ interface Resolving {
 }
 
 function resolved(at: GraphAt, { slots, conflicts, difference, subgraph }: Resolving): Overlay | undefined {
-  const { graph, head } = at;
-  const input = {
-    version: head.version, roomId: head.roomId, conflicts, authDifference: difference, subgraph,
-    events: (eventId: string) => graph.events.get(eventId)?.pdu, isRejected: (eventId: string) => graph.events.get(eventId)?.rejected === true,
-  };
+  const { graph } = at;
+  const input: ResolveConflicts = { ...roomOf(at), conflicts, authDifference: difference, subgraph };
   // To look into what was kept costs less than to ask first whether all is there.
-  const attempted = graph.isKept ? attempt(input) : undefined;
+  const attempted = graph.isKept ? attempt(() => resolution(graph, input)) : undefined;
   const missing = attempted === undefined ? eventsToLoad(input) : [];
   for (const eventId of missing) lookForEvent(graph, eventId);
   if (missing.length > 0) wantMainlines(at);
   if (isLacking(graph)) return undefined;
-  const result = attempted ?? resolveConflicts(input);
+  const result = attempted ?? resolution(graph, input);
   const overlay = new Map<Slot, string | undefined>();
   for (const slot of slots) overlay.set(slot, conflicts.conflicted.has(slot) ? result.get(slot) : conflicts.unconflicted(slot));
   for (const [slot, eventId] of result) overlay.set(slot, eventId);
   return overlay;
 }
 
-/** undefined: it needs an event that is not loaded. */
-function attempt(input: ResolveConflicts): Map<Slot, string> | undefined {
-  try {
-    return resolveConflicts(input);
-  } catch (error) {
-    if (error instanceof RangeError) return undefined;
-    throw error;
-  }
+function resolution(graph: RoomGraph, input: ResolveConflicts): Map<Slot, string> {
+  graph.settled = undefined;
+  if (input.version.stateResolution === 'v1') return resolveConflicts(input);
+  const resolved = settleConflicts(input);
+  graph.settled = { conflicts: input.conflicts, resolved };
+  return resolved.resolved;
 }
 
 /** Those of all power levels that are known: otherwise each step back along them would be asked for on its own. */

@@ -3,9 +3,12 @@
  * find it lacking, and by the batch's own events as they are accepted. `decide` asks through `lookFor…` functions: what is not there yet is noted in `wants`, and the decision made again later.
  */
 import { slotOf, type Slot } from '../../../pkg/matrix/state-res/slot.ts';
-import { prevEventIds, type Pdu } from '../../../pkg/matrix/events/pdu.ts';
+import { authEventIds, prevEventIds, type Pdu } from '../../../pkg/matrix/events/pdu.ts';
 import type { Answer } from '../../../schemas/log/room-input.ts';
 import type { NeedRow, NewEvent, NewState } from '../input/effects.ts';
+import type { Conflicts } from '../../../pkg/matrix/state-res/conflicts.ts';
+import type { ResolvedV2 } from '../../../pkg/matrix/state-res/resolve-v2.ts';
+import type { OpenResolution } from '../../../pkg/matrix/state-res/one-more-event.ts';
 import { createCover, isCoverLacking, type RoomCover } from './room-cover.ts';
 
 export interface GraphEvent {
@@ -63,6 +66,25 @@ export interface Compared {
   readonly subgraph: ReadonlySet<string>;
 }
 
+/** How the current state was come to. */
+export interface Meeting {
+  /** The forward extremities whose states it is the resolution of: the very list that the head has as long as this holds. */
+  extremities: readonly string[];
+  /** Slots that the branches do not agree about. */
+  readonly conflicted: Set<Slot>;
+  /** And those that are filled with what no branch has there. */
+  readonly contested: Set<Slot>;
+  readonly resolved: ResolvedV2;
+  /** The events that were in conflict then, by slot. */
+  readonly first: ReadonlyMap<Slot, readonly string[]>;
+  /** What these and the conflicted ones since cite; undefined: nobody has asked. */
+  cited: Set<string> | undefined;
+  /** null: it cannot be gone on with. */
+  open: OpenResolution | null | undefined;
+  /** With the event that was placed last, once the head has it. */
+  next: { readonly extremities: readonly string[]; readonly keep: () => void } | undefined;
+}
+
 export interface RoomGraph {
   readonly roomId: string;
   /** null: this server does not know the event. */
@@ -74,10 +96,18 @@ export interface RoomGraph {
   readonly states: Map<number, StateNode>;
   /** All committed states above this one are in `states`. */
   statesAbove: number;
-  /** By state: what it has different from the state `under`, which was the current one then. */
-  readonly overlays: { under: number; readonly byState: Map<number, ReadonlyMap<Slot, string | undefined>>; readonly compared: Compared[] };
-  /** Events in conflict where the branches of the room met for the current state, the last time that they were resolved. */
+  /** By state, the least recently used first: what it has different from the state `under`, which was the current one then. */
+  readonly overlays: { under: number; readonly byState: Map<number, Map<Slot, string | undefined>>; readonly compared: Compared[] };
+  /** Events in conflict where branches of the room met, as far as this batch has looked. */
   conflicted: number;
+  /** How often in a row all branches of the room in much conflict were resolved for one event, `meeting.ts` notwithstanding. */
+  resolvedAnew: number;
+  /** How the current state was come to, where branches meet. */
+  meeting: Meeting | undefined;
+  /** The last resolution. */
+  settled: { readonly conflicts: Pick<Conflicts, 'conflicted'>; readonly resolved: ResolvedV2 } | undefined;
+  /** By ID of a state event that was new when it came: the state events that cite it. */
+  readonly citing: Map<string, string[]>;
   /** Earlier batches have left it (`kept-graphs.ts`). */
   isKept: boolean;
   /** Where state events stand among auth chains. */
@@ -94,7 +124,8 @@ export interface RoomGraph {
 
 export function createGraph(roomId: string): RoomGraph {
   return {
-    roomId, events: new Map(), provisional: new Set(), followed: new Set(), states: new Map(), statesAbove: Infinity, overlays: { under: -1, byState: new Map(), compared: [] }, conflicted: 0, isKept: false, cover: createCover(), full: undefined, early: new Map(), needs: new Map(), stages: new Map(),
+    roomId, events: new Map(), provisional: new Set(), followed: new Set(), states: new Map(), statesAbove: Infinity, overlays: { under: -1, byState: new Map(), compared: [] }, conflicted: 0,
+    resolvedAnew: 0, meeting: undefined, settled: undefined, citing: new Map(), isKept: false, cover: createCover(), full: undefined, early: new Map(), needs: new Map(), stages: new Map(),
     wants: { events: new Set(), state: new Map(), trails: false, full: false, needs: new Set(), stages: new Set() },
   };
 }
@@ -115,6 +146,7 @@ export function lookForEvent(graph: RoomGraph, eventId: string): GraphEvent | nu
 export function addNewEvent(graph: RoomGraph, event: NewEvent): void {
   const known = graph.events.get(event.eventId);
   if (event.kind === 'outlier' && known !== undefined && known !== null) return;
+  noteCited(graph, event, known);
   graph.events.set(event.eventId, graphEventOf(graph.roomId, event, known ?? undefined));
   graph.provisional.delete(event.eventId);
   for (const state of event.states) graph.states.set(state.stateId, nodeOf(state));
@@ -122,6 +154,20 @@ export function addNewEvent(graph: RoomGraph, event: NewEvent): void {
   const { eventId, pdu: { sender }, waitsFor } = event;
   if (waitsFor !== undefined) graph.early.set(waitsFor.eventId, [...(graph.early.get(waitsFor.eventId) ?? []), { eventId, sender, byPower: waitsFor.byPower }]);
   if (event.kind !== 'outlier' && event.verdict === 'accepted') for (const prev of prevEventIds(event.pdu)) graph.followed.add(prev);
+}
+
+/** What others judge by may be other now, and what it cites is cited. */
+function noteCited(graph: RoomGraph, { eventId, pdu, verdict, kind }: NewEvent, known: GraphEvent | null | undefined): void {
+  const isNew = !known || graph.provisional.has(eventId);
+  if (!isNew && known.rejected !== (verdict === 'rejected')) graph.meeting = undefined;
+  if (pdu.state_key === undefined) return;
+  const isFresh = isNew && kind !== 'outlier';
+  for (const authId of authEventIds(pdu)) {
+    // Of events that were known before, it is not known who cites them.
+    if (isFresh) graph.citing.get(authId)?.push(eventId);
+    else if (!graph.citing.has(eventId)) graph.citing.delete(authId);
+  }
+  if (isFresh) graph.citing.set(eventId, []);
 }
 
 /** `known`: the same event, as it was known so far; redacted, it stays so. */

@@ -58,6 +58,19 @@ export class States {
     return slimmed.size === 0 ? { overlay: CURRENT, stateId: head.stateId } : this.#fresh({ overlay: slimmed, stateId: undefined });
   }
 
+  /** The current state with these changes, each by an event that is in the graph; undefined: lacking. */
+  changeCurrent(changes: Overlay): StateAt | undefined {
+    const current: StateAt = { overlay: CURRENT, stateId: this.#at.head.stateId };
+    const [first, ...others] = changes;
+    if (first === undefined) return current;
+    const [slot, eventId] = first;
+    const before = currentAt(this.#at, slot);
+    if (isLacking(this.#at.graph)) return undefined;
+    const pdu = eventId === undefined ? undefined : pduOf(this.#at, eventId);
+    if (others.length > 0 || eventId === undefined || pdu === undefined) return this.asState(changes);
+    return eventId === before ? current : this.change(current, slot, { eventId, pdu });
+  }
+
   /** The state with another event at the slot. */
   change(from: StateAt, slot: Slot, entry: StateEntry): StateAt {
     const overlay = new Map(from.overlay);

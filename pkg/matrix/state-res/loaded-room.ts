@@ -1,9 +1,9 @@
 /** The loaded events that a resolution looks at. */
 import { createEventIdOfRoom } from '../ids/room-id.ts';
-import { authEventIds } from '../events/pdu.ts';
 import type { Pdu } from '../events/pdu.ts';
 import type { RoomVersion } from '../room-versions/room-versions.ts';
-import { CREATE_SLOT, POWER_LEVELS_SLOT, slotOfEvent } from './slot.ts';
+import { factsOf } from './event-facts.ts';
+import { CREATE_SLOT, POWER_LEVELS_SLOT } from './slot.ts';
 import type { Slot } from './slot.ts';
 
 export interface LoadedRoom {
@@ -24,7 +24,7 @@ export function loadedEvent(room: LoadedRoom, eventId: string): Pdu {
 /** The event at that slot among the event's own auth events; in versions whose room ID is the create event's hash, also that event. */
 export function citedAt(room: LoadedRoom, event: Pdu, slot: Slot): string | undefined {
   if (slot === CREATE_SLOT && room.version.roomIdFormat === 'create-hash') return createEventIdOfRoom(room.roomId);
-  return authEventIds(event).find((authId) => slotOfEvent(loadedEvent(room, authId)) === slot);
+  return factsOf(event).auth.find((authId) => factsOf(loadedEvent(room, authId)).slot === slot);
 }
 
 /** The power levels that the event cites. */

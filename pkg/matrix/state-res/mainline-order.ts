@@ -4,20 +4,23 @@ import { citedPowerLevels, loadedEvent } from './loaded-room.ts';
 import type { LoadedRoom } from './loaded-room.ts';
 import { compareAge } from './power-order.ts';
 
-/** The events in mainline ordering based on the power levels event given, if any, from smallest to largest. */
-export function mainlineOrder(room: LoadedRoom, eventIds: Iterable<string>, powerLevelsId: string | undefined): string[] {
-  const positions = mainlinePositions(room, powerLevelsId);
-  const placed = Array.from(eventIds, (eventId) => {
-    const event = loadedEvent(room, eventId);
-    return { eventId, event, position: positionOf(room, event, positions) };
-  });
-  // 1. A greater position (an older power levels event) first; 2. and 3. then by age.
-  placed.sort((x, y) => (x.position === y.position ? compareAge(x, y) : y.position - x.position));
-  return placed.map(({ eventId }) => eventId);
+/** By power levels event: its place in the mainline (0: the newest), or that of the first of it that it followed; `Infinity` for none. */
+export type Mainline = Map<string, number>;
+
+/** An event with what its place in the order depends on. */
+export interface Placed {
+  readonly eventId: string;
+  readonly event: Pdu;
+  readonly position: number;
 }
 
-/** Position in the mainline of the events in it: P0 has 0. */
-function mainlinePositions(room: LoadedRoom, powerLevelsId: string | undefined): Map<string, number> {
+/** The events in mainline ordering, from smallest to largest. */
+export function mainlineOrder(room: LoadedRoom, eventIds: Iterable<string>, mainline: Mainline): string[] {
+  return Array.from(eventIds, (eventId) => placedIn(room, eventId, mainline)).sort(comparePlaced).map(({ eventId }) => eventId);
+}
+
+/** Position in the mainline based on the power levels event given, if any, of the events in it: P0 has 0. */
+export function mainlineOf(room: LoadedRoom, powerLevelsId: string | undefined): Mainline {
   const positions = new Map<string, number>();
   for (let eventId = powerLevelsId; eventId !== undefined && !positions.has(eventId); eventId = citedPowerLevels(room, loadedEvent(room, eventId))) {
     positions.set(eventId, positions.size);
@@ -25,8 +28,19 @@ function mainlinePositions(room: LoadedRoom, powerLevelsId: string | undefined):
   return positions;
 }
 
-/** The event's mainline position, `Infinity` when it has none. Adds that of each power levels event on the way to `positions`, so that none is walked twice. */
-function positionOf(room: LoadedRoom, event: Pdu, positions: Map<string, number>): number {
+/** Adds the position of each power levels event on the way to the mainline, so that none is walked twice. */
+export function placedIn(room: LoadedRoom, eventId: string, mainline: Mainline): Placed {
+  const event = loadedEvent(room, eventId);
+  return { eventId, event, position: positionOf(room, event, mainline) };
+}
+
+/** 1. A greater position (an older power levels event) first; 2. and 3. then by age. */
+export function comparePlaced(x: Placed, y: Placed): number {
+  return x.position === y.position ? compareAge(x, y) : y.position - x.position;
+}
+
+/** The event's mainline position, `Infinity` when it has none. */
+function positionOf(room: LoadedRoom, event: Pdu, positions: Mainline): number {
   const walked = new Set<string>();
   let eventId = citedPowerLevels(room, event);
   while (eventId !== undefined && !positions.has(eventId) && !walked.has(eventId)) {

@@ -14,7 +14,7 @@ import { conflictedEvents, conflictedSlots } from './conflicts.ts';
 import type { Conflicts, StateSet } from './conflicts.ts';
 import type { LoadedRoom } from './loaded-room.ts';
 import { resolveV1 } from './resolve-v1.ts';
-import { fullConflictedSet, resolveV2 } from './resolve-v2.ts';
+import { fullConflictedSet, resolveV2, type ResolvedV2 } from './resolve-v2.ts';
 import { CREATE_SLOT, POWER_LEVELS_SLOT, slotOf, slotOfEvent } from './slot.ts';
 import type { Slot } from './slot.ts';
 
@@ -53,7 +53,11 @@ export function resolveState(input: ResolveState): Map<Slot, string> {
  * `RangeError` when an event is needed that was not loaded.
  */
 export function resolveConflicts(input: ResolveConflicts): Map<Slot, string> {
-  if (input.version.stateResolution === 'v1') return resolveV1(input, input.conflicts);
+  return input.version.stateResolution === 'v1' ? resolveV1(input, input.conflicts) : settleConflicts(input).resolved;
+}
+
+/** The same by the second version of the algorithm, with how it was come to. */
+export function settleConflicts(input: ResolveConflicts): ResolvedV2 {
   return resolveV2(input, input.conflicts, fullConflictedSetOf(input));
 }
 

@@ -1,0 +1,127 @@
+/** Rooms whose branches go on for long without meeting, event by event: the current state after each batch is what the states of all ends resolve to, however it was come to. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import type { EventDraft } from '../../../pkg/matrix/events/pdu.ts';
+import { POWER_LEVELS_SLOT } from '../../../pkg/matrix/state-res/slot.ts';
+import { createCheckedGraphs } from '../../../test/kit/checked-graphs.ts';
+import { startRoom } from '../../../test/kit/random-room.ts';
+import { beginning, received } from '../../../test/kit/received-room.ts';
+import { createRoomDriver, input, PARTITIONS } from '../../../test/kit/room-driver.ts';
+import type { RoomDag } from '../../../test/kit/room-dag.ts';
+import { CREATOR } from '../../../test/kit/room-state.ts';
+
+const SENDERS = [CREATOR, '@alice:one.test', '@bob:two.test'];
+const TARGETS = ['@alice:one.test', '@bob:two.test', '@carol:two.test', ...Array.from({ length: 8 }, (_, index) => `@victim${index}:three.test`)];
+
+const member = (sender: string, target: string, membership: string): EventDraft => ({ type: 'm.room.member', sender, state_key: target, content: { membership } });
+
+type Action = 'ban' | 'unban' | 'join' | 'invite' | 'power' | 'rule' | 'topic' | 'own' | 'message';
+
+/** On one of the branches. */
+interface Step {
+  readonly branch: number;
+  readonly action: Action;
+  readonly sender: number;
+  readonly target: number;
+  readonly level: number;
+  /** undefined: in the order in which they come. */
+  readonly ts: number | undefined;
+  /** Another branch that it follows, too. */
+  readonly joins: number | undefined;
+}
+
+/** `one`: once in so many times. */
+const seldom = <T>(one: number, arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.oneof({ weight: one - 1, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary });
+
+function stepOf({ action, ts, sender }: { action: fc.Arbitrary<Action>; ts: fc.Arbitrary<number | undefined>; sender: fc.Arbitrary<number> }): fc.Arbitrary<Step> {
+  return fc.record({
+    branch: fc.nat(3), action, ts, sender, level: fc.constantFrom(0, 25, 50, 60), joins: seldom(30, fc.nat(3)),
+    // Those who are banned by many, and now and then who bans.
+    target: fc.oneof({ weight: 9, arbitrary: fc.integer({ min: 2, max: TARGETS.length - 1 }) }, { weight: 1, arbitrary: fc.nat(1) }),
+  });
+}
+
+const outing = fc.constantFrom<Action[]>('ban', 'ban', 'ban', 'ban', 'ban', 'ban', 'unban', 'unban', 'power', 'message');
+const anything = fc.oneof({ weight: 3, arbitrary: outing }, { weight: 1, arbitrary: fc.constantFrom<Action[]>('join', 'invite', 'rule', 'topic', 'own') });
+const steps = fc.record({
+  action: fc.constantFrom(outing, outing, anything), ts: fc.constantFrom(fc.constant(undefined), seldom(15, fc.nat(80))), sender: fc.constantFrom(fc.constant(0), fc.constant(0), fc.nat(SENDERS.length - 1)),
+}).chain((kind) => fc.array(stepOf(kind), { minLength: 20, maxLength: 60, size: 'max' }));
+
+function draftOf({ action, sender, target, level }: Step, dag: RoomDag, tip: string): EventDraft {
+  const [by, whom] = [SENDERS[sender]!, TARGETS[target]!];
+  switch (action) {
+    case 'ban':
+      return member(by, whom, 'ban');
+    case 'unban':
+      return member(by, whom, 'leave');
+    case 'join':
+      return member(whom, whom, 'join');
+    case 'invite':
+      return member(by, whom, 'invite');
+    case 'power': {
+      const content = dag.pdu(dag.stateAfter(tip).get(POWER_LEVELS_SLOT) ?? '')?.content ?? {};
+      return { type: 'm.room.power_levels', sender: by, state_key: '', content: { ...content, users: { ...(content['users'] as object), [whom]: level } } };
+    }
+    case 'rule':
+      return { type: 'm.room.join_rules', sender: by, state_key: '', content: { join_rule: level > 25 ? 'public' : 'invite' } };
+    case 'topic':
+      return { type: 'm.room.topic', sender: by, state_key: '', content: { topic: whom } };
+    case 'own':
+      return { type: 'org.example.own', sender: by, state_key: `${target}`, content: {} };
+    case 'message':
+      return { type: 'm.room.message', sender: by, content: { body: whom } };
+  }
+}
+
+const RUNS = Number(process.env['MYELIN_PROPERTY_RUNS'] ?? 15);
+const TS = 1_700_000_000_000;
+
+function branching(versionId: string): fc.Arbitrary<RoomDag> {
+  return steps.map((taken) => {
+    const dag = startRoom(versionId);
+    const tips = [dag.newest, dag.newest, dag.newest, dag.newest];
+    taken.forEach((one, index) => {
+      const tip = tips[one.branch]!;
+      const prev = [...new Set([tip, ...(one.joins === undefined ? [] : [tips[one.joins]!])])];
+      const { eventId, verdict } = dag.add(draftOf(one, dag, tip), { prev, ts: TS + (one.ts ?? 100 + index) });
+      if (verdict.allowed) tips[one.branch] = eventId;
+    });
+    return dag;
+  });
+}
+
+for (const version of ['2', '9', '11', '12']) {
+  test(`branches of version ${version} that go on`, async () => {
+    let goneOn = 0;
+    const sizes = fc.array(fc.integer({ min: 1, max: 8 }), { minLength: 1, maxLength: 6 });
+    const details = await fc.check(fc.asyncProperty(branching(version), sizes, async (dag, turns) => { goneOn += await receiveAndCompare(dag, turns); }), { numRuns: RUNS, endOnFailure: true });
+    if (details.failed) throw new Error(`fails for seed ${details.seed}, path ${details.counterexamplePath}`, { cause: details.errorInstance });
+    assert.ok(goneOn > RUNS / 4, `resolutions were gone on with (${goneOn} events)`);
+  });
+}
+
+/** By how many events resolutions were gone on with, at the ends of batches. */
+async function receiveAndCompare(dag: RoomDag, sizes: readonly number[]): Promise<number> {
+  const graphs = createCheckedGraphs();
+  const driver = await createRoomDriver({ keptGraphs: graphs });
+  let goneOn = 0;
+  try {
+    const { partition, effects } = beginning(dag, PARTITIONS.partitions);
+    await driver.begin(partition, effects);
+    const order = [...dag.events.keys()].filter((eventId) => eventId !== dag.createId);
+    for (let at = 0, turn = 0; at < order.length; turn += 1) {
+      const size = sizes[turn % sizes.length]!;
+      await driver.batch(order.slice(at, at + size).map((eventId) => input(dag.roomId, { receivePdu: received(dag, eventId) })));
+      at += size;
+      goneOn += graphs.goneOn();
+      const [room] = await driver.database.query<{ forward_extremities: string }>('SELECT forward_extremities FROM rooms WHERE room_id = ?', [dag.roomId]);
+      const current = await driver.database.query<{ event_id: string }>('SELECT event_id FROM current_state WHERE room_id = ?', [dag.roomId]);
+      assert.deepEqual(current.map((row) => row.event_id).sort(), [...dag.resolve(JSON.parse(room!.forward_extremities) as string[]).values()].sort(), `the current state after ${at} events`);
+    }
+    await graphs.check(driver.database);
+    return goneOn;
+  } finally {
+    await driver.close();
+  }
+}
