@@ -26,6 +26,6 @@ export function giveHeapRoom(): void {
   };
   set();
   new PerformanceObserver((list) => {
-    if (list.getEntries().some(({ detail }) => (detail as NodeGCPerformanceDetail).kind === constants.NODE_PERFORMANCE_GC_MAJOR)) set();
+    if (list.getEntries().some((entry) => (entry as unknown as { detail: NodeGCPerformanceDetail }).detail.kind === constants.NODE_PERFORMANCE_GC_MAJOR)) set();
   }).observe({ entryTypes: ['gc'] });
 }
