@@ -10,8 +10,8 @@ export interface TryLimits {
   readonly burst: number;
 }
 
-/** Of one process. With a try at 0.5 ms of a core; as long as fewer than 36,000 servers are gone, the longest pause between tries is what the back-off says. */
-export const TRIES_DEFAULT: TryLimits = { perSecond: 10, burst: 50 };
+/** Of one process. A try costs up to 2 ms of a core; as long as fewer than 14,000 servers are gone, each is tried as often as the longest pause of the back-off says. */
+export const TRIES_DEFAULT: TryLimits = { perSecond: 4, burst: 50 };
 
 /** What is left of the budget. */
 export interface Purse {
