@@ -1,7 +1,7 @@
 /**
  * The process of the hostile servers: each joins a room of the victim, then answers everything with its own kind of harm while it gives the victim reasons to ask; two flood it with invites,
  * events with wrong signatures, and requests in the names of servers that never answer. Settings come as JSON in the first argument; each line of standard input is an order
- * (`join ROOM,...`, `attack`, `stop`), answered by a line of JSON.
+ * (`join ROOM,...`, `attack`, `attack KIND,...`, `stop`), answered by a line of JSON.
  */
 import { randomBytes } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
@@ -12,26 +12,7 @@ import { signRequest } from '../../pkg/federation/x-matrix.ts';
 import { signingKeyFromSeed } from '../../pkg/matrix/signing/signing-key.ts';
 import type { Joined } from '../conformance/server-server/by-hand.ts';
 import { startHandPeer, type HandPeer } from '../kit/hand-peer.ts';
-
-export const KINDS = ['drip', 'silent', 'mute', 'refuse', 'garbage', 'huge', 'bloated', 'redirect', 'deep', 'liar', 'flood'] as const;
-export type Kind = (typeof KINDS)[number];
-
-export interface HostileSettings {
-  readonly cert: string;
-  readonly key: string;
-  readonly authority: string;
-  readonly target: string;
-  /** Whom the flood invites. */
-  readonly victim: string;
-  readonly invites: number;
-}
-
-export interface AttackCounts {
-  readonly invites: Record<string, number>;
-  readonly lies: number;
-  readonly gaps: number;
-  readonly strangers: number;
-}
+import { KINDS, type AttackCounts, type Harm, type HostileSettings, type Kind } from './hostile-kinds.ts';
 
 const settings = JSON.parse(process.argv[2]!) as HostileSettings;
 const GIGABYTE = 1e9;
@@ -64,7 +45,7 @@ const ANSWERS: Partial<Record<Kind, (response: ServerResponse, url: string) => v
   deep: (response) => void response.end(DEEP),
 };
 
-const counts = { invites: {} as Record<string, number>, lies: 0, gaps: 0, strangers: 0 };
+const counts: { -readonly [Name in keyof AttackCounts]: AttackCounts[Name] } = { invites: {}, lies: 0, gaps: 0, strangers: 0 };
 let attacking = true;
 const peers = new Map<Kind, HandPeer>();
 const joins = new Map<Kind, Joined>();
@@ -75,9 +56,9 @@ for (const kind of KINDS) peers.set(kind, await startHandPeer({ certificate: set
 say(Object.fromEntries([...peers].map(([kind, { name }]) => [kind, name])));
 
 for await (const line of createInterface({ input: process.stdin })) {
-  const [order, rooms = ''] = line.split(' ');
-  if (order === 'join') await join(rooms.split(','));
-  if (order === 'attack') attack();
+  const [order, names = ''] = line.split(' ');
+  if (order === 'join') await join(names.split(','));
+  if (order === 'attack') attack(names === '' ? [...KINDS, 'stranger'] : (names.split(',') as Harm[]));
   if (order === 'stop') break;
   say({ done: order });
 }
@@ -96,17 +77,18 @@ async function join(rooms: readonly string[]): Promise<void> {
   }));
 }
 
-function attack(): void {
+function attack(harms: readonly Harm[]): void {
   for (const [kind, peer] of peers) {
+    if (!harms.includes(kind)) continue;
     const answer = ANSWERS[kind];
     if (answer !== undefined) peer.answer = (request, _body, response) => answer(response, request.url ?? '');
     if (kind === 'mute') peer.mute();
     if (kind === 'refuse') peer.hangUp();
     if (kind !== 'flood' && kind !== 'liar') void again(300, () => gap(peer, joins.get(kind)!));
   }
-  void again(50, lie);
-  for (let worker = 0; worker < 64; worker += 1) void again(10, stranger);
-  void flood();
+  if (harms.includes('liar')) void again(50, lie);
+  for (let worker = 0; worker < 64 && harms.includes('stranger'); worker += 1) void again(10, stranger);
+  if (harms.includes('flood')) void flood();
 }
 
 async function again(pauseMs: number, work: () => Promise<void>): Promise<void> {
