@@ -33,8 +33,8 @@ export const WORKLOADS: readonly Workload[] = [
   },
   {
     name: 'instances', usage: 'what a message costs with two instances of every role instead of one',
-    options: { connections: { usage: 'how many send at once', byDefault: '64' } },
-    measure: (asked) => instancesWorkload(asked, { ...common(asked), connections: asked.number('connections') }),
+    options: { connections: { usage: 'how many send at once; several with commas', byDefault: '64,256,768' } },
+    measure: (asked) => instancesWorkload(asked, { ...common(asked), connections: numbers(asked, 'connections') }),
   },
   {
     name: 'federation-in', usage: "messages of one and of eight other servers over TLS, until a user's /sync has them", takesOthers: true, options: { events },
@@ -76,11 +76,6 @@ export const WORKLOADS: readonly Workload[] = [
   {
     name: 'dead-servers', usage: 'what 1,000 servers that are gone cost: share of a core (each measurement takes a minute or --seconds)',
     measure: async (asked) => flattened(await deadServersWorkload(common(asked)), deadServersColumns),
-  },
-  {
-    name: 'hostile-peers', usage: 'what servers that are slow, dead, or mean harm cost those who have nothing to do with them: sends and deliveries without and with them, memory',
-    options: { kinds: { usage: 'only these, with commas (drip, silent, ..., "all at once")', byDefault: '' } },
-    measure: async (asked) => hostilePeersWorkload({ seconds: asked.seconds, only: asked.text('kinds') ?? '' }),
   },
   {
     name: 'hostile-peers', usage: 'what servers that are slow, dead, or mean harm cost those who have nothing to do with them: sends and deliveries without and with them, memory',

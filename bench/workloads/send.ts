@@ -49,15 +49,18 @@ export async function sendWorkload(subject: Subject, options: { seconds: number;
   }
 }
 
-/** Sends by so many connections in that mode, after its processes have warmed up: the first ten seconds of a process cost a fifth more. */
-export async function sendsOf(mode: Mode, options: { seconds: number; runs: number; connections: number }): Promise<Sends[]> {
+/** Runs of sends by each of so many connections in that mode, after its processes have warmed up: the first ten seconds of a process cost a fifth more. */
+export async function sendsOf(mode: Mode, options: { seconds: number; runs: number; connections: readonly number[] }): Promise<Sends[][]> {
   const running = await mode.start();
   try {
     const load = await prepareSends({ baseUrl: running.baseUrl, ...meterOf(() => running.programs.map(({ pid }) => pid)) }, options);
-    const { connections } = options;
-    await sendFor(load, { connections, seconds: WARM_SECONDS, run: 'warmer' });
-    const sends: Sends[] = [];
-    for (let run = 0; run < options.runs; run += 1) sends.push(await sendFor(load, { connections, seconds: options.seconds, run: `many${run}` }));
+    await sendFor(load, { connections: Math.max(...options.connections), seconds: WARM_SECONDS, run: 'warmer' });
+    const sends: Sends[][] = [];
+    for (const connections of options.connections) {
+      const runs: Sends[] = [];
+      for (let run = 0; run < options.runs; run += 1) runs.push(await sendFor(load, { connections, seconds: options.seconds, run: `many${connections}-${run}` }));
+      sends.push(runs);
+    }
     return sends;
   } finally {
     await running.stop();
