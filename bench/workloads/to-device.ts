@@ -82,16 +82,19 @@ async function measureForm(mode: string, running: RunningMode, devices: Device[]
   await syncAll(running, waiting);
   const rounds: Round[] = [];
   for (let run = 0; run < WARM_UPS + runs; run += 1) rounds.push(await measure(running, { devices, waiting }, { isShared, mark: `${isShared}${run}` }));
+  const bodies = isShared ? 'one for all' : 'each its own';
+  console.log(`  ${bodies}: answered after ${rounds.map(({ answeredMs }) => answeredMs.toFixed(0)).join(', ')} ms`);
   const lastMark = `${isShared}${WARM_UPS + runs - 1}`;
   const began = performance.now();
   await syncAll(running, devices.slice(0, -WAITING), lastMark);
   const othersFetchMs = rounded(performance.now() - began);
+  console.log(`  the others had all after ${(othersFetchMs / 1000).toFixed(0)} s`);
   const of = (value: (round: Round) => number): Spread => {
     const values = rounds.slice(WARM_UPS).map(value);
     return { min: rounded(quantile(values, 0)), median: rounded(median(values)), max: rounded(quantile(values, 1)) };
   };
   return {
-    mode, devices: devices.length, bodies: isShared ? 'one for all' : 'each its own', requestKb: of((round) => round.requestKb).median,
+    mode, devices: devices.length, bodies, requestKb: of((round) => round.requestKb).median,
     answeredMs: of((round) => round.answeredMs), waitingHaveItMs: of((round) => round.waitingHaveItMs), cpuMs: of((round) => round.cpuMs).median, othersFetchMs,
   };
 }
