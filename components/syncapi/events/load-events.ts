@@ -1,6 +1,7 @@
 /** Gets the client forms of events: from the cache, else in one batched question to the owner's tables. */
 import { roomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import type { Reader } from '../../../pkg/storage/database.ts';
+import { gatherIn } from '../../../pkg/storage/gather-in.ts';
 import type { RoomQuery, StoredEvent } from '../../../schemas/ports/room-query.ts';
 import { clientEventOf, parsePdu, type ClientEvent } from './client-event.ts';
 import type { EventCache } from './event-cache.ts';
@@ -59,8 +60,10 @@ async function loadEach(deps: EventLoaderDeps, eventIds: readonly string[], reda
   return found;
 }
 
+const REDACTIONS = { sql: 'SELECT event_id, redacted_by FROM redactions WHERE event_id IN (??)', by: 'event_id' };
+
 async function redactionsOf(database: Reader, eventIds: readonly string[]): Promise<Map<string, string>> {
   if (eventIds.length === 0) return new Map();
-  const rows = await database.queryIn<{ event_id: string; redacted_by: string }>('SELECT event_id, redacted_by FROM redactions WHERE event_id IN (??)', [], eventIds);
+  const rows = await gatherIn<{ event_id: string; redacted_by: string }>(database, REDACTIONS, eventIds);
   return new Map(rows.map((row) => [row.event_id, row.redacted_by]));
 }

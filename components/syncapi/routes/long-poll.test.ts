@@ -78,8 +78,9 @@ test('an invite wakes its user, and a room that is joined while waiting is heard
 
 test('what commits at any moment of the look is not missed', async () => {
   // The first poll of a user does not know its rooms yet: the commit is placed after every possible number of steps.
-  for (let steps = 0; steps < 40; steps++) {
+  for (let steps = 0; steps < 60; steps++) {
     const { room, world, since } = await prepare();
+    Object.assign(world.runtime.clock, { yield: () => Promise.resolve() });
     const poll = world.sync(alice, { since, timeout: '30000' });
     for (let step = 0; step < steps; step++) await Promise.resolve();
     room.say(alice, 'now');
@@ -118,4 +119,28 @@ test('what the filter hides does not end the wait', async () => {
   room.say(alice, 'signal');
   await world.apply();
   assert.deepEqual(bodies(await poll, room.roomId), ['signal']);
+});
+
+test('a message that wakes many takes about as many queries as one that wakes few, and so do their next polls', async () => {
+  const queriesFor = async (count: number) => {
+    const log = new HistoryLog();
+    const room = new RoomHistory(log, { name: 'one', creator: alice });
+    const users = Array.from({ length: count }, (_, number) => `@user${number}:history.test`);
+    for (const user of users) room.member(user, 'join');
+    const world = await createSyncWorld(log);
+    await world.apply();
+    const tokens = await Promise.all(users.map(async (user) => (await world.sync(user)).next_batch as string));
+    world.queries = 0;
+    const polls = users.map((user, number) => world.sync(user, { since: tokens[number]!, timeout: '30000' }));
+    await world.runtime.settle();
+    const polling = world.queries;
+    room.say(alice, 'hello');
+    world.queries = 0;
+    await world.apply();
+    for (const answer of await Promise.all(polls)) assert.deepEqual(bodies(answer, room.roomId), ['hello']);
+    return { polling, waking: world.queries };
+  };
+  const few = await queriesFor(2);
+  const many = await queriesFor(80);
+  assert.ok(many.polling <= few.polling + 4 && many.waking <= few.waking + 4, JSON.stringify({ few, many }));
 });

@@ -3,12 +3,14 @@ import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import type { ApiRequest, ApiResponse, Route } from '../../../pkg/http/route.ts';
 import type { PresenceKind } from '../../../schemas/log/presence.ts';
 import type { Requester } from '../../../schemas/ports/user-query.ts';
-import { parseSyncFilter, type SyncFilter } from '../filters/filter.ts';
+import type { SyncFilter } from '../filters/filter.ts';
+import { createParsedFilters } from '../filters/parsed-filters.ts';
 import { answerSync, type SyncAnswer } from '../sync/answer.ts';
 import type { ReadDeps } from '../sync/deps.ts';
 import { placeUnder, positionNow } from '../sync/positions.ts';
 import type { StateField } from '../sync/scope.ts';
 import { acknowledge } from '../streams/to-device.ts';
+import { createTurns } from '../sync/turns.ts';
 import { untilNews } from '../sync/wait.ts';
 import { decodeSyncToken, type SyncPosition } from '../token/sync-token.ts';
 import { booleanParam, enumParam, jsonParam, numberParam, requesterOf } from './route-parts.ts';
@@ -29,7 +31,13 @@ interface SyncQuestion {
   readonly acknowledged: Promise<boolean>;
 }
 
-export function syncRoute(deps: ReadDeps): Route {
+interface SyncDeps extends ReadDeps {
+  readonly nextTurn: () => Promise<void>;
+  readonly parsedFilter: ReturnType<typeof createParsedFilters>;
+}
+
+export function syncRoute(readDeps: ReadDeps): Route {
+  const deps = { ...readDeps, nextTurn: createTurns(readDeps.runtime.clock), parsedFilter: createParsedFilters() };
   return {
     operationId: 'sync',
     method: 'GET',
@@ -41,8 +49,9 @@ export function syncRoute(deps: ReadDeps): Route {
   };
 }
 
-async function handleSync(deps: ReadDeps, request: ApiRequest): Promise<ApiResponse> {
+async function handleSync(deps: SyncDeps, request: ApiRequest): Promise<ApiResponse> {
   const { query } = request;
+  await deps.nextTurn();
   const requester = await requesterOf(deps, request);
   const token = query.get('since');
   const since = token === null || token === '' ? undefined : placeUnder(deps, decodeSyncToken(token));
@@ -85,10 +94,10 @@ function stateFieldOf(query: URLSearchParams): StateField {
   return booleanParam(query, 'org.matrix.msc4222.use_state_after') ? 'org.matrix.msc4222.state_after' : 'state';
 }
 
-async function filterOf(deps: ReadDeps, userId: string, text: string | null): Promise<SyncFilter> {
-  if (text === null || text === '') return parseSyncFilter({});
-  if (text.startsWith('{')) return parseSyncFilter(jsonParam(text, 'filter'));
+async function filterOf(deps: SyncDeps, userId: string, text: string | null): Promise<SyncFilter> {
+  if (text === null || text === '') return deps.parsedFilter('{}', JSON.parse);
+  if (text.startsWith('{')) return deps.parsedFilter(text, () => jsonParam(text, 'filter'));
   const stored = await deps.userQuery.filter(userId, text);
   if (stored === undefined) throw new MatrixError(400, 'M_INVALID_PARAM', 'There is no such filter');
-  return parseSyncFilter(JSON.parse(Buffer.from(stored.definition).toString('utf8')));
+  return deps.parsedFilter(Buffer.from(stored.definition).toString('utf8'), JSON.parse);
 }

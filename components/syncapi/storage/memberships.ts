@@ -1,13 +1,17 @@
 /** Who was what in which room, and when. */
 import type { Reader } from '../../../pkg/storage/database.ts';
+import { gatherIn } from '../../../pkg/storage/gather-in.ts';
 import { OPEN, slotOf, type MembershipRow, type OutsideDetail, type OutsideRow } from './rows.ts';
 
 const COLUMNS = 'user_id, room_id, from_sequence, to_sequence, membership, event_id, partition_number, forgotten_at';
 const OUTSIDE_COLUMNS = 'user_id, room_id, partition_number, sequence, membership, event_id, forgotten_at';
 
+const MEMBERSHIPS_OF_USERS = { sql: `SELECT ${COLUMNS} FROM memberships WHERE user_id IN (??) ORDER BY user_id, room_id, from_sequence`, by: 'user_id' };
+const OUTSIDE_OF_USERS = { sql: `SELECT ${OUTSIDE_COLUMNS} FROM outside_memberships WHERE user_id IN (??)`, by: 'user_id' };
+
 /** All that one user ever was, by room; the intervals of a room in order. Profile changes make no interval of their own. */
 export async function membershipsOfUser(reader: Reader, userId: string): Promise<Map<string, MembershipRow[]>> {
-  const rows = await reader.query<MembershipRow>(`SELECT ${COLUMNS} FROM memberships WHERE user_id = ? ORDER BY room_id, from_sequence`, [userId]);
+  const rows = await gatherIn<MembershipRow>(reader, MEMBERSHIPS_OF_USERS, [userId]);
   const byRoom = new Map<string, MembershipRow[]>();
   for (const row of rows) {
     const intervals = byRoom.get(row.room_id);
@@ -45,8 +49,8 @@ export function interruptedMemberships(reader: Reader, pairs: readonly (readonly
 }
 
 /** What other servers say of the user in rooms that this one is not in. */
-export function outsideOfUser(reader: Reader, userId: string): Promise<OutsideRow[]> {
-  return reader.query<OutsideRow>(`SELECT ${OUTSIDE_COLUMNS} FROM outside_memberships WHERE user_id = ?`, [userId]);
+export function outsideOfUser(reader: Reader, userId: string): Promise<readonly OutsideRow[]> {
+  return gatherIn<OutsideRow>(reader, OUTSIDE_OF_USERS, [userId]);
 }
 
 /** The same of these rooms, with what clients are told. */

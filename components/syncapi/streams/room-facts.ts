@@ -1,5 +1,6 @@
 /** What is known of the rooms of an answer as a whole: whether there is anything new in them, how many are in them, and what of their news no timeline can show. */
 import type { Reader } from '../../../pkg/storage/database.ts';
+import { gatherIn } from '../../../pkg/storage/gather-in.ts';
 import type { RoomRow } from '../storage/rows.ts';
 import type { RoomView } from '../sync/scope.ts';
 
@@ -19,12 +20,13 @@ export interface KnownView extends RoomView {
   readonly purged: boolean;
 }
 
+const FACTS = { sql: 'SELECT room_id, last_sequence, joined_count, invited_count, hidden_sequence, purged_sequence, members_sequence FROM rooms WHERE room_id IN (??)', by: 'room_id' };
+
 /** In one query, those of the rooms about which there is something to say: the user has entered or left them, all of them is wanted, or something has happened there. */
 export async function movedRooms(reader: Reader, views: readonly RoomView[]): Promise<KnownView[]> {
   const candidates = views.filter((view) => isWhole(view) || view.upper > view.lower);
   if (candidates.length === 0) return [];
-  const rows = await reader.queryIn<RoomFacts>(
-    'SELECT room_id, last_sequence, joined_count, invited_count, hidden_sequence, purged_sequence, members_sequence FROM rooms WHERE room_id IN (??)', [], candidates.map((view) => view.roomId));
+  const rows = await gatherIn<RoomFacts>(reader, FACTS, candidates.map((view) => view.roomId));
   const facts = new Map(rows.map((row) => [row.room_id, row]));
   return candidates.map((view) => known(view, facts.get(view.roomId))).filter((view) => isWhole(view) || view.lastSequence > view.lower);
 }

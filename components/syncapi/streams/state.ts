@@ -2,6 +2,7 @@
  * The state of an answer: what a client must know before (or, with `use_state_after`, beside) the timeline so that both together give the room's current state.
  */
 import type { Reader } from '../../../pkg/storage/database.ts';
+import { gatherIn } from '../../../pkg/storage/gather-in.ts';
 import type { ReadDeps } from '../sync/deps.ts';
 import type { PartialRoom } from '../consumers/partial-rooms.ts';
 import type { SharedRoom } from './shared-rows.ts';
@@ -86,9 +87,11 @@ async function readSince(reader: Reader, rooms: readonly SharedRoom[]): Promise<
   return parts.flat();
 }
 
-async function readMembers(reader: Reader, wanted: readonly StateWanted[]): Promise<StateRow[]> {
+const MEMBERS = { sql: `SELECT ${COLUMNS} FROM state_intervals s WHERE s.slot IN (??)`, by: 'slot' };
+
+async function readMembers(reader: Reader, wanted: readonly StateWanted[]): Promise<readonly StateRow[]> {
   const slots = wanted.flatMap((room) => [...room.members].map((userId) => slotOf(room.roomId, 'm.room.member', userId)));
-  return slots.length === 0 ? [] : reader.queryIn<StateRow>(`SELECT ${COLUMNS} FROM state_intervals s WHERE s.slot IN (??)`, [], slots);
+  return slots.length === 0 ? [] : gatherIn<StateRow>(reader, MEMBERS, slots);
 }
 
 /** In the order in which it came about, the same on every database. */

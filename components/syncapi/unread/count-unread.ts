@@ -1,5 +1,6 @@
 /** How much a user has not read in rooms: two queries, whatever the number of rooms and of what is unread; two more where something came between these. */
 import type { Reader } from '../../../pkg/storage/database.ts';
+import { gatherIn } from '../../../pkg/storage/gather-in.ts';
 import { addTo, ALL, countAfter, MAIN, parentsAfter, type NodeRow, type Tree, type UnreadCounts } from './tree.ts';
 
 export interface RoomUnread {
@@ -13,6 +14,10 @@ export interface RoomUnread {
 
 type MarkRow = { room_id: string; kind: string; name: string; order_key: number; audience: string; sequence: number };
 
+type UserMarkRow = MarkRow & { user_id: string };
+
+const MARKS = 'SELECT user_id, room_id, kind, name, order_key, audience, sequence FROM unread_marks WHERE';
+const NODES = { sql: 'SELECT parent, start, thread_id, level, notify, highlight, sequence FROM unread_nodes WHERE parent IN (??)', by: 'parent' };
 /** Parents in one statement. */
 const PARENTS_MAX = 8000;
 
@@ -30,7 +35,7 @@ async function countOnce(reader: Reader, userId: string, roomIds: readonly strin
   const parents = [...new Set([...places].flatMap(([roomId, place]) => parentsOf(roomId, place)))];
   const nodes = new Map<string, NodeRow[]>();
   for (let from = 0; from < parents.length; from += PARENTS_MAX) {
-    const rows = await reader.queryIn<NodeRow>('SELECT parent, start, thread_id, level, notify, highlight, sequence FROM unread_nodes WHERE parent IN (??)', [], parents.slice(from, from + PARENTS_MAX));
+    const rows = await gatherIn<NodeRow>(reader, NODES, parents.slice(from, from + PARENTS_MAX));
     for (const row of rows) {
       const siblings = nodes.get(row.parent);
       if (siblings === undefined) nodes.set(row.parent, [row]);
@@ -61,7 +66,10 @@ export interface ReadingPlace {
 
 export async function readPlaces(reader: Reader, userId: string, roomIds: readonly string[]): Promise<Map<string, ReadingPlace>> {
   if (roomIds.length === 0) return new Map();
-  const rows = await reader.queryIn<MarkRow>('SELECT room_id, kind, name, order_key, audience, sequence FROM unread_marks WHERE user_id = ? AND room_id IN (??)', [userId], roomIds);
+  const [only] = roomIds;
+  // Who is told of one room is mostly one of many who are.
+  const rows = roomIds.length === 1 ? await gatherIn<UserMarkRow>(reader, { sql: `${MARKS} room_id = ? AND user_id IN (??)`, params: [only!], by: 'user_id' }, [userId])
+    : await reader.queryIn<UserMarkRow>(`${MARKS} user_id = ? AND room_id IN (??)`, [userId], roomIds);
   const marks = Map.groupBy(rows, (row) => row.room_id);
   return new Map(roomIds.map((roomId) => [roomId, placeOf(userId, marks.get(roomId) ?? [])]));
 }

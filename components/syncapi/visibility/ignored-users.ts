@@ -1,14 +1,17 @@
 /** Whom a user ignores (Client-Server API, "Ignoring Users"): what such users send is not shown, but for state. */
 import { isJsonObject } from '../../../pkg/http/json.ts';
 import type { Reader } from '../../../pkg/storage/database.ts';
+import { gatherIn } from '../../../pkg/storage/gather-in.ts';
 
 export type IgnoredUsers = ReadonlySet<string>;
+
+const LISTS = { sql: `SELECT user_id, content FROM account_data WHERE room_id = '' AND type = 'm.ignored_user_list' AND user_id IN (??)`, by: 'user_id' };
 
 export const NOBODY: IgnoredUsers = new Set<string>();
 
 /** The users on the list as it is now, whatever the client has seen of it: "immediately" is the spec's word. */
 export async function ignoredUsers(reader: Reader, userId: string): Promise<IgnoredUsers> {
-  const rows = await reader.query<{ content: string }>(`SELECT content FROM account_data WHERE user_id = ? AND room_id = '' AND type = 'm.ignored_user_list'`, [userId]);
+  const rows = await gatherIn<{ user_id: string; content: string }>(reader, LISTS, [userId]);
   return rows[0] === undefined ? NOBODY : usersOnList(rows[0].content, userId);
 }
 

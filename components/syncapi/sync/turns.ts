@@ -1,0 +1,10 @@
+/** Requests that have come in the same moment go on together, so that what they ask of the database is asked once for all of them (`gatherIn`). Nobody waits for others who may come. */
+import type { Clock } from '../../../pkg/runtime/runtime.ts';
+
+/** Returns what resolves, for all who have called it meanwhile, when what has arrived by now has been taken in. */
+export function createTurns(clock: Clock): () => Promise<void> {
+  let turn: Promise<void> | undefined;
+  return () => (turn ??= clock.yield().then(() => {
+    turn = undefined;
+  }));
+}
