@@ -152,7 +152,8 @@ async function syncAll({ baseUrl }: RunningMode, devices: readonly Device[], mar
 
 async function sync(connection: Connection, device: Device, mark: string | undefined): Promise<void> {
   for (;;) {
-    const { status, body } = await connection.request('GET', `${V3}/sync?${device.since === '' ? 'timeout=0' : `timeout=30000&since=${device.since}`}`, { token: device.token });
+    const query = `timeout=${mark === undefined ? 0 : 30_000}${device.since === '' ? '' : `&since=${device.since}`}`;
+    const { status, body } = await connection.request('GET', `${V3}/sync?${query}`, { token: device.token });
     if (status !== 200) throw new Error(`/sync was answered with ${status}: ${body.slice(0, 300)}`);
     const answer = JSON.parse(body) as { next_batch: string; to_device?: { events: { content: { mark: string } }[] } };
     device.since = answer.next_batch;
