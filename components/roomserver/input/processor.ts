@@ -70,13 +70,13 @@ function watchMemory(metrics: Metrics | undefined, heads: HeadCache, kept: KeptG
 
 /** Events in conflict beyond which the graph of a room is kept. */
 const CONFLICTED_MAX = 100;
-/** Branches with which every event of the room is slow, and those with which it may be when there is much conflict. */
+/** So many branches are left in much conflict, of a room in which nothing is in conflict as many as an event can follow. */
 const BRANCHES_MAX = 2 * PREV_EVENTS_MAX;
 const BRANCHES_IN_CONFLICT_MAX = 2;
 
 /** Branches that have just been joined go on one by one, and to take in each of them costs a resolution; joining them again for that would have no end. */
-function isCostly({ extremities: { length } }: RoomRow, graph: RoomGraph | undefined): boolean {
-  return length > BRANCHES_MAX || (length > BRANCHES_IN_CONFLICT_MAX && graph !== undefined && graph.resolvedAnew > 2 * length);
+function isCostly({ extremities: { length } }: RoomRow, { conflicted, resolvedAnew }: Pick<RoomGraph, 'conflicted' | 'resolvedAnew'> = { conflicted: 0, resolvedAnew: 0 }): boolean {
+  return length > (conflicted > CONFLICTED_MAX ? BRANCHES_MAX : PREV_EVENTS_MAX) || (length > BRANCHES_IN_CONFLICT_MAX && resolvedAnew > 2 * length);
 }
 
 /** What goes on by itself from here. */
