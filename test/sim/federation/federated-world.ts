@@ -9,7 +9,7 @@ import { simTransport } from './sim-transport.ts';
 /** Short: what is healed must be found within the time that a world has. */
 const RETRY = { firstMs: 500, maxMs: 20_000, factor: 2, jitter: 0.3 };
 
-/** In every other world a server that fails has to catch up by the ends of its rooms after moments; not where all must have the same events. */
+/** In every other world a server that fails has to catch up by the ends of its rooms after moments. */
 const IMPATIENT = { failingEventsMax: 2, eventsMax: 5, goneMs: 2000 };
 
 export interface FederatedWorld {
@@ -41,7 +41,7 @@ export function federatedWorld(seed: number, options: FederatedOptions): Federat
     servers: letters.map((letter, index) => ({
       name: nameOf(letter), keySeed: index + 1, prefix: `${letter}.`,
       transport: (process) => simTransport(parts.network, nameOf(letter), process),
-      settings: { forwardExtremitiesMax: 1, federation: { ...federationSettings(letters.filter((other) => other !== letter).map(nameOf)), ...(seed % 2 === 1 && options.partitions !== true && { catchUp: IMPATIENT }) } },
+      settings: { forwardExtremitiesMax: 1, federation: { ...federationSettings(letters.filter((other) => other !== letter).map(nameOf)), ...(seed % 2 === 1 && { catchUp: IMPATIENT }) } },
     })),
   });
   const { scheduler, random } = world;

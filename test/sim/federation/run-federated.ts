@@ -31,7 +31,8 @@ const LOOK_EVERY_MS = 1000;
 const ROUNDS_MAX = 6;
 const ROUND_MS_MAX = 60_000;
 
-export async function runFederatedSeed(seed: number, options: FederatedOptions): Promise<FederatedResult> {
+/** `afterwards` looks at the rooms in which the servers have come to agree, and at their closing events, before the world ends. */
+export async function runFederatedSeed(seed: number, options: FederatedOptions & { afterwards?: (federated: FederatedWorld, rooms: readonly SharedRoom[], closings: Closings) => Promise<void> }): Promise<FederatedResult> {
   const federated = federatedWorld(seed, options);
   const { world } = federated;
   options.print?.(`seed ${seed} ${JSON.stringify(world.rates)} ${JSON.stringify(federated.networkRates)} ${federated.liar === undefined ? 'no liar' : 'a liar'}`);
@@ -40,9 +41,11 @@ export async function runFederatedSeed(seed: number, options: FederatedOptions):
   let closed = NOTHING_CLOSED;
   try {
     await world.open();
-    const rooms = await live(federated);
+    const closings: Closings = new Map();
+    const rooms = await live(federated, closings);
     closed = await closedRooms(federated, rooms);
     joints = await countJoints(federated);
+    await options.afterwards?.(federated, rooms, closings);
   } finally {
     await world.close();
   }
@@ -54,7 +57,7 @@ export async function runFederatedSeed(seed: number, options: FederatedOptions):
 }
 
 /** Resolves with the rooms in which the servers have come to agree. */
-async function live(federated: FederatedWorld): Promise<readonly SharedRoom[]> {
+async function live(federated: FederatedWorld, closings: Closings): Promise<readonly SharedRoom[]> {
   const { world, network, liar, cores, guests } = federated;
   const broken = (): boolean => world.violations.length > 0;
   const story = beginStory(federated);
@@ -68,7 +71,7 @@ async function live(federated: FederatedWorld): Promise<readonly SharedRoom[]> {
     world.violations.push(`the users never got through, although everything was healed: ${[...story.underWay].join('; ')}`, ...(await differences(federated, story, new Map())));
   }
   if (broken()) return [];
-  await agree(federated, story);
+  await agree(federated, story, closings);
   await world.scheduler.run(() => toDeviceOnce(cores).length === 0 || broken(), SETTLING_MS_MAX);
   for (const client of [...cores, ...guests]) client.stop();
   if (broken()) return [];
@@ -85,10 +88,9 @@ async function live(federated: FederatedWorld): Promise<readonly SharedRoom[]> {
  * Rounds of last words, until nothing differs: what the liar has said is given up or found late, and may come between the last words and their law. Without a liar two are enough: who
  * has softly failed an event keeps what it follows among the ends, until it says something itself.
  */
-async function agree(federated: FederatedWorld, story: Story): Promise<void> {
+async function agree(federated: FederatedWorld, story: Story, closings: Closings): Promise<void> {
   const { world } = federated;
   let left: string[] = [];
-  const closings: Closings = new Map();
   for (let round = 1; round <= (federated.liar === undefined ? 2 : ROUNDS_MAX); round += 1) {
     await lastWords(federated, story, { round, closings });
     if (world.violations.length > 0) return;
