@@ -41,7 +41,7 @@ test('against another server, each figure says how many times better it is', () 
 
 test('the name of a figure says what is better and what it is called', () => {
   assert.deepEqual(['perSecond', 'sendsPerSecond', 'p99Ms', 'cpuMsPerJoin', 'peakMb', 'corePercent', 'members', 'wholeSeconds'].map(betterOf), ['more', 'more', 'less', 'less', 'less', 'less', 'neither', 'less']);
-  assert.equal(titleOf('databaseCpuMsPerEvent'), 'database CPU ms / event');
+  assert.equal(titleOf('withDatabaseCpuMsPerEvent'), 'with database CPU ms / event');
 });
 
 test('a bad file is refused with its path and what is wrong', () => {

@@ -40,19 +40,22 @@ export interface Meter {
 interface Usage {
   /** Of the server's processes since they began. */
   readonly cpuSeconds: number;
-  /** Of PostgreSQL, when the benchmark has started it: of all its databases, so nothing else may use it meanwhile. */
+  /** Of PostgreSQL, of all its databases, so nothing else may use it meanwhile; 0 where the database is in the server's process, NaN where the benchmark has not started it. */
   readonly databaseCpuSeconds: number;
   /** Resident memory of the server's processes. */
   readonly residentMb: number;
   readonly peakMb: number;
 }
 
+/** Whose CPU is the database's: a process with its children, or nobody's beside the server; undefined: it cannot be said. */
+type DatabaseProcess = number | 'none' | undefined;
+
 /** `pids`: the processes that run now. */
-export function meterOf(pids: () => readonly number[], postgresPid?: number): Meter {
+export function meterOf(pids: () => readonly number[], database?: DatabaseProcess): Meter {
   const sum = (of: (pid: number) => number): number => pids().reduce((total, pid) => total + of(pid), 0);
   return {
     usage: () => ({
-      cpuSeconds: sum(cpuSeconds), databaseCpuSeconds: postgresPid === undefined ? Number.NaN : treeCpuSeconds(postgresPid),
+      cpuSeconds: sum(cpuSeconds), databaseCpuSeconds: database === undefined ? Number.NaN : database === 'none' ? 0 : treeCpuSeconds(database),
       residentMb: sum((pid) => residentMb(pid).now), peakMb: sum((pid) => residentMb(pid).peak),
     }),
     forgetPeak: () => pids().forEach(forgetPeak),
@@ -60,21 +63,21 @@ export function meterOf(pids: () => readonly number[], postgresPid?: number): Me
 }
 
 /** What `work` has cost, for each of `events` events, and the peak of memory meanwhile. Figures that cannot be had are NaN. */
-export async function costOf(meter: Meter, work: () => Promise<{ events: number }>): Promise<{ cpuMsPerEvent: number; databaseCpuMsPerEvent: number; peakMb: number }> {
+export async function costOf(meter: Meter, work: () => Promise<{ events: number }>): Promise<{ cpuMsPerEvent: number; withDatabaseCpuMsPerEvent: number; peakMb: number }> {
   meter.forgetPeak();
   const before = meter.usage();
   const { events } = await work();
   const after = meter.usage();
   return {
     cpuMsPerEvent: ((after.cpuSeconds - before.cpuSeconds) * 1000) / events,
-    databaseCpuMsPerEvent: ((after.databaseCpuSeconds - before.databaseCpuSeconds) * 1000) / events,
+    withDatabaseCpuMsPerEvent: ((after.cpuSeconds + after.databaseCpuSeconds - before.cpuSeconds - before.databaseCpuSeconds) * 1000) / events,
     peakMb: after.peakMb,
   };
 }
 
 export function myelin(mode: Mode, postgresPid: number | undefined): Subject {
   const usesPostgres = mode.name.includes('PostgreSQL');
-  return { name: mode.name, isMyelin: true, start: ({ appservices = [] } = {}) => start(mode.name, usesPostgres ? postgresPid : undefined, (place) => place.start('Myelin', { mode, appservices, ownTls: true })) };
+  return { name: mode.name, isMyelin: true, start: ({ appservices = [] } = {}) => start(mode.name, usesPostgres ? postgresPid : 'none', (place) => place.start('Myelin', { mode, appservices, ownTls: true })) };
 }
 
 /** On a database of its own. */
@@ -113,8 +116,8 @@ export function asMode(subject: Subject): ServerMode {
   };
 }
 
-async function start(name: string, postgresPid: number | undefined, startIn: (place: ReturnType<typeof neighbourhood>) => Promise<Peer>): Promise<RunningSubject> {
+async function start(name: string, database: DatabaseProcess, startIn: (place: ReturnType<typeof neighbourhood>) => Promise<Peer>): Promise<RunningSubject> {
   const place = neighbourhood();
   const peer = await startIn(place);
-  return { name, baseUrl: peer.baseUrl, serverName: peer.serverName, authority: place.authority, peer, ...meterOf(() => peer.pids, postgresPid), stop: () => place.stop() };
+  return { name, baseUrl: peer.baseUrl, serverName: peer.serverName, authority: place.authority, peer, ...meterOf(() => peer.pids, database), stop: () => place.stop() };
 }

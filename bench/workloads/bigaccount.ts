@@ -65,7 +65,7 @@ async function firstSync(running: RunningSubject, connection: Connection, { toke
     [kb, since] = [Buffer.byteLength(answer.body) / 1000, body.next_batch];
     return { events: 1 };
   });
-  return { figures: { answerMs: ms, answerKb: kb, cpuMs: cost.cpuMsPerEvent, databaseCpuMs: cost.databaseCpuMsPerEvent, peakMb: cost.peakMb }, since };
+  return { figures: { answerMs: ms, answerKb: kb, cpuMs: cost.cpuMsPerEvent, withDatabaseCpuMs: cost.withDatabaseCpuMsPerEvent, peakMb: cost.peakMb }, since };
 }
 
 /** One after the other, each with the token of the one before; before each a message in one of the rooms, if there are any. */

@@ -30,7 +30,8 @@ async function measure(subject: Subject, servers: number, options: { runs: numbe
   const running = await subject.start();
   try {
     const load = subject.isMyelin ? { events: options.events, unseenMax: Infinity } : { events: options.events / OTHERS_SHARE, unseenMax: PDUS };
-    const senders = await Promise.all(Array.from({ length: servers }, () => startSender(running)));
+    const senders: Sender[] = [];
+    while (senders.length < servers) senders.push(await startSender(running));
     const events = Math.ceil(load.events / servers / PDUS) * PDUS;
     // What is warm is measured.
     await deliver(running, senders, { ...load, events: Math.min(events, WARM_EVENTS) });

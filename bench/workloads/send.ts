@@ -15,7 +15,7 @@ export interface Sends {
   readonly p99Ms: number;
   /** Of the server's processes. */
   readonly cpuMsPerEvent: number;
-  readonly databaseCpuMsPerEvent: number;
+  readonly withDatabaseCpuMsPerEvent: number;
   /** Resident memory of the server's processes. */
   readonly peakMb: number;
 }
