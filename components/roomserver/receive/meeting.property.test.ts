@@ -130,3 +130,15 @@ async function receiveAndCompare(dag: RoomDag, sizes: readonly number[]): Promis
     await driver.close();
   }
 }
+
+test('a ban is judged by the power that its sender had at its turn, not by that before or after', async () => {
+  const dag = startRoom('11');
+  const levels = (sender: string, alice: number): EventDraft => ({ type: 'm.room.power_levels', sender, state_key: '', content: { users: { [CREATOR]: 100, '@alice:one.test': alice } } });
+  const fork = dag.send(levels(CREATOR, 100), { ts: TS + 100 });
+  const lowered = dag.send(levels('@alice:one.test', 0), { prev: [fork], ts: TS + 200 });
+  dag.send(levels(CREATOR, 100), { prev: [lowered], ts: TS + 900 });
+  let tip = fork;
+  for (let index = 0; index < 8; index += 1) tip = dag.send(member('@alice:one.test', TARGETS[3 + index]!, 'ban'), { prev: [tip], ts: TS + (index % 2 === 0 ? 150 : 300) + index });
+  const goneOn = await receiveAndCompare(dag, [1]);
+  assert.ok(goneOn > 8, `resolutions were gone on with by ${goneOn} events`);
+});
