@@ -30,6 +30,14 @@ test('a share has its time, more when nobody else waits, and none of what others
   assert.equal(turns.isOver('c'), true);
   assert.deepEqual([...turns.used], [['a', { inputs: 2, ms: 20, slowestMs: 19 }], ['b', { inputs: 1, ms: 20, slowestMs: 20 }], ['c', { inputs: 2, ms: 1.5, slowestMs: 1 }]]);
 
+  const busy = createTurns({ monotonic: () => now }, 3);
+  for (let count = 0; count < 300; count += 1) {
+    busy.begin('quick');
+    now += 0.15;
+    busy.end();
+  }
+  assert.equal(busy.isOver('quick'), false, 'many that are quick are cheaper to decide than to put aside');
+
   const alone = createTurns({ monotonic: () => now }, 1);
   const decideAlone = (ms: number, times: number): void => {
     for (let count = 0; count < times; count += 1) {
