@@ -10,7 +10,11 @@ import { unpackOrPass } from '../pack.ts';
 import type { Connection } from './connection.ts';
 import { streamName, subjectOf } from './streams.ts';
 
-const PULL_BYTES = 2 * 1024 * 1024;
+/**
+ * Asked for at a time. Not a number of bytes: the client counts what is left of a pull that ended by its number of messages as still to come, so each later pull asks for fewer bytes, and a message
+ * that is larger than they are is asked for again and again, and never comes.
+ */
+const PULL_MESSAGES = 64;
 const HEARTBEAT_MS = 5000;
 const PULL_EXPIRES_MS = 30_000;
 const CONSUMER_IDLE_MS = 60_000;
@@ -117,7 +121,7 @@ class Reader implements Subscription {
       num_replicas: 1,
     });
     const consumer = await jetStream.consumers.get(this.#stream, name);
-    return consumer.consume({ max_bytes: PULL_BYTES, expires: PULL_EXPIRES_MS, idle_heartbeat: HEARTBEAT_MS });
+    return consumer.consume({ max_messages: PULL_MESSAGES, expires: PULL_EXPIRES_MS, idle_heartbeat: HEARTBEAT_MS });
   }
 
   /** Until the consumer is lost: then the caller makes a new one from `next` on. */
