@@ -11,8 +11,8 @@ import type { Connection } from './connection.ts';
 import { streamName, subjectOf } from './streams.ts';
 
 /**
- * Asked for at a time: packs of 256 KB at most, so 4 MB, as much as may wait of a partition (`input-runner.ts`). Not a number of bytes: the client counts what is left of a pull that ended by its number of messages as still to come, so each later pull asks for fewer bytes, and a message
- * that is larger than they are is asked for again and again, and never comes.
+ * Asked for at a time: packs of 256 KB at most, so 4 MB, as much as may wait of a partition (`input-runner.ts`). Not a number of bytes: the client counts what is left of a pull that ended by its
+ * number of messages as still to come, so each later pull asks for fewer bytes, and a message that is larger than they are is asked for again and again, and never comes.
  */
 const PULL_MESSAGES = 16;
 const HEARTBEAT_MS = 5000;
