@@ -7,6 +7,8 @@
  *
  *     MYELIN_E2EE=full npm test -- e2e/encryption-across
  *
+ * What the long form needs beside a Synapse and nio has its address in MYELIN_TEST_POSTGRES_URL, MYELIN_TEST_NATS_URL and MYELIN_TEST_KAFKA_BROKERS, where `npm test` puts it.
+ *
  * matrix-nio has its end-to-end encryption by its extra [e2e], which has been on vodozemac and without libolm since 0.26. Its comparison of emoji is not tried: the commitment that it sends and
  * expects is in hexadecimal, where the spec has base64, so that it can compare emoji only with itself.
  */
