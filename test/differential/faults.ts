@@ -26,7 +26,7 @@ export const FAULTS: readonly Fault[] = [
   { name: 'a third-party invite counts for anybody', file: 'pkg/matrix/auth/authorize-third-party-invite.ts', from: 'if (invite.sender !== member.event.sender)', to: "if (invite.sender === '')" },
   { name: 'auth events may have been rejected', file: 'pkg/matrix/auth/check-auth-events.ts', from: 'if (rejected) return', to: 'if (rejected && !rejected) return' },
   { name: 'everybody may redact', file: 'pkg/matrix/auth/authorize.ts', from: "senderPower >= actionPower(power, 'redact') ||", to: "senderPower >= actionPower(power, 'redact') - 100 ||" },
-  { name: 'kicks and bans are no power events', file: 'pkg/matrix/state-res/power-order.ts', from: "=== 'leave' || event.content.membership === 'ban'", to: "=== 'kick'" },
+  { name: 'kicks and bans are no power events', file: 'pkg/matrix/state-res/event-facts.ts', from: "=== 'leave' || event.content.membership === 'ban'", to: "=== 'kick'" },
   { name: 'the less powerful come first', file: 'pkg/matrix/state-res/power-order.ts', from: 'x.power > y.power ? -1 : 1', to: 'x.power < y.power ? -1 : 1' },
   { name: 'the mainline is read from its other end', file: 'pkg/matrix/state-res/mainline-order.ts', from: 'y.position - x.position', to: 'x.position - y.position' },
   { name: 'the auth difference is left out', file: 'pkg/matrix/state-res/resolve-v2.ts', from: 'for (const eventId of authDifference) full.add(eventId);', to: 'void authDifference;' },

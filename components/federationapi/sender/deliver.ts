@@ -3,6 +3,7 @@ import type { Transaction } from '../../../pkg/storage/database.ts';
 import { dequeue, dequeueAll, isQueuedFor, readQueue, type QueuedEvent } from '../storage/destination-queue.ts';
 import { removeAllMarks } from '../storage/destination-rooms.ts';
 import { dequeueAllUnits, dequeueUnits, readUnitQueue, type QueuedUnit } from '../storage/unit-queue.ts';
+import { keepQueueShort, type ShortenDeps } from './catch-up.ts';
 import { deliverRooms, type DeliverRoomsDeps } from './deliver-rooms.ts';
 import type { Destination } from './destination.ts';
 import { takeUnits, TRANSACTION_EDUS_MAX } from './ephemeral.ts';
@@ -11,6 +12,7 @@ import { makeTransaction, TRANSACTION_PDUS_MAX } from './transaction.ts';
 
 export interface DeliverDeps extends DeliverRoomsDeps {
   readonly isDenied: (serverName: string) => boolean;
+  readonly shortening: ShortenDeps;
 }
 
 /** Stored units of a transaction: so many, of so many bytes; one may go beyond. Others have the rest of their places. */
@@ -52,7 +54,10 @@ async function doFirst(deps: DeliverDeps, destination: Destination): Promise<Del
 /** undefined: it is there. */
 async function lookFor(deps: DeliverDeps, destination: Destination): Promise<Delivery | undefined> {
   if (!destination.hasMarks && destination.units.size === 0 && !(await isQueuedFor(deps.database, destination.name))) return { kind: 'empty' };
-  return seekSign(deps, destination);
+  const missed = await seekSign(deps, destination);
+  // Since the last round of `sweep.ts` it may have come to be gone for long.
+  if (missed === undefined) destination.counts = await keepQueueShort(deps.shortening, destination, deps.runtime.clock.now());
+  return missed;
 }
 
 /** undefined: nothing has to be removed. */

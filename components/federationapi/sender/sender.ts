@@ -69,7 +69,7 @@ class QueueSender implements Sender {
     this.#shortening = { database, metrics, catchUp: deps.catchUp ?? CATCH_UP_DEFAULT };
     const settle = createSettle(database);
     this.#backoffs = createBackoffWrites(runtime, settle);
-    this.#delivering = { ...deps, settle, metrics, backoffs: this.#backoffs };
+    this.#delivering = { ...deps, settle, metrics, backoffs: this.#backoffs, shortening: this.#shortening };
     this.#isNews = createContacts(runtime.clock, Math.min(CONTACT_MS, retry.firstMs));
     this.#places = createPlaces(runtime.clock, (destination) => this.#turn(destination));
     this.#leases = createLeaseKeeper({
