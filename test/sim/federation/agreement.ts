@@ -11,9 +11,9 @@ export async function disagreements({ world, cores }: FederatedWorld, room: Shar
   const tables = await Promise.all(world.servers.map((server) => readRoom(server, room.roomId)));
   const trusted = new Set(cores.map(({ userId }) => userId));
   const broken: string[] = [];
-  for (const one of tables) {
+  for (const [at, one] of tables.entries()) {
     for (const [index, other] of tables.entries()) {
-      if (one !== other) broken.push(...lackingEvents(one, other, { core: cores[index]!, trusted }));
+      if (one !== other) broken.push(...lackingEvents(one, other, { ours: cores[at]!, core: cores[index]!, trusted }));
     }
   }
   for (const other of tables.slice(1)) broken.push(...otherState(tables[0]!, other), ...otherEnds(tables[0]!, other));
@@ -21,13 +21,13 @@ export async function disagreements({ world, cores }: FederatedWorld, room: Shar
 }
 
 /** What `one` has accepted since the core user of `other` joined, and `other` has not. */
-function lackingEvents(one: TableRoom, other: TableRoom, { core, trusted }: { core: SimClient; trusted: ReadonlySet<string> }): string[] {
+function lackingEvents(one: TableRoom, other: TableRoom, { ours, core, trusted }: { ours: SimClient; core: SimClient; trusted: ReadonlySet<string> }): string[] {
   const join = firstJoinOf(other, core.userId);
   if (join === undefined) return [`${other.serverName} has no join of ${core.userId}`];
-  if (!one.events.has(join)) return [`${one.serverName} does not have the join ${join} of ${core.userId}`];
+  if (!one.events.has(join) && !isHistory(one, other, { join, ours, core })) return [`${one.serverName} does not have the join ${join} of ${core.userId}`];
   const since = descendantsOf(one, join);
   // What claims to be older than the other server's time in the room is not asked for.
-  const floor = one.events.get(join)!.pdu.depth;
+  const floor = other.events.get(join)!.pdu.depth;
   return [...one.events.values()].flatMap((event) => {
     if (!since.has(event.eventId) || event.verdict !== 'accepted' || (event.pdu.depth <= floor && !trusted.has(event.pdu.sender))) return [];
     const { verdict: theirs, redactedBy } = other.events.get(event.eventId) ?? {};
@@ -38,6 +38,16 @@ function lackingEvents(one: TableRoom, other: TableRoom, { core, trusted }: { co
     if ((theirs === undefined || theirs === 'outlier') && mayDiffer(event, trusted) && isBridged(one, other, event)) return [];
     return [`${one.serverName} has accepted ${describeEvent(event)}; on ${other.serverName} it is ${theirs ?? 'unknown'}`];
   });
+}
+
+/**
+ * A join that `one` came after: it was told the state before its own join and no history (spec: server-server, "Joining Rooms", the answer to send_join), and of two joins of the same user which
+ * did not know of each other a state has one.
+ */
+function isHistory(one: TableRoom, other: TableRoom, { join, ours, core }: { join: string; ours: SimClient; core: SimClient }): boolean {
+  const own = firstJoinOf(one, ours.userId);
+  if (own === undefined || !descendantsOf(other, join).has(own)) return false;
+  return [...one.events.values()].some(({ pdu }) => pdu.type === 'm.room.member' && pdu.state_key === core.userId && pdu.content['membership'] === 'join');
 }
 
 /** The other server has accepted what follows it: nobody would give it the event when it asked, and it was told the state there instead. The gap stays (spec: "Checks performed on receipt"). */
