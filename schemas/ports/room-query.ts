@@ -24,6 +24,8 @@ export interface RoomQuery {
   roomsWith(roomIds: readonly string[], serverName: string, memberships: readonly string[]): Promise<Set<string>>;
   /** Those of the events that this server knows, whatever it thinks of them: also rejected ones and those without a place in the room's graph. */
   knownEventIds(eventIds: readonly string[]): Promise<Set<string>>;
+  /** Those of the events that have their place in the graph of their room, or as history before it, also rejected ones: what is known as part of a state only has none, and still may come. */
+  placedEventIds(eventIds: readonly string[]): Promise<Set<string>>;
   /** What the next event of the room would follow; undefined when this server does not know the room. */
   roomTip(roomId: string): Promise<RoomTip | undefined>;
   /** Whether a user of the server is joined to the room now. */

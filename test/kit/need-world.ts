@@ -32,6 +32,8 @@ export interface NeedWorld {
   readonly inputs: RoomInput[];
   /** IDs of events that the roomserver knows. */
   readonly known: Set<string>;
+  /** Those of them that have no place in the room's graph. */
+  readonly outliers: Set<string>;
   /** The oldest event of the room that is known; an empty ID: none. */
   readonly oldest: { eventId: string; depth: number };
   /** Partitions that the process owns. */
@@ -65,7 +67,7 @@ export async function needWorld(): Promise<NeedWorld> {
   const runtime = createManualRuntime();
   const database = await openSqlite({ path: ':memory:' });
   await migrate(database, 'federationapi', federationapiMigrations, 0);
-  const parts = { peers: new Map<string, Peer>(), asked: [] as string[], inputs: [] as RoomInput[], known: new Set<string>(), oldest: { eventId: '', depth: 0 } };
+  const parts = { peers: new Map<string, Peer>(), asked: [] as string[], inputs: [] as RoomInput[], known: new Set<string>(), outliers: new Set<string>(), oldest: { eventId: '', depth: 0 } };
   const deps: NeedRunnerDeps = { ...outside(parts, () => world.logIsAway, runtime), runtime, database, partitions: () => world.owned };
   const world: NeedWorld = {
     ...parts, runtime, database, staged: stagedState(database), owned: [0], logIsAway: false, runner: createNeedRunner(deps),
@@ -101,7 +103,7 @@ export async function needWorld(): Promise<NeedWorld> {
 
 /** Everything around the runner: other servers, whose every key is `TEST_KEY`, and the log, whose owner accepts all. */
 function outside(
-  parts: Pick<NeedWorld, 'peers' | 'asked' | 'inputs' | 'known' | 'oldest'>, logIsAway: () => boolean, runtime: ManualRuntime,
+  parts: Pick<NeedWorld, 'peers' | 'asked' | 'inputs' | 'known' | 'outliers' | 'oldest'>, logIsAway: () => boolean, runtime: ManualRuntime,
 ): Omit<NeedRunnerDeps, 'runtime' | 'database' | 'partitions'> {
   const key = { keyId: TEST_KEY.keyId, publicKey: TEST_KEY.publicKey, validUntilMs: Number.MAX_SAFE_INTEGER, old: false };
   const keyRing: NeedRunnerDeps['keyRing'] = {
@@ -116,6 +118,7 @@ function outside(
     keyRing, serverName: OWN_NAME, signingKey: TEST_KEY, partitionMap: { version: 1, partitions: 1 }, isDenied: (name) => name.startsWith('denied.'),
     roomQuery: {
       knownEventIds: (eventIds) => Promise.resolve(new Set(eventIds.filter((eventId) => parts.known.has(eventId)))),
+      placedEventIds: (eventIds) => Promise.resolve(new Set(eventIds.filter((eventId) => parts.known.has(eventId) && !parts.outliers.has(eventId)))),
       eventsById: (eventIds) => Promise.resolve(eventIds.filter((eventId) => eventId === parts.oldest.eventId).map((eventId) => ({
         eventId, roomId: '', roomVersion: '', redactedBy: null, orderKey: 1, pdu: Buffer.from(JSON.stringify({ depth: parts.oldest.depth })),
       }))),

@@ -27,7 +27,7 @@ export function keepPdus({ clock, random, database }: KeepingDeps, pdus: readonl
   return stagePdus(database, pdus, { nowMs, retryAtMs: nowMs + pauseMs(0, random), originMax: OF_ORIGIN_MAX, allMax: ALL_MAX });
 }
 
-/** An event that was given up: its server is asked for it once more later. Rejects with `StorageError`. */
-export async function fetchLater(deps: KeepingDeps, event: Omit<StagedPdu, 'pdu'>): Promise<void> {
-  await keepPdus(deps, [{ ...event, pdu: NOTHING }]);
+/** Events that were given up: their servers are asked for them once more later. Rejects with `StorageError`. */
+export async function keepForLater(deps: KeepingDeps, events: readonly Omit<StagedPdu, 'pdu'>[]): Promise<void> {
+  for (const ofOrigin of Map.groupBy(events, ({ origin }) => origin).values()) await keepPdus(deps, ofOrigin.map((event) => ({ ...event, pdu: NOTHING })));
 }

@@ -14,7 +14,7 @@ import { federationapiMigrations } from '../storage/migrations.ts';
 import { stagePdus } from '../storage/staged-pdus.ts';
 import { impatientKeys } from '../verify/impatient-keys.ts';
 import { createFetchEvents } from './fetch-named.ts';
-import { fetchLater } from './keep-pdus.ts';
+import { keepForLater } from './keep-pdus.ts';
 import { createPduReceiver } from './receive-pdus.ts';
 import { createStagedPdus } from './staged-pdus.ts';
 
@@ -40,7 +40,7 @@ async function scene() {
       },
     },
   });
-  const [known, asked] = [new Set<string>(), [] as string[]];
+  const [placed, asked] = [new Set<string>(), [] as string[]];
   const given = new Map<string, unknown>();
   const fetch = createFetchEvents({
     isDenied: () => false,
@@ -53,13 +53,13 @@ async function scene() {
       },
     },
   });
-  const staged = createStagedPdus({ runtime, database, receiver, fetch, roomQuery: { knownEventIds: async (ids) => new Set(ids.filter((id) => known.has(id))) } });
+  const staged = createStagedPdus({ runtime, database, receiver, fetch, roomQuery: { placedEventIds: async (ids) => new Set(ids.filter((id) => placed.has(id))) } });
   const event = (body: string) => buildEvent({
     version: roomVersion('11')!, draft: { type: 'm.room.message', sender: '@u:a.test', content: { body } }, roomId: ROOM, prevEvents: [], authEvents: [], depth: 1,
     originServerTs: runtime.clock.now(), serverName: 'a.test', signingKey: remote.key,
   });
   return {
-    runtime, database, remote, appended, log, receiver, staged, event, known, asked, given,
+    runtime, database, remote, appended, log, receiver, staged, event, placed, asked, given,
     rows: async () => (await database.query<{ event_id: string; attempts: number }>('SELECT event_id, attempts FROM staged_pdus ORDER BY event_id')),
     async close() {
       await staged.stop();
@@ -111,10 +111,10 @@ test('there is room for so many of a server, and for so many in all', async () =
   await world.close();
 });
 
-test('what was given up for want of an answer is fetched again, less and less often, until it is known', async () => {
+test('what was given up for want of an answer is fetched again, less and less often, until it has its place', async () => {
   const world = await scene();
   const { pdu, eventId } = world.event('given up');
-  const later = () => fetchLater({ ...world.runtime, database: world.database }, { origin: 'a.test', roomId: ROOM, eventId });
+  const later = () => keepForLater({ ...world.runtime, database: world.database }, [{ origin: 'a.test', roomId: ROOM, eventId }]);
   await later();
   await world.staged.start();
   await world.runtime.advance(5 * 60_000);
@@ -128,7 +128,7 @@ test('what was given up for want of an answer is fetched again, less and less of
   await later();
   await world.runtime.advance(10 * 60_000);
   assert.ok(world.asked.length <= before + 1);
-  world.known.add(eventId);
+  world.placed.add(eventId);
   await world.runtime.advance(HOUR_MS);
   assert.deepEqual([world.asked.length <= before + 1, await world.rows()], [true, []]);
   await world.close();

@@ -1,6 +1,6 @@
 /**
  * Events whose signers' keys could not be had: kept, and tried again for some hours; and those that were given up because their server did not give what comes before them: fetched once more, until
- * they are known. Their sender was told that all is well, and does not send them again.
+ * they have their place: as part of a state they may be known before. Their sender was told that all is well, and does not send them again.
  */
 import { LogUnavailable } from '../../../pkg/log/log.ts';
 import type { Runtime, Task } from '../../../pkg/runtime/runtime.ts';
@@ -29,7 +29,7 @@ export interface StagedPdusDeps {
   readonly runtime: Runtime;
   readonly database: Database;
   readonly receiver: PduReceiver;
-  readonly roomQuery: Pick<RoomQuery, 'knownEventIds'>;
+  readonly roomQuery: Pick<RoomQuery, 'placedEventIds'>;
   readonly fetch: FetchEvents;
 }
 
@@ -51,13 +51,13 @@ export function createStagedPdus({ runtime, database, receiver, roomQuery, fetch
     return due.length;
   }
 
-  /** Whether they find their place shows later: they stay until they are known, or refused. */
+  /** Whether they find their place shows later: they stay until they have one, or are refused. */
   async function fetchThose(origin: string, pdus: readonly DuePdu[]): Promise<void> {
-    const known = await roomQuery.knownEventIds(pdus.map(({ eventId }) => eventId));
-    const unknown = pdus.filter(({ eventId }) => !known.has(eventId));
-    const values = await fetch(origin, unknown.map(({ eventId }) => eventId));
+    const placed = await roomQuery.placedEventIds(pdus.map(({ eventId }) => eventId));
+    const wanted = pdus.filter(({ eventId }) => !placed.has(eventId));
+    const values = await fetch(origin, wanted.map(({ eventId }) => eventId));
     const { results } = values.length === 0 ? { results: new Map<string, string | undefined>() } : await receiver.receive(origin, values, '');
-    await deleteStagedPdus(database, pdus.filter(({ eventId }) => known.has(eventId) || results.get(eventId) !== undefined));
+    await deleteStagedPdus(database, pdus.filter(({ eventId }) => placed.has(eventId) || results.get(eventId) !== undefined));
   }
 
   /** What is checked, whichever way that ended, needs not be kept any more. */

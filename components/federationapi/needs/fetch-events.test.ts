@@ -98,6 +98,18 @@ test('what lies before all that is known of a room is not asked for', async () =
   await world.close();
 });
 
+test('what is known as part of a state only still lies in the gap', async () => {
+  const world = await needWorld();
+  const dag = chat(52);
+  const [, , first, ...rest] = dag.accepted;
+  for (const eventId of [first!, ...rest.slice(0, 29)]) world.known.add(eventId);
+  for (const eventId of rest.slice(0, 29)) world.outliers.add(eventId);
+  world.peers.set('one.test', historian(dag));
+  assert.equal((await world.answerTo(missingOf(dag, rest.at(-1)!, [first!])))?.status, 200);
+  assert.deepEqual(receivedBy(world), rest.slice(0, -1));
+  await world.close();
+});
+
 test('an auth chain is staged without what is known, and imported as events of no current state', async () => {
   const world = await needWorld();
   const dag = chat(1);
@@ -164,6 +176,54 @@ test('a state that is mostly unknown is fetched as a whole; what is missing from
   assert.equal(answer?.status, 200);
   assert.deepEqual(world.asked.map((line) => line.split('/')[4]), ['state_ids', 'state', 'event']);
   assert.deepEqual(new Set(await world.staged.stateIds(answer.stageId)), new Set(room.state.slice(0, -1)));
+  await world.close();
+});
+
+test('a state that its server does not answer for as a whole is asked for again, and has no holes', async () => {
+  for (const failures of [1, 3]) {
+    const world = await needWorld();
+    const room = roomWithMembers(30);
+    for (const eventId of room.state.slice(0, -12)) world.known.add(eventId);
+    for (const eventId of room.chain) world.known.add(eventId);
+    const peer = stateServer(room);
+    let failed = 0;
+    world.peers.set('one.test', (request) => {
+      if (!request.path.includes('/event/') || failed === failures) return peer(request);
+      failed += 1;
+      throw refusal(503, 'M_UNKNOWN');
+    });
+    const answer = await world.answerTo(stateOf(room.dag));
+    assert.deepEqual([answer?.status, failed], [200, failures]);
+    assert.deepEqual(new Set(await world.staged.stateIds(answer!.stageId)), new Set(room.state));
+    await world.close();
+  }
+});
+
+test('one event that its server never answers for is left out in the end', async () => {
+  const world = await needWorld();
+  const room = roomWithMembers(30);
+  for (const eventId of room.state.slice(0, -5)) world.known.add(eventId);
+  const peer = stateServer(room);
+  const bad = room.state.at(-3)!;
+  world.peers.set('one.test', (request) => {
+    if (decodeURIComponent(request.path).includes(`/event/${bad}`)) throw refusal(500, 'M_UNKNOWN');
+    return peer(request);
+  });
+  const answer = await world.answerTo(stateOf(room.dag));
+  assert.equal(answer?.status, 200);
+  assert.deepEqual(new Set(await world.staged.stateIds(answer.stageId)), new Set(room.state.filter((eventId) => eventId !== bad)));
+  await world.close();
+});
+
+test('where a state names one unknown event and the server does not answer for it, what waits for the state is fetched once more later', async () => {
+  const world = await needWorld();
+  const room = roomWithMembers(30);
+  for (const eventId of room.state.slice(0, -1)) world.known.add(eventId);
+  const peer = stateServer(room);
+  world.peers.set('one.test', (request) => (request.path.includes('/event/') ? Promise.reject(refusal(503, 'M_UNKNOWN')) : peer(request)));
+  const answer = await world.answerTo(stateOf(room.dag));
+  assert.equal(answer?.status, 502);
+  assert.deepEqual((await world.database.query<{ event_id: string }>('SELECT event_id FROM staged_pdus')).map(({ event_id: eventId }) => eventId), [room.dag.newest]);
   await world.close();
 });
 

@@ -51,7 +51,7 @@ export interface NeedTools {
   readonly random: Random;
   readonly logger: Logger;
   readonly database: Database;
-  readonly roomQuery: Pick<RoomQuery, 'knownEventIds' | 'eventsById'>;
+  readonly roomQuery: Pick<RoomQuery, 'knownEventIds' | 'placedEventIds' | 'eventsById'>;
   readonly roomHistoryQuery: Pick<RoomHistoryQuery, 'timestampToEvent'>;
   readonly keyRing: Pick<KeyRing, 'keys'>;
   /** Answers that may be very big are fetched a few at a time. */

@@ -1,5 +1,5 @@
 import type { Semaphore } from '../../../pkg/assert/semaphore.ts';
-import { fetchLater } from '../inbound/keep-pdus.ts';
+import { keepForLater } from '../inbound/keep-pdus.ts';
 import { createAsk } from './ask.ts';
 import { createInputs } from './inputs.ts';
 import type { NeedTools } from './job.ts';
@@ -13,7 +13,7 @@ export function makeTools(deps: NeedRunnerDeps, bigAnswers: Semaphore): NeedTool
   return {
     serverName, signingKey, clock, random, logger, database, roomQuery, roomHistoryQuery, keyRing, bigAnswers,
     ask: createAsk({ clock, transport: deps.signedTransport, pauses, isDenied: deps.isDenied }),
-    later: ({ roomId }, { origin, eventId }) => fetchLater({ clock, random, database }, { origin, roomId, eventId }),
+    later: ({ roomId }, { origin, eventId }) => keepForLater({ clock, random, database }, [{ origin, roomId, eventId }]),
     mayRecover: (destination) => pauses.mayRecover(destination),
     ...createInputs({ clock, driver: deps.driver, commands: deps.commands, partitionMap: deps.partitionMap }),
     async intact(job, values, version) {

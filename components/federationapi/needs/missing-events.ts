@@ -64,13 +64,13 @@ async function question(tools: NeedTools, job: NeedJob, { wish, latest, version 
   return events.filter((event) => event !== undefined);
 }
 
-/** Of the events found, those that follow events which are neither found nor known: the next question starts from them. */
+/** Of the events found, those that follow events which are neither found nor have a place here: the next question starts from them. */
 async function openEnds({ roomQuery }: NeedTools, wish: MissingEvents, found: ReadonlyMap<string, IntactEvent>): Promise<string[]> {
   const earliest = new Set(wish.earliest);
   const lacking = ({ pdu }: IntactEvent): string[] => prevEventIds(pdu).filter((eventId) => !found.has(eventId) && !earliest.has(eventId));
   const candidates = [...found.values()].filter(({ pdu }) => pdu.depth > wish.minDepth && lacking({ pdu } as IntactEvent).length > 0);
-  const known = await roomQuery.knownEventIds(candidates.flatMap(lacking));
-  return candidates.filter((event) => lacking(event).some((eventId) => !known.has(eventId))).map(({ eventId }) => eventId).slice(0, LATEST_MAX);
+  const placed = await roomQuery.placedEventIds(candidates.flatMap(lacking));
+  return candidates.filter((event) => lacking(event).some((eventId) => !placed.has(eventId))).map(({ eventId }) => eventId).slice(0, LATEST_MAX);
 }
 
 async function appendOldestFirst(tools: NeedTools, job: NeedJob, { origin, events }: { origin: string; events: readonly IntactEvent[] }): Promise<void> {

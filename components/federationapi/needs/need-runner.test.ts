@@ -141,6 +141,20 @@ test('an event waits for a server that failed just now; one that fails for longe
   await world.close();
 });
 
+test('an event whose need nobody got to in time is fetched later, too; a user has gone', async () => {
+  const world = await needWorld();
+  world.owned = [];
+  await world.take(aboutEvent('late', 20_000));
+  await world.take(inviteTo('two.test', { lifetimeMs: 20_000 }));
+  await world.runtime.advance(40_000);
+  world.owned = [0];
+  await world.runtime.advance(20_000);
+  const kept = await world.database.query<{ origin: string; event_id: string; room_id: string }>('SELECT origin, event_id, room_id FROM staged_pdus');
+  assert.deepEqual(kept.map((row) => [row.origin, row.event_id, row.room_id]), [['away.test', invite.eventId, dag.roomId]]);
+  assert.deepEqual([await world.database.query('SELECT 1 FROM needs'), world.asked], [[], []]);
+  await world.close();
+});
+
 test('an event that is given up for want of an answer is fetched later; one that was refused is not', async () => {
   const world = await needWorld();
   const about = (eventId: string, kind: 'stateAt' | 'eventAuth', origin = 'one.test') => ({ needId: `${kind} ${eventId}`, roomId: '!r:one.test', roomVersion: '11', [kind]: { origin, eventId } });

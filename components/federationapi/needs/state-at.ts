@@ -3,7 +3,7 @@ import type { IntactEvent } from '../../../pkg/matrix/events/check-received.ts';
 import type { RoomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import type { AboutEvent } from '../../../schemas/log/room-output.ts';
 import { stageState } from '../stage/stage-state.ts';
-import { failureOf } from './failure.ts';
+import { failureOf, mayPass } from './failure.ts';
 import type { Fulfilled, NeedJob, NeedTools } from './job.ts';
 import { knownIds } from './known-events.ts';
 import { eachOnce, eventIdsIn, idsByKey, listIn, malformed, STATE_EVENTS_MAX, versionOf } from './lists.ts';
@@ -25,10 +25,12 @@ const SINGLE_MAX = 1000;
 const SINGLE_AT_ONCE = 8;
 /** In a row: the server gives no more. */
 const REFUSALS_MAX = 20;
+/** When less is left, what the origin still does not answer for is its own trouble, and not that of the way. */
+const LAST_MS = 16_000;
 
 /**
- * The state and its auth chain, staged but for what is known here. What the origin names and does not give is left out; rejects with `NeedFailure` or `FederationError` when it gives nothing of
- * what is unknown, and with `StorageError`.
+ * The state and its auth chain, staged but for what is known here. What the origin names and says no to is left out; rejects with `NeedFailure` or `FederationError` when it gives nothing of
+ * what is unknown, also when it did not answer for some of it and may well when it is asked again: others are judged by this state, and it is not to have holes; and with `StorageError`.
  */
 export async function stateAt(tools: NeedTools, job: NeedJob, wish: AboutEvent): Promise<Fulfilled> {
   const version = versionOf(job.roomVersion);
@@ -63,13 +65,25 @@ async function fetchEvents(tools: NeedTools, job: NeedJob, wanted: Wanted, { unk
     for (const event of events) if (event !== undefined && lacking.delete(event.eventId)) found.push(event);
   };
   if (isMost || unknown.length > SINGLE_MAX) take(await askState(tools, job, wanted));
-  const rest = [...lacking].slice(0, SINGLE_MAX);
+  take(await askEach(tools, job, wanted, { eventIds: [...lacking].slice(0, SINGLE_MAX), hasSome: found.length > 0 }));
+  return found;
+}
+
+/** `hasSome`: the origin has given others before. */
+async function askEach(tools: NeedTools, job: NeedJob, wanted: Wanted, { eventIds, hasSome }: { eventIds: readonly string[]; hasSome: boolean }): Promise<IntactEvent[]> {
+  const isLast = job.deadlineMs - tools.clock.now() < LAST_MS;
+  const found: IntactEvent[] = [];
   let refusals = 0;
-  for (let from = 0; from < rest.length && refusals < REFUSALS_MAX; from += SINGLE_AT_ONCE) {
-    const events = await Promise.all(rest.slice(from, from + SINGLE_AT_ONCE).map((eventId) => askEvent(tools, job, wanted, eventId)));
-    take(events);
-    refusals = events.every((event) => event === undefined) ? refusals + events.length : 0;
+  let silence: unknown;
+  for (let from = 0; from < eventIds.length && refusals < REFUSALS_MAX; from += SINGLE_AT_ONCE) {
+    const given = await Promise.all(eventIds.slice(from, from + SINGLE_AT_ONCE).map((eventId) => askEvent(tools, job, wanted, { eventId, insistent: isLast })));
+    const events = given.flatMap(({ event }) => event ?? []);
+    found.push(...events);
+    silence ??= given.find(({ failure }) => failure !== undefined)?.failure;
+    if (silence !== undefined && !isLast) throw silence;
+    refusals = events.length === 0 ? refusals + given.length : 0;
   }
+  if (silence !== undefined && ((found.length === 0 && !hasSome) || refusals >= REFUSALS_MAX)) throw silence;
   return found;
 }
 
@@ -81,16 +95,22 @@ async function askState(tools: NeedTools, job: NeedJob, { wish, version }: Wante
   return eachOnce(await tools.intact(job, [...listIn(body, 'pdus', STATE_EVENTS_MAX), ...listIn(body, 'auth_chain', STATE_EVENTS_MAX)], version));
 }
 
-/** undefined when the server does not give it, or something else instead. */
-async function askEvent(tools: NeedTools, job: NeedJob, { wish, version }: Wanted, eventId: string): Promise<IntactEvent | undefined> {
+interface Given {
+  /** undefined when the server does not give it, or something else instead. */
+  readonly event: IntactEvent | undefined;
+  /** Why the server may well give it when it is asked again. */
+  readonly failure?: unknown;
+}
+
+async function askEvent(tools: NeedTools, job: NeedJob, { wish, version }: Wanted, { eventId, insistent }: { eventId: string; insistent: boolean }): Promise<Given> {
   try {
     const body = await tools.ask(job, {
-      destination: wish.origin, method: 'GET', path: `/_matrix/federation/v1/event/${encodeURIComponent(eventId)}`, limitMs: EVENT_LIMIT_MS,
+      destination: wish.origin, method: 'GET', path: `/_matrix/federation/v1/event/${encodeURIComponent(eventId)}`, limitMs: EVENT_LIMIT_MS, insistent,
     });
     const [event] = await tools.intact(job, listIn(body, 'pdus', 1), version);
-    return event?.eventId === eventId ? event : undefined;
+    return { event: event?.eventId === eventId ? event : undefined };
   } catch (error) {
     if (failureOf(error) === undefined || job.signal.aborted) throw error;
-    return undefined;
+    return { event: undefined, ...(mayPass(error) && { failure: error }) };
   }
 }

@@ -64,13 +64,21 @@ export async function deleteNeed(database: Database, { needId, deadlineMs }: Tol
   await database.transaction((tx) => tx.run('DELETE FROM needs WHERE need_id = ? AND deadline = ?', [needId, deadlineMs]));
 }
 
-/** Forgets the needs of a partition for which nobody waits any more; how many. */
-export async function deleteOverdueNeeds(database: Database, partitions: readonly number[], nowMs: number): Promise<number> {
-  if (partitions.length === 0) return 0;
-  const overdue = await database.queryIn<{ need_id: string }>('SELECT need_id FROM needs WHERE deadline <= ? AND partition IN (??) LIMIT 500', [nowMs], partitions);
-  if (overdue.length === 0) return 0;
+export interface OverdueNeed extends SqlRow {
+  readonly need_id: string;
+  /** The record of room-output, encoded. */
+  readonly need: Uint8Array;
+}
+
+/** Needs of these partitions for which nobody waits any more, at most `limit`. They were not answered. */
+export async function readOverdueNeeds(database: Database, partitions: readonly number[], { nowMs, limit }: { nowMs: number; limit: number }): Promise<OverdueNeed[]> {
+  return partitions.length === 0 ? [] : database.queryIn<OverdueNeed>(`SELECT need_id, need FROM needs WHERE deadline <= ? AND partition IN (??) LIMIT ${limit}`, [nowMs], partitions);
+}
+
+/** Forgets those of the needs for which still nobody waits. */
+export async function deleteOverdueNeeds(database: Database, overdue: readonly OverdueNeed[], nowMs: number): Promise<void> {
+  if (overdue.length === 0) return;
   await database.transaction(async (tx) => {
     for (const { need_id: needId } of overdue) await tx.run('DELETE FROM needs WHERE need_id = ? AND deadline <= ?', [needId, nowMs]);
   });
-  return overdue.length;
 }

@@ -6,7 +6,7 @@ export interface StagedPdu {
   readonly origin: string;
   readonly roomId: string;
   readonly eventId: string;
-  /** JSON as received; empty: it is to be fetched again (`fetchLater`). */
+  /** JSON as received; empty: it is to be fetched again (`keepForLater`). */
   readonly pdu: Uint8Array;
 }
 

@@ -22,11 +22,8 @@ export function roomQuery(database: Database): RoomQuery {
       const rows = await database.queryIn<StoredSql>(`${STORED} current_state s JOIN events e ON e.event_id = s.event_id ${OF_ROOM} WHERE s.state_ref IN (??)`, [], [...new Set(refs)]);
       return rows.map(storedEvent);
     },
-    async knownEventIds(eventIds) {
-      const ids = [...new Set(eventIds)].filter(isStorable);
-      if (ids.length === 0) return new Set();
-      return new Set((await database.queryIn<{ event_id: string }>('SELECT event_id FROM events WHERE event_id IN (??)', [], ids)).map((row) => row.event_id));
-    },
+    knownEventIds: (eventIds) => idsAmong(database, 'SELECT event_id FROM events WHERE event_id IN (??)', eventIds),
+    placedEventIds: (eventIds) => idsAmong(database, 'SELECT event_id FROM events WHERE (state_id IS NOT NULL OR order_key IS NOT NULL) AND event_id IN (??)', eventIds),
     async roomTip(roomId) {
       const [room] = isStorable(roomId) ? await readRooms(database, [roomId]) : [];
       return room && { roomVersion: room.roomVersion, extremities: room.extremities, depth: room.depth };
@@ -58,4 +55,9 @@ export function roomQuery(database: Database): RoomQuery {
     ...statesOfRooms(database),
     ...aliasQuery(database),
   };
+}
+
+async function idsAmong(database: Database, sql: string, eventIds: readonly string[]): Promise<Set<string>> {
+  const ids = [...new Set(eventIds)].filter(isStorable);
+  return new Set(ids.length === 0 ? [] : (await database.queryIn<{ event_id: string }>(sql, [], ids)).map((row) => row.event_id));
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { federationapiMigrations, stagedState } from '../../../components/federationapi/index.ts';
-import { beginAttempt, deleteNeed, deleteOverdueNeeds, insertNeeds, readWaitingNeeds, type NewNeed } from '../../../components/federationapi/storage/needs.ts';
+import { beginAttempt, deleteNeed, deleteOverdueNeeds, insertNeeds, readOverdueNeeds, readWaitingNeeds, type NewNeed } from '../../../components/federationapi/storage/needs.ts';
 import { beginStage, deleteOldStage, finishStage, readFinishedStage, StageLost, writeStage, type StageRow } from '../../../components/federationapi/storage/stages.ts';
 import type { Database, SqlRow, SqlValue } from '../../../pkg/storage/database.ts';
 import { migrate } from '../../../pkg/storage/migrate.ts';
@@ -35,8 +35,13 @@ onEachBackend('needs and staged states', (backend) => {
     await database.transaction((tx) => insertNeeds(tx, [need('x'), need('x', { deadlineMs: 99 })]));
     const [row] = (await readWaitingNeeds(database, [0], 10));
     assert.deepEqual([row?.attempts, row?.retry_at, row?.deadline, row?.room_id, row?.partition], [1, 7, 100, '!r', 0]);
-    assert.equal(await deleteOverdueNeeds(database, [1], 10), 0);
-    assert.equal(await deleteOverdueNeeds(database, [0], 10), 1);
+    assert.deepEqual(await readOverdueNeeds(database, [1], { nowMs: 10, limit: 5 }), []);
+    const overdue = await readOverdueNeeds(database, [0, 1], { nowMs: 10, limit: 5 });
+    assert.deepEqual(overdue.map((one) => [one.need_id, Buffer.from(one.need)]), [['y', Buffer.from([1, 2])]]);
+    await database.transaction((tx) => insertNeeds(tx, [need('y', { deadlineMs: 11 })]));
+    await deleteOverdueNeeds(database, overdue, 10);
+    assert.equal((await readWaitingNeeds(database, [0], 10)).length, 2, 'told again meanwhile');
+    await deleteOverdueNeeds(database, overdue, 11);
     await database.transaction((tx) => insertNeeds(tx, [need('x', { deadlineMs: 101 })]));
     assert.deepEqual((await readWaitingNeeds(database, [0], 10)).map(({ attempts, deadline }) => [attempts, deadline]), [[0, 101]]);
     await deleteNeed(database, need('x'));
