@@ -1,6 +1,7 @@
 /** Missing events, auth chains and states from other servers that give them, give part of them, or lie. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { FederationRequest } from '../../../pkg/federation/transport.ts';
 import { authEventIds, prevEventIds, type Pdu } from '../../../pkg/matrix/events/pdu.ts';
 import { needWorld, refusal, type NeedWorld, type NewNeed, type Peer } from '../../../test/kit/need-world.ts';
 import { RoomDag } from '../../../test/kit/room-dag.ts';
@@ -76,10 +77,21 @@ test('what came before a server went away is of use; nothing at all is a failure
   const world = await needWorld();
   const dag = chat(50);
   const peer = historian(dag);
-  world.peers.set('one.test', (request) => (world.asked.length > 1 ? Promise.reject(refusal(500, 'M_UNKNOWN')) : peer(request)));
+  const isFirst = ({ body }: FederationRequest): boolean => (body!['latest_events'] as string[]).includes(dag.newest);
+  world.peers.set('one.test', (request) => (isFirst(request) ? peer(request) : Promise.reject(refusal(500, 'M_UNKNOWN'))));
   const answer = await world.answerTo(missingOf(dag, dag.newest, []));
   assert.deepEqual([answer?.status, receivedBy(world).length], [200, 20]);
   assert.deepEqual((await world.answerTo(missingOf(dag, dag.accepted[9]!, [])))?.status, 502);
+  await world.close();
+});
+
+test('a server that goes silent half way is asked again from the beginning', async () => {
+  const world = await needWorld();
+  const dag = chat(50);
+  const peer = historian(dag);
+  world.peers.set('one.test', (request) => (world.asked.length === 2 ? Promise.reject(refusal(503, 'M_UNKNOWN')) : peer(request)));
+  assert.equal((await world.answerTo(missingOf(dag, dag.newest, [dag.accepted[1]!])))?.status, 200);
+  assert.deepEqual(receivedBy(world), dag.accepted.slice(2, -1));
   await world.close();
 });
 
@@ -183,8 +195,7 @@ test('a state that its server does not answer for as a whole is asked for again,
   for (const failures of [1, 3]) {
     const world = await needWorld();
     const room = roomWithMembers(30);
-    for (const eventId of room.state.slice(0, -12)) world.known.add(eventId);
-    for (const eventId of room.chain) world.known.add(eventId);
+    for (const eventId of [...room.state.slice(0, -12), ...room.chain]) world.known.add(eventId);
     const peer = stateServer(room);
     let failed = 0;
     world.peers.set('one.test', (request) => {
@@ -203,12 +214,8 @@ test('one event that its server never answers for is left out in the end', async
   const world = await needWorld();
   const room = roomWithMembers(30);
   for (const eventId of room.state.slice(0, -5)) world.known.add(eventId);
-  const peer = stateServer(room);
-  const bad = room.state.at(-3)!;
-  world.peers.set('one.test', (request) => {
-    if (decodeURIComponent(request.path).includes(`/event/${bad}`)) throw refusal(500, 'M_UNKNOWN');
-    return peer(request);
-  });
+  const [peer, bad] = [stateServer(room), room.state.at(-3)!];
+  world.peers.set('one.test', (request) => (decodeURIComponent(request.path).includes(`/event/${bad}`) ? Promise.reject(refusal(500, 'M_UNKNOWN')) : peer(request)));
   const answer = await world.answerTo(stateOf(room.dag));
   assert.equal(answer?.status, 200);
   assert.deepEqual(new Set(await world.staged.stateIds(answer.stageId)), new Set(room.state.filter((eventId) => eventId !== bad)));

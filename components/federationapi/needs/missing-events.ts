@@ -4,7 +4,7 @@ import { prevEventIds, type Pdu } from '../../../pkg/matrix/events/pdu.ts';
 import type { RoomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import type { MissingEvents } from '../../../schemas/log/room-output.ts';
 import { orderByReferences } from '../stage/order-events.ts';
-import { failureOf } from './failure.ts';
+import { failureOf, mayPass } from './failure.ts';
 import type { Fulfilled, NeedJob, NeedTools } from './job.ts';
 import { listIn, versionOf } from './lists.ts';
 
@@ -18,6 +18,8 @@ export const GAP_EVENTS_MAX = 600;
 const QUESTIONS_MAX = 40;
 const LATEST_MAX = 50;
 const APPENDED_AT_ONCE = 20;
+/** While more of the need's time is left, a server that goes silent half way is asked again from the beginning: what does not reach back to what is known here is bridged by a state for good. */
+const LAST_MS = 14_000;
 
 /**
  * Asks again and again, until nothing is missing or the origin gives nothing new, and appends what came, the oldest first. Rejects with `NeedFailure` or `FederationError` when nothing
@@ -32,7 +34,7 @@ export async function missingEvents(tools: NeedTools, job: NeedJob, asked: Missi
     const before = found.size;
     const given = await question(tools, job, { wish, latest, version }).catch((error: unknown) => {
       // What came before is of use all the same.
-      if (before === 0 || failureOf(error) === undefined || job.signal.aborted) throw error;
+      if (before === 0 || failureOf(error) === undefined || job.signal.aborted || (mayPass(error) && job.deadlineMs - tools.clock.now() > LAST_MS)) throw error;
       return [];
     });
     for (const event of given) {

@@ -155,7 +155,27 @@ test('where nobody closes the gap, also when asked again, the state before the e
   assert.deepEqual([need.stateAt!.origin, need.stateAt!.eventId], ['two.test', m5]);
   staged.set('stage', [...world.dag.events.get(m5)!.before.values()]);
   await world.answer(need, { stageId: 'stage' });
+  // Who tells the state may tell the rest as well by now.
+  const last = await world.need();
+  assert.equal(last.missingEvents!.eventId, m5);
+  await world.answer(last, { status: 504, errcode: 'M_UNKNOWN', error: 'no' });
   assert.deepEqual(await late, { event_id: m5, verdict: 'accepted' });
+  assert.deepEqual(await world.waiting(), NOTHING);
+});
+
+test('a gap that is closed after the state was told is not bridged', async (context) => {
+  const staged = new Map<string, string[]>();
+  const world = await worldOf(context, staged);
+  const late = world.receive(world.sent[3]!);
+  for (let tries = 0; tries < 2; tries += 1) await world.answer(await world.need(), { status: 504, errcode: 'M_UNKNOWN', error: 'no' });
+  staged.set('stage', [...world.dag.events.get(world.sent[3]!)!.before.values()]);
+  await world.answer(await world.need(), { stageId: 'stage' });
+  const last = await world.need();
+  await world.restart();
+  for (const eventId of world.sent.slice(0, 3)) await world.receive(eventId, { needId: last.needId });
+  await world.answer(last);
+  assert.deepEqual([last.missingEvents?.eventId, await late], [world.sent[3], { event_id: world.sent[3], verdict: 'accepted' }]);
+  assert.deepEqual((await world.told()).filter((eventId) => world.sent.includes(eventId)), world.sent.slice(0, 4));
   assert.deepEqual(await world.waiting(), NOTHING);
 });
 

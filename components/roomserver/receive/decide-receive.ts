@@ -22,7 +22,7 @@ import { isLacking, type GraphNeed } from './room-graph.ts';
 /** How long an event waits for the events before it, for its auth events, for the state before it, for the room's policy server. */
 const WAIT_MS = { missing_events: 30_000, event_auth: 30_000, state_at: 60_000, ask_policy: ASKING_MS_MAX } as const;
 
-/** How often the events in between are asked for while nobody answers. What a state bridges is not seen here by anybody, and others go on from it. */
+/** How often the events in between are asked for while nobody answers, and once more when the state is told: who tells it is back. What a state bridges is not seen here by anybody, and others go on from it. */
 const GAP_TRIES = 2;
 
 /** What was purged stays away, whoever sends it once more, and so does what hangs on it alone. */
@@ -84,7 +84,7 @@ function place(deciding: Deciding, at: GraphAt, { receive, pdu: sent, needs }: R
   const placement = placeEvent(at, arrival);
   if (placement.kind !== 'missing' || placement.prev.length === 0) return placement;
   const stageId = needs.find(({ kind, answer }) => kind === 'state_at' && answer?.status === 200)?.answer?.stageId;
-  if (stageId === undefined || stageId === '') return placement;
+  if (stageId === undefined || stageId === '' || mayCloseGap(deciding, { receive, needs })) return placement;
   const stateBefore = stagedState(at, stageId);
   if (stateBefore === 'absurd') return placement;
   return stateBefore === undefined ? { kind: 'lacking' } : placeEvent(at, { ...arrival, stateBefore });
@@ -112,10 +112,9 @@ function wait(deciding: Deciding, at: GraphAt, { received, placement }: Waiting)
     // What was fetched to close a gap and does not reach back to what is known here is not a case for more of the same.
     : receive.needId === '' ? (['missing_events', 'state_at'] as const) : (['state_at'] as const);
   for (const kind of kinds) {
-    const asked = needs.filter((one) => one.kind === kind);
-    const open = asked.find(({ answer, deadlineMs }) => answer === undefined && deciding.place.nowMs < deadlineMs);
+    const open = openOf(deciding, needs, kind);
     if (open !== undefined) return { kind: 'parked', reason: reasonOf(placement), untilMs: open.deadlineMs };
-    if (asked.length < (kind === 'missing_events' && asked.every(isUnanswered) ? GAP_TRIES : 1)) return ask(deciding, at, { received, kind, reason: reasonOf(placement) });
+    if (hasTriesLeft(needs, kind)) return ask(deciding, at, { received, kind, reason: reasonOf(placement) });
   }
   return giveUp(deciding, received, { status: 404, errcode: 'M_NOT_FOUND', error: reasonOf(placement) });
 }
@@ -125,6 +124,21 @@ function waitForPolicy(deciding: Deciding, at: GraphAt, { received, policy }: { 
   const reason = `needs the policy server ${policy.serverName}`;
   const need = received.needs.find(({ kind }) => kind === 'ask_policy');
   return need === undefined ? ask(deciding, at, { received, kind: 'ask_policy', reason, policy }) : { kind: 'parked', reason, untilMs: need.deadlineMs };
+}
+
+/** Although the state is told: a server that was silent about the events in between may give them now. */
+function mayCloseGap(deciding: Deciding, { receive, needs }: Pick<Received, 'receive' | 'needs'>): boolean {
+  return receive.needId === '' && (openOf(deciding, needs, 'missing_events') !== undefined || hasTriesLeft(needs, 'missing_events'));
+}
+
+function openOf({ place: { nowMs } }: Deciding, needs: readonly GraphNeed[], kind: string): GraphNeed | undefined {
+  return needs.find((one) => one.kind === kind && one.answer === undefined && nowMs < one.deadlineMs);
+}
+
+function hasTriesLeft(needs: readonly GraphNeed[], kind: string): boolean {
+  const asked = needs.filter((one) => one.kind === kind);
+  if (kind !== 'missing_events' || !asked.every(isUnanswered)) return asked.length === 0;
+  return asked.length < GAP_TRIES + (needs.some((one) => one.kind === 'state_at' && one.answer?.status === 200) ? 1 : 0);
 }
 
 /** No word of what was asked for: the server may well have it. */
