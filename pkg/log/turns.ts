@@ -1,7 +1,7 @@
 /**
  * How long one room may keep the others of a batch waiting. Inputs of a batch are decided in order; a share (what is slow together: a room) that has had its time gives way, and the rest of its
  * inputs is put aside into `parked_inputs` in the batch's own transaction, due at once: the next batch goes on with them. A share that nobody else waits for is stopped only when its inputs are
- * slow one by one: putting aside costs more than they do, and so it does for a busy room whose inputs are quick, however many they are (a batch has 500 at most). What was put aside takes part in every second batch only while others have something
+ * slow one by one: putting aside costs more than they do, and so it does for a busy room whose inputs are quick, as long as they do not take too long together. What was put aside takes part in every second batch only while others have something
  * (`createAlternation`): who comes during one turn of it does not wait for another.
  */
 import type { Clock } from '../runtime/runtime.ts';
@@ -11,15 +11,16 @@ export const PUT_ASIDE = 0;
 export const ASIDE_REASON = 'its room has had its turn';
 
 /** ms of a batch: of one share while others wait, of one share alone, of all together. */
-const SHARE_MS = 20;
+const SHARE_MS = 10;
 const ALONE_MS = 50;
-const BATCH_MS = 40;
+const BATCH_MS = 20;
 /** ms of an input beyond which it is slow: while others wait, and alone. What has to be read first makes a single one slow, which says nothing of the rest. */
 const SLOW_MS = 1;
 const SLOW_ALONE_MS = 2;
 const ALONE_INPUTS_MIN = 20;
-/** ms of an input on average, below which a share is never stopped. */
-const QUICK_MS = 0.2;
+/** ms of an input on average, below which a share may go on; and its time then. */
+const QUICK_MS = 0.4;
+const QUICK_SHARE_MS = 60;
 
 export interface Turns {
   /** Whether the share has had its time in this batch. */
@@ -79,8 +80,8 @@ export function createTurns(clock: Pick<Clock, 'monotonic'>, shares: number): Tu
     used,
     isOver(share) {
       const { inputs, ms, slowestMs } = used.get(share) ?? NOTHING;
-      if (ms < inputs * QUICK_MS) return false;
       if (shares === 1) return inputs >= ALONE_INPUTS_MIN && ms >= ALONE_MS && ms - slowestMs >= inputs * SLOW_ALONE_MS;
+      if (ms < inputs * QUICK_MS) return ms >= QUICK_SHARE_MS;
       return ms >= SHARE_MS || (totalMs >= BATCH_MS && ms >= SLOW_MS);
     },
     begin(share) {
