@@ -38,9 +38,9 @@ test('a share has its time, more when nobody else waits, and none of what others
       busy.end();
     }
   };
-  decideQuick(200);
+  decideQuick(79);
   assert.equal(busy.isOver('quick'), false, 'many that are quick are cheaper to decide than to put aside');
-  decideQuick(40);
+  decideQuick(1);
   assert.equal(busy.isOver('quick'), true);
 
   const alone = createTurns({ monotonic: () => now }, 1);

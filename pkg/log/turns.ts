@@ -20,7 +20,7 @@ const SLOW_ALONE_MS = 2;
 const ALONE_INPUTS_MIN = 20;
 /** ms of an input on average, below which a share may go on; and its time then. */
 const QUICK_MS = 0.4;
-const QUICK_SHARE_MS = 60;
+const QUICK_SHARE_MS = 20;
 
 export interface Turns {
   /** Whether the share has had its time in this batch. */
