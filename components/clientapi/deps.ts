@@ -12,7 +12,7 @@ import type { SyncQuery } from '../../schemas/ports/sync-query.ts';
 import type { UserQuery } from '../../schemas/ports/user-query.ts';
 import type { RequestLimits } from './checks/request-limits.ts';
 
-export type ClientapiSettings = Pick<Settings, 'registration' | 'registrationToken' | 'defaultRoomVersion' | 'publicBaseUrl' | 'rateLimits'> & Partial<Pick<Settings, 'sessions' | 'forgetOnLeave' | 'serverNotices' | 'registrationSharedSecret' | 'discovery' | 'guests' | 'inviteIdentityServers' | 'deviceKeysGuard'>> & {
+export type ClientapiSettings = Pick<Settings, 'registration' | 'registrationToken' | 'defaultRoomVersion' | 'publicBaseUrl' | 'rateLimits'> & Partial<Pick<Settings, 'sessions' | 'forgetOnLeave' | 'serverNotices' | 'registrationSharedSecret' | 'discovery' | 'guests' | 'inviteIdentityServers' | 'deviceKeysGuard' | 'encryptedRooms'>> & {
   /** What users have to accept; undefined: nothing. */
   readonly terms?: Terms | undefined;
 };

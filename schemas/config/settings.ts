@@ -42,6 +42,8 @@ export interface Settings {
   /** Who leaves a room forgets it at once. */
   readonly forgetOnLeave: boolean;
   readonly deviceKeysGuard: DeviceKeysGuard;
+  /** Rooms that are encrypted from the beginning, whatever their creator's client says. */
+  readonly encryptedRooms: 'off' | 'private' | 'all';
   /** Users are told of each other's presence in rooms of at most so many members; undefined: they are not. */
   readonly presence: { readonly roomMembersMax: number } | undefined;
   /** How this server speaks to its users; undefined: not at all. */

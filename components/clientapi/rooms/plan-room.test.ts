@@ -95,3 +95,10 @@ test('in version 12 creators cannot be listed, and a tombstone stays above state
 test('initial_state cannot hold a second create event', () => {
   refused(wanted('11', 'private_chat', { initialState: [{ type: 'm.room.create', stateKey: '', content: {} }] }), 'M_INVALID_PARAM');
 });
+
+test('a room is encrypted where that is wanted, as the request says if it does', () => {
+  const encryption = (more: Partial<RoomWanted>): Record<string, unknown> => contentOf(planRoom(wanted('11', 'private_chat', more)).events, 'm.room.encryption');
+  assert.deepEqual(encryption({}), {});
+  assert.deepEqual(encryption({ isEncrypted: true }), { algorithm: 'm.megolm.v1.aes-sha2' });
+  assert.deepEqual(encryption({ isEncrypted: true, initialState: [{ type: 'm.room.encryption', stateKey: '', content: { algorithm: 'a' } }] }), { algorithm: 'a' });
+});

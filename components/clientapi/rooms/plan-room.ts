@@ -20,6 +20,8 @@ export interface RoomWanted {
   readonly topic?: string | undefined;
   readonly invite: readonly string[];
   readonly isDirect: boolean;
+  /** Unless the request says how it is encrypted. */
+  readonly isEncrypted?: boolean;
   /** Of the creator and of those invited. */
   readonly profiles: ReadonlyMap<string, MemberProfile>;
 }
@@ -56,7 +58,7 @@ export function planRoom(wanted: RoomWanted): RoomPlan {
       state('m.room.member', { membership: 'join', ...wanted.profiles.get(creator) }, creator),
       state('m.room.power_levels', powerLevels),
       ...(wanted.alias === undefined ? [] : [state('m.room.canonical_alias', { alias: wanted.alias })]),
-      ...presetEvents(preset).filter((event) => !given.has(stateName(event))),
+      ...[...presetEvents(preset), ...(wanted.isEncrypted === true ? [state('m.room.encryption', { algorithm: 'm.megolm.v1.aes-sha2' })] : [])].filter((event) => !given.has(stateName(event))),
       ...initialState,
       ...(wanted.name === undefined ? [] : [state('m.room.name', { name: wanted.name })]),
       ...(wanted.topic === undefined ? [] : [state('m.room.topic', { topic: wanted.topic, 'm.topic': { 'm.text': [{ body: wanted.topic, mimetype: 'text/plain' }] } })]),

@@ -63,6 +63,7 @@ export async function createRoom(context: Context, request: ApiRequest): Promise
     topic: body.topic,
     invite,
     isDirect: body.is_direct,
+    isEncrypted: isEncrypted(context, body),
     profiles: await profilesOf(context, [creator, ...invite]),
   });
   contentBytes(plan.createContent);
@@ -97,6 +98,12 @@ function requireVersion(id: string): RoomVersion {
 
 function presetOf({ preset, visibility }: CreateRoomBody): Preset {
   return preset ?? (visibility === 'public' ? 'public_chat' : 'private_chat');
+}
+
+/** Whether the operator wants such rooms encrypted. A space has no messages. */
+function isEncrypted({ settings: { encryptedRooms = 'off' } }: Context, body: CreateRoomBody): boolean {
+  if (encryptedRooms === 'off' || body.creation_content.type === 'm.space') return false;
+  return encryptedRooms === 'all' || presetOf(body) !== 'public_chat';
 }
 
 function stateWanted(event: CreateRoomBody['initial_state'][number]): StateWanted {

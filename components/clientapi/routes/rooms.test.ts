@@ -284,3 +284,16 @@ test('where the operator wants it, who leaves has forgotten the room, and client
   assert.deepEqual(forgotten.map((output) => output.forgotten!.userId), [alice.userId]);
   await world.close();
 });
+
+test('the operator says which rooms are encrypted from the beginning; spaces are not', async () => {
+  const rooms = { private: {}, public: { preset: 'public_chat' }, space: { creation_content: { type: 'm.space' } } };
+  for (const [encryptedRooms, encrypted] of [['off', []], ['private', ['private']], ['all', ['private', 'public']]] as const) {
+    const world = await createClientWorld({ encryptedRooms });
+    const { token } = await world.register('alice');
+    for (const [name, body] of Object.entries(rooms)) {
+      const { body: room } = await world.call('POST', `${V3}/createRoom`, { token, body });
+      assert.equal(await world.state(room.room_id, 'm.room.encryption') !== undefined, (encrypted as readonly string[]).includes(name), `${encryptedRooms}: ${name}`);
+    }
+    await world.close();
+  }
+});

@@ -32,7 +32,7 @@ const DEFAULTS: Settings = {
   roles: ['roomserver', 'userapi', 'clientapi', 'syncapi', 'federationapi'], database: { kind: 'sqlite' }, log: { kind: 'embedded' }, logPrefix: 'myelin', partitions: 32,
   registration: 'closed', registrationToken: '', guests: false, termsFile: '', registrationSharedSecret: '', appserviceDir: '', rateLimits: true, classLimits: {}, userLimits: new Map(), queryTokens: false,
   sessions: SESSIONS_DEFAULT,
-  discovery: { identityServer: '', clientFields: {}, supportContacts: [], supportPage: '' }, inviteIdentityServers: [], defaultRoomVersion: '12', forgetOnLeave: false, deviceKeysGuard: 'off', presence: { roomMembersMax: 200 }, serverNotices: undefined, roomHeadsBytes: 64 * 1024 * 1024, forwardExtremitiesMax: 10, toDeviceWaitingMax: 10_000, logging: { level: 'info', format: 'pretty' }, tls: undefined,
+  discovery: { identityServer: '', clientFields: {}, supportContacts: [], supportPage: '' }, inviteIdentityServers: [], defaultRoomVersion: '12', forgetOnLeave: false, deviceKeysGuard: 'off', encryptedRooms: 'off', presence: { roomMembersMax: 200 }, serverNotices: undefined, roomHeadsBytes: 64 * 1024 * 1024, forwardExtremitiesMax: 10, toDeviceWaitingMax: 10_000, logging: { level: 'info', format: 'pretty' }, tls: undefined,
   federation: {
     wellKnownServer: '', trustedKeyServers: [], trustedKeyServersFirst: false, deniedServers: [], allowedServers: [], pendingInvitesMax: 500, caFiles: [], ipDenied: DENIED_RANGES_DEFAULT, ipAllowed: [], overrides: new Map(),
     retry: { firstMs: 2000, maxMs: 3_600_000 },
@@ -81,6 +81,7 @@ const SAMPLES: Record<SettingKey, { text: string; get: (settings: Settings) => u
   rate_limits: { text: 'off', get: (s) => s.rateLimits, value: false },
   default_room_version: { text: '11', get: (s) => s.defaultRoomVersion, value: '11' },
   forget_on_leave: { text: 'on', get: (s) => s.forgetOnLeave, value: true },
+  encrypted_rooms: { text: 'private', get: (s) => s.encryptedRooms, value: 'private' },
   device_keys_guard: { text: 'other_servers', get: (s) => s.deviceKeysGuard, value: 'other_servers' },
   presence: { text: 'off', get: (s) => s.presence, value: undefined },
   presence_room_members_max: { text: '50', get: (s) => s.presence, value: { roomMembersMax: 50 } },

@@ -110,6 +110,7 @@ function settingsOf(values: SettingValues): Settings {
     defaultRoomVersion: values.default_room_version,
     forgetOnLeave: values.forget_on_leave,
     deviceKeysGuard: values.device_keys_guard,
+    encryptedRooms: values.encrypted_rooms,
     presence: values.presence ? { roomMembersMax: values.presence_room_members_max } : undefined,
     serverNotices: noticesOf(values),
     roomHeadsBytes: values.room_heads_mb * 1024 * 1024,

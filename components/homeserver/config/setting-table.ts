@@ -200,6 +200,11 @@ export const SETTINGS = {
     default: 'off',
     help: 'Who learns nothing of the devices and keys of users here with whom they share no room (an invite into a room of theirs counts): nobody (`off`), users of other servers, or everybody, users here too. Then nobody can find out which users there are by asking for their keys. Those who are hidden cannot be sent encrypted messages outside of rooms.',
   }),
+  encrypted_rooms: setting({
+    type: choice('off', 'private', 'all'),
+    default: 'off',
+    help: 'Which rooms are encrypted from the beginning although the client that creates them does not ask for it: none (`off`), those that are made by invitation (`private`), or all but spaces. Clients without encryption can say nothing there.',
+  }),
   presence: setting({
     type: onOff,
     default: 'on',
