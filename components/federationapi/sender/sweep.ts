@@ -16,6 +16,10 @@ export interface SweepDeps extends ShortenDeps {
 }
 
 const SWEEP_MS = 60_000;
+/** After a start: what was queued before it may be far too much by now. */
+const FIRST_MS = 5000;
+/** A failure is in the tables by then (`backoff-writes.ts`). */
+const WRITTEN_MS = 10_000;
 /** Destinations that are counted again in a round although nothing is known to have changed. */
 const OTHERS_A_ROUND = 50;
 const NAMES_AT_ONCE = 500;
@@ -24,11 +28,11 @@ const NAMES_AT_ONCE = 500;
 export async function keepSweeping(deps: SweepDeps, signal: AbortSignal): Promise<void> {
   const { clock, logger } = deps.runtime;
   for (let round = 0; !signal.aborted; round += 1) {
-    await clock.sleep(SWEEP_MS, signal);
+    await clock.sleep(round === 0 ? FIRST_MS : SWEEP_MS, signal);
     try {
       const destinations = deps.destinations();
       await shorten(deps, dueIn(round, destinations), signal);
-      await findReset(deps, destinations.filter(({ backoff }) => backoff !== undefined), signal);
+      await findReset(deps, destinations.filter(({ backoff }) => backoff !== undefined && clock.now() - backoff.failingSinceMs > WRITTEN_MS), signal);
     } catch (error) {
       logger.warn({ error }, 'the queues of other servers could not be looked through; trying again');
     }
