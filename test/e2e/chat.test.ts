@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { chat } from './chat.ts';
 import { modes } from './modes.ts';
 
-const MESSAGES = Number(process.env['MYELIN_CHAT_MESSAGES'] ?? 250);
+const MESSAGES = Number(process.env['MYELIN_CHAT_MESSAGES'] ?? 150);
 
 for (const mode of modes()) {
   test(`two clients exchange ${MESSAGES} messages, everything killed in the middle: ${mode.name}`, { skip: mode.missing === undefined ? false : `${mode.missing} is not here`, timeout: 240_000 }, async (t) => {
