@@ -4,7 +4,7 @@ import type { Database } from '../../../pkg/storage/database.ts';
 import { ofKind, onEachBackend } from './backends.ts';
 
 const ROWS = 2000;
-const ROUNDS = 5;
+const ROUNDS = 10;
 
 /** Bytes of the table that only grow: the file, or PostgreSQL's heap of the table. */
 async function bytesOf(database: Database): Promise<number> {
@@ -30,7 +30,9 @@ onEachBackend('space of deleted rows', (backend) => {
       await database.reuseSpace('items');
       await comeAndGo(database, round);
     }
-    assert.ok((await bytesOf(database)) < 1.5 * once, `${await bytesOf(database)} bytes after ${ROUNDS} rounds, ${once} after one`);
+    // Not every call has to succeed: PostgreSQL leaves a table out that it analyses just then, and rows that another transaction
+    // may still see. The next call has them. Without any, the table would be ROUNDS times as large.
+    assert.ok((await bytesOf(database)) < (ROUNDS / 2) * once, `${await bytesOf(database)} bytes after ${ROUNDS} rounds, ${once} after one`);
   });
 
   test('several processes may ask for it at once, while others write', async () => {
