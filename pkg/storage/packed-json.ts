@@ -64,12 +64,22 @@ export function packJson(json: Uint8Array): Uint8Array {
 
 /** What was given to `packJson`. Throws when `stored` is not what that gave back. */
 export function unpackJson(stored: Uint8Array): Uint8Array {
-  if (stored[0] !== FORMAT) return stored;
+  return stored[0] === FORMAT ? Buffer.from(unpacked(stored)) : stored;
+}
+
+/** The same as text. */
+export function unpackText(stored: Uint8Array): string {
+  const { buffer, byteOffset, byteLength } = stored[0] === FORMAT ? unpacked(stored) : stored;
+  return Buffer.from(buffer, byteOffset, byteLength).toString();
+}
+
+/** In the window: it stays there until the next one. */
+function unpacked(stored: Uint8Array): Uint8Array {
   next = 1;
   const end = BASE + readLength(stored);
   reserve(end);
   unpack(stored, end);
-  return Buffer.from(window.subarray(BASE, end));
+  return window.subarray(BASE, end);
 }
 
 /** Room for a text that ends there. Packed it is longer by a few bytes at most, for which the phrases' room is enough. */

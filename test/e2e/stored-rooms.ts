@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { readStates } from '../../components/roomserver/storage/read-state.ts';
 import { prevEventIds, type Pdu } from '../../pkg/matrix/events/pdu.ts';
 import { expandIn } from '../../pkg/storage/dialect.ts';
-import { unpackJson } from '../../pkg/storage/packed-json.ts';
+import { unpackText } from '../../pkg/storage/packed-json.ts';
 import type { Reader, SqlRow, SqlValue } from '../../pkg/storage/database.ts';
 import type { Peer } from './peers.ts';
 
@@ -56,7 +56,7 @@ function eventsOfMyelin(database: Sqlite.Database, roomId: string): Map<string, 
   interface Row { event_id: string; json: Uint8Array; order_key: number | null; state_id: number | null; rejected: number; soft_failed: number }
   const rows = database.prepare<[string], Row>('SELECT event_id, json, order_key, state_id, rejected, soft_failed FROM events WHERE room_id = ?').all(roomId);
   const verdict = (row: Row): StoredVerdict => (row.rejected === 1 ? 'rejected' : row.state_id === null && row.order_key === null ? 'known' : 'accepted');
-  return new Map(rows.map((row) => stored(row.event_id, verdict(row), row.soft_failed === 1, Buffer.from(unpackJson(row.json)).toString())));
+  return new Map(rows.map((row) => stored(row.event_id, verdict(row), row.soft_failed === 1, unpackText(row.json))));
 }
 
 async function statesOfMyelin(database: Sqlite.Database, roomId: string, at: readonly string[]): Promise<Map<string, string[]>> {

@@ -5,7 +5,7 @@ import type { RoomCover } from '../../components/roomserver/receive/room-cover.t
 import type { RoomGraph } from '../../components/roomserver/receive/room-graph.ts';
 import { slotOf } from '../../pkg/matrix/state-res/slot.ts';
 import type { Reader, SqlRow } from '../../pkg/storage/database.ts';
-import { unpackJson } from '../../pkg/storage/packed-json.ts';
+import { unpackText } from '../../pkg/storage/packed-json.ts';
 
 export interface CheckedGraphs extends KeptGraphs {
   /** After a batch. Throws where a graph and the tables disagree; gives back how many places of chains were compared. */
@@ -51,7 +51,7 @@ async function checkEvents(reader: Reader, { events }: RoomGraph): Promise<void>
     const row = rows.get(eventId);
     assert.ok(row !== undefined && event !== null, `${eventId} is in one of graph and tables`);
     assert.deepEqual(event, {
-      eventId, roomId: row.room_id, pdu: JSON.parse(Buffer.from(unpackJson(row.json)).toString()) as unknown, stateId: row.state_id, rejected: row.rejected === 1, softFailed: row.soft_failed === 1,
+      eventId, roomId: row.room_id, pdu: JSON.parse(unpackText(row.json)) as unknown, stateId: row.state_id, rejected: row.rejected === 1, softFailed: row.soft_failed === 1,
       orderKey: row.order_key, redacted: row.redacted_by !== null,
     });
   }

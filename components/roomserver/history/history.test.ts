@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { redact } from '../../../pkg/matrix/events/redact.ts';
 import type { EventDraft, Pdu } from '../../../pkg/matrix/events/pdu.ts';
-import { unpackJson } from '../../../pkg/storage/packed-json.ts';
+import { unpackText } from '../../../pkg/storage/packed-json.ts';
 import { ROOM_VERSIONS } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import { startRoom } from '../../../test/kit/random-room.ts';
 import { bytesOf, received } from '../../../test/kit/received-room.ts';
@@ -182,7 +182,7 @@ test('redactions in it redact what is known and what comes later, and live ones 
     await asked;
   }
   const stored = await world.database.queryIn<{ event_id: string; json: Uint8Array; redacted_by: string | null }>('SELECT event_id, json, redacted_by FROM events WHERE event_id IN (??)', [], ids);
-  for (const { event_id: eventId, json, redacted_by: by } of stored) assert.deepEqual([JSON.parse(Buffer.from(unpackJson(json)).toString()), by !== null], [redact(dag.pdu(eventId)!, dag.version), true]);
+  for (const { event_id: eventId, json, redacted_by: by } of stored) assert.deepEqual([JSON.parse(unpackText(json)), by !== null], [redact(dag.pdu(eventId)!, dag.version), true]);
   for (const { eventId, pdu } of await told()) if (ids.includes(eventId)) assert.deepEqual((JSON.parse(Buffer.from(pdu).toString()) as Pdu).content, {}, dag.pdu(eventId)!.content.body as string);
   assert.deepEqual(await world.database.query('SELECT target_id FROM pending_redactions'), []);
   assert.equal((await roomQuery(world.database).someJoinedMembers(dag.roomId, 'three.test', 5))[0], DAVE);

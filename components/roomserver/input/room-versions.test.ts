@@ -6,7 +6,7 @@ import { prevEventIds, type Pdu } from '../../../pkg/matrix/events/pdu.ts';
 import { referenceTo } from '../../../pkg/matrix/events/references.ts';
 import { ROOM_VERSIONS, roomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import { verifyEvent } from '../../../pkg/matrix/signing/sign-event.ts';
-import { unpackJson } from '../../../pkg/storage/packed-json.ts';
+import { unpackText } from '../../../pkg/storage/packed-json.ts';
 import {
   ALICE, assertRefused, BOB, CAROL, createRoomDriver, eventIdIn, KEY, member, message, newRoom, redaction, SERVER, state, type RoomDriver,
 } from '../../../test/kit/room-driver.ts';
@@ -94,7 +94,7 @@ test('what a redaction leaves of aliases and of a restricted join rule', async (
       const rule = eventIdIn(await driver.send(state(roomId, ALICE, ['m.room.join_rules', ''], { join_rule: 'invite', allow: [] })));
       await driver.batch([redaction(roomId, ALICE, aliases), redaction(roomId, ALICE, rule)]);
       const rows = await driver.database.query<{ json: Uint8Array }>('SELECT json FROM events WHERE redacted_by IS NOT NULL ORDER BY order_key');
-      left.set(id, rows.map(({ json }) => Object.keys((JSON.parse(Buffer.from(unpackJson(json)).toString()) as Pdu).content).join()).join(' '));
+      left.set(id, rows.map(({ json }) => Object.keys((JSON.parse(unpackText(json)) as Pdu).content).join()).join(' '));
     });
   }
   assert.deepEqual([...left.values()], [...Array<string>(5).fill('aliases join_rule'), ...Array<string>(2).fill(' join_rule'), ...Array<string>(5).fill(' allow,join_rule')]);

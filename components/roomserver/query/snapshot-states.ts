@@ -1,7 +1,7 @@
 /** What the records of a snapshot say of states: the changes that came with events, and the slices of states that came whole. */
 import type { SequencedRecord } from '../../../pkg/log/applier.ts';
 import type { Reader, SqlRow } from '../../../pkg/storage/database.ts';
-import { unpackJson } from '../../../pkg/storage/packed-json.ts';
+import { unpackJson, unpackText } from '../../../pkg/storage/packed-json.ts';
 import type { RoomOutput, StateChange } from '../../../schemas/log/room-output.ts';
 
 /** `member`, `replaced_member`: the member events of the change. */
@@ -53,7 +53,7 @@ export async function sliceRecord(reader: Reader, partition: number, sequence: n
 async function versionOfCreate(reader: Reader, roomId: string, stateId: number): Promise<string> {
   const [row] = await reader.query<{ json: Uint8Array }>(
     "SELECT e.json FROM state_deltas d JOIN events e ON e.event_id = d.event_id WHERE d.room_id = ? AND d.state_id = ? AND d.type = 'm.room.create' AND d.state_key = ''", [roomId, stateId]);
-  return row === undefined ? '' : String((JSON.parse(Buffer.from(unpackJson(row.json)).toString()) as { content: { room_version?: unknown } }).content.room_version ?? '1');
+  return row === undefined ? '' : String((JSON.parse(unpackText(row.json)) as { content: { room_version?: unknown } }).content.room_version ?? '1');
 }
 
 function changeOf(row: DeltaSql): StateChange {
@@ -62,5 +62,5 @@ function changeOf(row: DeltaSql): StateChange {
 }
 
 function membershipIn(json: Uint8Array | null): string {
-  return json === null ? '' : String((JSON.parse(Buffer.from(unpackJson(json)).toString()) as { content: { membership?: unknown } }).content.membership);
+  return json === null ? '' : String((JSON.parse(unpackText(json)) as { content: { membership?: unknown } }).content.membership);
 }

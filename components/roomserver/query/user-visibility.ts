@@ -1,6 +1,6 @@
 import { mayRead } from '../../../pkg/matrix/visibility/may-read.ts';
 import type { Reader } from '../../../pkg/storage/database.ts';
-import { unpackJson } from '../../../pkg/storage/packed-json.ts';
+import { unpackText } from '../../../pkg/storage/packed-json.ts';
 import { membershipsAt } from './members-at.ts';
 import { byRoom, readPlaces } from './state-at.ts';
 import { isStorable } from './stored-event.ts';
@@ -23,5 +23,5 @@ export async function visibleToUser(reader: Reader, userId: string, eventIds: re
 }
 
 function isJoin(json: Uint8Array): boolean {
-  return (JSON.parse(Buffer.from(unpackJson(json)).toString()) as { content: { membership?: unknown } }).content.membership === 'join';
+  return (JSON.parse(unpackText(json)) as { content: { membership?: unknown } }).content.membership === 'join';
 }

@@ -6,7 +6,7 @@ import { beginning, bytesOf, received } from '../../../test/kit/received-room.ts
 import type { RoomDag } from '../../../test/kit/room-dag.ts';
 import { ALICE, createRoomDriver, eventIdIn, input, message, newRoom, PARTITIONS, START_MS, type RoomDriver } from '../../../test/kit/room-driver.ts';
 import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
-import { unpackJson } from '../../../pkg/storage/packed-json.ts';
+import { unpackText } from '../../../pkg/storage/packed-json.ts';
 import type { NewEvent } from '../input/effects.ts';
 
 const BOB = '@bob:two.test';
@@ -26,7 +26,7 @@ async function knowing(context: TestContext): Promise<{ driver: RoomDriver; dag:
 
 async function stored({ database }: RoomDriver, eventId: string): Promise<{ roomId: string; text: string }> {
   const [row] = await database.query<{ room_id: string; json: Uint8Array }>('SELECT room_id, json FROM events WHERE event_id = ?', [eventId]);
-  return { roomId: row!.room_id, text: Buffer.from(unpackJson(row!.json)).toString() };
+  return { roomId: row!.room_id, text: unpackText(row!.json) };
 }
 
 test('an event of another room keeps its name', async (context) => {

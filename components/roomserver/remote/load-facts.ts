@@ -5,7 +5,7 @@ import { domainOf } from '../../../pkg/matrix/ids/domain-of.ts';
 import { createEventIdOfRoom, isHashRoomId } from '../../../pkg/matrix/ids/room-id.ts';
 import { roomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import type { Database, SqlRow } from '../../../pkg/storage/database.ts';
-import { unpackJson } from '../../../pkg/storage/packed-json.ts';
+import { unpackText } from '../../../pkg/storage/packed-json.ts';
 import type { ImportState, ReceiveInvite, RoomInput, SendEvent } from '../../../schemas/log/room-input.ts';
 import { readPartial } from '../partial/partial-row.ts';
 import type { StagedEvent, StagedState } from '../../../schemas/ports/staged-state.ts';
@@ -198,6 +198,6 @@ async function readAuthEvents(database: Database, facts: RemoteFacts, { roomId, 
   for (const eventId of eventIds) facts.events.set(eventId, null);
   for (const row of rows) {
     // An ID that an event of another room has (servers name their events themselves in versions 1 and 2) is no name for one of this room.
-    facts.events.set(row.event_id, { event: JSON.parse(Buffer.from(unpackJson(row.json)).toString()) as Pdu, rejected: row.rejected === 1 || row.room_id !== roomId });
+    facts.events.set(row.event_id, { event: JSON.parse(unpackText(row.json)) as Pdu, rejected: row.rejected === 1 || row.room_id !== roomId });
   }
 }

@@ -7,7 +7,7 @@ import { authEventIds, type Pdu } from '../../../pkg/matrix/events/pdu.ts';
 import type { Position } from '../../../pkg/matrix/state-res/chain-cover.ts';
 import { slotOf, type Slot } from '../../../pkg/matrix/state-res/slot.ts';
 import type { SqlRow, SqlValue, Transaction } from '../../../pkg/storage/database.ts';
-import { unpackJson } from '../../../pkg/storage/packed-json.ts';
+import { unpackText } from '../../../pkg/storage/packed-json.ts';
 import { isStorable } from '../query/stored-event.ts';
 
 /** A state event that is to have a place. */
@@ -78,7 +78,7 @@ async function readUnchained(tx: Transaction, roomId: string, partition: number)
   for (let last = ''; ;) {
     const rows = await tx.query<UnchainedSql>(
       'SELECT event_id, json FROM events WHERE room_id = ? AND state_key IS NOT NULL AND auth_chain IS NULL AND event_id > ? ORDER BY event_id LIMIT ?', [roomId, last, PAGE]);
-    for (const row of rows) events.push(unchained(row.event_id, JSON.parse(Buffer.from(unpackJson(row.json)).toString()) as Pdu, { roomId, partition }));
+    for (const row of rows) events.push(unchained(row.event_id, JSON.parse(unpackText(row.json)) as Pdu, { roomId, partition }));
     if (rows.length < PAGE) return events;
     last = rows.at(-1)!.event_id;
   }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { unpackJson } from '../../../pkg/storage/packed-json.ts';
+import { unpackJson, unpackText } from '../../../pkg/storage/packed-json.ts';
 import { ALICE, BOB, createRoomDriver, eventIdIn, member, message, newRoom, redaction, state } from '../../../test/kit/room-driver.ts';
 import { roomQuery } from '../query/room-query.ts';
 import { roomSnapshot } from '../query/snapshot.ts';
@@ -26,7 +26,7 @@ test('events are stored packed; those that were stored before are read as well, 
   eventIdIn(await driver.send(state(roomId, ALICE, ['m.room.topic', ''], { topic: 'new' })));
   eventIdIn(await driver.send(redaction(roomId, ALICE, sent[0]!)));
   const [first, , last] = [...(await stored()).filter(({ event_id: eventId }) => sent.includes(eventId)), (await stored()).at(-1)!];
-  assert.deepEqual((JSON.parse(Buffer.from(unpackJson(first!.json)).toString()) as { content: unknown }).content, {});
+  assert.deepEqual((JSON.parse(unpackText(first!.json)) as { content: unknown }).content, {});
   assert.ok(last!.json.byteLength < unpackJson(last!.json).byteLength * 0.75);
   await driver.close();
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { partitionOf } from '../../../pkg/log/partition-map.ts';
-import { unpackJson } from '../../../pkg/storage/packed-json.ts';
+import { unpackText } from '../../../pkg/storage/packed-json.ts';
 import { branch, extremitiesOf, forkInto } from '../../../test/kit/branches.ts';
 import { ALICE, assertRefused, BOB, createRoomDriver, eventIdIn, input, member, message, newRoom, PARTITIONS, state, type RoomDriver, type RoomWish } from '../../../test/kit/room-driver.ts';
 import { roomHistoryQuery } from '../query/room-history-query.ts';
@@ -25,7 +25,7 @@ interface Stored { prev_events: string[]; auth_events: string[]; type: string; s
 
 async function storedEvent(driver: RoomDriver, eventId: string): Promise<Stored & { orderKey: number | null }> {
   const [row] = await driver.database.query<{ json: Uint8Array; order_key: number | null }>('SELECT json, order_key FROM events WHERE event_id = ?', [eventId]);
-  return { ...(JSON.parse(Buffer.from(unpackJson(row!.json)).toString()) as Stored), orderKey: row!.order_key };
+  return { ...(JSON.parse(unpackText(row!.json)) as Stored), orderKey: row!.order_key };
 }
 
 test('given more than ten branches, when the owner looks after them, then an event that no timeline shows joins them; ten are left alone', async () => {

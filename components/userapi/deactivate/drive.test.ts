@@ -1,7 +1,7 @@
 /** Deactivations over the real owners: whoever dies between two steps, the next one carries them through, and no room is left twice. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { unpackJson } from '../../../pkg/storage/packed-json.ts';
+import { unpackText } from '../../../pkg/storage/packed-json.ts';
 import type { Outcome } from '../../../schemas/log/envelope.ts';
 import { createClientWorld, WORLD_SERVER, type ClientWorld, type Session } from '../../../test/kit/client-world.ts';
 import { createDeactivator, type DeactivatorDeps } from './drive.ts';
@@ -53,7 +53,7 @@ async function pass(world: ClientWorld, isDone: () => Promise<boolean> | boolean
 
 async function leavesOf({ roomDatabase }: ClientWorld, { userId }: Session, roomId: string): Promise<number> {
   const rows = await roomDatabase.query<{ json: Uint8Array }>(`SELECT json FROM events WHERE room_id = ? AND type = 'm.room.member' AND state_key = ?`, [roomId, userId]);
-  return rows.filter(({ json }) => (JSON.parse(Buffer.from(unpackJson(json)).toString()) as { content: { membership: string } }).content.membership === 'leave').length;
+  return rows.filter(({ json }) => (JSON.parse(unpackText(json)) as { content: { membership: string } }).content.membership === 'leave').length;
 }
 
 test('wherever the process dies, before or after a room was left, the next one takes the user out of the others, once', async () => {

@@ -1,7 +1,7 @@
 /** A room as one server's tables have it, read past all faults. */
 import { prevEventIds, type Pdu } from '../../../pkg/matrix/events/pdu.ts';
 import type { SqlRow } from '../../../pkg/storage/database.ts';
-import { unpackJson } from '../../../pkg/storage/packed-json.ts';
+import { unpackText } from '../../../pkg/storage/packed-json.ts';
 import type { SimServer } from '../server.ts';
 
 export interface TableEvent {
@@ -44,7 +44,7 @@ export async function readRoom({ name, databases: { roomserver } }: SimServer, r
 }
 
 function tableEvent(row: EventRow): TableEvent {
-  return { eventId: row.event_id, pdu: JSON.parse(Buffer.from(unpackJson(row.json)).toString()) as Pdu, orderKey: row.order_key, verdict: verdictOf(row), redactedBy: row.redacted_by };
+  return { eventId: row.event_id, pdu: JSON.parse(unpackText(row.json)) as Pdu, orderKey: row.order_key, verdict: verdictOf(row), redactedBy: row.redacted_by };
 }
 
 function verdictOf({ rejected, soft_failed: softFailed, state_id: stateId }: EventRow): TableEvent['verdict'] {
