@@ -26,6 +26,8 @@ export interface NeedWorld {
   readonly staged: StagedState;
   /** By server name; servers that are not there cannot be reached. */
   readonly peers: Map<string, Peer>;
+  /** Servers whose keys cannot be had, with what the key ring thinks of their coming back. */
+  readonly keyless: Map<string, { mayRecover: boolean }>;
   /** `METHOD destination path` of every request. */
   readonly asked: string[];
   /** What was written into room-input, in order. */
@@ -67,7 +69,7 @@ export async function needWorld(): Promise<NeedWorld> {
   const runtime = createManualRuntime();
   const database = await openSqlite({ path: ':memory:' });
   await migrate(database, 'federationapi', federationapiMigrations, 0);
-  const parts = { peers: new Map<string, Peer>(), asked: [] as string[], inputs: [] as RoomInput[], known: new Set<string>(), outliers: new Set<string>(), oldest: { eventId: '', depth: 0 } };
+  const parts = { peers: new Map<string, Peer>(), keyless: new Map<string, { mayRecover: boolean }>(), asked: [] as string[], inputs: [] as RoomInput[], known: new Set<string>(), outliers: new Set<string>(), oldest: { eventId: '', depth: 0 } };
   const deps: NeedRunnerDeps = { ...outside(parts, () => world.logIsAway, runtime), runtime, database, partitions: () => world.owned };
   const world: NeedWorld = {
     ...parts, runtime, database, staged: stagedState(database), owned: [0], logIsAway: false, runner: createNeedRunner(deps),
@@ -103,11 +105,12 @@ export async function needWorld(): Promise<NeedWorld> {
 
 /** Everything around the runner: other servers, whose every key is `TEST_KEY`, and the log, whose owner accepts all. */
 function outside(
-  parts: Pick<NeedWorld, 'peers' | 'asked' | 'inputs' | 'known' | 'outliers' | 'oldest'>, logIsAway: () => boolean, runtime: ManualRuntime,
+  parts: Pick<NeedWorld, 'peers' | 'keyless' | 'asked' | 'inputs' | 'known' | 'outliers' | 'oldest'>, logIsAway: () => boolean, runtime: ManualRuntime,
 ): Omit<NeedRunnerDeps, 'runtime' | 'database' | 'partitions'> {
   const key = { keyId: TEST_KEY.keyId, publicKey: TEST_KEY.publicKey, validUntilMs: Number.MAX_SAFE_INTEGER, old: false };
   const keyRing: NeedRunnerDeps['keyRing'] = {
-    keys: (wanted) => Promise.resolve(new Map(wanted.map(({ serverName }) => [serverName, { serverName, keys: new Map([[key.keyId, key]]), validUntilMs: key.validUntilMs, fetchedAtMs: 0 }]))),
+    keys: (wanted) => Promise.resolve(new Map(wanted.filter(({ serverName }) => !parts.keyless.has(serverName)).map(({ serverName }) => [serverName, { serverName, keys: new Map([[key.keyId, key]]), validUntilMs: key.validUntilMs, fetchedAtMs: 0 }]))),
+    mayRecover: (serverName) => parts.keyless.get(serverName)?.mayRecover ?? true,
   };
   const write = (record: RoomInput): void => {
     if (logIsAway()) throw new LogUnavailable('the log is away');

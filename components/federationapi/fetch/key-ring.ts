@@ -23,6 +23,8 @@ export interface KeyRing {
    * of their life are asked for again. Rejects with `StorageError`.
    */
   keys(wanted: readonly WantedKeys[], how?: { fresh: boolean }): Promise<ReadonlyMap<string, KnownKeys>>;
+  /** Whether keys of the server that could not be had may well be had in a moment: it has not been out of reach for long, as far as is known. */
+  mayRecover(serverName: string): boolean;
   /** What is known of these servers now, nobody is asked. Rejects with `StorageError`. */
   known(serverNames: readonly string[]): Promise<ReadonlyMap<string, KnownKeys>>;
   /** The last documents of these servers as they were received. Rejects with `StorageError`. */
@@ -44,6 +46,8 @@ export interface KeyRingDeps {
 /** Short at its longest: a server that is back wants to be believed soon, and one question a minute harms nobody. */
 const PAUSES: BackoffBounds = { firstMs: 1000, maxMs: 60_000, factor: 2, jitter: 0.3 };
 const PAUSES_MAX = 10_000;
+/** A server that did not give its keys for so long is not waited for: many of a room's servers are gone for good. */
+const HOPE_MS = 2 * 60_000;
 /** A room with a long history has events of so many servers, many of which are gone: one question to a notary is better than as many deadlines. */
 const MANY_SERVERS = 16;
 /** Of one question to a notary. */
@@ -100,6 +104,10 @@ export function createKeyRing(deps: KeyRingDeps): KeyRing {
       begin(missing.filter(({ serverName }) => !underWay.has(serverName) && waitMs(pauses.get(serverName), clock.now()) === 0));
       await Promise.all(missing.map(({ serverName }) => underWay.get(serverName) ?? Promise.resolve()));
       return inMemory(all.map(({ serverName }) => serverName));
+    },
+    mayRecover(serverName) {
+      const pause = pauses.get(serverName);
+      return pause === undefined || clock.now() - pause.failingSinceMs < HOPE_MS;
     },
     async known(serverNames) {
       await store.load(serverNames.filter((serverName) => store.get(serverName) === undefined));

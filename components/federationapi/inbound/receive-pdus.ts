@@ -89,7 +89,7 @@ export function createPduReceiver(deps: ReceivingDeps): PduReceiver {
     for (const [index, verified] of (await verifyPdus({ keyRing, clock, offload }, { values, version, roomId })).entries()) {
       const value = values[index];
       if (!('outcome' in verified)) records.set(verified.eventId, recordOf(verified, { ...from, nowMs: clock.now() }));
-      else if (!verified.lacksKeys) refuse(value, verified.reason);
+      else if (verified.lacksKeysOf === undefined) refuse(value, verified.reason);
       else into.lacking.push({ origin: from.origin, roomId, eventId: eventIdOf(asPdu(value, version)!, version), pdu: Buffer.from(JSON.stringify(value)) });
     }
     for (const eventId of records.keys()) into.results.set(eventId, undefined);

@@ -37,7 +37,7 @@ async function question(tools: NeedTools, job: NeedJob, { wish, source: { server
   const body = await tools.ask(job, {
     destination: server, method: 'GET', path: `/_matrix/federation/v1/backfill/${encodeURIComponent(job.roomId)}`, query: { v: wish.eventIds, limit: String(wish.limit) }, limitMs: LIMIT_MS,
   });
-  const given = eachOnce(await tools.intact(job, listIn(body, 'pdus', TAKEN_MAX), version));
+  const given = eachOnce(await tools.intact(job, listIn(body, 'pdus', TAKEN_MAX), { version }));
   const asked = new Set(wish.eventIds);
   if (!given.some(({ eventId }) => asked.has(eventId))) throw new NeedFailure(404, 'M_NOT_FOUND', 'The other server has none of the events');
   return given;
@@ -69,7 +69,7 @@ async function fetchAuthorising(tools: NeedTools, job: NeedJob, { source, fresh 
 async function askEvent(tools: NeedTools, job: NeedJob, { source: { server, version }, eventId }: { source: Source; eventId: string }): Promise<IntactEvent | undefined> {
   try {
     const body = await tools.ask(job, { destination: server, method: 'GET', path: `/_matrix/federation/v1/event/${encodeURIComponent(eventId)}`, limitMs: LIMIT_MS });
-    const [event] = await tools.intact(job, listIn(body, 'pdus', 1), version);
+    const [event] = await tools.intact(job, listIn(body, 'pdus', 1), { version });
     return event?.eventId === eventId ? event : undefined;
   } catch (error) {
     if (failureOf(error) === undefined || job.signal.aborted) throw error;

@@ -17,7 +17,7 @@ export async function eventAuth(tools: NeedTools, job: NeedJob, wish: AboutEvent
       destination: wish.origin, method: 'GET', path: `/_matrix/federation/v1/event_auth/${encodeURIComponent(job.roomId)}/${encodeURIComponent(wish.eventId)}`,
       limitMs: LIMIT_MS, responseBytesMax: BYTES_MAX,
     });
-    const chain = eachOnce(await tools.intact(job, listIn(body, 'auth_chain', CHAIN_EVENTS_MAX), version));
+    const chain = eachOnce(await tools.intact(job, listIn(body, 'auth_chain', CHAIN_EVENTS_MAX), { version, patient: true }));
     const events = await withoutKnown(tools, chain.filter(({ eventId }) => eventId !== wish.eventId));
     const staged = await stageState(tools, job, { version, events, stateIds: new Set() });
     return { answer: { origin: wish.origin, roomVersion: version.id }, state: staged };

@@ -56,8 +56,11 @@ export interface NeedTools {
   readonly keyRing: Pick<KeyRing, 'keys'>;
   /** Answers that may be very big are fetched a few at a time. */
   readonly bigAnswers: Semaphore;
-  /** `values` as events, in their places; undefined for those that are not what their senders signed, and for those of other rooms. */
-  intact(job: NeedJob, values: readonly unknown[], version: RoomVersion): Promise<(IntactEvent | undefined)[]>;
+  /**
+   * `values` as events, in their places; undefined for those that are not what their senders signed, and for those of other rooms. `patient`: keys that cannot be had are waited for
+   * while there is hope of them, at most half of the job's time; then what they sign is left out, too.
+   */
+  intact(job: NeedJob, values: readonly unknown[], how: { version: RoomVersion; patient?: boolean }): Promise<(IntactEvent | undefined)[]>;
   /** The body of another server's answer. Rejects with `FederationError`, and with what `job.check` throws. */
   ask(job: NeedJob, question: Question): Promise<Readonly<Record<string, unknown>>>;
   /** Whether a server that has just failed may well be back in a moment. */

@@ -1,24 +1,39 @@
 import type { Semaphore } from '../../../pkg/assert/semaphore.ts';
+import type { IntactEvent } from '../../../pkg/matrix/events/check-received.ts';
 import { keepForLater } from '../inbound/keep-pdus.ts';
 import { createAsk } from './ask.ts';
 import { createInputs } from './inputs.ts';
 import type { NeedTools } from './job.ts';
 import type { NeedRunnerDeps } from './deps.ts';
 import { createPauses } from './pauses.ts';
+import type { DroppedPdu } from '../verify/verify-pdus.ts';
+
+/** Between two looks for keys that could not be had. */
+const KEYS_PAUSE_MS = { first: 1000, max: 10_000 };
 
 /** What needs are carried out with. */
 export function makeTools(deps: NeedRunnerDeps, bigAnswers: Semaphore): NeedTools {
   const { runtime: { clock, random, logger }, database, serverName, signingKey, roomQuery, roomHistoryQuery, keyRing } = deps;
   const pauses = deps.pauses ?? createPauses({ clock, random });
+  const lacksKeysToCome = (event: IntactEvent | DroppedPdu): boolean => 'outcome' in event && event.lacksKeysOf !== undefined && keyRing.mayRecover(event.lacksKeysOf);
   return {
     serverName, signingKey, clock, random, logger, database, roomQuery, roomHistoryQuery, keyRing, bigAnswers,
     ask: createAsk({ clock, transport: deps.signedTransport, pauses, isDenied: deps.isDenied }),
     later: ({ roomId }, { origin, eventId }) => keepForLater({ clock, random, database }, [{ origin, roomId, eventId }]),
     mayRecover: (destination) => pauses.mayRecover(destination),
     ...createInputs({ clock, driver: deps.driver, commands: deps.commands, partitionMap: deps.partitionMap }),
-    async intact(job, values, version) {
-      const checked = await deps.verify({ values, version, roomId: job.roomId });
+    async intact(job, values, { version, patient = false }) {
+      const keysUntilMs = patient ? (clock.now() + job.deadlineMs) / 2 : 0;
+      const checked = [...await deps.verify({ values, version, roomId: job.roomId })];
       job.check();
+      for (let pauseMs = KEYS_PAUSE_MS.first; clock.now() + pauseMs < keysUntilMs; pauseMs = Math.min(2 * pauseMs, KEYS_PAUSE_MS.max)) {
+        const lacking = [...checked.keys()].filter((index) => lacksKeysToCome(checked[index]!));
+        if (lacking.length === 0) break;
+        await clock.sleep(pauseMs, job.signal);
+        const again = await deps.verify({ values: lacking.map((index) => values[index]), version, roomId: job.roomId });
+        job.check();
+        for (const [nth, index] of lacking.entries()) checked[index] = again[nth]!;
+      }
       const events = checked.map((event) => ('outcome' in event || event.roomId !== job.roomId ? undefined : event));
       const dropped = events.filter((event) => event === undefined).length;
       if (dropped > 0) logger.info({ needId: job.needId, given: values.length, dropped }, 'another server gave events that are not what their senders signed');

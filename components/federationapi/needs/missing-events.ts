@@ -62,7 +62,7 @@ async function question(tools: NeedTools, job: NeedJob, { wish, latest, version 
     destination: wish.origin, method: 'POST', path: `/_matrix/federation/v1/get_missing_events/${encodeURIComponent(job.roomId)}`,
     body: { earliest_events: wish.earliest, latest_events: latest, limit: ASKED_MAX, min_depth: wish.minDepth }, limitMs: LIMIT_MS,
   });
-  const events = await tools.intact(job, listIn(body, 'events', TAKEN_MAX), version);
+  const events = await tools.intact(job, listIn(body, 'events', TAKEN_MAX), { version, patient: true });
   return events.filter((event) => event !== undefined);
 }
 

@@ -62,7 +62,7 @@ interface JoinAnswer {
 async function stageAnswer(tools: NeedTools, job: NeedJob, { version, body, citedBy }: JoinAnswer): Promise<Staged> {
   const state = listIn(body, 'state', STATE_EVENTS_MAX);
   const chain = listIn(body, 'auth_chain', STATE_EVENTS_MAX);
-  const all = await tools.intact(job, [...state, ...chain], version);
+  const all = await tools.intact(job, [...state, ...chain], { version });
   const inState = eachOnce(all.slice(0, state.length));
   checkCreate(inState, version);
   return stageState(tools, job, { version, events: eachOnce(all), stateIds: idsByKey([...inState, ...(citedBy === undefined ? [] : membersCited(citedBy, eachOnce(all)))]) });

@@ -24,7 +24,7 @@ export async function remoteKnock(tools: NeedTools, job: NeedJob, wish: RemoteMe
 async function described(tools: NeedTools, job: NeedJob, { version, roomState }: { version: RoomVersion; roomState: unknown }): Promise<Uint8Array> {
   const entries = describedIn(roomState);
   const whole = entries.filter(isWhole);
-  const intact = await tools.intact(job, whole, version);
+  const intact = await tools.intact(job, whole, { version });
   const good = new Set<object>(whole.filter((_, index) => intact[index] !== undefined));
   return strippedOf(entries.filter((entry) => good.has(entry) || (!isWhole(entry) && version.roomIdFormat === 'domain')));
 }

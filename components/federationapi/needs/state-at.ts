@@ -6,7 +6,7 @@ import { stageState } from '../stage/stage-state.ts';
 import { failureOf, mayPass } from './failure.ts';
 import type { Fulfilled, NeedJob, NeedTools } from './job.ts';
 import { knownIds } from './known-events.ts';
-import { eachOnce, eventIdsIn, idsByKey, listIn, malformed, STATE_EVENTS_MAX, versionOf } from './lists.ts';
+import { eventIdsIn, idsByKey, listIn, malformed, STATE_EVENTS_MAX, versionOf } from './lists.ts';
 import { STATE_BYTES_MAX } from './remote-join.ts';
 
 interface Wanted {
@@ -64,53 +64,53 @@ async function fetchEvents(tools: NeedTools, job: NeedJob, wanted: Wanted, { unk
   const take = (events: readonly (IntactEvent | undefined)[]): void => {
     for (const event of events) if (event !== undefined && lacking.delete(event.eventId)) found.push(event);
   };
-  if (isMost || unknown.length > SINGLE_MAX) take(await askState(tools, job, wanted));
-  take(await askEach(tools, job, wanted, { eventIds: [...lacking].slice(0, SINGLE_MAX), hasSome: found.length > 0 }));
+  const intact = (values: readonly unknown[]) => tools.intact(job, values, { version: wanted.version, patient: true });
+  if (isMost || unknown.length > SINGLE_MAX) take(await intact(await askState(tools, job, wanted)));
+  take(await intact(await askEach(tools, job, wanted, { eventIds: [...lacking].slice(0, SINGLE_MAX), hasSome: found.length > 0 })));
   return found;
 }
 
-/** `hasSome`: the origin has given others before. */
-async function askEach(tools: NeedTools, job: NeedJob, wanted: Wanted, { eventIds, hasSome }: { eventIds: readonly string[]; hasSome: boolean }): Promise<IntactEvent[]> {
+/** What is given under these IDs, unverified. `hasSome`: the origin has given others before. */
+async function askEach(tools: NeedTools, job: NeedJob, wanted: Wanted, { eventIds, hasSome }: { eventIds: readonly string[]; hasSome: boolean }): Promise<unknown[]> {
   const isLast = job.deadlineMs - tools.clock.now() < LAST_MS;
-  const found: IntactEvent[] = [];
+  const found: unknown[] = [];
   let refusals = 0;
   let silence: unknown;
   for (let from = 0; from < eventIds.length && refusals < REFUSALS_MAX; from += SINGLE_AT_ONCE) {
     const given = await Promise.all(eventIds.slice(from, from + SINGLE_AT_ONCE).map((eventId) => askEvent(tools, job, wanted, { eventId, insistent: isLast })));
-    const events = given.flatMap(({ event }) => event ?? []);
-    found.push(...events);
+    const values = given.flatMap(({ value }) => (value === undefined ? [] : [value]));
+    found.push(...values);
     silence ??= given.find(({ failure }) => failure !== undefined)?.failure;
     if (silence !== undefined && !isLast) throw silence;
-    refusals = events.length === 0 ? refusals + given.length : 0;
+    refusals = values.length === 0 ? refusals + given.length : 0;
   }
   if (silence !== undefined && ((found.length === 0 && !hasSome) || refusals >= REFUSALS_MAX)) throw silence;
   return found;
 }
 
-async function askState(tools: NeedTools, job: NeedJob, { wish, version }: Wanted): Promise<(IntactEvent | undefined)[]> {
+async function askState(tools: NeedTools, job: NeedJob, { wish }: Wanted): Promise<unknown[]> {
   const body = await tools.ask(job, {
     destination: wish.origin, method: 'GET', path: `/_matrix/federation/v1/state/${encodeURIComponent(job.roomId)}`, query: { event_id: wish.eventId },
     limitMs: STATE_LIMIT_MS, responseBytesMax: STATE_BYTES_MAX,
   });
-  return eachOnce(await tools.intact(job, [...listIn(body, 'pdus', STATE_EVENTS_MAX), ...listIn(body, 'auth_chain', STATE_EVENTS_MAX)], version));
+  return [...listIn(body, 'pdus', STATE_EVENTS_MAX), ...listIn(body, 'auth_chain', STATE_EVENTS_MAX)];
 }
 
 interface Given {
-  /** undefined when the server does not give it, or something else instead. */
-  readonly event: IntactEvent | undefined;
+  /** undefined when the server does not give it. */
+  readonly value: unknown;
   /** Why the server may well give it when it is asked again. */
   readonly failure?: unknown;
 }
 
-async function askEvent(tools: NeedTools, job: NeedJob, { wish, version }: Wanted, { eventId, insistent }: { eventId: string; insistent: boolean }): Promise<Given> {
+async function askEvent(tools: NeedTools, job: NeedJob, { wish }: Wanted, { eventId, insistent }: { eventId: string; insistent: boolean }): Promise<Given> {
   try {
     const body = await tools.ask(job, {
       destination: wish.origin, method: 'GET', path: `/_matrix/federation/v1/event/${encodeURIComponent(eventId)}`, limitMs: EVENT_LIMIT_MS, insistent,
     });
-    const [event] = await tools.intact(job, listIn(body, 'pdus', 1), version);
-    return { event: event?.eventId === eventId ? event : undefined };
+    return { value: listIn(body, 'pdus', 1)[0] };
   } catch (error) {
     if (failureOf(error) === undefined || job.signal.aborted) throw error;
-    return { event: undefined, ...(mayPass(error) && { failure: error }) };
+    return { value: undefined, ...(mayPass(error) && { failure: error }) };
   }
 }

@@ -94,6 +94,27 @@ test('the whole state is asked of one server after the other, and imported as wh
   await world.close();
 });
 
+test('members whose server does not give its keys are waited for while there is hope of these, and left out then', async () => {
+  for (const { mayRecover, backAfterMs, isWhole } of [
+    { mayRecover: true, backAfterMs: 20_000, isWhole: true }, { mayRecover: true, backAfterMs: 600_000, isWhole: false }, { mayRecover: false, backAfterMs: 20_000, isWhole: false },
+  ]) {
+    const world = await needWorld();
+    const dag = startRoom('11');
+    const parted = [...dag.stateAfter().values()].filter((eventId) => dag.pdu(eventId)!.sender.endsWith(':two.test'));
+    assert.equal(parted.length, 2);
+    const { state, auth_chain: chain } = withChain(dag, [...dag.stateAfter().values()]);
+    world.peers.set('one.test', () => ({ pdus: state, auth_chain: chain }));
+    world.keyless.set('two.test', { mayRecover });
+    world.runtime.clock.timer(backAfterMs, () => world.keyless.delete('two.test'));
+    const answer = await world.answerTo(wholeNeed(dag));
+    assert.equal(answer?.status, 200);
+    const expected = [...dag.stateAfter().values()].filter((eventId) => isWhole || !parted.includes(eventId));
+    assert.deepEqual(await stagedIds(world, answer.stageId), expected.sort());
+    assert.equal(world.asked.length, 1);
+    await world.close();
+  }
+});
+
 test('a state without the event that made the room is none', async () => {
   const world = await needWorld();
   const dag = startRoom('11');

@@ -17,7 +17,7 @@ export async function wholeState(tools: NeedTools, job: NeedJob, { via, eventId 
       destination: server, method: 'GET', path: `/_matrix/federation/v1/state/${encodeURIComponent(job.roomId)}`, query: { event_id: eventId }, limitMs: LIMIT_MS, responseBytesMax: STATE_BYTES_MAX,
     });
     const state = listIn(body, 'pdus', STATE_EVENTS_MAX);
-    const all = await tools.intact(job, [...state, ...listIn(body, 'auth_chain', STATE_EVENTS_MAX)], version);
+    const all = await tools.intact(job, [...state, ...listIn(body, 'auth_chain', STATE_EVENTS_MAX)], { version, patient: true });
     const inState = eachOnce(all.slice(0, state.length));
     if (!inState.some(({ pdu }) => pdu.type === 'm.room.create')) throw malformed('the state has no create event');
     return { answer: { origin: server, roomVersion: version.id }, state: await stageState(tools, job, { version, events: eachOnce(all), stateIds: idsByKey(inState) }) };

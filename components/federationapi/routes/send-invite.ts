@@ -95,7 +95,7 @@ export function sendInviteRoutes(deps: InviteDeps, auth: AuthDeps): Route[] {
     const bad = new Set<object>();
     for (const [index, result] of verified.entries()) {
       if (!('outcome' in result)) continue;
-      if (isStrict && !result.lacksKeys) throw invalid(`An event in invite_room_state is not valid: ${result.reason}`);
+      if (isStrict && result.lacksKeysOf === undefined) throw invalid(`An event in invite_room_state is not valid: ${result.reason}`);
       bad.add(whole[index]!);
     }
     return strippedOf(entries.filter((entry) => !bad.has(entry)));

@@ -31,8 +31,8 @@ export interface PdusToVerify {
 }
 
 export interface DroppedPdu extends Dropped {
-  /** It may yet turn out intact: the keys that it is signed with could not be had. */
-  readonly lacksKeys: boolean;
+  /** The server whose keys could not be had: with them it may yet turn out intact. */
+  readonly lacksKeysOf?: string;
 }
 
 /** Signatures of one server under one event that are looked at: each costs a check, and perhaps a request. */
@@ -84,7 +84,7 @@ async function verifyOffLoop(offload: Pick<Offload, 'verifySignatures'>, values:
 }
 
 function verifyPdu(value: unknown, { version, roomId, known, check }: Verifying & { check: (check: SignatureCheck) => boolean }): IntactEvent | DroppedPdu {
-  let lacksKeys = false;
+  let lacksKeysOf: string | undefined;
   // Signatures by keys that are not known, or did not count at the time, are passed over; all others must be right, and there must be one (server-server, "Validating hashes and signatures on received events").
   const signedBy = (serverName: string, event: Pdu, essentials: Uint8Array): boolean => {
     const keys = known.get(serverName)?.keys;
@@ -100,12 +100,12 @@ function verifyPdu(value: unknown, { version, roomId, known, check }: Verifying 
       if (signature === undefined || !check({ publicKey: key.publicKey, bytes: essentials, signature })) return false;
       right += 1;
     }
-    lacksKeys = unknown && right === 0;
+    lacksKeysOf = unknown && right === 0 ? serverName : undefined;
     return right > 0;
   };
   const event = checkIntegrity({ value, version, signedBy });
-  if ('outcome' in event) return { ...event, lacksKeys };
-  if (roomId !== undefined && event.roomId !== roomId) return { outcome: 'dropped', reason: 'The event is of another room', lacksKeys: false };
+  if ('outcome' in event) return { ...event, ...(lacksKeysOf !== undefined && { lacksKeysOf }) };
+  if (roomId !== undefined && event.roomId !== roomId) return { outcome: 'dropped', reason: 'The event is of another room' };
   return event;
 }
 
