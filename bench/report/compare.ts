@@ -1,7 +1,7 @@
 /** Figures beside those that they are measured against, with ratios. */
 import type { ResultFile, ResultRow } from '../result-file.ts';
 import { betterOf, titleOf, written } from './figures.ts';
-import { table } from './table.ts';
+import { table, type Column } from './table.ts';
 
 /** One figure twice. */
 export interface Pair {
@@ -45,12 +45,16 @@ function pairsOf(before: ResultRow | undefined, after: ResultRow): Pair[] {
   });
 }
 
+const NAMED: readonly Column<Pair>[] = [
+  { title: 'server', text: (pair) => pair.mode },
+  { title: 'what', text: (pair) => pair.what },
+  { title: 'figure', text: (pair) => titleOf(pair.figure) },
+];
+
 /** Two files side by side; what is more than `limit` times worse is marked. */
 export function comparisonTable(pairs: readonly Pair[], limit: number): string {
   return table<Pair>([
-    { title: 'server', text: (pair) => pair.mode },
-    { title: 'what', text: (pair) => pair.what },
-    { title: 'figure', text: (pair) => titleOf(pair.figure) },
+    ...NAMED,
     { title: 'before', text: (pair) => written(pair.before) },
     { title: 'after', text: (pair) => written(pair.after) },
     { title: 'ratio', text: (pair) => pair.ratio?.toFixed(2) ?? '-' },
@@ -65,9 +69,7 @@ export function isWorse({ worse }: Pair, limit: number): boolean {
 /** How many times better than the reference each figure is. */
 export function ratioTable(pairs: readonly Pair[], reference: string): string {
   return table<Pair>([
-    { title: 'server', text: (pair) => pair.mode },
-    { title: 'what', text: (pair) => pair.what },
-    { title: 'figure', text: (pair) => titleOf(pair.figure) },
+    ...NAMED,
     { title: 'here', text: (pair) => written(pair.after) },
     { title: reference, text: (pair) => written(pair.before) },
     { title: 'times better', text: (pair) => (1 / pair.worse!).toFixed(1) },

@@ -1,5 +1,5 @@
 /** The body of a request as its route wants it, and the bytes of a response. */
-import { isJsonObject, parseJson, utf8 } from './json.ts';
+import { isJsonObject, parseJson, requireUtf8 } from './json.ts';
 import { createJsonScan } from './json-scan.ts';
 import { MatrixError } from './matrix-error.ts';
 import type { ApiResponse, Route } from './route.ts';
@@ -33,7 +33,7 @@ export function parseBody(route: Pick<Route, 'method' | 'body' | 'bodyBytesMax'>
   if (bytes.length > bodyBytesMaxOf(route)) throw bodyTooLarge(bodyBytesMaxOf(route));
   if (mode === 'form') return parseForm(bytes);
   if (bytes.length > SCANNED_FROM_BYTES && createJsonScan(Number.POSITIVE_INFINITY).take(bytes) !== undefined) throw new MatrixError(400, 'M_BAD_JSON', 'The request body is made of too many values');
-  if (mode === 'json-bytes') return utf8(bytes);
+  if (mode === 'json-bytes') return requireUtf8(bytes);
   const value = parseJson(bytes);
   if (!isJsonObject(value)) throw new MatrixError(400, 'M_BAD_JSON', 'The request body must be a JSON object');
   return value;

@@ -21,7 +21,7 @@ const SURROGATE_ESCAPE = /\\u[dD][89a-fA-F]/;
  * copy such objects with `Object.assign`, spread them.
  */
 export function parseJson(bytes: Uint8Array): unknown {
-  utf8(bytes);
+  requireUtf8(bytes);
   // Checked on the bytes, before parsing, so that no recursion ever meets a deep value.
   if (bytes.length > 2 * JSON_DEPTH_MAX && depthOf(bytes) > JSON_DEPTH_MAX) {
     throw new MatrixError(400, 'M_BAD_JSON', `The request body is nested deeper than ${JSON_DEPTH_MAX} levels`);
@@ -30,12 +30,12 @@ export function parseJson(bytes: Uint8Array): unknown {
 }
 
 /** The same bytes; throws 400 M_NOT_JSON for those that are not UTF-8. */
-export function utf8(bytes: Uint8Array): Uint8Array {
+export function requireUtf8(bytes: Uint8Array): Uint8Array {
   if (!isUtf8(bytes)) throw new MatrixError(400, 'M_NOT_JSON', 'The request body is not valid UTF-8');
   return bytes;
 }
 
-/** The same for a text whose nesting is known to be harmless. */
+/** As `parseJson`, for a text whose nesting is known to be harmless. */
 export function parseJsonText(text: string): unknown {
   let value: unknown;
   try {

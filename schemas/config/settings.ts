@@ -42,7 +42,7 @@ export interface Settings {
   /** Who leaves a room forgets it at once. */
   readonly forgetOnLeave: boolean;
   readonly deviceKeysGuard: DeviceKeysGuard;
-  /** Rooms that are encrypted from the beginning, whatever their creator's client says. */
+  /** Rooms that are encrypted from the beginning; what their creator's client says of encryption counts first. */
   readonly encryptedRooms: 'off' | 'private' | 'all';
   /** Users are told of each other's presence in rooms of at most so many members; undefined: they are not. */
   readonly presence: { readonly roomMembersMax: number } | undefined;

@@ -58,7 +58,7 @@ export function planRoom(wanted: RoomWanted): RoomPlan {
       state('m.room.member', { membership: 'join', ...wanted.profiles.get(creator) }, creator),
       state('m.room.power_levels', powerLevels),
       ...(wanted.alias === undefined ? [] : [state('m.room.canonical_alias', { alias: wanted.alias })]),
-      ...[...presetEvents(preset), ...(wanted.isEncrypted === true ? [state('m.room.encryption', { algorithm: 'm.megolm.v1.aes-sha2' })] : [])].filter((event) => !given.has(stateName(event))),
+      ...presetEvents(preset, wanted.isEncrypted === true).filter((event) => !given.has(stateName(event))),
       ...initialState,
       ...(wanted.name === undefined ? [] : [state('m.room.name', { name: wanted.name })]),
       ...(wanted.topic === undefined ? [] : [state('m.room.topic', { topic: wanted.topic, 'm.topic': { 'm.text': [{ body: wanted.topic, mimetype: 'text/plain' }] } })]),
@@ -93,12 +93,13 @@ function initialStateOf({ initialState, name, topic }: RoomWanted): readonly Sta
   return initialState.filter((event) => !overwritten.has(stateName(event)));
 }
 
-function presetEvents(preset: Preset): StateWanted[] {
+function presetEvents(preset: Preset, isEncrypted: boolean): StateWanted[] {
   const { joinRule, historyVisibility, guestAccess } = PRESETS[preset];
   return [
     state('m.room.join_rules', { join_rule: joinRule }),
     state('m.room.history_visibility', { history_visibility: historyVisibility }),
     state('m.room.guest_access', { guest_access: guestAccess }),
+    ...(isEncrypted ? [state('m.room.encryption', { algorithm: 'm.megolm.v1.aes-sha2' })] : []),
   ];
 }
 

@@ -1,5 +1,6 @@
 /** The roomserver as the input runner sees it: load, decide, commit (DESIGN rules 3 and 5). */
 import type { RoomInput } from '../../../schemas/log/room-input.ts';
+import { CONFLICTED_MANY } from '../receive/meeting.ts';
 import type { Processor } from '../../../pkg/log/processor.ts';
 import type { SigningKey } from '../../../pkg/matrix/signing/signing-key.ts';
 import type { Database } from '../../../pkg/storage/database.ts';
@@ -68,15 +69,13 @@ function watchMemory(metrics: Metrics | undefined, heads: HeadCache, kept: KeptG
   metrics?.gauge({ name: 'room_graphs_bytes', help: 'Memory that graphs of rooms in much conflict take between two batches, estimated; at most 128 MiB', read: () => kept.size().bytes });
 }
 
-/** Events in conflict beyond which the graph of a room is kept. */
-const CONFLICTED_MAX = 100;
 /** So many branches are left in much conflict, of a room in which nothing is in conflict as many as an event can follow. */
 const BRANCHES_MAX = 2 * PREV_EVENTS_MAX;
 const BRANCHES_IN_CONFLICT_MAX = 2;
 
 /** Branches that have just been joined go on one by one, and to take in each of them costs a resolution; joining them again for that would have no end. */
 function isCostly({ extremities: { length } }: RoomRow, { conflicted, resolvedAnew }: Pick<RoomGraph, 'conflicted' | 'resolvedAnew'> = { conflicted: 0, resolvedAnew: 0 }): boolean {
-  return length > (conflicted > CONFLICTED_MAX ? BRANCHES_MAX : PREV_EVENTS_MAX) || (length > BRANCHES_IN_CONFLICT_MAX && resolvedAnew > 2 * length);
+  return length > (conflicted > CONFLICTED_MANY ? BRANCHES_MAX : PREV_EVENTS_MAX) || (length > BRANCHES_IN_CONFLICT_MAX && resolvedAnew > 2 * length);
 }
 
 /** What goes on by itself from here. */
@@ -109,7 +108,7 @@ const NOTHING_STAGED: StagedState = { slice: async () => [], stateIds: async () 
 const HEAD_BYTES_MAX = 64 * 1024 * 1024;
 const RECENT_BYTES_MAX = 32 * 1024 * 1024;
 const NOTHING_CHAINED: Chained = { places: new Map(), links: [], caughtUp: false };
-const KEPT_GRAPHS = { bytesMax: 128 * 1024 * 1024, conflictedMin: CONFLICTED_MAX };
+const KEPT_GRAPHS = { bytesMax: 128 * 1024 * 1024, conflictedMin: CONFLICTED_MANY };
 
 /**
  * Keeps the heads of recently used rooms in memory; they are the truth until `forget`. Batches must not overlap: `load`, every `decide` and `commit` (or

@@ -17,7 +17,7 @@ import { CURRENT, currentAt, idAt, overlayOf, type GraphAt, type Overlay } from 
 import type { Meeting, RoomGraph } from './room-graph.ts';
 
 /** Events in conflict beyond which it costs to resolve them anew. */
-const CONFLICTED_MANY = 100;
+export const CONFLICTED_MANY = 100;
 
 /** After the states of all branches were resolved, to the current state with these forward extremities. */
 export function noteMeeting({ graph }: GraphAt, extremities: readonly string[]): void {

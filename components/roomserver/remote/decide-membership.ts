@@ -22,7 +22,7 @@ import { placeMember } from './place-member.ts';
 /** Servers that are asked, at most. */
 const VIA_MAX = 20;
 
-/** `join`, `leave` or `knock` when the draft is that of the sender's own and may need another server. */
+/** `join`, `leave` or `knock` when the draft is that of the sender's own and may need another server; `unread` when what was asked of others for it has to be read first. */
 function ownMembership({ picture: { remote: facts }, input, place }: Deciding, head: RoomHead | undefined, { sender, event }: SendEvent): OwnMembership['membership'] | 'unread' | undefined {
   if (event.type !== 'm.room.member' || event.stateKey !== sender) return undefined;
   const membership = parseContent(event.content)?.['membership'];

@@ -10,7 +10,7 @@ import type { ReadDeps } from '../sync/deps.ts';
 import { placeUnder, positionNow } from '../sync/positions.ts';
 import type { StateField } from '../sync/scope.ts';
 import { acknowledge } from '../streams/to-device.ts';
-import { createTurns } from '../sync/turns.ts';
+import { createSameMoment } from '../sync/same-moment.ts';
 import { untilNews } from '../sync/wait.ts';
 import { decodeSyncToken, type SyncPosition } from '../token/sync-token.ts';
 import { booleanParam, enumParam, jsonParam, numberParam, requesterOf } from './route-parts.ts';
@@ -37,7 +37,7 @@ interface SyncDeps extends ReadDeps {
 }
 
 export function syncRoute(readDeps: ReadDeps): Route {
-  const deps = { ...readDeps, nextTurn: createTurns(readDeps.runtime.clock), parsedFilter: createParsedFilters() };
+  const deps = { ...readDeps, nextTurn: createSameMoment(readDeps.runtime.clock), parsedFilter: createParsedFilters() };
   return {
     operationId: 'sync',
     method: 'GET',

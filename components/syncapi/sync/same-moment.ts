@@ -2,9 +2,9 @@
 import type { Clock } from '../../../pkg/runtime/runtime.ts';
 
 /** Returns what resolves, for all who have called it meanwhile, when what has arrived by now has been taken in. */
-export function createTurns(clock: Clock): () => Promise<void> {
-  let turn: Promise<void> | undefined;
-  return () => (turn ??= clock.yield().then(() => {
-    turn = undefined;
+export function createSameMoment(clock: Clock): () => Promise<void> {
+  let moment: Promise<void> | undefined;
+  return () => (moment ??= clock.yield().then(() => {
+    moment = undefined;
   }));
 }
