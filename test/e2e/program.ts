@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const START = fileURLToPath(new URL('../../bin/start.mjs', import.meta.url));
-const READY_MS_MAX = 30_000;
+/** A start takes one to three seconds, many times that where much else is started at once. */
+const READY_MS_MAX = 60_000;
 
 export interface ProgramOptions {
   readonly port: number;
@@ -40,7 +41,12 @@ export async function startProgram(options: ProgramOptions): Promise<Program> {
     const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('MYELIN_')));
     const child = spawn(process.execPath, [START, ...(options.args ?? [])], { env: { ...inherited, MYELIN_LISTEN: `127.0.0.1:${options.port}`, ...options.env }, stdio: ['ignore', 'pipe', 'pipe'] });
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => void (output = (output + chunk.toString()).slice(-200_000)));
-    acceptedAt = await ready(baseUrl, child, () => output);
+    try {
+      acceptedAt = await ready(baseUrl, child, () => output);
+    } catch (error) {
+      child.kill('SIGKILL');
+      throw error;
+    }
     return child;
   };
   let child = await start();

@@ -52,7 +52,10 @@ export async function startInstances(brokerName: BrokerName): Promise<Instances>
     // The first one makes the tables and the key.
     const first = await start(ROLES[0]!, 1);
     const others = Array.from({ length: OF_EACH }, (_, index) => ROLES.map((role) => ({ role, number: index + 1 }))).flat().slice(1);
-    const all = [first, ...await Promise.all(others.map(({ role, number }) => start(role, number)))];
+    // When one fails, the others are ended only when they have begun.
+    const starts = others.map(({ role, number }) => start(role, number));
+    await Promise.allSettled(starts);
+    const all = [first, ...await Promise.all(starts)];
     const addresses = (role: string): string => all.filter((one) => one.role === role).map(({ program }) => new URL(program.baseUrl).host).join(',');
     const front = await startFront(place.folder, { clientapi: addresses('clientapi'), syncapi: addresses('syncapi'), federationapi: addresses('federationapi') });
     ends.push(() => front.stop());
