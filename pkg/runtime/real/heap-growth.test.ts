@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { heapGrowth } from './heap-growth.ts';
+import { youngGrowth } from './young-generation.ts';
 
 const MB = 1024 * 1024;
 
@@ -10,4 +11,11 @@ test('a small heap grows to three times what lives, a middling one by 96 MB, a l
   assert.equal(heapGrowth(96 * MB), 100);
   assert.equal(heapGrowth(150 * MB), 64);
   assert.equal(heapGrowth(400 * MB), 0);
+});
+
+test('the young generation doubles up to 32 MB', () => {
+  assert.equal(youngGrowth(2 * MB), 2);
+  assert.equal(youngGrowth(16 * MB), 2);
+  assert.equal(youngGrowth(32 * MB), 1);
+  assert.equal(youngGrowth(128 * MB), 1);
 });

@@ -4,6 +4,7 @@
  */
 import { constants, PerformanceObserver, type NodeGCPerformanceDetail } from 'node:perf_hooks';
 import { getHeapStatistics, setFlagsFromString } from 'node:v8';
+import { boundYoungGeneration } from './young-generation.ts';
 
 const ROOM_BYTES = 96 * 1024 * 1024;
 /** Percent of what lives; below the least V8's own rule gives more. */
@@ -17,6 +18,7 @@ export function heapGrowth(liveBytes: number): number {
 
 /** For the rest of this process, as what lives becomes more or less. To be called once, at its start. */
 export function giveHeapRoom(): void {
+  const boundYoung = boundYoungGeneration();
   let percent = -1;
   const set = (): void => {
     const wanted = heapGrowth(getHeapStatistics().used_heap_size);
@@ -25,7 +27,9 @@ export function giveHeapRoom(): void {
     setFlagsFromString(`--heap-growing-percent=${percent}`);
   };
   set();
+  boundYoung();
   new PerformanceObserver((list) => {
+    boundYoung();
     if (list.getEntries().some((entry) => (entry as unknown as { detail: NodeGCPerformanceDetail }).detail.kind === constants.NODE_PERFORMANCE_GC_MAJOR)) set();
   }).observe({ entryTypes: ['gc'] });
 }
