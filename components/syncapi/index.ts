@@ -15,6 +15,7 @@ import { createTypingBoard } from './notifier/typing-now.ts';
 import { createPresenceReader } from './presence/presence-reader.ts';
 import { syncapiRoutes } from './routes/routes.ts';
 import { createSharedRows } from './streams/shared-rows.ts';
+import { createKnownMemberships } from './sync/known-memberships.ts';
 
 export type { SyncapiDeps } from './deps.ts';
 export { syncQuery } from './query/sync-query.ts';
@@ -25,6 +26,8 @@ export const SYNCAPI_CONSUMER = 'syncapi';
 
 const EVENT_CACHE_BYTES = 32 * 1024 * 1024;
 const SHARED_ROWS_BYTES = 16 * 1024 * 1024;
+/** 20 MB at most. */
+const REMEMBERED_MEMBERSHIPS = { roomsMin: 50, roomsMax: 50_000 };
 
 export interface Syncapi {
   readonly routes: readonly Route[];
@@ -42,12 +45,16 @@ export function createSyncapi(deps: SyncapiDeps): Syncapi {
   const typing = createTypingBoard({ clock: runtime.clock, wake: (roomId) => notifier.wakeRoom(roomId) });
   const presence = deps.presence && createPresenceReader({ ...deps, ...deps.presence, notifier });
   const events = createEventLoader({ database, roomQuery: deps.roomQuery, cache });
+  const memberships = createKnownMemberships(database, REMEMBERED_MEMBERSHIPS);
   const consumers = createConsumers(deps, cache);
   let listening: { typing: Subscription; unsubscribe: () => void } | undefined;
   return {
-    routes: syncapiRoutes({ ...deps, events, shared: createSharedRows(SHARED_ROWS_BYTES), typing, presence, notifier, history: createHistoryFetcher(deps), nearestEvent: createNearestEvent(deps) }),
+    routes: syncapiRoutes({ ...deps, events, shared: createSharedRows(SHARED_ROWS_BYTES), memberships, typing, presence, notifier, history: createHistoryFetcher(deps), nearestEvent: createNearestEvent(deps) }),
     start: async () => {
-      const unsubscribe = appliedPositions.onApplied((applied) => notifier.applied(applied));
+      const unsubscribe = appliedPositions.onApplied((applied) => {
+        memberships.forget(applied.users);
+        notifier.applied(applied);
+      });
       listening = { unsubscribe, typing: await driver.listen('typing', (value) => typing.receive(typingCodec.decode(value))) };
       await presence?.start();
       for (const consumer of consumers) await consumer.start();

@@ -10,6 +10,7 @@ import { createTypingBoard, type TypingBoard } from '../../components/syncapi/no
 import { createPresenceReader, type PresenceReaderDeps } from '../../components/syncapi/presence/presence-reader.ts';
 import { syncapiRoutes } from '../../components/syncapi/routes/routes.ts';
 import { createSharedRows } from '../../components/syncapi/streams/shared-rows.ts';
+import { createKnownMemberships } from '../../components/syncapi/sync/known-memberships.ts';
 import { syncapiMigrations } from '../../components/syncapi/storage/migrations.ts';
 import { accessTokenHash } from '../../pkg/http/requester.ts';
 import { createRouter, type Router } from '../../pkg/http/router.ts';
@@ -91,6 +92,7 @@ export async function createSyncWorld(log: Pick<HistoryLog, 'records' | 'partiti
     ...{ serverName: HISTORY_SERVER, presence, runtime, database: counted, partitionMap: log.partitionMap, notifier, typing, roomHistoryQuery: log.roomHistoryQuery },
     roomQuery: { isPublished: () => Promise.resolve(false) },
     shared: createSharedRows(options.cacheBytes ?? 1_000_000),
+    memberships: createKnownMemberships(counted, { roomsMin: 1, roomsMax: 1000 }),
     events: createEventLoader({ database: counted, roomQuery: log.roomQuery, cache }),
     appliedPositions: { vector: (name: OutputLogName) => [...vectors[name]], refresh: async () => undefined },
     userQuery: {

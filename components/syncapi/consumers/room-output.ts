@@ -10,7 +10,8 @@ import { clientEventOf, parsePdu } from '../events/client-event.ts';
 import type { EventCache } from '../events/event-cache.ts';
 import { writeRelations } from '../relations/write-relations.ts';
 import { createUnreadWriter } from '../unread/unread-writer.ts';
-import { currentMemberships, interruptedMemberships } from '../storage/memberships.ts';
+import { writeMembershipChanges } from '../storage/membership-changes.ts';
+import { currentMemberships, interruptedMemberships, membersEver } from '../storage/memberships.ts';
 import type { DecodedRoomOutput, Records } from './decoded.ts';
 import { foreignEvents, readForeign } from './foreign-events.ts';
 import { loadPublished, writePublished, type PublishedDeps, type RoomTexts } from './published-rooms.ts';
@@ -89,7 +90,9 @@ function partsOf(records: Records): Records[] {
 async function applyPart(tx: Transaction, records: Records, known: { foreign: ReadonlyMap<string, string>; moves: MembershipMove[]; serverName: string }): Promise<string[]> {
   const { foreign, serverName } = known;
   const [first] = records;
-  if (first?.output.record.stateSlice?.reset === true) await resetRoom(tx, first.output.record.roomId, first.sequence);
+  const isReset = first?.output.record.stateSlice?.reset === true;
+  const ended = isReset ? await membersEver(tx, first.output.record.roomId) : [];
+  if (isReset) await resetRoom(tx, first.output.record.roomId, first.sequence);
   const inRooms = records.filter(({ output }) => !output.record.outsideMembership && !output.record.forgotten && !output.record.published);
   const isHere = (userId: string): boolean => isLocalUser(userId, serverName);
   const memberships = await plannedMemberships(tx, inRooms, { foreign, isHere });
@@ -99,7 +102,7 @@ async function applyPart(tx: Transaction, records: Records, known: { foreign: Re
   const [outside, relations, redacted] = await Promise.all([
     writeOutside(tx, records), writeTimeline(tx, inRooms, { visibilities, foreign }), writeRedactions(tx, inRooms), writeRooms(tx, inRooms, { counts: memberships.counts, foreign }),
     writeState(tx, planState(inRooms)), writeMemberships(tx, memberships), writeForgotten(tx, records), writeReceipts(tx, inRooms),
-    endOutside(tx, memberships.begins.filter(({ membership, userId }) => membership === 'join' && isHere(userId))),
+    endOutside(tx, memberships.begins.filter(({ membership, userId }) => membership === 'join' && isHere(userId))), writeMembershipChanges(tx, records, { ended, isHere }),
   ]);
   await writeRelations(tx, relations, redacted);
   await writePartialRooms(tx, records);

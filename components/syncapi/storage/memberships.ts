@@ -48,6 +48,12 @@ export function interruptedMemberships(reader: Reader, pairs: readonly (readonly
   );
 }
 
+/** Who ever was anything in the room. */
+export async function membersEver(reader: Pick<Reader, 'query'>, roomId: string): Promise<string[]> {
+  const rows = await reader.query<{ user_id: string }>('SELECT DISTINCT user_id FROM memberships WHERE room_id = ?', [roomId]);
+  return rows.map((row) => row.user_id);
+}
+
 /** What other servers say of the user in rooms that this one is not in. */
 export function outsideOfUser(reader: Reader, userId: string): Promise<readonly OutsideRow[]> {
   return gatherIn<OutsideRow>(reader, OUTSIDE_OF_USERS, [userId]);

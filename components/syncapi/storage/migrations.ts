@@ -8,6 +8,7 @@
  * - `rooms.reset_sequence`: where the room's state began anew, because this server joined it (again) by way of another one; 0: never.
  * - `rooms.hidden_sequence`: where the room's state last changed without an event in the timeline. `rooms.purged_sequence`: up to where its timeline was purged.
  * - `rooms.members_sequence`: where the room's members, or what is told of them, last changed. `rooms.joined_here`: how many users of this server are in it; null: it was not counted from the beginning.
+ * - `membership_changes`: where in each partition of rooms the memberships of a user of this server were last written; without a row: not since there is this table.
  * - `timeline.state_before_differs`: the event was sent into another state than the one that the intervals tell of (a fork, a gap): what its readers were then is asked of the
  *   room's owner.
  * - `timeline.others_changed`: with the event, the room's state changed in more than what the event itself sets (state resolution).
@@ -254,4 +255,9 @@ export const syncapiMigrations: readonly Migration[] = [
   },
   { number: 13, name: 'rooms without members', statements: ['CREATE TABLE partial_rooms (room_id TEXT NOT NULL PRIMARY KEY, began BIGINT NOT NULL, ended BIGINT NOT NULL)'] },
   { number: 14, name: 'users here in rooms', statements: ['ALTER TABLE rooms ADD COLUMN joined_here BIGINT'] },
+  {
+    number: 15,
+    name: 'where memberships changed',
+    statements: ['CREATE TABLE membership_changes (user_id TEXT NOT NULL, partition_number BIGINT NOT NULL, sequence BIGINT NOT NULL, PRIMARY KEY (user_id, partition_number)) WITHOUT ROWID'],
+  },
 ];

@@ -14,7 +14,7 @@ import { movedRooms, type KnownView } from '../streams/room-facts.ts';
 import { loadTimelines } from '../streams/timeline.ts';
 import { loadToDevice } from '../streams/to-device.ts';
 import { loadOutside } from '../streams/outside.ts';
-import { membershipsOfUser, outsideOfUser } from '../storage/memberships.ts';
+import { outsideOfUser } from '../storage/memberships.ts';
 import type { SeenPresence } from '../presence/presence-board.ts';
 import type { MembershipRow, TimelineRow } from '../storage/rows.ts';
 import { countUnread } from '../unread/count-unread.ts';
@@ -49,7 +49,7 @@ export async function answerSync(deps: ReadDeps, scope: SyncScope): Promise<Sync
 /** What an answer for `scope` is made of. */
 export async function readSync(deps: ReadDeps, scope: SyncScope): Promise<{ material: Material; nextBatch: string; watched: readonly string[] }> {
   const { database } = deps;
-  const [memberships, said, ignored] = await Promise.all([membershipsOfUser(database, scope.userId), outsideOfUser(database, scope.userId), ignoredUsers(database, scope.userId)]);
+  const [memberships, said, ignored] = await Promise.all([deps.memberships.of(scope.userId), outsideOfUser(database, scope.userId), ignoredUsers(database, scope.userId)]);
   const outside = viewOutside(scope, memberships, said);
   const seen = await withoutBlockedInvites(database, scope.userId, { views: viewRooms(scope, memberships, outside.roomIds), outside: outside.views });
   const views = await withoutIgnoredInvites(database, seen.views, ignored);

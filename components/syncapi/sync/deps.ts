@@ -12,6 +12,7 @@ import type { HistoryFetcher } from '../history/fetch-history.ts';
 import type { NearestEvent } from '../history/nearest-event.ts';
 import type { PastQuery } from '../visibility/membership-before.ts';
 import type { Notifier } from '../notifier/notifier.ts';
+import type { KnownMemberships } from './known-memberships.ts';
 import type { SharedRows } from '../streams/shared-rows.ts';
 import type { TypingBoard } from '../notifier/typing-now.ts';
 import type { PresenceReader } from '../presence/presence-reader.ts';
@@ -30,6 +31,7 @@ export interface ReadDeps {
   readonly nearestEvent: NearestEvent;
   readonly events: EventLoader;
   readonly shared: SharedRows;
+  readonly memberships: Pick<KnownMemberships, 'of'>;
   readonly typing: TypingBoard;
   /** Absent: nobody is told of anybody's presence. */
   readonly presence?: PresenceReader | undefined;
