@@ -3,7 +3,7 @@ import { request as httpsRequest } from 'node:https';
 import type { Agent, RequestOptions } from 'node:https';
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
-import type { LookupFunction } from 'node:net';
+import type { LookupFunction, TcpNetConnectOpts } from 'node:net';
 import { checkServerIdentity } from 'node:tls';
 import type { TLSSocket } from 'node:tls';
 import { createJsonScan } from '../../http/json-scan.ts';
@@ -46,18 +46,33 @@ export interface Exchange {
 /** Nothing of the request has reached the target: another one may be tried. */
 export class NotSent extends FederationError {}
 
+/** Addresses of the target were left alone after the short time that each of several has: on a busy machine, or over a long way, one of them may have answered after all. */
+class LeftAlone extends NotSent {}
+
 /** The connection was an idle one from the pool, and its other end had closed it just then: nothing was wrong, try a new one. */
 export class StaleConnection extends FederationError {}
 
+/** What each of a target's addresses but the last has for its connection, in ms: little at first, so that one that nobody answers at costs little. */
+const ADDRESS_MS = 250;
+
 /** Rejects with `FederationError`; `NotSent` while no connection was made. Redirects and error statuses are answers here. */
-export function exchange(line: Line, asked: Exchange): Promise<RawResponse> {
+export async function exchange(line: Line, asked: Exchange): Promise<RawResponse> {
+  try {
+    return await exchangeOnce(line, asked, ADDRESS_MS);
+  } catch (error) {
+    if (!(error instanceof LeftAlone)) throw error;
+    return exchangeOnce(line, asked, line.connectMs / 2);
+  }
+}
+
+function exchangeOnce(line: Line, asked: Exchange, addressMs: number): Promise<RawResponse> {
   const { host, port } = asked.target;
   if (asked.signal.aborted) return Promise.reject(asked.signal.reason as Error);
   if (isIP(host) !== 0 && !line.mayConnect(host)) return Promise.reject(new NotSent('refused', `the address ${host} may not be connected to`));
   evictIdle(line.agent);
   return new Promise((resolve, reject) => {
     const request = httpsRequest({
-      host, port, method: asked.method, path: asked.path, agent: line.agent, lookup: line.lookup, setHost: false,
+      host, port, method: asked.method, path: asked.path, agent: line.agent, lookup: line.lookup, setHost: false, ...eachAddressHas(addressMs),
       headers: asked.body === undefined ? asked.headers : { ...asked.headers, 'Content-Length': String(Buffer.byteLength(asked.body)) },
       ...identityCheck(asked.tlsName, host),
     });
@@ -81,6 +96,11 @@ export function exchange(line: Line, asked: Exchange): Promise<RawResponse> {
     });
     request.end(asked.body);
   });
+}
+
+/** Of a socket; requests pass it on. */
+function eachAddressHas(ms: number): Pick<TcpNetConnectOpts, 'autoSelectFamilyAttemptTimeout'> {
+  return { autoSelectFamilyAttemptTimeout: ms };
 }
 
 /**
@@ -154,7 +174,9 @@ function classify(error: Error, { request, asked, connected }: { request: Client
   // Set by Node when the chain or the name in it was refused.
   const refusal = (request.socket as TLSSocket | null)?.authorizationError as unknown;
   if (refusal !== null && refusal !== undefined) return new NotSent('untrusted', `the certificate of ${where} was refused: ${error.message}`, { cause: error });
-  return new NotSent('unreachable', `${where} cannot be reached: ${error.message}`, { cause: error });
+  const each: readonly NodeJS.ErrnoException[] = error instanceof AggregateError ? (error.errors as NodeJS.ErrnoException[]) : [error];
+  const Kind = each.length > 1 && each.some(({ code: one }) => one === 'ETIMEDOUT') ? LeftAlone : NotSent;
+  return new Kind('unreachable', `${where} cannot be reached: ${each.map(({ message }) => message).join(', ')}`, { cause: error });
 }
 
 function singleHeaders(response: IncomingMessage): Record<string, string | undefined> {

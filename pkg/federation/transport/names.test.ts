@@ -1,9 +1,10 @@
 /** Names, asked of a real resolver against a name server of the test, and what sockets are told of them. */
 import assert from 'node:assert/strict';
-import { Agent } from 'node:https';
+import { Agent, createServer as createTlsServer } from 'node:https';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
+import { createAuthority } from '../../../test/kit/certificates.ts';
 import { startNameServer } from '../../../test/kit/name-server.ts';
 import { createClock } from '../../runtime/real/clock.ts';
 import { addressCheck } from '../ip-ranges.ts';
@@ -65,5 +66,29 @@ test('the address that a connection has in the end is checked too: a wrong one h
   } finally {
     server.close();
     agent.destroy();
+  }
+});
+
+test('an address that answers while this process is busy is not given up for the next one, which nobody answers at', async () => {
+  const authority = createAuthority();
+  const server = createTlsServer(authority.issue(['a.test']), (_request, response) => response.end('{}'));
+  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
+  const agent = new Agent({ ca: authority.cert });
+  let isBusy = true;
+  const addresses = (): Promise<string[]> => {
+    // Behind the beginning of the connection: what comes of it is seen only after more than the time that an address has at first.
+    const work = (): void => { if (isBusy) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 400); isBusy = false; };
+    process.nextTick(() => process.nextTick(work));
+    return Promise.resolve(['127.0.0.1', '::1']);
+  };
+  const line = { agent, clock: createClock(), connectMs: 5000, room: createAnswerRoom(1000), mayConnect: () => true, lookup: guardedLookup({ addresses, srv: () => Promise.resolve([]) }, () => true) };
+  const asked = { target: { host: 'a.test', port: (server.address() as AddressInfo).port }, tlsName: 'a.test', method: 'GET', path: '/', headers: { Host: 'a.test' }, bytesMax: 10, signal: new AbortController().signal };
+  try {
+    assert.equal((await exchange(line, asked)).status, 200);
+    assert.equal(isBusy, false);
+  } finally {
+    agent.destroy();
+    server.close();
+    server.closeAllConnections();
   }
 });
