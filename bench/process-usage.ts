@@ -34,6 +34,15 @@ function statOf(pid: string): string[] | undefined {
   }
 }
 
+/** Seconds for which the main thread of a process was ready to run and the machine ran others; NaN where there is no /proc. Much of it says that the machine was busy, not the process. */
+export function waitedSeconds(pid: number): number {
+  try {
+    return Number(readFileSync(`/proc/${pid}/schedstat`, 'utf8').split(' ')[1]) / 1e9;
+  } catch {
+    return Number.NaN;
+  }
+}
+
 /** The peak of resident memory is counted from now on; not where there is no /proc. */
 export function forgetPeak(pid: number): void {
   try {

@@ -80,7 +80,7 @@ export const WORKLOADS: readonly Workload[] = [
   {
     name: 'hostile-peers', usage: 'what servers that are slow, dead, or mean harm cost those who have nothing to do with them: sends and deliveries without and with them, memory',
     options: { kinds: { usage: 'only these, with commas (drip, silent, ..., "all at once")', byDefault: '' } },
-    measure: async (asked) => hostilePeersWorkload({ seconds: asked.seconds, only: asked.text('kinds') ?? '' }),
+    measure: hostilePeersWorkload,
   },
   {
     name: 'unread', usage: 'a million unread messages in a room with 5,000 users: /sync, and the receipt that clears them', options: { unread: { usage: 'how many messages', byDefault: '1000000' } },

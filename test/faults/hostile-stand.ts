@@ -13,6 +13,8 @@ import type { AttackCounts, HostileSettings, Kind } from './hostile-kinds.ts';
 /** Settings of the server that is attacked. */
 export const VICTIM_ENV = { MYELIN_FEDERATION_IP_ALLOWED: '127.0.0.0/8,::1', MYELIN_RATE_LIMITS: 'on', MYELIN_RATE_LIMIT_CLASSES: 'message=1000/1000,room-creation=100/100,lookup=1000/1000' };
 const SEND_EVERY_MS = 50;
+/** Of one server: what is measured is what hostility costs, not what as many messages as there is time for cost. */
+const STIR_EVERY_MS = 100;
 const PROGRAM = join(import.meta.dirname, 'hostile-peers.ts');
 
 export interface Latencies {
@@ -83,7 +85,7 @@ export function stir(bait: ApiSession, rooms: readonly string[], names: readonly
     for (let turn = 0; !isOver; turn += 1) {
       await ok(bait.call('PUT', `${V3}/rooms/${encodeURIComponent(rooms[index]!)}/send/m.room.message/${index}-${turn}`, { msgtype: 'm.text', body: 'hello?' }));
       const aside = bait.call('GET', `${V3}/profile/${encodeURIComponent(`@x:${name}`)}`).then(({ status }) => { counts[status] = (counts[status] ?? 0) + 1; }).catch(() => undefined);
-      await Promise.race([aside, sleep(1000)]);
+      await Promise.all([Promise.race([aside, sleep(1000)]), sleep(STIR_EVERY_MS)]);
     }
   };
   const all = Promise.all(names.map(work));
