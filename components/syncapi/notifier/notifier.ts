@@ -96,6 +96,7 @@ class LongPoll implements Waiter {
 
   watch(roomIds: readonly string[]): boolean {
     const { lists, userId } = this.#options;
+    if (roomIds === this.#rooms) return false;
     const gone = new Set(this.#rooms);
     let isNew = false;
     for (const roomId of roomIds) {

@@ -120,5 +120,7 @@ function stayAt(intervals: readonly MembershipRow[], sequence = 0): number | und
 }
 
 function put(rooms: Map<number, string[]>, partition: number, roomId: string): void {
-  rooms.set(partition, [...(rooms.get(partition) ?? []), roomId]);
+  const known = rooms.get(partition);
+  if (known === undefined) rooms.set(partition, [roomId]);
+  else known.push(roomId);
 }

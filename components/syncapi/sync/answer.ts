@@ -57,10 +57,19 @@ export async function readSync(deps: ReadDeps, scope: SyncScope): Promise<{ mate
   // The places in what is soft are taken before the changes are read; of typing with no await between.
   const typing = deps.typing.changes(joined, scope.since);
   const position: SyncPosition = { ...scope.now, ...deps.typing.advance(scope.since, joined), ...(deps.presence && { presence: deps.presence.places(scope.since) }) };
-  const [toDevice, keyCounts, read] = await Promise.all([loadToDevice(deps, scope), loadKeyCounts(database, scope), readMaterial(deps, scope, { views, typing, outside: seen.outside, ignored, memberships })]);
+  const told = mayBeTold(deps, scope, views, typing);
+  const [toDevice, keyCounts, read] = await Promise.all([loadToDevice(deps, scope), loadKeyCounts(database, scope), readMaterial(deps, scope, { views: told, typing, outside: seen.outside, ignored, memberships })]);
   const material = { ...read, keyCounts, toDevice: toDevice.events };
   logTraces(deps, scope, material);
   return { material, nextBatch: encodeSyncToken({ ...position, ...(toDevice.place && { toDevice: toDevice.place }) }), watched: currentMembershipsOf(memberships) };
+}
+
+/** Without the rooms of which it is plain that nothing is to be said: somebody in thousands of rooms must not pay for all of them whenever something happens in one. */
+function mayBeTold({ partitionMap }: ReadDeps, { since, now, fullState, userId }: SyncScope, views: readonly RoomView[], typing: ReadonlyMap<string, unknown>): readonly RoomView[] {
+  const partition = userPartition(partitionMap, userId);
+  const isAccountQuiet = since !== undefined && (now.user[partition] ?? 0) <= (since.user[partition] ?? 0);
+  if (!isAccountQuiet || fullState) return views;
+  return views.filter((view) => view.entered || view.upper > view.lower || typing.has(view.roomId));
 }
 
 interface Known {

@@ -1,8 +1,22 @@
 import type { MembershipRow } from '../storage/rows.ts';
 import { OPEN } from '../storage/rows.ts';
 
+type Memberships = ReadonlyMap<string, readonly MembershipRow[]>;
+
+/** So many rooms are found once for memberships that are remembered (`known-memberships.ts`). */
+const MANY_ROOMS = 50;
+
+const found = new WeakMap<Memberships, readonly string[]>();
+
 /** Rooms that a user is in now: what a waiting client must hear of. Invites and leaves reach it under its user ID. */
-export function currentMembershipsOf(memberships: ReadonlyMap<string, readonly MembershipRow[]>): string[] {
+export function currentMembershipsOf(memberships: Memberships): readonly string[] {
+  if (memberships.size < MANY_ROOMS) return joinedRoomsOf(memberships);
+  const known = found.get(memberships) ?? joinedRoomsOf(memberships);
+  found.set(memberships, known);
+  return known;
+}
+
+function joinedRoomsOf(memberships: Memberships): string[] {
   const rooms: string[] = [];
   for (const [roomId, intervals] of memberships) {
     const last = intervals.at(-1);
