@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { createManualRuntime } from '../../test/kit/manual-runtime.ts';
+import { StorageError, type Database } from '../storage/database.ts';
 import { migrate } from '../storage/migrate.ts';
 import { openSqlite } from '../storage/sqlite/open.ts';
 import { createLocalSignals } from './local-signals.ts';
@@ -25,7 +26,14 @@ async function stand(t: TestContext, { signalsLost = false } = {}) {
     const clock = { ...runtime.clock, sleep: () => new Promise<void>(() => undefined) };
     return createLeaseKeeper({ ...common, runtime: { ...runtime, clock, instanceId: 'killed' }, exclusive: false, acquired: async () => undefined }).start();
   };
-  return { runtime, keeper, killed };
+  /** Of an instance that starts while the database is away. */
+  const early = (untilMs: number): LeaseKeeper => {
+    const away: Pick<Database, 'transaction'> = {
+      transaction: (work) => (runtime.clock.monotonic() < untilMs ? Promise.reject(new StorageError('unavailable', 'too many at once')) : database.transaction(work)),
+    };
+    return createLeaseKeeper({ ...common, database: { ...database, ...away }, runtime: { ...runtime, instanceId: 'early' }, exclusive: false, acquired: async () => undefined });
+  };
+  return { runtime, database, keeper, killed, early };
 }
 
 test('what a process on the embedded log held when it was killed goes to the processes that share the database after it', async (t) => {
@@ -90,4 +98,26 @@ test('what a killed instance held is taken as soon as its leases have run out', 
   assert.equal(next.held().length, 0);
   await runtime.advance(60);
   assert.equal(next.held().length, PARTITIONS);
+});
+
+test('an instance that starts while the database is away has its share when that is back', async (t) => {
+  const { runtime, early } = await stand(t);
+  const keeper = early(runtime.clock.monotonic() + 2500);
+  await keeper.start();
+  assert.deepEqual([keeper.held().length, keeper.health()], [0, undefined]);
+  await runtime.advance(2400);
+  assert.equal(keeper.held().length, 0);
+  await runtime.advance(1000);
+  assert.equal(keeper.held().length, PARTITIONS);
+});
+
+test('an instance that is gone is no longer counted, and its row goes a minute later', async (t) => {
+  const { runtime, database, keeper, killed } = await stand(t);
+  await killed();
+  await keeper('next', false).start();
+  const rows = async () => (await database.query<{ instance: string }>('SELECT instance FROM instances ORDER BY instance')).map(({ instance }) => instance);
+  await runtime.advance(30_000);
+  assert.deepEqual(await rows(), ['killed', 'next']);
+  await runtime.advance(40_000);
+  assert.deepEqual(await rows(), ['next']);
 });

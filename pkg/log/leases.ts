@@ -6,7 +6,7 @@
  * Instances say that they are alive in `instances`; each takes up to its fair share and gives back what is above it. Who comes, and who gives back, signals it, so that the others
  * look at once; without the signal they look a second later.
  */
-import type { Database, Transaction } from '../storage/database.ts';
+import { StorageError, type Database, type Transaction } from '../storage/database.ts';
 import type { Runtime, Task } from '../runtime/runtime.ts';
 import type { LogDriver, Subscription } from './log.ts';
 import { readPositions, type Position } from './positions.ts';
@@ -49,6 +49,8 @@ const NOBODY = '';
 const MISSING_MS = 1000;
 /** How long after a lease has run out its partition is looked for. */
 const EXPIRED_MS = 20;
+/** Rows of instances that have not been heard of for so long are deleted: none that merely is late, as two of those that delete each other's row would wait for each other. */
+const FORGOTTEN_MS = 60_000;
 const NOTHING = new Uint8Array();
 
 export function createLeaseKeeper(options: LeaseOptions): LeaseKeeper {
@@ -67,7 +69,8 @@ class Keeper implements LeaseKeeper {
   readonly #renewMs: number;
   /** Epoch by partition. */
   readonly #held = new Map<number, number>();
-  #renewedAt = 0;
+  #renewedAt: number;
+  #hasRows = false;
   /** Partitions of an exclusive keeper that another process has. */
   #displaced = 0;
   #task: Task | undefined;
@@ -81,12 +84,16 @@ class Keeper implements LeaseKeeper {
     this.#ttlMs = options.exclusive ? 0 : (options.ttlMs ?? 4000);
     this.#renewMs = options.exclusive ? 60_000 : (options.renewMs ?? 1000);
     this.#nextLookMs = this.#renewMs;
+    this.#renewedAt = options.runtime.clock.monotonic();
   }
 
   async start(): Promise<void> {
-    await this.#createRows();
     if (!this.#options.exclusive) this.#listening = await this.#options.driver.listen(this.#channel, () => this.#wake.abort());
-    await this.#balance();
+    await this.#balance().catch((error: unknown) => {
+      // Where others share the database it may be busy just now, with a crowd of instances that start; the next look is a second later.
+      if (this.#options.exclusive || !(error instanceof StorageError) || error.kind === 'bug') throw error;
+      this.#warn(error);
+    });
     this.#signal();
     this.#task = this.#options.runtime.tasks.spawn(`leases ${this.#options.consumer}`, (signal) => this.#keepBalancing(signal));
   }
@@ -120,7 +127,7 @@ class Keeper implements LeaseKeeper {
   }
 
   async #keepBalancing(signal: AbortSignal): Promise<void> {
-    const { consumer, runtime, partitions, exclusive } = this.#options;
+    const { runtime, partitions, exclusive } = this.#options;
     signal.addEventListener('abort', () => this.#wake.abort(), { once: true });
     while (!signal.aborted) {
       const isMissing = exclusive && this.#held.size < partitions;
@@ -131,14 +138,21 @@ class Keeper implements LeaseKeeper {
       try {
         await this.#balance();
       } catch (error) {
-        runtime.logger.warn({ consumer, error }, 'leases could not be renewed');
+        this.#warn(error);
       }
     }
+  }
+
+  #warn(error: unknown): void {
+    const { consumer, runtime } = this.#options;
+    runtime.logger.warn({ consumer, error }, 'leases could not be renewed');
   }
 
   /** One look at the table: renew, learn what was lost, give back what is too much, take what is free. */
   async #balance(): Promise<void> {
     const { database, runtime, partitions, exclusive } = this.#options;
+    if (!this.#hasRows) await this.#createRows();
+    this.#hasRows = true;
     const seen = await database.transaction((tx) => this.#announce(tx));
     this.#renewedAt = runtime.clock.monotonic();
     for (const [partition, epoch] of [...this.#held]) {
@@ -182,8 +196,8 @@ class Keeper implements LeaseKeeper {
       onConflict: 'ON CONFLICT (consumer, instance) DO UPDATE SET expires_at = excluded.expires_at',
     });
     await tx.run('UPDATE leases SET expires_at = ? WHERE consumer = ? AND owner = ?', [until, consumer, runtime.instanceId]);
-    await tx.run('DELETE FROM instances WHERE consumer = ? AND expires_at < ?', [consumer, now]);
-    const alive = await tx.query<{ n: number }>('SELECT count(*) AS n FROM instances WHERE consumer = ?', [consumer]);
+    await tx.run('DELETE FROM instances WHERE consumer = ? AND expires_at < ?', [consumer, exclusive ? now : now - FORGOTTEN_MS]);
+    const alive = await tx.query<{ n: number }>('SELECT count(*) AS n FROM instances WHERE consumer = ? AND expires_at >= ?', [consumer, now]);
     const rows = await tx.query<{ partition: number; owner: string; epoch: number; expires_at: number }>(
       'SELECT partition, owner, epoch, expires_at FROM leases WHERE consumer = ? ORDER BY partition', [consumer]);
     return {
