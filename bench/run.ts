@@ -6,6 +6,8 @@ import { compareServers, ratioTable } from './report/compare.ts';
 import { tableOf } from './report/figures.ts';
 import { plot } from './report/plot.ts';
 import { BadResultFile, commitHere, resultFile, type ResultFile } from './result-file.ts';
+import { copyFolder, SEEDED_DATABASE, seededFolder } from './seed/seeded-places.ts';
+import type { FilledWith } from '../test/e2e/modes.ts';
 import { startBenchServers, type BenchServers } from './servers.ts';
 import { asMode, myelin, synapseOnPostgres, type ServerMode, type Subject } from './subject.ts';
 import type { Asked, Workload } from './workload.ts';
@@ -28,7 +30,7 @@ try {
 process.exit(0);
 
 async function run(chosen: Workload, line: CommandLine): Promise<void> {
-  const servers = await startBenchServers(line.text('modes')!, line.text('against') !== undefined);
+  const servers = await startBenchServers(line.text('modes')!, { withPostgres: line.text('against') !== undefined, seeded: Number(line.text('seeded')) });
   try {
     const asked = askedOf(line, servers);
     const measured = await chosen.measure(asked);
@@ -56,13 +58,21 @@ function write({ name: of, plot: drawn }: Workload, file: ResultFile, { folder, 
 function askedOf(line: CommandLine, { postgresPid }: BenchServers): Asked {
   const isWanted = (mode: string): boolean => mode.toLowerCase().includes(line.text('modes')!.toLowerCase());
   // Read when the servers are there, whose addresses it takes from the environment.
-  const own = async (): Promise<ServerMode[]> => (await import('../test/e2e/modes.ts')).modes().filter((mode) => isWanted(mode.name) && isThere(mode));
+  const own = async (): Promise<ServerMode[]> => (await import('../test/e2e/modes.ts')).modes(await filledWith(line)).filter((mode) => isWanted(mode.name) && isThere(mode));
   const others = (): Promise<Subject[]> => (line.text('against') === undefined ? Promise.resolve([]) : synapseHere(postgresPid));
   return {
     seconds: Number(line.text('seconds')), runs: Number(line.text('runs')), text: line.text, number: (option) => Number(line.text(option)), isOn: line.isOn, isWanted,
     modes: async () => [...(await others()).map(asMode), ...(await own())],
     subjects: async () => [...(await others()), ...(await own()).map((mode) => myelin(mode, postgresPid))],
   };
+}
+
+async function filledWith(line: CommandLine): Promise<FilledWith> {
+  const seeded = Number(line.text('seeded'));
+  if (seeded === 0) return {};
+  const isSqlite = 'embedded+sqlite'.includes(line.text('modes')!.toLowerCase());
+  const folder = isSqlite ? await seededFolder(seeded) : undefined;
+  return { template: SEEDED_DATABASE, ...(folder !== undefined && { fill: (dataDir) => { copyFolder(folder, dataDir); } }) };
 }
 
 async function synapseHere(postgresPid: number | undefined): Promise<Subject[]> {

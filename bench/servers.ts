@@ -2,6 +2,7 @@
 import * as kafka from '../test/kit/servers/kafka.ts';
 import * as nats from '../test/kit/servers/nats.ts';
 import * as postgres from '../test/kit/servers/postgres.ts';
+import { seededCluster } from './seed/seeded-places.ts';
 
 export interface BenchServers {
   readonly durability: string;
@@ -10,8 +11,8 @@ export interface BenchServers {
   stop(): Promise<void>;
 }
 
-/** `modes`: what the names of the wanted modes contain. A server that cannot be theirs is not started: it would take its share of the machine. */
-export async function startBenchServers(modes: string, withPostgres: boolean): Promise<BenchServers> {
+/** `modes`: what the names of the wanted modes contain. A server that cannot be theirs is not started: it would take its share of the machine. `seeded`: events that are in the database of the PostgreSQL. */
+export async function startBenchServers(modes: string, { withPostgres, seeded }: { readonly withPostgres: boolean; readonly seeded: number }): Promise<BenchServers> {
   const isOnlyOf = (...words: readonly string[]): boolean => words.some((word) => modes.toLowerCase().includes(word));
   const running: { stop(): Promise<void> }[] = [];
   let postgresPid: number | undefined;
@@ -20,7 +21,7 @@ export async function startBenchServers(modes: string, withPostgres: boolean): P
   };
   if (postgres.available() === undefined && (withPostgres || !isOnlyOf('sqlite'))) {
     await start('MYELIN_TEST_POSTGRES_URL', async () => {
-      const server = await postgres.startPostgres();
+      const server = await postgres.startPostgres(seeded === 0 ? {} : { from: await seededCluster(seeded) });
       postgresPid = server.pid;
       running.push(server);
       return server.url;

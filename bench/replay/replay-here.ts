@@ -4,9 +4,10 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Settings } from '../../schemas/config/settings.ts';
-import { feed, type LastEvents } from './feed.ts';
+import { feed } from './feed.ts';
 import { readKeys, readLines } from './history-file.ts';
 import { startServerHere, type ServerHere } from './server-here.ts';
+import { untilRead } from './until-read.ts';
 
 export interface ReplaySettings extends Pick<Settings, 'log' | 'database' | 'dataDir' | 'logPrefix' | 'partitions'> {
   /** undefined: this instance works and feeds nothing, until it is told to end. */
@@ -81,20 +82,6 @@ async function watch({ databases }: ServerHere, isOver: () => boolean, note: (ev
   while (!isOver()) {
     const [row] = await databases.syncapi.query<{ n: number | null }>('SELECT SUM(last_order_key) AS n FROM rooms');
     note(row?.n ?? 0);
-    await sleep(LOOK_EVERY_MS);
-  }
-}
-
-/** Until the owner has decided about each room's last event, and the reader has applied all that came of it. */
-async function untilRead({ databases }: ServerHere, last: LastEvents): Promise<void> {
-  const isDecided = async (eventId: string): Promise<boolean> => (await databases.roomserver.query('SELECT event_id FROM events WHERE event_id = ? AND state_id IS NOT NULL', [eventId])).length > 0;
-  for (const eventId of last.values()) while (!(await isDecided(eventId))) await sleep(LOOK_EVERY_MS);
-  const positions = async (component: 'roomserver' | 'syncapi', consumer: string) => new Map((await databases[component].query<{ partition: number; sequence: number }>(
-    'SELECT partition, sequence FROM positions WHERE consumer = ?', [consumer])).map(({ partition, sequence }) => [partition, sequence]));
-  const written = await positions('roomserver', 'roomserver');
-  for (;;) {
-    const applied = await positions('syncapi', 'syncapi.room-output');
-    if ([...written].every(([partition, sequence]) => (applied.get(partition) ?? 0) >= sequence)) return;
     await sleep(LOOK_EVERY_MS);
   }
 }

@@ -28,15 +28,23 @@ export interface Mode {
 
 const { MYELIN_TEST_POSTGRES_URL: postgres, MYELIN_TEST_NATS_URL: nats, MYELIN_TEST_KAFKA_BROKERS: kafka } = process.env;
 
+/** What a new server's database is a copy of, instead of being empty. */
+export interface FilledWith {
+  /** Copies the files of a data folder on SQLite into a new one. */
+  readonly fill?: (dataDir: string) => void;
+  /** Name of a database of the PostgreSQL. */
+  readonly template?: string;
+}
+
 /** All modes; those whose servers are not there say so in `missing`. */
-export function modes(): Mode[] {
+export function modes(filled: FilledWith = {}): Mode[] {
   return [
-    oneProcess('embedded+SQLite', { log: 'embedded', postgres: false }),
-    oneProcess('embedded+PostgreSQL', { log: 'embedded', postgres: true }),
-    oneProcess('NATS+PostgreSQL', { log: natsLog(), postgres: true }),
-    oneProcess('Kafka+PostgreSQL', { log: kafkaLog(), postgres: true }),
-    processPerRole('NATS+PostgreSQL, one process a role', natsLog()),
-    processPerRole('Kafka+PostgreSQL, one process a role', kafkaLog()),
+    oneProcess('embedded+SQLite', { log: 'embedded', postgres: false, filled }),
+    oneProcess('embedded+PostgreSQL', { log: 'embedded', postgres: true, filled }),
+    oneProcess('NATS+PostgreSQL', { log: natsLog(), postgres: true, filled }),
+    oneProcess('Kafka+PostgreSQL', { log: kafkaLog(), postgres: true, filled }),
+    processPerRole('NATS+PostgreSQL, one process a role', natsLog(), filled),
+    processPerRole('Kafka+PostgreSQL, one process a role', kafkaLog(), filled),
   ];
 }
 
@@ -48,12 +56,12 @@ function kafkaLog(): string | undefined {
   return kafka === undefined ? undefined : `kafka://${kafka}`;
 }
 
-function oneProcess(name: string, on: { log: string | undefined; postgres: boolean }): Mode {
+function oneProcess(name: string, on: { log: string | undefined; postgres: boolean; filled: FilledWith }): Mode {
   return {
     name, isOneProcess: true,
     missing: on.postgres && postgres === undefined ? 'PostgreSQL' : on.log === undefined ? 'its broker' : undefined,
     async start(settings = {}) {
-      const place = await makePlace(on.postgres ? postgres : undefined);
+      const place = await makePlace(on.postgres ? postgres : undefined, on.filled);
       const program = await startProgram({ port: await freePort(), env: { ...place.env, MYELIN_LOG: on.log!, ...settings } });
       return {
         baseUrl: program.baseUrl, folder: place.folder, programs: [program],
@@ -67,8 +75,8 @@ function oneProcess(name: string, on: { log: string | undefined; postgres: boole
   };
 }
 
-function processPerRole(name: string, log: string | undefined): Mode {
-  return behindFront(name, log, ROLES.map((role) => [role]));
+function processPerRole(name: string, log: string | undefined, filled: FilledWith): Mode {
+  return behindFront(name, log, ROLES.map((role) => [role]), filled);
 }
 
 /** One instance of each role and two, as processes that run all roles and as processes of one role each: what more instances cost. */
@@ -81,12 +89,12 @@ export function instanceModes(): { readonly log: string; readonly of: string; re
 }
 
 /** `processes`: the roles of each. */
-function behindFront(name: string, log: string | undefined, processes: readonly (readonly Role[])[]): Mode {
+function behindFront(name: string, log: string | undefined, processes: readonly (readonly Role[])[], filled: FilledWith = {}): Mode {
   return {
     name, isOneProcess: false,
     missing: postgres === undefined ? 'PostgreSQL' : log === undefined ? 'its broker' : frontMissing(),
     async start(settings = {}) {
-      const place = await makePlace(postgres);
+      const place = await makePlace(postgres, filled);
       const programs: Program[] = [];
       for (const roles of processes) programs.push(await startProgram({ port: await freePort(), env: { ...place.env, MYELIN_LOG: log!, ...settings }, args: ['--roles', roles.join(',')] }));
       const at = (role: Role): string => programs.filter((_, index) => processes[index]!.includes(role)).map(({ baseUrl }) => new URL(baseUrl).host).join(',');
@@ -107,9 +115,10 @@ function behindFront(name: string, log: string | undefined, processes: readonly 
 }
 
 /** A data folder of its own and, on the PostgreSQL at `postgres`, a database of its own. */
-export async function makePlace(postgres: string | undefined) {
+export async function makePlace(postgres: string | undefined, { fill, template }: FilledWith = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'myelin-e2e-'));
   const env: Record<string, string> = { MYELIN_DATA_DIR: folder, MYELIN_LOG_PREFIX: `e2e_${randomBytes(6).toString('hex')}`, MYELIN_SERVER_NAME: 'e2e.test', MYELIN_REGISTRATION: 'open', MYELIN_REGISTRATION_OPEN_WITHOUT_VERIFICATION: 'on', MYELIN_RATE_LIMITS: 'off' };
+  if (postgres === undefined) fill?.(folder);
   if (postgres === undefined) return { folder, env, remove: async () => rmSync(folder, { recursive: true, force: true }) };
   const { Client } = (await import('pg')).default;
   const name = `e2e_${randomBytes(6).toString('hex')}`;
@@ -119,7 +128,7 @@ export async function makePlace(postgres: string | undefined) {
     await client.query(sql);
     await client.end();
   };
-  await admin(`CREATE DATABASE ${name}`);
+  await admin(template === undefined ? `CREATE DATABASE ${name}` : `CREATE DATABASE ${name} TEMPLATE ${template} STRATEGY FILE_COPY`);
   const url = new URL(postgres);
   url.pathname = `/${name}`;
   return {

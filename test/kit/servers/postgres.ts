@@ -1,6 +1,6 @@
 /** PostgreSQL for tests: a cluster of its own in a temporary folder, from whatever PostgreSQL is installed. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import pg from 'pg';
 import { findProgram, freePort, makeServerFolder, startServerProcess, type RunningServer, type UnixUser } from './server-process.ts';
@@ -13,6 +13,8 @@ export interface RunningPostgres extends RunningServer {
 export interface PostgresOptions {
   /** Gives up durability for speed. Never in a test that kills the server, never in a benchmark. */
   readonly fast?: boolean;
+  /** Files of a cluster that was stopped or backed up: a copy of it is started instead of an empty one. */
+  readonly from?: string;
 }
 
 const DEBIAN_ROOT = '/usr/lib/postgresql';
@@ -25,7 +27,7 @@ export function available(): string | undefined {
   return undefined;
 }
 
-/** Starts a new, empty cluster (1-2 s) and creates one database in it. */
+/** Starts a new cluster: an empty one (1-2 s) with one database in it, or a copy of another. */
 export async function startPostgres(options: PostgresOptions = {}): Promise<RunningPostgres> {
   const missing = available();
   const bin = binFolder();
@@ -34,8 +36,8 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Runn
   const folder = makeServerFolder('postgres', user);
   const data = join(folder, 'data');
   try {
-    execFileSync(join(bin, 'initdb'), ['-D', data, '-U', 'myelin', '--auth=trust', '--no-locale', '-E', 'UTF8', '--no-sync'],
-      { cwd: folder, stdio: 'pipe', ...user });
+    if (options.from === undefined) execFileSync(join(bin, 'initdb'), ['-D', data, '-U', 'myelin', '--auth=trust', '--no-locale', '-E', 'UTF8', '--no-sync'], { cwd: folder, stdio: 'pipe', ...user });
+    else copyCluster(options.from, data, user);
   } catch (error) {
     rmSync(folder, { recursive: true, force: true });
     throw error;
@@ -53,12 +55,24 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Runn
     stopSignal: 'SIGINT',
   });
   try {
-    await createDatabase(databaseUrl(port, 'postgres'), 'myelin');
+    if (options.from === undefined) await createDatabase(databaseUrl(port, 'postgres'), 'myelin');
   } catch (error) {
     await server.stop();
     throw error;
   }
   return Object.assign(server, { url: databaseUrl(port, 'myelin') });
+}
+
+function copyCluster(from: string, data: string, user: UnixUser | undefined): void {
+  execFileSync('cp', ['-a', '--reflink=auto', from, data]);
+  if (user !== undefined) execFileSync('chown', ['-R', `${user.uid}:${user.gid}`, data]);
+  chmodSync(data, 0o700);
+}
+
+/** Copies the files of the running cluster that `url` leads to into an empty folder; `startPostgres({ from })` starts with them. */
+export function backUpPostgres(url: string, folder: string): void {
+  const { hostname, port, username } = new URL(url);
+  execFileSync(join(binFolder()!, 'pg_basebackup'), ['-D', folder, '-h', hostname, '-p', port, '-U', username, '-X', 'stream', '--checkpoint=fast', '--no-sync'], { stdio: 'pipe' });
 }
 
 /** Creates a database beside the one that `url` names and returns its URL: how suites that share a server keep apart. */
