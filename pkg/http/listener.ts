@@ -9,6 +9,7 @@ import express, { type Express } from 'express';
 import type { Runtime } from '../runtime/runtime.ts';
 import { responseBytes } from './body.ts';
 import { answerBadRequest } from './bad-request.ts';
+import { Departure } from './departure.ts';
 import { hasBody, readBody } from './read-body.ts';
 import type { ApiResponse } from './route.ts';
 import { sendParts } from './send-parts.ts';
@@ -64,7 +65,8 @@ const WAKE_AT_ONCE = 200;
 /** Rejects when the address cannot be listened on, with one sentence, and with what Node throws for a certificate or key that is none. */
 export async function startListener(options: ListenerOptions): Promise<Listener> {
   const { runtime } = options;
-  const state: State = { options, active: new Set(), unused: new Set(), handshaking: new Map(), stopping: false, idle: undefined };
+  const unused = new Set<Socket>();
+  const state: State = { options, active: new Set(), unused, noteUnused: noteIn(unused), handshaking: new Map(), stopping: false, idle: undefined };
   const requestTimeout = options.requestTimeoutMs ?? 60_000;
   const limits = {
     maxHeaderSize: options.headerBytesMax ?? 32 * 1024,
@@ -79,7 +81,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
   server.timeout = 0;
   server.maxConnections = options.connectionsMax ?? 30_000;
   server.on('clientError', answerBadRequest);
-  if (tlsServer === undefined) server.on('connection', (socket: Socket) => noteUnused(state, socket));
+  if (tlsServer === undefined) server.on('connection', state.noteUnused);
   else noteHandshakes(state, tlsServer);
   await listen(server, options);
   const { address, port } = server.address() as AddressInfo;
@@ -99,9 +101,15 @@ function secureContext({ certificate, key }: TlsFiles): { cert: string; key: str
   return { cert: certificate, key };
 }
 
-function noteUnused(state: State, socket: Socket): void {
-  state.unused.add(socket);
-  socket.once('close', () => state.unused.delete(socket));
+/** Returns what notes a connection as long as it is open, with one function for all of them. */
+function noteIn(unused: Set<Socket>): (socket: Socket) => void {
+  function forget(this: Socket): void {
+    unused.delete(this);
+  }
+  return (socket) => {
+    unused.add(socket);
+    socket.on('close', forget);
+  };
 }
 
 /** The connection below TLS until the hands are shaken, then the one above. */
@@ -114,16 +122,17 @@ function noteHandshakes(state: State, server: TlsServer): void {
   });
   server.on('secureConnection', (socket) => {
     state.handshaking.delete(nameOf(socket));
-    noteUnused(state, socket);
+    state.noteUnused(socket);
   });
 }
 
 interface State {
   readonly options: ListenerOptions;
   /** Of the requests under way. */
-  readonly active: Set<AbortController>;
+  readonly active: Set<Departure>;
   /** Connections that have not carried a request yet; some clients open one ahead of its use. */
   readonly unused: Set<Socket>;
+  readonly noteUnused: (socket: Socket) => void;
   /** Connections whose TLS handshake is under way, by the other end's address and port. */
   readonly handshaking: Map<string, Socket>;
   stopping: boolean;
@@ -146,35 +155,44 @@ function createApp(state: State): Express {
 }
 
 async function serve(state: State, request: IncomingMessage, response: ServerResponse, remoteAddress: string): Promise<void> {
-  const controller = new AbortController();
-  state.active.add(controller);
+  const departure = new Departure();
+  state.active.add(departure);
   state.unused.delete(request.socket);
   response.on('close', () => {
-    state.active.delete(controller);
-    if (!response.writableFinished) controller.abort();
+    state.active.delete(departure);
+    if (!response.writableFinished) departure.leave('gone');
     if (state.active.size === 0) state.idle?.();
   });
-  if (state.stopping) controller.abort();
+  if (state.stopping) departure.leave('stopping');
   try {
-    const { raw, unread } = await rawRequest(state, request, { remoteAddress, signal: controller.signal });
-    const answer = await state.options.router.dispatch(raw);
-    const how = { close: state.stopping || unread, bodiless: request.method === 'HEAD' };
+    const { answering, unread } = await begin(state, request, { remoteAddress, departure });
+    const bodiless = request.method === 'HEAD';
+    forget(request, response);
+    const answer = await answering;
+    const how = { close: state.stopping || unread, bodiless };
     if (answer.parts === undefined) send(response, answer, how);
     else await sendParts(response, { ...answer, parts: answer.parts }, how);
   } catch (error) {
     // The router never rejects: the client has gone, or its answer could not be made or written to its end.
-    state.options.runtime.logger[controller.signal.aborted ? 'debug' : 'warn']({ error }, 'request was cut');
+    state.options.runtime.logger[departure.isDue ? 'debug' : 'warn']({ error }, 'request was cut');
     response.destroy();
   }
 }
 
-async function rawRequest(state: State, request: IncomingMessage, more: Pick<RawRequest, 'remoteAddress' | 'signal'>): Promise<{ raw: RawRequest; unread: boolean }> {
+interface Begun {
+  readonly answering: Promise<ApiResponse>;
+  /** What is left of its body was not read. */
+  readonly unread: boolean;
+}
+
+async function begin(state: State, request: IncomingMessage, more: Pick<RawRequest, 'remoteAddress' | 'departure'>): Promise<Begun> {
+  const { router } = state.options;
   const url = request.url ?? '/';
   const mark = url.indexOf('?');
   const path = mark < 0 ? url : url.slice(0, mark);
   const method = request.method ?? 'GET';
-  const body = hasBody(request) ? await readBody(request, state.options.router.bodyBytesMax(method, path)) : undefined;
-  const raw: RawRequest = {
+  const body = hasBody(request) ? await readBody(request, router.bodyBytesMax(method, path)) : undefined;
+  const answering = router.dispatch({
     method,
     path,
     queryString: mark < 0 ? '' : url.slice(mark + 1),
@@ -183,9 +201,19 @@ async function rawRequest(state: State, request: IncomingMessage, more: Pick<Raw
     body: body?.bytes,
     bodyTooLarge: body?.tooLarge,
     remoteAddress: more.remoteAddress,
-    signal: more.signal,
-  };
-  return { raw, unread: body?.unread === true };
+    departure: more.departure,
+  });
+  return { answering, unread: body?.unread === true };
+}
+
+const NOTHING_SAID = { list: [] as string[], headers: {} };
+
+/** Node and Express hold a request until it is answered: what it said has been taken over, and a long poll need not keep it. */
+function forget(request: IncomingMessage & { next?: unknown; params?: unknown; originalUrl?: unknown; _parsedUrl?: unknown }, response: ServerResponse & { locals?: unknown }): void {
+  request.rawHeaders = NOTHING_SAID.list;
+  request.headers = NOTHING_SAID.headers;
+  request.url = '';
+  request.next = request.params = request.originalUrl = request._parsedUrl = response.locals = undefined;
 }
 
 /** Node joins repeated headers (only set-cookie would be a list, and requests have none) but for a few: of Authorization it keeps the first. Servers with several keys send several. */
@@ -243,8 +271,8 @@ async function stop(server: Server, state: State, deadlineMs: number): Promise<v
 
 async function wakeLongPolls(state: State): Promise<void> {
   let woken = 0;
-  for (const controller of [...state.active]) {
-    controller.abort();
+  for (const departure of [...state.active]) {
+    departure.leave('stopping');
     woken += 1;
     if (woken % WAKE_AT_ONCE === 0) await state.options.runtime.clock.yield();
   }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { createHealth, tasksCheck } from '../runtime/health.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { createManualRuntime } from '../../test/kit/manual-runtime.ts';
+import { Departure } from './departure.ts';
 import { operationalRoutes } from './operational-routes.ts';
 import { createRouter } from './router.ts';
 
@@ -13,7 +14,7 @@ test('/health, /ready and /metrics tell how the process is', async () => {
   const metrics = createMetrics();
   metrics.counter({ name: 'things_total', help: 'Things' }).add();
   const router = createRouter(operationalRoutes({ health: health.report, ready: health.report, metrics: metrics.expose }), { runtime });
-  const get = (path: string) => router.dispatch({ method: 'GET', path, queryString: '', headers: {}, remoteAddress: '', signal: new AbortController().signal });
+  const get = (path: string) => router.dispatch({ method: 'GET', path, queryString: '', headers: {}, remoteAddress: '', departure: new Departure() });
 
   assert.deepEqual([(await get('/health')).status, (await get('/health')).body], [200, { status: 'ok', checks: { tasks: 'ok' } }]);
   await runtime.tasks.spawn('consumer', () => Promise.reject(new Error('boom'))).done;

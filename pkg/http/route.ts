@@ -3,6 +3,7 @@
  * Handlers take a request value and return a response value; no handler sees a socket.
  */
 import type { Logger } from '../telemetry/logger.ts';
+import type { Departure } from './departure.ts';
 
 export type HttpMethod = 'GET' | 'PUT' | 'POST' | 'DELETE';
 
@@ -20,7 +21,7 @@ export interface ApiRequest {
   /** Of routes with `raw` only: the body as received, UTF-8; undefined when there is none. */
   readonly rawBody?: string | undefined;
   /** Of routes with `raw` only: path and query as received. */
-  readonly rawTarget?: string;
+  readonly rawTarget?: string | undefined;
   /** The route may be used by guests (`Route.guests`); who asks is checked against it where they are identified (`requester.ts`). */
   readonly isOpenToGuests?: boolean;
   /** Access tokens in the query count (setting `access_tokens_in_query`). */
@@ -30,8 +31,10 @@ export interface ApiRequest {
   /** Follows the request through the logs; in every log line about it. */
   readonly traceId: string;
   readonly logger: Logger;
-  /** Aborted when the client has gone or the server is stopping: long polls then return early. */
+  /** Aborted when the client has gone or the server is stopping. */
   readonly signal: AbortSignal;
+  /** The same in less memory, for who waits long. */
+  readonly departure: Departure;
 }
 
 export interface ApiResponse {

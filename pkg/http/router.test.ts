@@ -6,6 +6,7 @@ import { LogUnavailable } from '../log/log.ts';
 import { StorageError } from '../storage/database.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { createManualRuntime } from '../../test/kit/manual-runtime.ts';
+import { Departure } from './departure.ts';
 import { MatrixError } from './matrix-error.ts';
 import { createRouter, type RawRequest } from './router.ts';
 import type { ApiRequest, ApiResponse, Route } from './route.ts';
@@ -39,7 +40,7 @@ const ROUTES: Route[] = [
 
 function raw(method: string, target: string, more: Partial<RawRequest> = {}): RawRequest {
   const [path = '', queryString = ''] = target.split('?');
-  return { method, path, queryString, headers: {}, remoteAddress: '192.0.2.1', signal: new AbortController().signal, ...more };
+  return { method, path, queryString, headers: {}, remoteAddress: '192.0.2.1', departure: new Departure(), ...more };
 }
 
 function setUp(routes: readonly Route[] = ROUTES) {
@@ -267,7 +268,7 @@ test('a route that asks for it gets body and target as they were received', asyn
   });
   const router = createRouter([see('raw', 'PUT', true), see('bare', 'GET', true), see('plain', 'PUT', false)], { runtime: createManualRuntime() });
   const ask = (method: string, path: string, queryString: string, body?: string) => router.dispatch({
-    method, path, queryString, headers: {}, remoteAddress: '', signal: new AbortController().signal, body: body === undefined ? undefined : Buffer.from(body),
+    method, path, queryString, headers: {}, remoteAddress: '', departure: new Departure(), body: body === undefined ? undefined : Buffer.from(body),
   });
   await ask('PUT', '/raw/%24a', 'v=1&v=%32', '{ "b":1, "a":"ö" }');
   await ask('GET', '/bare/b', '');

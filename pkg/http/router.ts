@@ -9,6 +9,7 @@
  */
 import type { Runtime } from '../runtime/runtime.ts';
 import { noMetrics, type Metrics } from '../telemetry/metrics.ts';
+import type { Logger } from '../telemetry/logger.ts';
 import { lazyChild } from '../telemetry/request-logger.ts';
 import { traceIdOf } from '../telemetry/trace.ts';
 import { bodyBytesMaxOf, bodyTooLarge, parseBody } from './body.ts';
@@ -17,7 +18,8 @@ import { errorResponse } from './error-response.ts';
 import { MatrixError } from './matrix-error.ts';
 import { createRequestMetrics } from './request-metrics.ts';
 import { buildRouteTable, decodeParams, paramNamesOf, type Found } from './route-table.ts';
-import type { ApiRequest, ApiResponse, Route } from './route.ts';
+import type { ApiRequest, ApiResponse, HttpMethod, Route } from './route.ts';
+import type { Departure } from './departure.ts';
 
 export interface RawRequest {
   /** Upper case. HEAD is served as GET; whoever sends the response leaves the body out. */
@@ -34,7 +36,7 @@ export interface RawRequest {
   /** The body is larger than `bodyBytesMax` allows and was not read. */
   readonly bodyTooLarge?: boolean;
   readonly remoteAddress: string;
-  readonly signal: AbortSignal;
+  readonly departure: Departure;
 }
 
 export interface Router {
@@ -52,6 +54,14 @@ interface Entry {
 
 type FoundRoute = Extract<Found<Entry>, { kind: 'route' }>;
 
+/** What is held of a request until it is answered. */
+interface UnderWay {
+  readonly traceId: string;
+  readonly operation: string;
+  readonly startedAt: number;
+  readonly departure: Departure;
+}
+
 export interface RouterOptions {
   readonly runtime: Runtime;
   readonly metrics?: Metrics;
@@ -65,18 +75,25 @@ export function createRouter(routes: readonly Route[], options: RouterOptions): 
   const table = buildRouteTable(routes.map((route) => ({ route, entry: { route, paramNames: paramNamesOf(route.path) } })));
   const requestMetrics = createRequestMetrics(options.metrics ?? noMetrics());
 
-  async function handle(raw: RawRequest, found: FoundRoute, traceId: string): Promise<ApiResponse> {
-    const { route } = found.entry;
-    const requestLogger = lazyChild(logger, { traceId, operation: route.operationId });
-    try {
-      return await route.handle(requestOf(raw, found, { traceId, logger: requestLogger, takesQueryToken: options.queryTokens === true }));
-    } catch (error) {
-      const { response, blame } = errorResponse(error, traceId);
-      if (raw.signal.aborted) requestLogger.debug({ error }, 'request failed after its client had gone');
-      else if (blame === 'bug') requestLogger.error({ error }, 'request failed');
-      else if (blame === 'unavailable') requestLogger.warn({ error, status: response.status }, 'request could not be served');
-      return response;
-    }
+  /** Rejects with what the handler rejects with, or throws. */
+  function handle(raw: RawRequest, found: FoundRoute, traceId: string): Promise<ApiResponse> {
+    const requestLogger = lazyChild(logger, { traceId, operation: found.entry.route.operationId });
+    return found.entry.route.handle(new RoutedRequest(raw, found, { traceId, logger: requestLogger, takesQueryToken: options.queryTokens === true }));
+  }
+
+  function failed({ traceId, operation, departure }: UnderWay, error: unknown): ApiResponse {
+    const { response, blame } = errorResponse(error, traceId);
+    if (departure.isDue) logger.debug({ traceId, operation, error }, 'request failed after its client had gone');
+    else if (blame === 'bug') logger.error({ traceId, operation, error }, 'request failed');
+    else if (blame === 'unavailable') logger.warn({ traceId, operation, error, status: response.status }, 'request could not be served');
+    return response;
+  }
+
+  function ended({ traceId, operation, startedAt }: UnderWay, response: ApiResponse): ApiResponse {
+    const ms = clock.monotonic() - startedAt;
+    requestMetrics.ended(operation, response.status, ms);
+    logger.debug({ traceId, operation, status: response.status, ms: Math.round(ms * 10) / 10 }, 'request');
+    return withHeaders(response);
   }
 
   return {
@@ -85,39 +102,64 @@ export function createRouter(routes: readonly Route[], options: RouterOptions): 
       const found = table.find(method, path);
       return found.kind === 'route' ? bodyBytesMaxOf(found.entry.route) : 0;
     },
-    async dispatch(raw) {
+    // Not an async function: that would hold the request until it is answered, and long polls are many.
+    dispatch(raw) {
       const startedAt = clock.monotonic();
       requestMetrics.started();
       const traceId = traceIdOf(raw.headers['traceparent'], random);
       const found = table.find(raw.method === 'HEAD' ? 'GET' : raw.method, raw.path);
-      const response = found.kind === 'route' ? await handle(raw, found, traceId) : withoutRoute(raw.method, found);
-      const operation = found.kind === 'route' ? found.entry.route.operationId : 'none';
-      const ms = clock.monotonic() - startedAt;
-      requestMetrics.ended(operation, response.status, ms);
-      logger.debug({ traceId, operation, status: response.status, ms: Math.round(ms * 10) / 10 }, 'request');
-      return withHeaders(response);
+      const underWay: UnderWay = { traceId, startedAt, departure: raw.departure, operation: found.kind === 'route' ? found.entry.route.operationId : 'none' };
+      if (found.kind !== 'route') return Promise.resolve(ended(underWay, withoutRoute(raw.method, found)));
+      try {
+        return handle(raw, found, traceId).then((response) => ended(underWay, response), (error: unknown) => ended(underWay, failed(underWay, error)));
+      } catch (error) {
+        return Promise.resolve(ended(underWay, failed(underWay, error)));
+      }
     },
   };
 }
 
-function requestOf(raw: RawRequest, found: FoundRoute, more: Pick<ApiRequest, 'traceId' | 'logger' | 'takesQueryToken'>): ApiRequest {
-  const { route, paramNames } = found.entry;
-  const params = decodeParams(paramNames, found.rawParams);
-  const bytesMax = bodyBytesMaxOf(route);
-  if (raw.bodyTooLarge === true && bytesMax > 0) throw bodyTooLarge(bytesMax);
-  return {
-    method: route.method,
-    path: raw.path,
-    params,
-    query: queryOf(raw.queryString),
-    headers: raw.headers,
-    body: parseBody(route, raw.body),
-    ...(route.raw === true && rawParts(raw)),
-    isOpenToGuests: typeof route.guests === 'function' ? route.guests(params) : route.guests === true,
-    remoteAddress: raw.remoteAddress,
-    ...more,
-    signal: raw.signal,
-  };
+/** A class for its getter: most handlers ask for no signal, and then none is made. */
+class RoutedRequest implements ApiRequest {
+  readonly method: HttpMethod;
+  readonly path: string;
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: URLSearchParams;
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  readonly body: unknown;
+  readonly rawBody: string | undefined;
+  readonly rawTarget: string | undefined;
+  readonly isOpenToGuests: boolean;
+  readonly takesQueryToken: boolean;
+  readonly remoteAddress: string;
+  readonly traceId: string;
+  readonly logger: Logger;
+  readonly departure: Departure;
+
+  /** Throws as `decodeParams`, `queryOf` and `parseBody` do, and 413 M_TOO_LARGE. */
+  constructor(raw: RawRequest, found: FoundRoute, more: Required<Pick<ApiRequest, 'traceId' | 'logger' | 'takesQueryToken'>>) {
+    const { route, paramNames } = found.entry;
+    const bytesMax = bodyBytesMaxOf(route);
+    this.params = decodeParams(paramNames, found.rawParams);
+    if (raw.bodyTooLarge === true && bytesMax > 0) throw bodyTooLarge(bytesMax);
+    this.method = route.method;
+    this.path = raw.path;
+    this.query = queryOf(raw.queryString);
+    this.headers = raw.headers;
+    this.body = parseBody(route, raw.body);
+    this.rawBody = route.raw === true ? rawBodyOf(raw) : undefined;
+    this.rawTarget = route.raw === true ? rawTargetOf(raw) : undefined;
+    this.isOpenToGuests = typeof route.guests === 'function' ? route.guests(this.params) : route.guests === true;
+    this.takesQueryToken = more.takesQueryToken;
+    this.remoteAddress = raw.remoteAddress;
+    this.traceId = more.traceId;
+    this.logger = more.logger;
+    this.departure = raw.departure;
+  }
+
+  get signal(): AbortSignal {
+    return this.departure.signal;
+  }
 }
 
 /** Throws 400 M_INVALID_PARAM for a NUL, which no database column holds. */
@@ -127,11 +169,12 @@ function queryOf(queryString: string): URLSearchParams {
 }
 
 /** Only for a body that was parsed, so it is UTF-8. */
-function rawParts({ body, path, queryString, target }: RawRequest): Pick<ApiRequest, 'rawBody' | 'rawTarget'> {
-  return {
-    rawBody: body === undefined || body.length === 0 ? undefined : Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8'),
-    rawTarget: target ?? (queryString === '' ? path : `${path}?${queryString}`),
-  };
+function rawBodyOf({ body }: RawRequest): string | undefined {
+  return body === undefined || body.length === 0 ? undefined : Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8');
+}
+
+function rawTargetOf({ path, queryString, target }: RawRequest): string {
+  return target ?? (queryString === '' ? path : `${path}?${queryString}`);
 }
 
 /** OPTIONS on any path is a preflight (no route's logic runs); else the path is unknown, or the method is. */

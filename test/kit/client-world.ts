@@ -6,6 +6,7 @@ import { createUserProcessor, userapiMigrations, userQuery } from '../../compone
 import { createAppservices } from '../../pkg/http/appservices.ts';
 import type { FederationTransport } from '../../pkg/federation/transport.ts';
 import { gathered } from '../../pkg/http/body.ts';
+import { Departure } from '../../pkg/http/departure.ts';
 import { createRouter, type Router } from '../../pkg/http/router.ts';
 import { createTokenUse } from '../../pkg/http/token-use.ts';
 import { createSharedRateLimiter } from '../../pkg/http/shared-rate-limit.ts';
@@ -126,7 +127,7 @@ export async function createClientWorld(options: Partial<ClientapiSettings> = {}
   async function call(method: string, path: string, { token, body, address = '127.0.0.1' }: { token?: string; body?: unknown; address?: string } = {}): Promise<Answer> {
     const [pathOnly = '', queryString = ''] = path.split('?');
     const response = await gathered(await router.dispatch({
-      method, path: pathOnly, queryString, remoteAddress: address, signal: new AbortController().signal,
+      method, path: pathOnly, queryString, remoteAddress: address, departure: new Departure(),
       headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
       ...(body !== undefined && { body: Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)) }),
     }));

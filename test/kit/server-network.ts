@@ -9,6 +9,7 @@ import { wire, type WireOptions } from '../../components/homeserver/wire.ts';
 import { parseResponse } from '../../pkg/federation/parse-response.ts';
 import { FederationError, requestTarget, type FederationRequest, type FederationTransport, type WebRequest } from '../../pkg/federation/transport.ts';
 import { responseBytes } from '../../pkg/http/body.ts';
+import { Departure } from '../../pkg/http/departure.ts';
 import { createRouter } from '../../pkg/http/router.ts';
 import { signingKeyFromSeed } from '../../pkg/matrix/signing/signing-key.ts';
 import { createRuntime } from '../../pkg/runtime/real/runtime.ts';
@@ -115,7 +116,7 @@ async function openServer({ name, dataDir, transport, seed, clock, settings }: O
     async receive({ method, target, headers, text }) {
       const [path = '', queryString = ''] = target.split('?');
       const response = await router.dispatch({
-        method, path, queryString, remoteAddress: '192.0.2.1', signal: new AbortController().signal,
+        method, path, queryString, remoteAddress: '192.0.2.1', departure: new Departure(),
         headers: { ...headers, ...(text !== undefined && { 'content-type': 'application/json' }) }, ...(text !== undefined && { body: Buffer.from(text) }),
       });
       return { status: response.status, headers: response.headers ?? {}, body: Buffer.from(responseBytes(response)) };

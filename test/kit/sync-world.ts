@@ -12,6 +12,7 @@ import { syncapiRoutes } from '../../components/syncapi/routes/routes.ts';
 import { createSharedRows } from '../../components/syncapi/streams/shared-rows.ts';
 import { createKnownMemberships } from '../../components/syncapi/sync/known-memberships.ts';
 import { syncapiMigrations } from '../../components/syncapi/storage/migrations.ts';
+import { Departure } from '../../pkg/http/departure.ts';
 import { accessTokenHash } from '../../pkg/http/requester.ts';
 import { createRouter, type Router } from '../../pkg/http/router.ts';
 import type { Applier, SequencedRecord } from '../../pkg/log/applier.ts';
@@ -33,7 +34,7 @@ import { HISTORY_SERVER, type HistoryLog } from './room-history.ts';
 export const NOTHING_NEW = ['next_batch', 'device_one_time_keys_count', 'device_unused_fallback_key_types'];
 
 export interface CallOptions {
-  readonly signal?: AbortSignal;
+  readonly departure?: Departure;
   readonly method?: string;
 }
 
@@ -176,7 +177,7 @@ async function ask(router: Router, request: { who: string; path: string; query: 
     queryString: new URLSearchParams(request.query).toString(),
     headers: { authorization: `Bearer ${request.who}` },
     remoteAddress: '127.0.0.1',
-    signal: request.call.signal ?? new AbortController().signal,
+    departure: request.call.departure ?? new Departure(),
   });
   const body: unknown = response.json === undefined ? response.body : JSON.parse(Buffer.from(response.json).toString('utf8'));
   return response.status === 200 ? body : { ...(body as object), status: response.status };

@@ -2,6 +2,7 @@
 import { migrateAll } from '../../components/homeserver/migrate-all.ts';
 import { wire, type Databases, type Homeserver, type WireOptions } from '../../components/homeserver/wire.ts';
 import type { FederationTransport } from '../../pkg/federation/transport.ts';
+import { Departure } from '../../pkg/http/departure.ts';
 import { createRouter, type RawRequest, type Router } from '../../pkg/http/router.ts';
 import type { ApiResponse } from '../../pkg/http/route.ts';
 import { signingKeyFromSeed } from '../../pkg/matrix/signing/signing-key.ts';
@@ -152,7 +153,7 @@ export class SimServer {
       const { router, process } = random.pick(fronts);
       const [pathOnly = '', queryString = ''] = path.split('?');
       const raw = {
-        method, path: pathOnly, queryString, remoteAddress: '192.0.2.1', signal: new AbortController().signal,
+        method, path: pathOnly, queryString, remoteAddress: '192.0.2.1', departure: new Departure(),
         headers: { ...(options.token === undefined ? {} : { authorization: `Bearer ${options.token}` }), 'content-type': 'application/json' },
         ...(options.body === undefined ? {} : { body: Buffer.from(JSON.stringify(options.body)) }),
       };

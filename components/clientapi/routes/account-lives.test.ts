@@ -1,6 +1,7 @@
 /** Accounts that are locked, suspended, ended; guests; terms; registration tokens that end: through the router, over the real owners. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Departure } from '../../../pkg/http/departure.ts';
 import { createClientWorld, PASSWORD, type Answer, type ClientWorld, type Session } from '../../../test/kit/client-world.ts';
 import type { Terms } from '../../../schemas/config/settings.ts';
 import type { UserInput } from '../../../schemas/log/user-input.ts';
@@ -164,7 +165,7 @@ test('terms are accepted at registration; a new version blocks what others would
     for (const [path, body] of [['/createRoom', {}], [`/join/${room}`, {}], [`/rooms/${room}/invite`, { user_id: '@bob:test.example' }]] as const) assert.equal(failure(await by(world, alice, 'POST', path, body)), '403 M_CONSENT_NOT_GIVEN', path);
     const link = new URL(refused.body.consent_uri);
     assert.equal(link.origin, 'https://matrix.test.example');
-    const page = (method: string, query: string) => world.router.dispatch({ method, path: link.pathname, queryString: query, headers: {}, remoteAddress: '127.0.0.1', signal: new AbortController().signal });
+    const page = (method: string, query: string) => world.router.dispatch({ method, path: link.pathname, queryString: query, headers: {}, remoteAddress: '127.0.0.1', departure: new Departure() });
     const shown = await page('GET', link.search.slice(1));
     assert.match(shown.headers?.['content-type'] ?? '', /^text\/html/);
     const [, action = ''] = /action="([^"]+)"/.exec(Buffer.from(shown.json as Uint8Array | string).toString()) ?? [];
@@ -219,7 +220,7 @@ test('a token that was shown on the page of its stage is counted, and the sessio
   await order(world, '#once', { putRegistrationToken: { removed: false, usesAllowed: 1, expiresMs: 0 } });
   const { body: { session } } = await world.call('POST', `${V3}/register`, { body: { username: 'alice', password: PASSWORD } });
   const show = (token: string) => world.router.dispatch({
-    method: 'POST', path: `${V3}/auth/m.login.registration_token/fallback/web`, queryString: '', remoteAddress: '127.0.0.1', signal: new AbortController().signal,
+    method: 'POST', path: `${V3}/auth/m.login.registration_token/fallback/web`, queryString: '', remoteAddress: '127.0.0.1', departure: new Departure(),
     headers: { 'content-type': 'application/x-www-form-urlencoded' }, body: Buffer.from(new URLSearchParams({ session, token }).toString()),
   });
   assert.match(String((await show('wrong')).json), /not valid/);

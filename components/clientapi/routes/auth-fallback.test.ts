@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
+import { Departure } from '../../../pkg/http/departure.ts';
 import { createClientWorld, PASSWORD, type ClientWorld } from '../../../test/kit/client-world.ts';
 
 const V3 = '/_matrix/client/v3';
@@ -25,7 +26,7 @@ async function inWorld(work: (world: ClientWorld) => Promise<void>, ...options: 
 async function open(world: ClientWorld, path: string, form?: Record<string, string>): Promise<Page> {
   const [pathOnly = '', queryString = ''] = path.split('?');
   const response = await world.router.dispatch({
-    method: form === undefined ? 'GET' : 'POST', path: pathOnly, queryString, remoteAddress: '127.0.0.1', signal: new AbortController().signal,
+    method: form === undefined ? 'GET' : 'POST', path: pathOnly, queryString, remoteAddress: '127.0.0.1', departure: new Departure(),
     headers: { 'content-type': 'application/x-www-form-urlencoded' }, ...(form && { body: Buffer.from(new URLSearchParams(form).toString()) }),
   });
   const html = String(response.json);

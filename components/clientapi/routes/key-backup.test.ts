@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Departure } from '../../../pkg/http/departure.ts';
 import { createClientWorld } from '../../../test/kit/client-world.ts';
 
 const PATH = '/_matrix/client/v3/room_keys';
@@ -55,7 +56,7 @@ test('a backup is read while it is sent, a part for each page, and what goes mea
   const put = (room: string, from: number, count: number) => call('PUT', `/keys/${room}?version=1`, { sessions: Object.fromEntries(Array.from({ length: count }, (_, n) => [`s${String(from + n).padStart(4, '0')}`, keyWith('x')])) });
   await put('!a:x', 0, 700);
   await put('!b:x', 700, 800);
-  const response = await world.router.dispatch({ method: 'GET', path: `${PATH}/keys`, queryString: 'version=1', headers: { authorization: `Bearer ${token}` }, remoteAddress: '', signal: new AbortController().signal });
+  const response = await world.router.dispatch({ method: 'GET', path: `${PATH}/keys`, queryString: 'version=1', headers: { authorization: `Bearer ${token}` }, remoteAddress: '', departure: new Departure() });
   assert.deepEqual([response.status, response.json, response.body], [200, undefined, undefined]);
   const parts: string[] = [];
   for await (const part of response.parts!) {

@@ -1,6 +1,7 @@
 /** Sessions through the router, over the real userapi: refreshing, login tokens, devices, the password, OpenID tokens. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Departure } from '../../../pkg/http/departure.ts';
 import { openidRoute } from '../../federationapi/routes/openid.ts';
 import { userQuery } from '../../userapi/index.ts';
 import { createRouter } from '../../../pkg/http/router.ts';
@@ -261,7 +262,7 @@ test('an OpenID token tells others who somebody is, for an hour, and nothing els
   const federation = createRouter([openidRoute({ runtime: world.runtime, userQuery: userQuery(world.userDatabase) })], { runtime: world.runtime });
   const userinfo = async (token: string) => {
     const { status, body: answer } = await federation.dispatch({
-      method: 'GET', path: '/_matrix/federation/v1/openid/userinfo', queryString: new URLSearchParams({ access_token: token }).toString(), headers: {}, remoteAddress: '192.0.2.1', signal: new AbortController().signal,
+      method: 'GET', path: '/_matrix/federation/v1/openid/userinfo', queryString: new URLSearchParams({ access_token: token }).toString(), headers: {}, remoteAddress: '192.0.2.1', departure: new Departure(),
     });
     return [status, answer];
   };

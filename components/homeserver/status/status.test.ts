@@ -1,6 +1,7 @@
 /** The status over real tables in memory, its table for people, and who may ask a server for it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Departure } from '../../../pkg/http/departure.ts';
 import { createRouter } from '../../../pkg/http/router.ts';
 import { openSqlite } from '../../../pkg/storage/sqlite/open.ts';
 import type { Database, SqlValue } from '../../../pkg/storage/database.ts';
@@ -118,7 +119,7 @@ test('with the embedded log the process that answers is the one that lives, what
 test('only this machine may ask, and not through a proxy', () => inTables(async (tables) => {
   const router = createRouter([statusRoute({ host: '10.0.0.5', status: () => collect(tables) })], { runtime: createManualRuntime() });
   const ask = async (remoteAddress: string, headers: Record<string, string> = {}) =>
-    (await router.dispatch({ method: 'GET', path: '/_myelin/status', queryString: '', headers, remoteAddress, signal: new AbortController().signal })).status;
+    (await router.dispatch({ method: 'GET', path: '/_myelin/status', queryString: '', headers, remoteAddress, departure: new Departure() })).status;
   for (const address of ['127.0.0.1', '::1', '::ffff:127.0.0.1', '10.0.0.5']) assert.equal(await ask(address), 200, address);
   for (const address of ['10.0.0.6', '198.51.100.7', '::ffff:10.0.0.6', '']) assert.equal(await ask(address), 404, address);
   for (const name of ['x-forwarded-for', 'x-real-ip', 'forwarded', 'via']) assert.equal(await ask('127.0.0.1', { [name]: '127.0.0.1' }), 404, name);

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Departure } from '../../../pkg/http/departure.ts';
 import { createManualRuntime } from '../../../test/kit/manual-runtime.ts';
 import { createNotifier } from './notifier.ts';
 
-const never = new AbortController().signal;
+const never = new Departure();
 
 test('wakes by room, by user, and everybody when nobody is named', async () => {
   const runtime = createManualRuntime();

@@ -2,20 +2,23 @@
  * Wakes long polls. A waiter stands under its user and under the rooms that it wants to hear of; a wake-up is one bit that says "look again". Whoever looks does so *after* it has
  * registered and cleared the bit, so no change falls between the look and the wait. Many waiters are woken in chunks, so that requests of others get their turn.
  */
-import type { Clock } from '../../../pkg/runtime/runtime.ts';
+import type { Departure, DepartureListener } from '../../../pkg/http/departure.ts';
+import type { Clock, Timer } from '../../../pkg/runtime/runtime.ts';
 import type { Applied } from '../../../schemas/log/envelope.ts';
 
 const WAKE_CHUNK = 100;
 /** Users whose rooms are remembered from one long poll to the next, so that the next one hears of them from its start. */
 const REMEMBERED_USERS_MAX = 20_000;
 
+export type WaitEnd = 'woken' | 'timeout' | 'departed';
+
 export interface Waiter {
   /** Begins a look: forgets wake-ups so far. */
   clear(): void;
   /** Rooms to hear of, instead of those before. True: some are new, so changes in them may have been missed, and another look is due. */
   watch(roomIds: readonly string[]): boolean;
-  /** Resolves when woken (also if that was since `clear`), when `ms` have passed, or when `signal` is aborted. */
-  wait(ms: number, signal: AbortSignal): Promise<'woken' | 'timeout' | 'aborted'>;
+  /** Resolves when woken (also if that was since `clear`), when `ms` have passed, or when departure is due. */
+  wait(ms: number, departure: Departure): Promise<WaitEnd>;
   /** Takes it off all lists. */
   close(): void;
 }
@@ -30,8 +33,8 @@ export interface Notifier {
 }
 
 export function createNotifier(deps: { clock: Clock }): Notifier {
-  const lists: Lists = { rooms: new Map(), users: new Map(), all: new Set(), remembered: new Map() };
-  const due = new Set<LongPoll>();
+  const lists: Lists = { clock: deps.clock, rooms: new Map(), users: new Map(), all: new Set(), due: new Set(), remembered: new Map() };
+  const { due } = lists;
   let waking = false;
   const drain = async (): Promise<void> => {
     waking = true;
@@ -46,12 +49,13 @@ export function createNotifier(deps: { clock: Clock }): Notifier {
     }
     waking = false;
   };
-  const wake = (polls: Iterable<LongPoll> | undefined): void => {
-    for (const poll of polls ?? []) due.add(poll);
+  const wake = (polls: LongPoll | ReadonlySet<LongPoll> | undefined): void => {
+    if (polls instanceof LongPoll) due.add(polls);
+    else for (const poll of polls ?? []) due.add(poll);
     if (!waking && due.size > 0) void drain();
   };
   return {
-    waiter: (userId) => new LongPoll({ lists, userId, clock: deps.clock, left: (poll) => due.delete(poll) }),
+    waiter: (userId) => new LongPoll(lists, userId),
     applied: ({ rooms, users }) => {
       if (rooms.length === 0 && users.length === 0) wake(lists.all);
       for (const roomId of rooms) wake(lists.rooms.get(roomId));
@@ -63,31 +67,35 @@ export function createNotifier(deps: { clock: Clock }): Notifier {
 }
 
 interface Lists {
-  readonly rooms: Map<string, Set<LongPoll>>;
-  readonly users: Map<string, Set<LongPoll>>;
+  readonly clock: Clock;
+  readonly rooms: Map<string, OneOrMore>;
+  readonly users: Map<string, OneOrMore>;
   readonly all: Set<LongPoll>;
+  /** To be woken. */
+  readonly due: Set<LongPoll>;
   readonly remembered: Map<string, readonly string[]>;
 }
 
-interface LongPollOptions {
-  readonly lists: Lists;
-  readonly userId: string;
-  readonly clock: Clock;
-  readonly left: (poll: LongPoll) => void;
-}
+/** Nearly all users wait once. */
+type OneOrMore = LongPoll | Set<LongPoll>;
 
-class LongPoll implements Waiter {
-  readonly #options: LongPollOptions;
-  #rooms: readonly string[] = [];
+/** There is one for each client that waits, tens of thousands of them: no closures, no objects of its own. */
+class LongPoll implements Waiter, DepartureListener {
+  readonly #lists: Lists;
+  readonly #userId: string;
+  #rooms: readonly string[];
   #woken = false;
-  #resolve: (() => void) | undefined;
+  #resolve: ((end: WaitEnd) => void) | undefined;
+  #timer: Timer | undefined;
+  #departure: Departure | undefined;
 
-  constructor(options: LongPollOptions) {
-    this.#options = options;
-    add(options.lists.users, options.userId, this);
-    options.lists.all.add(this);
-    this.#rooms = options.lists.remembered.get(options.userId) ?? [];
-    for (const roomId of this.#rooms) add(options.lists.rooms, roomId, this);
+  constructor(lists: Lists, userId: string) {
+    this.#lists = lists;
+    this.#userId = userId;
+    add(lists.users, userId, this);
+    lists.all.add(this);
+    this.#rooms = lists.remembered.get(userId) ?? [];
+    for (const roomId of this.#rooms) add(lists.rooms, roomId, this);
   }
 
   clear(): void {
@@ -95,63 +103,69 @@ class LongPoll implements Waiter {
   }
 
   watch(roomIds: readonly string[]): boolean {
-    const { lists, userId } = this.#options;
     if (roomIds === this.#rooms) return false;
     const gone = new Set(this.#rooms);
     let isNew = false;
     for (const roomId of roomIds) {
       if (gone.delete(roomId)) continue;
-      add(lists.rooms, roomId, this);
+      add(this.#lists.rooms, roomId, this);
       isNew = true;
     }
-    for (const roomId of gone) remove(lists.rooms, roomId, this);
+    for (const roomId of gone) remove(this.#lists.rooms, roomId, this);
     if (isNew || gone.size > 0) {
       this.#rooms = roomIds;
-      remember(lists.remembered, userId, roomIds);
+      remember(this.#lists.remembered, this.#userId, roomIds);
     }
     return isNew;
   }
 
   wake(): void {
     this.#woken = true;
-    this.#resolve?.();
+    this.#end('woken');
   }
 
-  async wait(ms: number, signal: AbortSignal): Promise<'woken' | 'timeout' | 'aborted'> {
-    if (!this.#woken && !signal.aborted && ms > 0) {
-      await new Promise<void>((resolve) => {
-        const timer = this.#options.clock.timer(ms, () => this.#resolve?.());
-        this.#resolve = () => {
-          this.#resolve = undefined;
-          timer.cancel();
-          signal.removeEventListener('abort', aborted);
-          resolve();
-        };
-        const aborted = this.#resolve;
-        signal.addEventListener('abort', aborted, { once: true });
-      });
-    }
-    if (signal.aborted) return 'aborted';
-    return this.#woken ? 'woken' : 'timeout';
+  departed(): void {
+    this.#end('departed');
+  }
+
+  wait(ms: number, departure: Departure): Promise<WaitEnd> {
+    if (departure.isDue) return Promise.resolve('departed');
+    if (this.#woken) return Promise.resolve('woken');
+    if (ms <= 0) return Promise.resolve('timeout');
+    this.#departure = departure;
+    this.#timer = this.#lists.clock.timer(ms, () => this.#end('timeout'));
+    departure.listen(this);
+    return new Promise((resolve) => void (this.#resolve = resolve));
+  }
+
+  #end(how: WaitEnd): void {
+    const resolve = this.#resolve;
+    if (resolve === undefined) return;
+    this.#resolve = undefined;
+    this.#timer?.cancel();
+    this.#departure?.listen(undefined);
+    resolve(how);
   }
 
   close(): void {
-    for (const roomId of this.#rooms) remove(this.#options.lists.rooms, roomId, this);
-    remove(this.#options.lists.users, this.#options.userId, this);
-    this.#options.lists.all.delete(this);
-    this.#options.left(this);
+    for (const roomId of this.#rooms) remove(this.#lists.rooms, roomId, this);
+    remove(this.#lists.users, this.#userId, this);
+    this.#lists.all.delete(this);
+    this.#lists.due.delete(this);
   }
 }
 
-function add(lists: Map<string, Set<LongPoll>>, key: string, poll: LongPoll): void {
-  const list = lists.get(key);
-  if (list === undefined) lists.set(key, new Set([poll]));
-  else list.add(poll);
+function add(lists: Map<string, OneOrMore>, key: string, poll: LongPoll): void {
+  const known = lists.get(key);
+  if (known === undefined) lists.set(key, poll);
+  else if (known instanceof LongPoll) lists.set(key, new Set([known, poll]));
+  else known.add(poll);
 }
 
-function remove(lists: Map<string, Set<LongPoll>>, key: string, poll: LongPoll): void {
-  const list = lists.get(key);
-  if (list?.delete(poll) === true && list.size === 0) lists.delete(key);
+function remove(lists: Map<string, OneOrMore>, key: string, poll: LongPoll): void {
+  const known = lists.get(key);
+  if (known === poll) lists.delete(key);
+  else if (known instanceof Set && known.delete(poll) && known.size === 0) lists.delete(key);
 }
 
 function remember(remembered: Map<string, readonly string[]>, userId: string, roomIds: readonly string[]): void {

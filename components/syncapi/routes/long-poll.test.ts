@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Departure } from '../../../pkg/http/departure.ts';
 import { HistoryLog, RoomHistory } from '../../../test/kit/room-history.ts';
 import { createSyncWorld, NOTHING_NEW } from '../../../test/kit/sync-world.ts';
 
@@ -43,15 +44,27 @@ test('without news it ends after the time-out, with a token to go on from', asyn
   assert.deepEqual(bodies(await world.sync(alice, { since: answer.next_batch }), room.roomId), ['later']);
 });
 
-test('it ends early with a valid token when the client goes or the server stops', async () => {
+test('it ends early with a valid token when the server stops', async () => {
   const { world, since } = await prepare();
-  const stop = new AbortController();
-  const poll = world.sync(alice, { since, timeout: '30000' }, { signal: stop.signal });
+  const departure = new Departure();
+  const poll = world.sync(alice, { since, timeout: '30000' }, { departure });
   await world.runtime.advance(1000);
-  stop.abort();
+  departure.leave('stopping');
   const answer = await poll;
   assert.equal((await world.sync(alice, { since: answer.next_batch })).status, undefined);
   assert.equal(world.notifier.size(), 0);
+});
+
+test('the wait of a client that has gone ends without another look', async () => {
+  const { world, since } = await prepare();
+  const departures = Array.from({ length: 1000 }, () => new Departure());
+  const polls = departures.map((departure) => world.sync(alice, { since, timeout: '30000' }, { departure }));
+  await world.runtime.advance(1000);
+  assert.equal(world.notifier.size(), 1000);
+  const before = world.queries;
+  for (const departure of departures) departure.leave('gone');
+  for (const answer of await Promise.all(polls)) assert.equal(answer.status, 499);
+  assert.deepEqual([world.notifier.size(), world.queries - before], [0, 0]);
 });
 
 test('an invite wakes its user, and a room that is joined while waiting is heard of from then on', async () => {

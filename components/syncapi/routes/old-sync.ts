@@ -15,7 +15,7 @@ import { encodePageToken } from '../token/page-token.ts';
 import { decodeSyncToken, encodeSyncToken } from '../token/sync-token.ts';
 import { noSuchEvent, visibleEvent } from './events.ts';
 import { peekEvents } from './peeking-events.ts';
-import { booleanParam, numberParam, param, requesterOf } from './route-parts.ts';
+import { booleanParam, CLIENT_GONE, numberParam, param, requesterOf } from './route-parts.ts';
 
 const LIMIT_DEFAULT = 10;
 const TIMEOUT_MS_MAX = 60_000;
@@ -37,7 +37,7 @@ interface Stream extends Look {
 
 /** GET /events: new events of all the user's rooms, or (`peekEvents`) of one that they need not be in. */
 async function getEvents(deps: ReadDeps, request: ApiRequest): Promise<ApiResponse> {
-  const { query, signal } = request;
+  const { query, departure } = request;
   const roomId = query.get('room_id');
   const requester = await requesterOf(deps, { ...request, isOpenToGuests: roomId !== null });
   const timeoutMs = Math.min(numberParam(query, 'timeout') ?? 0, TIMEOUT_MS_MAX);
@@ -45,7 +45,9 @@ async function getEvents(deps: ReadDeps, request: ApiRequest): Promise<ApiRespon
   await deps.appliedPositions.refresh();
   const start = from ?? encodeSyncToken(positionNow(deps, undefined));
   const look = roomId === null ? eventsSince(deps, requester, start) : await peekEvents(deps, requester, { roomId, from: start });
-  const { chunk, end } = await untilNews(deps, { userId: requester.userId, dueAt: deps.runtime.clock.monotonic() + timeoutMs, signal }, look);
+  const news = await untilNews(deps, { userId: requester.userId, dueAt: deps.runtime.clock.monotonic() + timeoutMs, departure }, look);
+  if (news === undefined) return CLIENT_GONE;
+  const { chunk, end } = news;
   return { status: 200, json: `{"start":${JSON.stringify(start)},"end":${JSON.stringify(end)},"chunk":[${chunk.join(',')}]}` };
 }
 

@@ -1,6 +1,7 @@
 /** Invites to rooms that this server is not in. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Departure } from '../../../pkg/http/departure.ts';
 import { HistoryLog, RoomHistory } from '../../../test/kit/room-history.ts';
 import { createSyncWorld, NOTHING_NEW } from '../../../test/kit/sync-world.ts';
 
@@ -49,7 +50,7 @@ test('an invite wakes the user who is invited, and nobody else', async () => {
   const { room, world } = await scene();
   await world.apply();
   const waiters = [alice, bob].map((userId) => world.notifier.waiter(userId));
-  const ended = waiters.map((waiter) => waiter.wait(1000, new AbortController().signal));
+  const ended = waiters.map((waiter) => waiter.wait(1000, new Departure()));
   room.outside(alice, 'invite', { sender: zoe });
   await world.apply();
   await world.runtime.advance(1001);

@@ -1,10 +1,13 @@
 /** What the routes here have in common. */
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import { requireRequester } from '../../../pkg/http/requester.ts';
-import type { ApiRequest } from '../../../pkg/http/route.ts';
+import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
 import type { LimitClass } from '../../../schemas/config/rate-limits.ts';
 import type { Requester } from '../../../schemas/ports/user-query.ts';
 import type { ReadDeps } from '../sync/deps.ts';
+
+/** For a client that has gone: nobody sees it but the metrics; 499 is what fronts call it in their logs. */
+export const CLIENT_GONE: ApiResponse = Object.freeze({ status: 499, body: {} });
 
 export function requesterOf(deps: Pick<ReadDeps, 'userQuery'>, request: ApiRequest): Promise<Requester> {
   return requireRequester(request, deps.userQuery);

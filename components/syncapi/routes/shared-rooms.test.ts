@@ -1,6 +1,7 @@
 /** Rooms shared with other servers: joined by way of one, with forks and state resolution. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Departure } from '../../../pkg/http/departure.ts';
 import { HistoryLog, RoomHistory } from '../../../test/kit/room-history.ts';
 import { createSyncWorld, type SyncWorld, NOTHING_NEW } from '../../../test/kit/sync-world.ts';
 
@@ -69,7 +70,7 @@ test('a whole state wakes nobody, nor does something that is asked of another se
   await world.apply();
   const waiter = world.notifier.waiter(alice);
   waiter.watch([other.roomId]);
-  const woken = waiter.wait(1000, new AbortController().signal);
+  const woken = waiter.wait(1000, new Departure());
   room.importState(100);
   other.need();
   await world.apply();

@@ -1,8 +1,8 @@
 /** GET /sync: what happened since the client's token, or all that it must know; waits when nothing did. */
+import type { Departure } from '../../../pkg/http/departure.ts';
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import type { ApiRequest, ApiResponse, Route } from '../../../pkg/http/route.ts';
 import type { PresenceKind } from '../../../schemas/log/presence.ts';
-import type { Requester } from '../../../schemas/ports/user-query.ts';
 import type { SyncFilter } from '../filters/filter.ts';
 import { createParsedFilters } from '../filters/parsed-filters.ts';
 import { answerSync, type SyncAnswer } from '../sync/answer.ts';
@@ -13,22 +13,26 @@ import { acknowledge } from '../streams/to-device.ts';
 import { createSameMoment } from '../sync/same-moment.ts';
 import { untilNews } from '../sync/wait.ts';
 import { decodeSyncToken, type SyncPosition } from '../token/sync-token.ts';
-import { booleanParam, enumParam, jsonParam, numberParam, requesterOf } from './route-parts.ts';
+import { booleanParam, CLIENT_GONE, enumParam, jsonParam, numberParam, requesterOf } from './route-parts.ts';
 
 const PRESENCES: readonly PresenceKind[] = ['offline', 'online', 'unavailable'];
 
 /** Longest wait, whatever the client asks for. */
 const TIMEOUT_MS_MAX = 60_000;
 
+/** All that is held of a request while it waits: the text of the token and not what it stands for, which is ten times as much. */
 interface SyncQuestion {
-  readonly requester: Requester;
+  readonly userId: string;
+  readonly deviceId: string;
   readonly filter: SyncFilter;
-  readonly since: SyncPosition | undefined;
+  readonly token: string | undefined;
   readonly fullState: boolean;
   readonly stateField: StateField;
   /** Time of `runtime.clock.monotonic()` at which the answer is due at the latest. */
   readonly dueAt: number;
   readonly acknowledged: Promise<boolean>;
+  readonly presence: PresenceKind;
+  readonly departure: Departure;
 }
 
 interface SyncDeps extends ReadDeps {
@@ -49,44 +53,68 @@ export function syncRoute(readDeps: ReadDeps): Route {
   };
 }
 
-async function handleSync(deps: SyncDeps, request: ApiRequest): Promise<ApiResponse> {
+/** Not an async function: that would hold the request until it has returned. */
+function handleSync(deps: SyncDeps, request: ApiRequest): Promise<ApiResponse> {
+  return prepare(deps, request).then((asked) => answerInTime(deps, asked)).then(responseOf);
+}
+
+interface Asked {
+  readonly question: SyncQuestion;
+  readonly since: SyncPosition | undefined;
+}
+
+async function prepare(deps: SyncDeps, request: ApiRequest): Promise<Asked> {
   const { query } = request;
   await deps.nextTurn();
   const requester = await requesterOf(deps, request);
-  const token = query.get('since');
-  const since = token === null || token === '' ? undefined : placeUnder(deps, decodeSyncToken(token));
+  const { userId, deviceId } = requester;
+  const token = query.get('since') || undefined;
+  const since = positionOf(deps, token);
   const presence = enumParam(query, 'set_presence', PRESENCES) ?? 'online';
   const timeoutMs = Math.min(numberParam(query, 'timeout') ?? 0, TIMEOUT_MS_MAX);
+  const fullState = booleanParam(query, 'full_state');
+  const isPatient = since !== undefined && !fullState;
   const question: SyncQuestion = {
-    requester,
-    filter: await filterOf(deps, requester.userId, query.get('filter')),
-    since,
-    fullState: booleanParam(query, 'full_state'),
+    userId, deviceId, token: token && ownText(token), fullState, presence,
+    filter: await filterOf(deps, userId, query.get('filter')),
     stateField: stateFieldOf(query),
-    dueAt: deps.runtime.clock.monotonic() + timeoutMs,
+    dueAt: isPatient ? deps.runtime.clock.monotonic() + timeoutMs : 0,
     acknowledged: acknowledge(deps, requester, since),
+    departure: request.departure,
   };
   // The user may just have been told of something by a process that knows more than this one.
   await deps.appliedPositions.refresh();
-  const leave = deps.presence?.enter(requester, presence);
-  try {
-    const answer = await answerInTime(deps, question, request.signal);
-    return { status: 200, json: answer.json };
-  } finally {
-    leave?.();
-  }
+  return { question, since };
 }
 
-function answerInTime(deps: ReadDeps, question: SyncQuestion, signal: AbortSignal): Promise<SyncAnswer> {
-  const isPatient = question.since !== undefined && !question.fullState;
-  return untilNews(deps, { userId: question.requester.userId, dueAt: isPatient ? question.dueAt : 0, signal }, () => look(deps, question));
+/** A string of its own: what is cut out of a request keeps the whole request. Tokens are ASCII. */
+function ownText(token: string): string {
+  return Buffer.from(token, 'latin1').toString('latin1');
 }
 
-function look(deps: ReadDeps, question: SyncQuestion): Promise<SyncAnswer> {
-  const { requester, filter, since, fullState, stateField, acknowledged } = question;
+function positionOf(deps: ReadDeps, token: string | undefined): SyncPosition | undefined {
+  return token === undefined ? undefined : placeUnder(deps, decodeSyncToken(token));
+}
+
+function answerInTime(deps: ReadDeps, { question, since }: Asked): Promise<SyncAnswer | undefined> {
+  const { userId, dueAt, departure } = question;
+  const ended = deps.presence?.enter(question, question.presence);
+  let decoded: SyncPosition | undefined = since;
+  return untilNews(deps, { userId, dueAt, departure, ended }, () => {
+    const position = decoded ?? positionOf(deps, question.token);
+    decoded = undefined;
+    return look(deps, question, position);
+  });
+}
+
+function look(deps: ReadDeps, { userId, deviceId, filter, fullState, stateField, acknowledged }: SyncQuestion, since: SyncPosition | undefined): Promise<SyncAnswer> {
   const now = positionNow(deps, since);
   const nowMs = deps.runtime.clock.now();
-  return answerSync(deps, { userId: requester.userId, deviceId: requester.deviceId, filter, since, now, fullState, stateField, nowMs, acknowledged });
+  return answerSync(deps, { userId, deviceId, filter, since, now, fullState, stateField, nowMs, acknowledged });
+}
+
+function responseOf(answer: SyncAnswer | undefined): ApiResponse {
+  return answer === undefined ? CLIENT_GONE : { status: 200, json: answer.json };
 }
 
 function stateFieldOf(query: URLSearchParams): StateField {

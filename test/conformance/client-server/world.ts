@@ -1,6 +1,7 @@
 /** The whole server in one process, as the program wires it, over databases in memory and the embedded log. Requests go through the router. */
 import { migrateAll } from '../../../components/homeserver/migrate-all.ts';
 import { wire, type WireOptions } from '../../../components/homeserver/wire.ts';
+import { Departure } from '../../../pkg/http/departure.ts';
 import { createRouter } from '../../../pkg/http/router.ts';
 import type { Route } from '../../../pkg/http/route.ts';
 import { createEmbeddedDriver } from '../../../pkg/log/embedded/driver.ts';
@@ -83,7 +84,7 @@ export async function createWorld(settings: Partial<WireOptions['settings']> = {
     const [pathOnly = '', queryString = ''] = path.split('?');
     const bytes = body instanceof Uint8Array ? body : body === undefined ? undefined : Buffer.from(JSON.stringify(body));
     const response = await router.dispatch({
-      method, path: pathOnly, queryString, target: path, remoteAddress: '127.0.0.1', signal: new AbortController().signal,
+      method, path: pathOnly, queryString, target: path, remoteAddress: '127.0.0.1', departure: new Departure(),
       headers: token === undefined ? { authorization } : { authorization: `Bearer ${token}` },
       ...(bytes !== undefined && { body: bytes }),
     });

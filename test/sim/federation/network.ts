@@ -5,6 +5,7 @@
 import { parseResponse } from '../../../pkg/federation/parse-response.ts';
 import { FederationError, requestTarget, type FederationRequest, type FederationResponse } from '../../../pkg/federation/transport.ts';
 import { responseBytes } from '../../../pkg/http/body.ts';
+import { Departure } from '../../../pkg/http/departure.ts';
 import type { RawRequest } from '../../../pkg/http/router.ts';
 import type { ApiResponse } from '../../../pkg/http/route.ts';
 import type { Scheduler } from '../scheduler.ts';
@@ -94,7 +95,7 @@ export class SimNetwork {
     const peer = this.#peers.get(destination);
     if (peer === undefined) throw unreachable(destination);
     const raw = rawRequest(trip);
-    if (random.chance(rates.repeated)) void this.#travel(destination, `repeat ${label}`, 20_000).then(() => peer.receive({ ...raw, signal: new AbortController().signal }));
+    if (random.chance(rates.repeated)) void this.#travel(destination, `repeat ${label}`, 20_000).then(() => peer.receive({ ...raw, departure: new Departure() }));
     const answer = await peer.receive(raw);
     await this.#pass(destination, from);
     if (random.chance(rates.proxyGaveUp)) return fromProxy(504, destination);
@@ -169,9 +170,11 @@ interface Trip {
 /** As a listener would read it from the wire. */
 function rawRequest({ request, signal }: Trip): RawRequest {
   const [path = '', queryString = ''] = requestTarget(request).split('?');
+  const departure = new Departure();
+  signal.addEventListener('abort', () => departure.leave('gone'), { once: true });
   const text = request.json ?? (request.body === undefined ? undefined : JSON.stringify(request.body));
   return {
-    method: request.method, path, queryString, remoteAddress: '198.51.100.1', signal,
+    method: request.method, path, queryString, remoteAddress: '198.51.100.1', departure,
     headers: {
       host: request.destination,
       ...(request.authorization === undefined ? {} : { authorization: request.authorization }),
