@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { ConnectionOptions } from 'nats';
+import { createSemaphore } from '../../assert/semaphore.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { drainAppends } from '../append-queue.ts';
 import { LogUnavailable, type LogDriver, type Subscription } from '../log.ts';
@@ -35,6 +36,9 @@ const APPEND_TIMEOUT_MS = 10_000;
 /** A server that has just started may drop a request: better asked again soon. */
 const API_TIMEOUT_MS = 1000;
 
+/** A process that takes all partitions over makes hundreds of consumers: a few at a time, so that no request waits at the server for longer than it may. */
+const OPENING = { name: 'reads from NATS that begin', permits: 8, waitingMax: 10_000 };
+
 /** Connects and makes the streams; rejects when no server can be reached. */
 export async function createNatsDriver(options: NatsDriverOptions): Promise<LogDriver> {
   const { runtime, prefix = 'myelin' } = options;
@@ -45,6 +49,7 @@ export async function createNatsDriver(options: NatsDriverOptions): Promise<LogD
   const created = await ensureStreams(manager, { prefix, retentionMs: options.retentionMs ?? RETENTION_MS, replicas: options.replicas ?? 1 });
   const sender = createSender({ connection, prefix, runtime, timeoutMs: options.appendTimeoutMs ?? APPEND_TIMEOUT_MS });
   const signals = createNatsSignals(connection, prefix, runtime);
+  const opening = createSemaphore(OPENING);
   const subscriptions = new Set<Subscription>();
   const unreadable = new Set<string>();
   let closed = false;
@@ -79,7 +84,7 @@ export async function createNatsDriver(options: NatsDriverOptions): Promise<LogD
     },
     async subscribe(log, partition, from, deliver) {
       checkPartition(partition);
-      return track(readPartition({ connection, jetStream, manager, prefix, runtime, setFailing }, { log, partition, from }, deliver));
+      return track(readPartition({ connection, jetStream, manager, prefix, runtime, opening, setFailing }, { log, partition, from }, deliver));
     },
     async head(log, partition) {
       checkPartition(partition);

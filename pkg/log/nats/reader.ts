@@ -3,9 +3,10 @@
  * message is missing. So the server keeps no state that matters, and a restart of it is a pause.
  */
 import { AckPolicy, ConsumerEvents, DeliverPolicy, ReplayPolicy, nanos, type ConsumerMessages, type JetStreamClient, type JetStreamManager } from 'nats';
+import type { Semaphore } from '../../assert/semaphore.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { createDelivery, type Delivery } from '../delivery.ts';
-import type { LogName, Pack, Subscription } from '../log.ts';
+import { LogUnavailable, type LogName, type Pack, type Subscription } from '../log.ts';
 import { unpackOrPass } from '../pack.ts';
 import type { Connection } from './connection.ts';
 import { streamName, subjectOf } from './streams.ts';
@@ -27,6 +28,8 @@ export interface ReaderOptions {
   readonly manager: JetStreamManager;
   readonly prefix: string;
   readonly runtime: Runtime;
+  /** Held while a read begins. */
+  readonly opening: Semaphore;
   /** Told whether the partition can be read. */
   readonly setFailing: (name: string, failing: boolean) => void;
 }
@@ -91,8 +94,8 @@ class Reader implements Subscription {
   }
 
   async #readOnce(): Promise<void> {
-    const { connection, setFailing } = this.#options;
-    const messages = await connection.guard(this.#openMessages());
+    const { connection, opening, setFailing } = this.#options;
+    const messages = await connection.guard(opening.run(() => this.#openMessages()));
     this.#current = messages;
     const off = connection.onBreak(() => messages.stop());
     setFailing(this.#name, false);
@@ -108,6 +111,7 @@ class Reader implements Subscription {
 
   async #openMessages(): Promise<ConsumerMessages> {
     const { manager, jetStream } = this.#options;
+    if (this.#delivery.closed()) throw new LogUnavailable('nobody reads any more');
     const { state } = await manager.streams.info(this.#stream);
     // A server that lost its tail in a crash: what it still has was read before.
     if (this.#next > state.last_seq + 1) this.#next = state.last_seq + 1;
