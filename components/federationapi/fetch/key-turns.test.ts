@@ -5,7 +5,7 @@ import { Overloaded } from '../../../pkg/assert/semaphore.ts';
 import { createManualRuntime } from '../../../test/kit/manual-runtime.ts';
 import { createKeyTurns, neighbourhoodOf } from './key-turns.ts';
 
-const LIMITS = { places: 4, ofNeighbourhood: 2, waitingOfNeighbourhood: 3, waiting: 10, slowMs: 1000, slow: 2 };
+const LIMITS = { places: 4, ofKey: 2, waitingOfKey: 3, waiting: 10, slowMs: 1000, slow: 2 };
 
 function world() {
   const runtime = createManualRuntime();
@@ -37,6 +37,17 @@ test('a neighbourhood has few places and few in line; others pass by it', async 
   assert.deepEqual([running, refused], [['a0.evil.test', 'a1.evil.test', 'good.example'], ['a5.evil.test', 'a6.evil.test']]);
   await end('a0.evil.test');
   assert.ok(running.includes('a2.evil.test') && !running.includes('a3.evil.test'));
+});
+
+test('who has nothing under way goes before those that have', async () => {
+  const { runtime, running, ask, end } = world();
+  for (const name of ['a.n.one', 'a.n.two', 'a.n.three', 'b.n.one', 'b.n.two', 'b.n.three', 'a.n.four']) ask(name);
+  await runtime.advance(0);
+  assert.deepEqual(running, ['a.n.one', 'a.n.two', 'a.n.three', 'b.n.one']);
+  await end('a.n.three');
+  assert.deepEqual(running.slice(3), ['b.n.three']);
+  await end('b.n.one');
+  assert.deepEqual(running.slice(3), ['a.n.four']);
 });
 
 test('who takes long gives its place away, some of them', async () => {

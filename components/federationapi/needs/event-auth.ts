@@ -12,7 +12,7 @@ const CHAIN_EVENTS_MAX = 50_000;
 /** The chain, staged without what is known here. Rejects with `NeedFailure`, `FederationError`, `StorageError`. */
 export async function eventAuth(tools: NeedTools, job: NeedJob, wish: AboutEvent): Promise<Fulfilled> {
   const version = versionOf(job.roomVersion);
-  return tools.bigAnswers.run(async () => {
+  return tools.bigAnswers.run(wish.origin, async () => {
     const body = await tools.ask(job, {
       destination: wish.origin, method: 'GET', path: `/_matrix/federation/v1/event_auth/${encodeURIComponent(job.roomId)}/${encodeURIComponent(wish.eventId)}`,
       limitMs: LIMIT_MS, responseBytesMax: BYTES_MAX,

@@ -3,7 +3,7 @@ import type { FederationRequest } from '../../../pkg/federation/transport.ts';
 import type { IntactEvent } from '../../../pkg/matrix/events/check-received.ts';
 import type { RoomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import type { SigningKey } from '../../../pkg/matrix/signing/signing-key.ts';
-import type { Semaphore } from '../../../pkg/assert/semaphore.ts';
+import type { Lane } from '../fetch/lane.ts';
 import type { Clock, Random } from '../../../pkg/runtime/runtime.ts';
 import type { Database } from '../../../pkg/storage/database.ts';
 import type { Logger } from '../../../pkg/telemetry/logger.ts';
@@ -54,8 +54,8 @@ export interface NeedTools {
   readonly roomQuery: Pick<RoomQuery, 'knownEventIds' | 'placedEventIds' | 'eventsById'>;
   readonly roomHistoryQuery: Pick<RoomHistoryQuery, 'timestampToEvent'>;
   readonly keyRing: Pick<KeyRing, 'keys'>;
-  /** Answers that may be very big are fetched a few at a time. */
-  readonly bigAnswers: Semaphore;
+  /** Answers that may be very big are fetched a few at a time; by the name of the server that is asked. */
+  readonly bigAnswers: Lane;
   /**
    * `values` as events, in their places; undefined for those that are not what their senders signed, and for those of other rooms. `patient`: keys that cannot be had are waited for
    * while there is hope of them, at most half of the job's time; then what they sign is left out, too.

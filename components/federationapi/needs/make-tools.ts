@@ -1,5 +1,5 @@
-import type { Semaphore } from '../../../pkg/assert/semaphore.ts';
 import type { IntactEvent } from '../../../pkg/matrix/events/check-received.ts';
+import { createLane, type LaneLimits } from '../fetch/lane.ts';
 import { keepForLater } from '../inbound/keep-pdus.ts';
 import { createAsk } from './ask.ts';
 import { createInputs } from './inputs.ts';
@@ -8,16 +8,19 @@ import type { NeedRunnerDeps } from './deps.ts';
 import { createPauses } from './pauses.ts';
 import type { DroppedPdu } from '../verify/verify-pdus.ts';
 
+/** A server that hands its answer out byte by byte holds little, and holds up nobody. */
+const BIG_ANSWERS: LaneLimits = { places: 12, ofKey: 3, waitingOfKey: 50, waiting: 200, slowMs: 3000, slow: 64 };
 /** Between two looks for keys that could not be had. */
 const KEYS_PAUSE_MS = { first: 1000, max: 10_000 };
 
 /** What needs are carried out with. */
-export function makeTools(deps: NeedRunnerDeps, bigAnswers: Semaphore): NeedTools {
+export function makeTools(deps: NeedRunnerDeps): NeedTools {
   const { runtime: { clock, random, logger }, database, serverName, signingKey, roomQuery, roomHistoryQuery, keyRing } = deps;
   const pauses = deps.pauses ?? createPauses({ clock, random });
   const lacksKeysToCome = (event: IntactEvent | DroppedPdu): boolean => 'outcome' in event && event.lacksKeysOf !== undefined && keyRing.mayRecover(event.lacksKeysOf);
   return {
-    serverName, signingKey, clock, random, logger, database, roomQuery, roomHistoryQuery, keyRing, bigAnswers,
+    serverName, signingKey, clock, random, logger, database, roomQuery, roomHistoryQuery, keyRing,
+    bigAnswers: createLane({ name: 'big answers of other servers', clock, limits: BIG_ANSWERS }),
     ask: createAsk({ clock, transport: deps.signedTransport, pauses, isDenied: deps.isDenied }),
     later: ({ roomId }, { origin, eventId }) => keepForLater({ clock, random, database }, [{ origin, roomId, eventId }]),
     mayRecover: (destination) => pauses.mayRecover(destination),

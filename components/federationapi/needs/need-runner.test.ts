@@ -67,6 +67,17 @@ test('a server that never answers costs a need its time and no more, and no need
   await world.close();
 });
 
+test('many servers that never answer hold up no need of others, also when all of these need big answers', async () => {
+  const world = await needWorld();
+  const silent = Array.from({ length: 30 }, (_, index) => `slow${index}.test`);
+  for (const name of silent) world.peers.set(name, () => new Promise(() => undefined));
+  for (const name of silent) for (let i = 0; i < 4; i += 1) await world.take({ needId: `${name}${i}`, roomId: dag.roomId, roomVersion: '11', lifetimeMs: 60_000, eventAuth: { origin: name, eventId: invite.eventId } });
+  world.peers.set('two.test', () => ({ auth_chain: [] }));
+  await world.until(() => world.asked.length >= 12, 1000);
+  assert.equal((await world.answerTo({ needId: 'mine', roomId: dag.roomId, roomVersion: '11', lifetimeMs: 60_000, eventAuth: { origin: 'two.test', eventId: invite.eventId } }, 12_000))?.status, 200);
+  await world.close();
+});
+
 test('needs of partitions that are not owned wait; what is under way when one is lost is left to the next owner', async () => {
   const world = await needWorld();
   let answer: (body: Record<string, unknown>) => void = () => undefined;

@@ -2,7 +2,7 @@
  * Takes needs from the table and carries them out, several at once: those of the partitions of room-output that this process owns. A need stays in the table until its answer is appended:
  * whoever owns the partition after a crash carries it out again, and the roomserver passes over what it has already.
  */
-import { createSemaphore, Overloaded } from '../../../pkg/assert/semaphore.ts';
+import { Overloaded } from '../../../pkg/assert/semaphore.ts';
 import { roomOutputCodec } from '../../../pkg/log/codec.ts';
 import { PoisonRecord } from '../../../pkg/log/log.ts';
 import type { Task } from '../../../pkg/runtime/runtime.ts';
@@ -31,19 +31,23 @@ export interface NeedRunner {
 interface Running {
   readonly partition: number;
   readonly destination: string;
+  /** It takes long and has given its place away. */
+  isSlow: boolean;
   readonly started: StartedJob;
   readonly done: Promise<void>;
 }
 
 const AT_ONCE = { policy: 64, other: 32 };
 const PER_DESTINATION = { policy: 12, other: 4 };
+/** Who takes longer gives its place away while it goes on, so many of them: servers that never answer hold up no need of others, however many they are. */
+const SLOW_MS = 2000;
+const SLOW_MAX = 400;
 const POLL_MS = 1000;
 const AFTER_FAILURE_MS = 1000;
 /** A need that was begun so often is given up. */
 const ATTEMPTS_MAX = 20;
 const RETRY_FIRST_MS = 500;
 const RETRY_MS_MAX = 15_000;
-const BIG_ANSWERS = { name: 'big answers of other servers', permits: 12, waitingMax: 200 };
 
 export function createNeedRunner(deps: NeedRunnerDeps): NeedRunner {
   return new Runner(deps);
@@ -59,7 +63,7 @@ class Runner implements NeedRunner {
 
   constructor(deps: NeedRunnerDeps) {
     this.#deps = deps;
-    this.#tools = makeTools(deps, createSemaphore(BIG_ANSWERS));
+    this.#tools = makeTools(deps);
   }
 
   start(): Promise<void> {
@@ -104,32 +108,53 @@ class Runner implements NeedRunner {
     const partitions = this.#deps.partitions();
     for (const running of this.#running.values()) if (!partitions.includes(running.partition)) running.started.abandon();
     if (partitions.length === 0 || !this.#hasRoom()) return;
-    for (const need of await readWaitingNeeds(database, partitions, clock.now())) {
+    const needs = await readWaitingNeeds(database, partitions, clock.now());
+    const places = this.#places();
+    for (const need of needs) {
       if (!this.#hasRoom()) return;
-      if (!this.#running.has(need.need_id) && need.retry_at <= clock.now() && this.#hasRoomFor(need.destination)) this.#begin(need);
+      if (!this.#running.has(need.need_id) && need.retry_at <= clock.now() && places.take(need.destination)) this.#begin(need);
     }
   }
 
   #hasRoom(): boolean {
-    return this.#running.size < AT_ONCE.policy + AT_ONCE.other;
+    return this.#running.size < AT_ONCE.policy + AT_ONCE.other + SLOW_MAX;
   }
 
-  /** Policy servers that are silent keep nobody waiting who needs something else. */
-  #hasRoomFor(destination: string): boolean {
-    const kind = isPolicy(destination) ? 'policy' : 'other';
-    const others = [...this.#running.values()].filter((running) => isPolicy(running.destination) === isPolicy(destination));
-    return others.length < AT_ONCE[kind] && others.filter((running) => running.destination === destination).length < PER_DESTINATION[kind];
+  /** Those that are not taken. Policy servers that are silent keep nobody waiting who needs something else. */
+  #places(): { take(destination: string): boolean } {
+    const taken = { policy: 0, other: 0 };
+    const ofDestination = new Map<string, number>();
+    const note = (destination: string, isSlow: boolean): void => {
+      if (!isSlow) taken[kindOf(destination)] += 1;
+      ofDestination.set(destination, (ofDestination.get(destination) ?? 0) + 1);
+    };
+    for (const { destination, isSlow } of this.#running.values()) note(destination, isSlow);
+    return {
+      take(destination) {
+        const kind = kindOf(destination);
+        if (taken[kind] >= AT_ONCE[kind] || (ofDestination.get(destination) ?? 0) >= PER_DESTINATION[kind]) return false;
+        note(destination, false);
+        return true;
+      },
+    };
   }
 
   #begin(need: WaitingNeed): void {
     const { clock } = this.#deps.runtime;
     const started = startJob(clock, { needId: need.need_id, roomId: need.room_id, roomVersion: '', deadlineMs: need.deadline });
+    const giveAway = clock.timer(SLOW_MS, () => {
+      const running = this.#running.get(need.need_id);
+      if (running === undefined || [...this.#running.values()].filter(({ isSlow }) => isSlow).length >= SLOW_MAX) return;
+      running.isSlow = true;
+      this.#wake.abort();
+    });
     const done = this.#work(need, started).finally(() => {
+      giveAway.cancel();
       started.end();
       this.#running.delete(need.need_id);
       this.#wake.abort();
     });
-    this.#running.set(need.need_id, { partition: need.partition, destination: need.destination, started, done });
+    this.#running.set(need.need_id, { partition: need.partition, destination: need.destination, isSlow: false, started, done });
   }
 
   /** Never rejects: what went wrong is tried again after a while, by whoever owns the partition then. */
@@ -156,6 +181,10 @@ class Runner implements NeedRunner {
     if (need.attempts >= ATTEMPTS_MAX) this.#deps.runtime.logger.error({ needId: need.need_id, attempts: need.attempts }, 'a need is given up');
     await deleteNeed(this.#deps.database, { needId: need.need_id, deadlineMs: need.deadline });
   }
+}
+
+function kindOf(destination: string): 'policy' | 'other' {
+  return isPolicy(destination) ? 'policy' : 'other';
 }
 
 /** Whether our own code is at fault. */

@@ -24,7 +24,7 @@ export async function remoteJoin(tools: NeedTools, job: NeedJob, wish: RemoteMem
   const content = JSON.parse(Buffer.from(wish.content).toString()) as Record<string, unknown>;
   return throughServers(tools, job, wish.via, async (server) => {
     const made = await makeMembership(tools, job, { server, userId: wish.userId, membership: 'join', content });
-    return tools.bigAnswers.run(async () => joined(tools, job, { server, made, body: await sendJoin(tools, job, server, made) }));
+    return tools.bigAnswers.run(server, async () => joined(tools, job, { server, made, body: await sendJoin(tools, job, server, made) }));
   });
 }
 

@@ -34,7 +34,7 @@ const LAST_MS = 16_000;
  */
 export async function stateAt(tools: NeedTools, job: NeedJob, wish: AboutEvent): Promise<Fulfilled> {
   const version = versionOf(job.roomVersion);
-  return tools.bigAnswers.run(async () => {
+  return tools.bigAnswers.run(wish.origin, async () => {
     const { state, chain } = await askIds(tools, job, { wish, version });
     const all = [...new Set([...state, ...chain])];
     const known = await knownIds(tools, all);

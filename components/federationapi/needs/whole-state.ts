@@ -12,7 +12,7 @@ const LIMIT_MS = 10 * 60_000;
 /** The state and its auth chain, staged. Rejects with `NeedFailure`, `FederationError`, `StorageError`. */
 export async function wholeState(tools: NeedTools, job: NeedJob, { via, eventId }: WholeState): Promise<Fulfilled> {
   const version = versionOf(job.roomVersion);
-  return throughServers(tools, job, via, (server) => tools.bigAnswers.run(async () => {
+  return throughServers(tools, job, via, (server) => tools.bigAnswers.run(server, async () => {
     const body = await tools.ask(job, {
       destination: server, method: 'GET', path: `/_matrix/federation/v1/state/${encodeURIComponent(job.roomId)}`, query: { event_id: eventId }, limitMs: LIMIT_MS, responseBytesMax: STATE_BYTES_MAX,
     });

@@ -28,12 +28,12 @@ export interface WaitingNeed extends SqlRow {
 }
 
 /**
- * The first few of each destination, those first whose time is over first: however many wait for one server, they hide none that wait for another. The place is a
- * constant of the text.
+ * The first few of each destination, the first of all of them first, and among these those whose time is over first: however many wait for one server, they hide none that wait for another.
+ * The place is a constant of the text.
  */
 const WAITING = `SELECT need_id, partition, room_id, destination, deadline, attempts, retry_at FROM
   (SELECT need_id, partition, room_id, destination, deadline, attempts, retry_at, ROW_NUMBER() OVER (PARTITION BY destination ORDER BY retry_at, deadline, need_id) AS place
-   FROM needs WHERE deadline > ? AND partition IN (??)) AS queued WHERE place <= 12 ORDER BY deadline, need_id LIMIT 500`;
+   FROM needs WHERE deadline > ? AND partition IN (??)) AS queued WHERE place <= 12 ORDER BY place, deadline, need_id LIMIT 500`;
 
 /** Keeps needs that are not there yet. One that is told again with a later deadline is a new one: the roomserver gave up the first, and has the same event before it again. */
 export async function insertNeeds(tx: Transaction, needs: readonly NewNeed[]): Promise<void> {
