@@ -1,5 +1,5 @@
 /** Access tokens as requests carry them and as they are stored. */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { ApiRequest } from './route.ts';
 
 /**
@@ -17,5 +17,5 @@ export function accessTokenOf(request: Pick<ApiRequest, 'headers' | 'query' | 't
 
 /** SHA-256 of an access token: the only form in which tokens are stored and looked up. */
 export function accessTokenHash(token: string): Uint8Array {
-  return createHash('sha256').update(token, 'utf8').digest();
+  return hash('sha256', token, 'buffer');
 }

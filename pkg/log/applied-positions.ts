@@ -43,7 +43,7 @@ export async function createAppliedPositions(options: AppliedPositionsOptions): 
 
 class Positions implements AppliedPositionsFeed {
   readonly #options: AppliedPositionsOptions;
-  readonly #vectors: ReadonlyMap<string, number[]>;
+  readonly #vectors: Map<string, readonly number[]>;
   readonly #waiters = new Map<string, Set<Waiter>>();
   readonly #listeners = new Set<(applied: Applied) => void>();
   readonly #looks = new Map<OutputLogName, Promise<void>>();
@@ -70,8 +70,8 @@ class Positions implements AppliedPositionsFeed {
     await this.#subscription?.close();
   }
 
-  vector(log: OutputLogName): number[] {
-    return [...this.#vectors.get(log)!];
+  vector(log: OutputLogName): readonly number[] {
+    return this.#vectors.get(log)!;
   }
 
   async refresh(): Promise<void> {
@@ -94,7 +94,9 @@ class Positions implements AppliedPositionsFeed {
     const vector = this.#vectors.get(applied.log);
     const known = vector?.[applied.partition] ?? 0;
     if (vector === undefined || known >= applied.sequence) return;
-    vector[applied.partition] = applied.sequence;
+    const advanced = [...vector];
+    advanced[applied.partition] = applied.sequence;
+    this.#vectors.set(applied.log, advanced);
     // Nobody knows whom the missed signals would have woken.
     const told = known < applied.after ? { ...applied, rooms: [], users: [] } : applied;
     const key = `${applied.log}/${applied.partition}`;
@@ -116,8 +118,7 @@ class Positions implements AppliedPositionsFeed {
   }
 
   async waitFor(log: OutputLogName, partition: number, sequence: number, boundMs: number): Promise<boolean> {
-    const vector = this.#vectors.get(log)!;
-    const reached = (): boolean => sequence === 0 || (vector[partition] ?? 0) >= sequence;
+    const reached = (): boolean => sequence === 0 || (this.#vectors.get(log)![partition] ?? 0) >= sequence;
     const { clock } = this.#options.runtime;
     const endsAt = clock.monotonic() + boundMs;
     while (!reached() && clock.monotonic() < endsAt) {

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 /**
  * Which partition a key (room ID or user ID) belongs to. The map is versioned: sync tokens carry its version. A single hot key may be
@@ -16,5 +16,5 @@ export const DEFAULT_PARTITIONS = 32;
 export function partitionOf(map: PartitionMap, key: string): number {
   const moved = map.overrides?.get(key);
   if (moved !== undefined) return moved;
-  return createHash('sha256').update(key).digest().readUInt32BE(0) % map.partitions;
+  return hash('sha256', key, 'buffer').readUInt32BE(0) % map.partitions;
 }

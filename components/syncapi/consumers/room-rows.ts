@@ -143,12 +143,12 @@ function planMember(plan: MembershipPlan, member: MemberChange, known: { last: M
     count(plan, roomId, member, known.isHere(change.stateKey));
     plan.moves.push({ partition: record.partition, sequence: record.sequence, roomId, userId: change.stateKey, before, membership });
   }
+  plan.users.add(change.stateKey);
   const isResumed = record.output.record.stateSlice && before === '' && interrupted?.event_id === change.eventId && interrupted.membership === membership;
   if (isResumed) {
     plan.resumes.set(slot, interrupted.from_sequence);
     return;
   }
-  plan.users.add(change.stateKey);
   if (membership === before) return;
   endInterval({ slot, sequence: record.sequence, last: last.get(slot), ends: plan.ends, replaced: before !== '' });
   last.delete(slot);

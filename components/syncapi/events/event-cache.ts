@@ -12,33 +12,40 @@ export interface EventCache {
   bytes(): number;
 }
 
+interface Entry {
+  readonly event: ClientEvent;
+  /** How many had been put to the end before it. */
+  readonly movedAt: number;
+}
+
 export function createEventCache(bytesMax: number): EventCache {
   // A Map keeps the order of insertion, so the first key is the least recently used.
-  const entries = new Map<string, ClientEvent>();
-  let bytes = 0;
-  const remove = (eventId: string): ClientEvent | undefined => {
+  const entries = new Map<string, Entry>();
+  let [bytes, moved] = [0, 0];
+  const remove = (eventId: string): void => {
     const entry = entries.get(eventId);
-    if (entry !== undefined && entries.delete(eventId)) bytes -= costOf(entry);
-    return entry;
+    if (entry !== undefined && entries.delete(eventId)) bytes -= costOf(entry.event);
+  };
+  const add = (event: ClientEvent): void => {
+    remove(event.eventId);
+    entries.set(event.eventId, { event, movedAt: (moved += 1) });
+    bytes += costOf(event);
   };
   return {
     get: (eventId) => {
-      const entry = remove(eventId);
-      if (entry === undefined) return undefined;
-      entries.set(eventId, entry);
-      bytes += costOf(entry);
-      return entry;
+      const entry = entries.get(eventId);
+      // The event that thousands are told of is not moved for each of them: the newer half stays where it is.
+      if (entry !== undefined && moved - entry.movedAt > entries.size / 2) add(entry.event);
+      return entry?.event;
     },
     put: (event) => {
-      remove(event.eventId);
-      entries.set(event.eventId, event);
-      bytes += costOf(event);
+      add(event);
       for (const oldest of entries.keys()) {
         if (bytes <= bytesMax) break;
         remove(oldest);
       }
     },
-    delete: (eventId) => void remove(eventId),
+    delete: remove,
     bytes: () => bytes,
   };
 }

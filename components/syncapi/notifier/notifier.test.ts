@@ -52,6 +52,35 @@ test('rooms are remembered from one poll to the next, so that only new ones ask 
   assert.equal(second.watch(['!2', '!3']), true);
 });
 
+test('the rooms of a user are certain once they were looked at, until the user is named or nobody could be', () => {
+  const notifier = createNotifier({ clock: createManualRuntime().clock });
+  const isCertain = (): boolean => notifier.waiter('@a:x').isCertain;
+  const look = (rooms: readonly string[], meanwhile = () => undefined as void): void => {
+    const waiter = notifier.waiter('@a:x');
+    waiter.clear();
+    meanwhile();
+    waiter.watch(rooms);
+    waiter.close();
+  };
+  assert.equal(isCertain(), false, 'nobody has looked');
+  look([]);
+  assert.equal(isCertain(), true, 'in no room');
+  look(['!1']);
+  notifier.applied({ rooms: ['!1'], users: ['@b:x'] });
+  assert.equal(isCertain(), true, 'others are named');
+  const other = notifier.waiter('@a:x');
+  notifier.applied({ rooms: ['!2'], users: ['@a:x'] });
+  assert.deepEqual([isCertain(), other.isCertain], [false, false]);
+  look(['!1'], () => notifier.applied({ rooms: ['!2'], users: ['@a:x'] }));
+  assert.equal(isCertain(), false, 'named while somebody looked');
+  look(['!1', '!2']);
+  assert.deepEqual([isCertain(), other.isCertain], [true, false], 'the other device hears of the old rooms');
+  notifier.applied({ rooms: [], users: [] });
+  assert.equal(isCertain(), false);
+  look(['!1'], () => notifier.applied({ rooms: [], users: [] }));
+  assert.equal(isCertain(), false);
+});
+
 test('10,000 waiters are woken in chunks, cost little memory, and leave nothing behind', async () => {
   const runtime = createManualRuntime();
   let yields = 0;

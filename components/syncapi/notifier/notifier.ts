@@ -13,6 +13,8 @@ const REMEMBERED_USERS_MAX = 20_000;
 export type WaitEnd = 'woken' | 'timeout' | 'departed';
 
 export interface Waiter {
+  /** Whether the rooms that it hears of are for certain all that its user is in, as far as this process knows the read model. */
+  readonly isCertain: boolean;
   /** Begins a look: forgets wake-ups so far. */
   clear(): void;
   /** Rooms to hear of, instead of those before. True: some are new, so changes in them may have been missed, and another look is due. */
@@ -33,7 +35,7 @@ export interface Notifier {
 }
 
 export function createNotifier(deps: { clock: Clock }): Notifier {
-  const lists: Lists = { clock: deps.clock, rooms: new Map(), users: new Map(), all: new Set(), due: new Set(), remembered: new Map() };
+  const lists: Lists = { clock: deps.clock, rooms: new Map(), users: new Map(), all: new Set(), due: new Set(), remembered: new Map(), blanks: 0 };
   const { due } = lists;
   let waking = false;
   const drain = async (): Promise<void> => {
@@ -57,13 +59,26 @@ export function createNotifier(deps: { clock: Clock }): Notifier {
   return {
     waiter: (userId) => new LongPoll(lists, userId),
     applied: ({ rooms, users }) => {
-      if (rooms.length === 0 && users.length === 0) wake(lists.all);
+      if (rooms.length === 0 && users.length === 0) {
+        lists.blanks += 1;
+        wake(lists.all);
+      }
       for (const roomId of rooms) wake(lists.rooms.get(roomId));
-      for (const userId of users) wake(lists.users.get(userId));
+      for (const userId of users) {
+        name(lists, userId);
+        wake(lists.users.get(userId));
+      }
     },
     wakeRoom: (roomId) => wake(lists.rooms.get(roomId)),
     size: () => lists.all.size,
   };
+}
+
+/** Rooms of a user. */
+interface Remembered {
+  readonly rooms: readonly string[];
+  /** `blanks` when they were looked for; -1: the user's memberships may have changed since. */
+  certainAt: number;
 }
 
 interface Lists {
@@ -73,7 +88,9 @@ interface Lists {
   readonly all: Set<LongPoll>;
   /** To be woken. */
   readonly due: Set<LongPoll>;
-  readonly remembered: Map<string, readonly string[]>;
+  readonly remembered: Map<string, Remembered>;
+  /** How often nobody could be named. */
+  blanks: number;
 }
 
 /** Nearly all users wait once. */
@@ -85,6 +102,7 @@ class LongPoll implements Waiter, DepartureListener {
   readonly #userId: string;
   #rooms: readonly string[];
   #woken = false;
+  #clearedAt = -1;
   #resolve: ((end: WaitEnd) => void) | undefined;
   #timer: Timer | undefined;
   #departure: Departure | undefined;
@@ -94,16 +112,32 @@ class LongPoll implements Waiter, DepartureListener {
     this.#userId = userId;
     add(lists.users, userId, this);
     lists.all.add(this);
-    this.#rooms = lists.remembered.get(userId) ?? [];
+    this.#rooms = lists.remembered.get(userId)?.rooms ?? [];
     for (const roomId of this.#rooms) add(lists.rooms, roomId, this);
+  }
+
+  get isCertain(): boolean {
+    const known = this.#lists.remembered.get(this.#userId);
+    return known?.certainAt === this.#lists.blanks && known.rooms === this.#rooms;
   }
 
   clear(): void {
     this.#woken = false;
+    this.#clearedAt = this.#lists.blanks;
+  }
+
+  /** What is being looked at may have been read before its user's memberships changed. */
+  named(): void {
+    this.#clearedAt = -1;
   }
 
   watch(roomIds: readonly string[]): boolean {
-    if (roomIds === this.#rooms) return false;
+    const isNew = roomIds !== this.#rooms && this.#hearOf(roomIds);
+    if (!this.isCertain) remember(this.#lists.remembered, this.#userId, { rooms: this.#rooms, certainAt: this.#clearedAt });
+    return isNew;
+  }
+
+  #hearOf(roomIds: readonly string[]): boolean {
     const gone = new Set(this.#rooms);
     let isNew = false;
     for (const roomId of roomIds) {
@@ -112,10 +146,7 @@ class LongPoll implements Waiter, DepartureListener {
       isNew = true;
     }
     for (const roomId of gone) remove(this.#lists.rooms, roomId, this);
-    if (isNew || gone.size > 0) {
-      this.#rooms = roomIds;
-      remember(this.#lists.remembered, this.#userId, roomIds);
-    }
+    if (isNew || gone.size > 0) this.#rooms = roomIds;
     return isNew;
   }
 
@@ -168,9 +199,17 @@ function remove(lists: Map<string, OneOrMore>, key: string, poll: LongPoll): voi
   else if (known instanceof Set && known.delete(poll) && known.size === 0) lists.delete(key);
 }
 
-function remember(remembered: Map<string, readonly string[]>, userId: string, roomIds: readonly string[]): void {
+function name({ remembered, users }: Lists, userId: string): void {
+  const known = remembered.get(userId);
+  if (known !== undefined) known.certainAt = -1;
+  const polls = users.get(userId);
+  if (polls instanceof LongPoll) polls.named();
+  else for (const poll of polls ?? []) poll.named();
+}
+
+function remember(remembered: Map<string, Remembered>, userId: string, rooms: Remembered): void {
   remembered.delete(userId);
-  remembered.set(userId, roomIds);
+  remembered.set(userId, rooms);
   if (remembered.size <= REMEMBERED_USERS_MAX) return;
   for (const oldest of remembered.keys()) {
     remembered.delete(oldest);

@@ -4,6 +4,8 @@
  */
 import type { Clock, Timer } from '../../../pkg/runtime/runtime.ts';
 import type { TypingNow } from '../../../schemas/log/envelope.ts';
+import { rememberLast } from '../token/remember-last.ts';
+import { hasSeenAll, isLater, laterPlaces } from '../token/soft-places.ts';
 import type { SyncPosition, SoftPlace } from '../token/sync-token.ts';
 
 /** Longest notice that is believed, in ms: bounds what is kept. */
@@ -13,6 +15,8 @@ const ROOMS_MAX = 50_000;
 export interface TypingBoard {
   /** Takes a signal; calls `wake` with the room now and again when the notice has run out. */
   receive(notice: TypingNow): void;
+  /** Whether there is nothing in any room that a client at `since` does not have. */
+  isCurrent(since: SyncPosition): boolean;
   /** For each room with news for a client at `since`, who types there now; rooms that the client `entered` only if somebody does. */
   changes(rooms: readonly TypingRoom[], since: SyncPosition | undefined): Map<string, readonly string[]>;
   /** The place after an answer to a client that was at `since`; never behind it. */
@@ -37,6 +41,10 @@ class Board implements TypingBoard {
   readonly #notices = new Map<string, TypingNow>();
   readonly #places = new Map<number, SoftPlace>();
   readonly #timers = new Map<string, Timer>();
+  /** The places in order, until one moves. */
+  #sorted: readonly SoftPlace[] = [];
+  readonly #newest = rememberLast(laterPlaces);
+  readonly #isCurrent = rememberLast(hasSeenAll);
 
   constructor(deps: { clock: Clock; wake: (roomId: string) => void }) {
     this.#clock = deps.clock;
@@ -52,10 +60,15 @@ class Board implements TypingBoard {
     const place = this.#places.get(notice.partition);
     if (place === undefined || isLater(notice, place)) {
       this.#places.set(notice.partition, { partition: notice.partition, epoch: notice.epoch, counter: notice.counter });
+      this.#sorted = [...this.#places.values()].sort((a, b) => a.partition - b.partition);
     }
     this.#dropOldest();
     this.#watchEnd(notice);
     this.#wake(notice.roomId);
+  }
+
+  isCurrent({ typing, typingAtMs }: SyncPosition): boolean {
+    return typingAtMs === 0 && this.#isCurrent(this.#sorted, typing);
   }
 
   changes(rooms: readonly TypingRoom[], since: SyncPosition | undefined): Map<string, readonly string[]> {
@@ -71,12 +84,7 @@ class Board implements TypingBoard {
   }
 
   advance(since: SyncPosition | undefined, rooms: readonly TypingRoom[]): Pick<SyncPosition, 'typing' | 'typingAtMs'> {
-    const places = new Map(this.#places);
-    for (const place of since?.typing ?? []) {
-      const known = places.get(place.partition);
-      if (known === undefined || isLater(place, known)) places.set(place.partition, place);
-    }
-    const typing = [...places.values()].sort((a, b) => a.partition - b.partition);
+    const typing = since === undefined ? this.#sorted : this.#newest(this.#sorted, since.typing);
     const someoneTypes = rooms.some((room) => this.#usersOf(this.#notices.get(room.roomId)).length > 0);
     return { typing, typingAtMs: someoneTypes ? this.#clock.now() : 0 };
   }
@@ -126,8 +134,4 @@ class Board implements TypingBoard {
 
 function endOf(notice: TypingNow, nowMs: number): number {
   return Math.min(notice.expiresMs, nowMs + NOTICE_MS_MAX);
-}
-
-function isLater(a: { epoch: number; counter: number }, b: { epoch: number; counter: number }): boolean {
-  return a.epoch > b.epoch || (a.epoch === b.epoch && a.counter > b.counter);
 }

@@ -3,6 +3,8 @@
  * whose place is of an older epoch gets all that the present one has told.
  */
 import type { PresenceState, PresenceTold } from '../../../schemas/log/presence.ts';
+import { rememberLast } from '../token/remember-last.ts';
+import { hasSeenAll, isLater, laterPlaces } from '../token/soft-places.ts';
 import type { SoftPlace, SyncPosition } from '../token/sync-token.ts';
 
 /** What clients are told of one user. */
@@ -14,12 +16,14 @@ export interface PresenceBoard {
   /** Takes a signal; the users of whom it tells something new. `isGap`: something before it was missed. */
   receive(told: PresenceTold): { readonly changed: readonly string[]; readonly isGap: boolean };
   get(userId: string): SeenPresence | undefined;
+  /** Whether there is nothing of anybody that a client at `since` does not have. */
+  isCurrent(since: SyncPosition): boolean;
   /** Of whom there is news for a client at `since`; for one that has nothing, who is not offline. undefined: more than `max`. */
   news(since: SyncPosition | undefined, max: number): SeenPresence[] | undefined;
   /** The same among these users. */
   newsAmong(userIds: readonly string[], since: SyncPosition | undefined): SeenPresence[];
   /** The places after an answer to a client that was at `since`; never behind it. */
-  places(since: SyncPosition | undefined): SoftPlace[];
+  places(since: SyncPosition | undefined): readonly SoftPlace[];
 }
 
 interface Entry extends SeenPresence {
@@ -41,6 +45,7 @@ interface Partition {
 
 const ENTRIES_MAX = 200_000;
 const ENTRIES_MIN = 100;
+const NOWHERE: readonly SoftPlace[] = [];
 
 export function createPresenceBoard(): PresenceBoard {
   return new Board();
@@ -49,6 +54,13 @@ export function createPresenceBoard(): PresenceBoard {
 class Board implements PresenceBoard {
   readonly #users = new Map<string, Entry>();
   readonly #partitions = new Map<number, Partition>();
+  /** The places in order, until one moves. */
+  #sorted: readonly SoftPlace[] | undefined;
+  readonly #later = rememberLast((known: readonly SoftPlace[], seen: readonly SoftPlace[]) => laterPlaces(known, seen).filter(hasBegun));
+  readonly #hasSeenAll = rememberLast((known: readonly SoftPlace[], seen: readonly SoftPlace[]) => {
+    const partitions = new Set(seen.map(({ partition }) => partition));
+    return hasSeenAll(known.filter((place) => hasBegun(place) || partitions.has(place.partition)), seen);
+  });
 
   receive(told: PresenceTold): { changed: string[]; isGap: boolean } {
     const partition = this.#partitionOf(told);
@@ -60,6 +72,7 @@ class Board implements PresenceBoard {
       if (this.#put(partition, { ...state, partition: told.partition, epoch: told.epoch, counter })) changed.push(state.userId);
     }
     if (told.list !== undefined) changed.push(...this.#takeList(partition, told, told.list));
+    this.#sorted = undefined;
     if (isLater(told, partition.place)) partition.place = { partition: told.partition, epoch: told.epoch, counter: told.counter };
     return { changed, isGap };
   }
@@ -70,6 +83,7 @@ class Board implements PresenceBoard {
 
   news(since: SyncPosition | undefined, max: number): SeenPresence[] | undefined {
     if (since === undefined) return this.#present(max);
+    if (this.isCurrent(since)) return [];
     const seen = new Map(since.presence?.map((place) => [place.partition, place]));
     const news: SeenPresence[] = [];
     for (const [number, partition] of this.#partitions) {
@@ -94,13 +108,16 @@ class Board implements PresenceBoard {
     });
   }
 
-  places(since: SyncPosition | undefined): SoftPlace[] {
-    const places = new Map([...this.#partitions].map(([number, { place }]) => [number, place]));
-    for (const place of since?.presence ?? []) {
-      const known = places.get(place.partition);
-      if (known === undefined || isLater(place, known)) places.set(place.partition, place);
-    }
-    return [...places.values()].filter(({ counter }) => counter > 0).sort((a, b) => a.partition - b.partition);
+  isCurrent({ presence }: SyncPosition): boolean {
+    return this.#hasSeenAll(this.#known(), presence ?? NOWHERE);
+  }
+
+  places(since: SyncPosition | undefined): readonly SoftPlace[] {
+    return this.#later(this.#known(), since?.presence ?? NOWHERE);
+  }
+
+  #known(): readonly SoftPlace[] {
+    return (this.#sorted ??= [...this.#partitions.values()].map(({ place }) => place).sort((a, b) => a.partition - b.partition));
   }
 
   #present(max: number): SeenPresence[] | undefined {
@@ -117,6 +134,7 @@ class Board implements PresenceBoard {
     if (known !== undefined) return known;
     const fresh: Partition = { place: { partition: number, epoch, counter: 0 }, entries: [], kept: ENTRIES_MIN, isSorted: true, list: undefined };
     this.#partitions.set(number, fresh);
+    this.#sorted = undefined;
     return fresh;
   }
 
@@ -163,6 +181,7 @@ class Board implements PresenceBoard {
   }
 }
 
-function isLater(a: { readonly epoch: number; readonly counter: number }, b: { readonly epoch: number; readonly counter: number }): boolean {
-  return a.epoch > b.epoch || (a.epoch === b.epoch && a.counter > b.counter);
+/** Of the others nothing has been told. */
+function hasBegun({ counter }: SoftPlace): boolean {
+  return counter > 0;
 }

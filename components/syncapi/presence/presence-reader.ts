@@ -29,7 +29,9 @@ export interface PresenceReader {
   enter(who: { readonly userId: string; readonly deviceId: string }, kind: PresenceKind): () => void;
   get(userId: string): SeenPresence | undefined;
   /** To be taken before `news` of the same answer, with no await between it and the positions of the answer. */
-  places(since: SyncPosition | undefined): SoftPlace[];
+  places(since: SyncPosition | undefined): readonly SoftPlace[];
+  /** Whether there is nothing of anybody that a client at `since` does not have. */
+  isCurrent(since: SyncPosition): boolean;
   news(audience: PresenceAudience): Promise<SeenPresence[]>;
 }
 
@@ -107,8 +109,12 @@ class PresenceOfProcess implements PresenceReader {
     return this.#board.get(userId);
   }
 
-  places(since: SyncPosition | undefined): SoftPlace[] {
+  places(since: SyncPosition | undefined): readonly SoftPlace[] {
     return this.#board.places(since);
+  }
+
+  isCurrent(since: SyncPosition): boolean {
+    return this.#board.isCurrent(since);
   }
 
   async news({ userId, since, rooms, entered, newcomers }: PresenceAudience): Promise<SeenPresence[]> {

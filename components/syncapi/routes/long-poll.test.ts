@@ -105,6 +105,57 @@ test('what commits at any moment of the look is not missed', async () => {
   }
 });
 
+test('nor is what commits while a client comes back that has all, which costs no look into the tables', async () => {
+  for (let steps = 0; steps < 40; steps++) {
+    const { room, world, since: first } = await prepare();
+    const begin = world.sync(alice, { since: first, timeout: '1' });
+    await world.runtime.advance(1);
+    const { next_batch: since } = await begin;
+    Object.assign(world.runtime.clock, { yield: () => Promise.resolve() });
+    world.queries = 0;
+    const poll = world.sync(alice, { since, timeout: '30000' });
+    for (let step = 0; step < steps; step++) await Promise.resolve();
+    assert.equal(world.queries, 0);
+    room.say(alice, 'now');
+    await world.apply();
+    await world.runtime.settle();
+    assert.deepEqual(bodies(await poll, room.roomId), ['now'], `after ${steps} steps`);
+    await world.close();
+  }
+});
+
+test('a room that was joined elsewhere is heard of by a client that comes back with all of it', async () => {
+  const { log, room, world } = await prepare();
+  const other = new RoomHistory(log, { name: 'other', creator: bob });
+  await world.apply();
+  const { next_batch: before } = await world.sync(alice);
+  const begin = world.sync(alice, { since: before, timeout: '1' });
+  await world.runtime.advance(1);
+  await begin;
+  other.member(alice, 'join');
+  await world.apply();
+  const { next_batch: since } = await world.sync(`${alice}/LAPTOP`);
+  const poll = world.sync(`${alice}/LAPTOP`, { since, timeout: '30000' });
+  await world.runtime.settle();
+  other.say(bob, 'over here');
+  await world.apply();
+  const answer = await poll;
+  assert.deepEqual([bodies(answer, other.roomId), answer.rooms.join[room.roomId]], [['over here'], undefined]);
+});
+
+test('a client that comes back with all ends early too, with a token to go on from', async () => {
+  const { world, since: first } = await prepare();
+  const begin = world.sync(alice, { since: first, timeout: '1' });
+  await world.runtime.advance(1);
+  const { next_batch: since } = await begin;
+  const departure = new Departure();
+  const poll = world.sync(alice, { since, timeout: '30000' }, { departure });
+  await world.runtime.advance(1000);
+  departure.leave('stopping');
+  const answer = await poll;
+  assert.deepEqual([Object.keys(answer), answer.next_batch], [NOTHING_NEW, since]);
+});
+
 test('a lost wake-up delays to the time-out at most', async () => {
   const { room, world, since } = await prepare();
   const poll = world.sync(alice, { since, timeout: '30000' });

@@ -7,9 +7,9 @@ import type { SyncFilter } from '../filters/filter.ts';
 import { createParsedFilters } from '../filters/parsed-filters.ts';
 import { answerSync, type SyncAnswer } from '../sync/answer.ts';
 import type { ReadDeps } from '../sync/deps.ts';
-import { placeUnder, positionNow } from '../sync/positions.ts';
+import { isAtEnd, placeUnder, positionNow } from '../sync/positions.ts';
 import type { StateField } from '../sync/scope.ts';
-import { acknowledge } from '../streams/to-device.ts';
+import { acknowledge, hasAllMessages } from '../streams/to-device.ts';
 import { createSameMoment } from '../sync/same-moment.ts';
 import { untilNews } from '../sync/wait.ts';
 import { decodeSyncToken, type SyncPosition } from '../token/sync-token.ts';
@@ -100,9 +100,10 @@ function answerInTime(deps: ReadDeps, { question, since }: Asked): Promise<SyncA
   const { userId, dueAt, departure } = question;
   const ended = deps.presence?.enter(question, question.presence);
   let decoded: SyncPosition | undefined = since;
-  return untilNews(deps, { userId, dueAt, departure, ended }, () => {
+  return untilNews(deps, { userId, dueAt, departure, ended }, (areRoomsKnown) => {
     const position = decoded ?? positionOf(deps, question.token);
     decoded = undefined;
+    if (areRoomsKnown && position !== undefined && isAtEnd(deps, position) && hasAllMessages(deps, question, position)) return undefined;
     return look(deps, question, position);
   });
 }

@@ -26,13 +26,15 @@ const ROW_BYTES = 800;
 interface Entry {
   readonly lastSequence: number;
   readonly rows: Promise<readonly unknown[]>;
-  bytes: number;
+  readonly bytes: number;
+  /** How many had been put to the end before it. */
+  movedAt?: number;
 }
 
 /** The least recently used go first. */
 export function createSharedRows(bytesMax: number): SharedRows {
   const entries = new Map<string, Entry>();
-  let bytes = 0;
+  let [bytes, moved] = [0, 0];
   const remove = (key: string): void => {
     bytes -= entries.get(key)?.bytes ?? 0;
     entries.delete(key);
@@ -40,6 +42,7 @@ export function createSharedRows(bytesMax: number): SharedRows {
   const put = (key: string, entry: Entry): void => {
     remove(key);
     entries.set(key, entry);
+    entry.movedAt = moved += 1;
     bytes += entry.bytes;
     for (const oldest of entries.keys()) {
       if (bytes <= bytesMax) break;
@@ -74,7 +77,8 @@ export function createSharedRows(bytesMax: number): SharedRows {
           missing.push(room);
           continue;
         }
-        put(key, entry);
+        // What thousands ask for is not moved for each of them: the newer half stays where it is.
+        if (moved - entry.movedAt! > entries.size / 2) put(key, entry);
         found.push(entry.rows as Promise<readonly Row[]>);
       }
       if (missing.length > 0) {

@@ -2,7 +2,7 @@
  * Messages for the device that asks. They stay with the owner of its user until the device comes back with the token of an answer that had them: so an answer that is lost loses none, and a token
  * says exactly up to where the device has them. The token names the device too: with that of another device all that waits is told.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { withTimeLimit } from '../../../pkg/runtime/time-limit.ts';
 import type { Requester } from '../../../schemas/ports/user-query.ts';
 import type { ReadDeps } from '../sync/deps.ts';
@@ -50,7 +50,14 @@ export async function acknowledge(deps: Pick<ReadDeps, 'runtime' | 'commands'>, 
   }
 }
 
+/** Whether the device has been told of all messages, and has said so. */
+export function hasAllMessages(deps: Pick<ReadDeps, 'partitionMap'>, { userId, deviceId }: Pick<SyncScope, 'userId' | 'deviceId'>, since: SyncPosition): boolean {
+  if (deviceId === '') return true;
+  const { sequence, isUnacknowledged } = placeOf(deviceId, since);
+  return !isUnacknowledged && sequence >= (since.user[userPartition(deps.partitionMap, userId)] ?? 0);
+}
+
 function placeOf(deviceId: string, since: SyncPosition | undefined): ToDevicePlace {
-  const device = createHash('sha256').update(deviceId).digest().readUInt32BE(0);
+  const device = hash('sha256', deviceId, 'buffer').readUInt32BE(0);
   return since?.toDevice?.device === device ? since.toDevice : { device, sequence: 0, isUnacknowledged: false };
 }

@@ -1,4 +1,5 @@
 /** Places in the streams at the start of an answer. */
+import { rememberLast } from '../token/remember-last.ts';
 import type { SyncPosition } from '../token/sync-token.ts';
 import type { ReadDeps } from './deps.ts';
 
@@ -8,15 +9,32 @@ import type { ReadDeps } from './deps.ts';
  */
 export function positionNow(deps: Pick<ReadDeps, 'appliedPositions' | 'partitionMap'>, since: SyncPosition | undefined): SyncPosition {
   const { partitions, version } = deps.partitionMap;
-  const newest = (known: readonly number[], seen: readonly number[] | undefined): number[] =>
-    Array.from({ length: partitions }, (_, partition) => Math.max(known[partition] ?? 0, seen?.[partition] ?? 0));
   return {
     mapVersion: version,
-    room: newest(deps.appliedPositions.vector('room-output'), since?.room),
-    user: newest(deps.appliedPositions.vector('user-output'), since?.user),
+    room: newestRoom(partitions, deps.appliedPositions.vector('room-output'), since?.room),
+    user: newestUser(partitions, deps.appliedPositions.vector('user-output'), since?.user),
     typing: [],
     typingAtMs: 0,
   };
+}
+
+const [newestRoom, newestUser] = [rememberLast(newest), rememberLast(newest)];
+
+function newest(partitions: number, known: readonly number[], seen: readonly number[] | undefined): readonly number[] {
+  return Array.from({ length: partitions }, (_, partition) => Math.max(known[partition] ?? 0, seen?.[partition] ?? 0));
+}
+
+/** Whether a client at `since` has all that this process knows of, and no more: then there is nothing to look for. */
+export function isAtEnd(deps: Pick<ReadDeps, 'appliedPositions' | 'typing' | 'presence'>, since: SyncPosition): boolean {
+  const { appliedPositions, typing, presence } = deps;
+  const isEqual = isEqualRoom(appliedPositions.vector('room-output'), since.room) && isEqualUser(appliedPositions.vector('user-output'), since.user);
+  return isEqual && typing.isCurrent(since) && presence?.isCurrent(since) !== false;
+}
+
+const [isEqualRoom, isEqualUser] = [rememberLast(isEqual), rememberLast(isEqual)];
+
+function isEqual(known: readonly number[], seen: readonly number[]): boolean {
+  return Array.from({ length: Math.max(known.length, seen.length) }, (_, partition) => (known[partition] ?? 0) === (seen[partition] ?? 0)).every(Boolean);
 }
 
 /** The client's place under the present partition map. Under another map its numbers mean nothing here: then everything counts as new, and nothing is lost. */

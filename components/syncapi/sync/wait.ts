@@ -19,24 +19,27 @@ export interface Patience {
   readonly ended?: (() => void) | undefined;
 }
 
+/** `areRoomsKnown`: it is certain in which rooms the user is. undefined, then only: the client has all that this process knows of, and so need not be looked for in the tables. */
+export type LookFor<Answer> = (areRoomsKnown: boolean) => Promise<Answer> | undefined;
+
 /** The first look that is not empty, or the last one; undefined: the client has gone, and nobody reads an answer. What was looked at is held by nobody while it waits. */
-export async function untilNews<Answer extends Look>(deps: Pick<ReadDeps, 'notifier' | 'runtime'>, { userId, dueAt, departure, ended }: Patience, look: () => Promise<Answer>): Promise<Answer | undefined> {
+export async function untilNews<Answer extends Look>(deps: Pick<ReadDeps, 'notifier' | 'runtime'>, { userId, dueAt, departure, ended }: Patience, look: LookFor<Answer>): Promise<Answer | undefined> {
   const { clock } = deps.runtime;
   const waiter = dueAt <= clock.monotonic() ? undefined : deps.notifier.waiter(userId);
   try {
-    if (waiter === undefined) return await look();
+    if (waiter === undefined) return await look(false);
     for (;;) {
       // Registered before the look: what commits from here on wakes the wait below.
       waiter.clear();
-      let answer: Answer | undefined = await look();
-      if (!answer.empty || departure.isDue) return answer;
-      const isNew = waiter.watch(answer.watched);
+      let answer = await look(waiter.isCertain);
+      if (answer !== undefined && (!answer.empty || departure.isDue)) return answer;
+      const isNew = answer !== undefined && waiter.watch(answer.watched);
       answer = undefined;
       if (isNew) continue;
       const reason = await waiter.wait(dueAt - clock.monotonic(), departure);
       if (departure.isGone) return undefined;
       // A last look, in case that a signal was lost.
-      if (reason !== 'woken') return await look();
+      if (reason !== 'woken') return await look(false);
     }
   } finally {
     waiter?.close();

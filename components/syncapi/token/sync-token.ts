@@ -3,9 +3,11 @@
  * between logs and instances, because sequence numbers do.
  *
  * Wire form: `m1` and the base64url text of: map version, then sections of (tag, length, payload), numbers as varints. Sections that
- * an older instance does not know are skipped, so that streams can be added while old and new instances serve side by side.
+ * an older instance does not know are skipped, so that streams can be added while old and new instances serve side by side. What is of one device stands first, filled up to whole groups of
+ * characters: so the thousands who are told of one message have the rest of their tokens in common, which is written and read once for all of them.
  */
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';
+import { rememberLast } from './remember-last.ts';
 import { MalformedBytes, VarintReader, writeVarint } from './varint.ts';
 
 /** Place in the typing notices of one partition of rooms, or the presence of one of users: its owner's epoch, and the owner's counter within it. */
@@ -43,35 +45,88 @@ export interface SyncPosition {
 }
 
 const PREFIX = 'm1';
-const SECTION = { room: 1, user: 2, typing: 3, typingAt: 4, presence: 5, toDevice: 7 } as const;
+const SECTION = { room: 1, user: 2, typing: 3, typingAt: 4, presence: 5, toDevice: 7, filling: 8 } as const;
 /** More than any map has; keeps a forged token from asking for much memory. */
 const PARTITIONS_MAX = 4096;
 const TOKEN_LENGTH_MAX = 64 * 1024;
+/** Bytes and characters of a group of base64. */
+const GROUP = { bytes: 3, characters: 4 } as const;
+/** More characters than what is of one device takes. */
+const OWN_LENGTH_MAX = 48;
+/** Ends of tokens that are remembered, and how long they may be. */
+const SHARED = { endsMax: 256, lengthMax: 4096 } as const;
+
+type SharedPlaces = Omit<SyncPosition, 'mapVersion' | 'toDevice'>;
+
+const sharedPlaces = new Map<string, SharedPlaces>();
 
 /** The position as a URL-safe token. */
-export function encodeSyncToken(position: SyncPosition): string {
-  const bytes: number[] = [];
-  writeVarint(bytes, position.mapVersion);
-  writeSection(bytes, SECTION.room, position.room);
-  writeSection(bytes, SECTION.user, position.user);
-  writeSection(bytes, SECTION.typing, numbersOf(position.typing));
-  if (position.typingAtMs > 0) writeSection(bytes, SECTION.typingAt, [position.typingAtMs]);
-  if (position.presence !== undefined && position.presence.length > 0) writeSection(bytes, SECTION.presence, numbersOf(position.presence));
-  if (position.toDevice !== undefined) writeSection(bytes, SECTION.toDevice, [position.toDevice.device, position.toDevice.sequence, position.toDevice.isUnacknowledged ? 1 : 0]);
-  return PREFIX + Buffer.from(bytes).toString('base64url');
+export function encodeSyncToken({ mapVersion, room, user, typing, typingAtMs, presence, toDevice }: SyncPosition): string {
+  const own: number[] = [];
+  writeVarint(own, mapVersion);
+  if (toDevice !== undefined) writeSection(own, SECTION.toDevice, [toDevice.device, toDevice.sequence, toDevice.isUnacknowledged ? 1 : 0]);
+  const missing = (GROUP.bytes - (own.length % GROUP.bytes)) % GROUP.bytes;
+  // A section takes two bytes at least.
+  if (missing > 0) writeSection(own, SECTION.filling, missing === 1 ? [0, 0] : []);
+  return PREFIX + Buffer.from(own).toString('base64url') + sharedText(room, user, typing, typingAtMs, presence);
 }
 
-/** The position that a token stands for. Throws 400 M_INVALID_PARAM for what is no token. */
+const sharedText = rememberLast((room: SyncPosition['room'], user: SyncPosition['user'], typing: SyncPosition['typing'], typingAtMs: number, presence: SyncPosition['presence']): string => {
+  const bytes: number[] = [];
+  writeSection(bytes, SECTION.room, room);
+  writeSection(bytes, SECTION.user, user);
+  writeSection(bytes, SECTION.typing, numbersOf(typing));
+  if (typingAtMs > 0) writeSection(bytes, SECTION.typingAt, [typingAtMs]);
+  if (presence !== undefined && presence.length > 0) writeSection(bytes, SECTION.presence, numbersOf(presence));
+  return Buffer.from(bytes).toString('base64url');
+});
+
+/** The position that a token stands for; tokens with the same place in what is everybody's share its vectors. Throws 400 M_INVALID_PARAM for what is no token. */
 export function decodeSyncToken(token: string): SyncPosition {
-  if (!isSyncToken(token) || token.length > TOKEN_LENGTH_MAX) throw invalidToken();
+  if (!token.startsWith(PREFIX) || token.length > TOKEN_LENGTH_MAX) throw invalidToken();
   const text = token.slice(PREFIX.length);
-  const bytes = Buffer.from(text, 'base64url');
-  if (bytes.toString('base64url') !== text) throw invalidToken();
   try {
-    return readPosition(new VarintReader(bytes));
+    const own = readOwn(text);
+    const known = own && sharedPlaces.get(text.slice(own.length));
+    if (known !== undefined) return { mapVersion: own!.mapVersion, ...known, ...own!.place };
+    const { mapVersion, toDevice, ...shared } = readPosition(new VarintReader(bytesOf(text)));
+    if (own !== undefined) remember(text.slice(own.length), shared);
+    return { mapVersion, ...shared, ...(toDevice !== undefined && { toDevice }) };
   } catch (error) {
     if (error instanceof MalformedBytes) throw invalidToken();
     throw error;
+  }
+}
+
+/** What is of one device, and how many characters it takes; undefined: the text is not written that way, or is no token. */
+function readOwn(text: string): { mapVersion: number; place: Pick<SyncPosition, 'toDevice'>; length: number } | undefined {
+  const bytes = bytesOf(text.slice(0, OWN_LENGTH_MAX));
+  const reader = new VarintReader(bytes);
+  const mapVersion = reader.next();
+  if (reader.done || reader.next() !== SECTION.toDevice) return undefined;
+  const payload = new VarintReader(reader.take(reader.next()));
+  const values: number[] = [];
+  while (!payload.done) values.push(payload.next());
+  if (reader.at % GROUP.bytes !== 0) {
+    if (reader.done || reader.next() !== SECTION.filling) return undefined;
+    reader.take(reader.next());
+  }
+  return reader.at % GROUP.bytes !== 0 ? undefined : { mapVersion, place: readToDevice(values), length: (reader.at / GROUP.bytes) * GROUP.characters };
+}
+
+function bytesOf(text: string): Buffer {
+  const bytes = Buffer.from(text, 'base64url');
+  if (bytes.toString('base64url') !== text) throw new MalformedBytes('not base64url');
+  return bytes;
+}
+
+function remember(end: string, places: SharedPlaces): void {
+  if (end.length > SHARED.lengthMax) return;
+  // A string of its own: what is cut out of a request keeps the whole request.
+  sharedPlaces.set(Buffer.from(end, 'latin1').toString('latin1'), places);
+  for (const oldest of sharedPlaces.keys()) {
+    if (sharedPlaces.size <= SHARED.endsMax) return;
+    sharedPlaces.delete(oldest);
   }
 }
 

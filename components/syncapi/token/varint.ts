@@ -23,6 +23,11 @@ export class VarintReader {
     this.#bytes = bytes;
   }
 
+  /** Bytes that have been read. */
+  get at(): number {
+    return this.#at;
+  }
+
   get done(): boolean {
     return this.#at === this.#bytes.length;
   }
