@@ -18,6 +18,7 @@ import { replayColumns, replayWorkload } from './replay.ts';
 import { resyncColumns, resyncWorkload } from './resync.ts';
 import { sendWorkload } from './send.ts';
 import { silentServerColumns, silentServerWorkload } from './silent-server.ts';
+import { soakWorkload } from './soak.ts';
 import { toDeviceColumns, toDeviceWorkload } from './to-device.ts';
 import { unreadColumns, unreadWorkload } from './unread.ts';
 
@@ -81,6 +82,11 @@ export const WORKLOADS: readonly Workload[] = [
     name: 'hostile-peers', usage: 'what servers that are slow, dead, or mean harm cost those who have nothing to do with them: sends and deliveries without and with them, memory',
     options: { kinds: { usage: 'only these, with commas (drip, silent, ..., "all at once")', byDefault: '' } },
     measure: hostilePeersWorkload,
+  },
+  {
+    name: 'soak', usage: 'mixed load for half an hour: what each 100,000 events leave on the heap',
+    options: { seconds: { usage: 'how long', byDefault: '1800' }, warm: { usage: 'events of the warm-up, at least', byDefault: '100000' } },
+    measure: (asked) => inModes(asked, (mode) => soakWorkload(mode, { seconds: asked.seconds, warmEvents: asked.number('warm') })),
   },
   {
     name: 'unread', usage: 'a million unread messages in a room with 5,000 users: /sync, and the receipt that clears them', options: { unread: { usage: 'how many messages', byDefault: '1000000' } },
