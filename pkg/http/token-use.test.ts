@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Requester } from '../../schemas/ports/requester.ts';
 import type { UserInput } from '../../schemas/log/user-input.ts';
 import { createManualRuntime } from '../../test/kit/manual-runtime.ts';
-import { createTokenUse, SEEN_AGAIN_MS } from './token-use.ts';
+import { createTokenUse, NOTED_TOGETHER_MS, SEEN_AGAIN_MS } from './token-use.ts';
 
 const ALICE: Requester = { userId: '@alice:x', deviceId: 'PHONE', isGuest: false, isAdmin: false };
 const TOKEN = { tokenHash: new Uint8Array([1]), address: '192.0.2.1' };
@@ -18,14 +18,32 @@ function world(submit?: () => Promise<never>) {
 test('a device is noted some time after the start, and then seldom', async () => {
   const { runtime, inputs, use } = world();
   await runtime.advance(SEEN_AGAIN_MS);
+  const usedAt = runtime.clock.now();
   for (let i = 0; i < 10; i += 1) assert.equal(use.note(ALICE, TOKEN), undefined);
-  assert.deepEqual(inputs.map(({ userId, seeDevice, ts }) => [userId, seeDevice, ts]), [['@alice:x', { deviceId: 'PHONE', ip: '192.0.2.1' }, runtime.clock.now()]]);
-  await runtime.advance(SEEN_AGAIN_MS - 1);
+  await runtime.advance(NOTED_TOGETHER_MS);
+  assert.deepEqual(inputs.map(({ userId, seeDevice, ts }) => [userId, seeDevice, ts]), [['@alice:x', { deviceId: 'PHONE', ip: '192.0.2.1' }, usedAt]]);
+  await runtime.advance(SEEN_AGAIN_MS - NOTED_TOGETHER_MS - 1);
   void use.note(ALICE, TOKEN);
-  assert.equal(inputs.length, 1);
   await runtime.advance(1);
+  assert.equal(inputs.length, 1);
   void use.note(ALICE, TOKEN);
+  await runtime.advance(NOTED_TOGETHER_MS);
   assert.equal(inputs.length, 2);
+});
+
+test('devices that are used at about the same time are noted together', async () => {
+  const { runtime, inputs, use } = world();
+  await runtime.advance(SEEN_AGAIN_MS);
+  void use.note(ALICE, TOKEN);
+  await runtime.advance(NOTED_TOGETHER_MS - 1);
+  void use.note({ ...ALICE, deviceId: 'LAPTOP' }, TOKEN);
+  assert.equal(inputs.length, 0);
+  await runtime.advance(1);
+  assert.equal(inputs.length, 2);
+  for (let n = 0; n < 1000; n += 1) void use.note({ ...ALICE, deviceId: `D${n}` }, TOKEN);
+  assert.equal(inputs.length, 1002, 'so many do not wait');
+  await runtime.advance(NOTED_TOGETHER_MS);
+  assert.equal(inputs.length, 1002);
 });
 
 test('after a start the notes do not come all at once', async () => {

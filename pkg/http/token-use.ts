@@ -3,7 +3,7 @@
  * are over (Client-Server API, "Refreshing access tokens"); and now and then it is written down when and from where its device was used.
  */
 import type { CommandClient } from '../log/commands.ts';
-import type { Runtime } from '../runtime/runtime.ts';
+import type { Runtime, Timer } from '../runtime/runtime.ts';
 import type { Requester } from '../../schemas/ports/requester.ts';
 import type { TokenUse } from '../../schemas/ports/session-query.ts';
 import { MatrixError } from './matrix-error.ts';
@@ -12,6 +12,9 @@ import { MatrixError } from './matrix-error.ts';
 export const SEEN_AGAIN_MS = 10 * 60_000;
 /** After a start all clients come at once: their notes are spread over this time. */
 const SPREAD_MS = 2 * 60_000;
+/** Notes of this time go to their owners together, which cost them one commit then. */
+export const NOTED_TOGETHER_MS = 2000;
+const NOTED_TOGETHER_MAX = 1000;
 /** Devices whose last note is remembered; the one unused for longest goes first, and is noted again when it comes back. */
 const DEVICES_MAX = 100_000;
 
@@ -22,6 +25,9 @@ export function createTokenUse({ runtime, commands }: { readonly runtime: Pick<R
   const dueMs = new Map<string, number>();
   /** By token hash. */
   const confirming = new Map<string, Promise<void>>();
+
+  const notes: { readonly userId: string; readonly ts: number; readonly seeDevice: { readonly deviceId: string; readonly ip: string } }[] = [];
+  let timer: Timer | undefined;
 
   const submit = (userId: string, input: object, what: string): Promise<void> =>
     commands.submitUserInput({ inputId: '', traceId: '', ts: clock.now(), userId, ...input }).then(() => undefined, (error: unknown) => logger.warn({ error, userId }, what));
@@ -43,7 +49,16 @@ export function createTokenUse({ runtime, commands }: { readonly runtime: Pick<R
     dueMs.delete(key);
     dueMs.set(key, due <= now ? now + SEEN_AGAIN_MS : due);
     if (dueMs.size > DEVICES_MAX) dueMs.delete(dueMs.keys().next().value as string);
-    if (due <= now) void submit(userId, { seeDevice: { deviceId, ip } }, 'the use of a device could not be noted');
+    if (due > now) return;
+    notes.push({ userId, ts: now, seeDevice: { deviceId, ip } });
+    if (notes.length >= NOTED_TOGETHER_MAX) tell();
+    else timer ??= clock.timer(NOTED_TOGETHER_MS, tell);
+  }
+
+  function tell(): void {
+    timer?.cancel();
+    timer = undefined;
+    for (const { userId, ...note } of notes.splice(0)) void submit(userId, note, 'the use of a device could not be noted');
   }
 
   return {

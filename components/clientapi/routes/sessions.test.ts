@@ -5,7 +5,7 @@ import { Departure } from '../../../pkg/http/departure.ts';
 import { openidRoute } from '../../federationapi/routes/openid.ts';
 import { userQuery } from '../../userapi/index.ts';
 import { createRouter } from '../../../pkg/http/router.ts';
-import { SEEN_AGAIN_MS } from '../../../pkg/http/token-use.ts';
+import { NOTED_TOGETHER_MS, SEEN_AGAIN_MS } from '../../../pkg/http/token-use.ts';
 import { createClientWorld, PASSWORD, type Answer, type ClientWorld, type Session } from '../../../test/kit/client-world.ts';
 import { SESSIONS_DEFAULT } from '../../../schemas/config/settings.ts';
 
@@ -170,12 +170,12 @@ test('devices are listed, named and shown with when and from where they were use
   await world.runtime.advance(SEEN_AGAIN_MS);
   await world.call('GET', path, { token: alice.token, address: '192.0.2.1' });
   await world.call('GET', path, { token: alice.token, address: '192.0.2.2' });
-  await world.runtime.settle();
+  await world.runtime.advance(NOTED_TOGETHER_MS);
   assert.equal(inputs(), 1, 'one note, however many requests');
   assert.deepEqual(await list(), [{ device_id: alice.deviceId, display_name: 'My phone', last_seen_ts: seen + SEEN_AGAIN_MS, last_seen_ip: '192.0.2.1' }]);
   await world.runtime.advance(SEEN_AGAIN_MS);
   await list();
-  await world.runtime.settle();
+  await world.runtime.advance(NOTED_TOGETHER_MS);
   assert.equal(inputs(), 2);
 }));
 
