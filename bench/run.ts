@@ -6,7 +6,7 @@ import { compareServers, ratioTable } from './report/compare.ts';
 import { tableOf } from './report/figures.ts';
 import { plot } from './report/plot.ts';
 import { BadResultFile, commitHere, resultFile, type ResultFile } from './result-file.ts';
-import { copyFolder, SEEDED_DATABASE, seededFolder } from './seed/seeded-places.ts';
+import { fillDataFolder, SEEDED_DATABASE, seededFolder } from './seed/seeded-places.ts';
 import type { FilledWith } from '../test/e2e/modes.ts';
 import { startBenchServers, type BenchServers } from './servers.ts';
 import { asMode, myelin, synapseOnPostgres, type ServerMode, type Subject } from './subject.ts';
@@ -72,7 +72,7 @@ async function filledWith(line: CommandLine): Promise<FilledWith> {
   if (seeded === 0) return {};
   const isSqlite = 'embedded+sqlite'.includes(line.text('modes')!.toLowerCase());
   const folder = isSqlite ? await seededFolder(seeded) : undefined;
-  return { template: SEEDED_DATABASE, ...(folder !== undefined && { fill: (dataDir) => { copyFolder(folder, dataDir); } }) };
+  return { template: SEEDED_DATABASE, ...(folder !== undefined && { fill: (dataDir) => { fillDataFolder(folder, dataDir); } }) };
 }
 
 async function synapseHere(postgresPid: number | undefined): Promise<Subject[]> {

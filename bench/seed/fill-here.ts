@@ -32,7 +32,7 @@ for (;;) {
   if (lines.length === 0) break;
   next = nextLines();
   const last: LastEvents = await feed(server, { lines, keys: undefined, roomVersion: ROOM_VERSION, partitions: PARTITIONS });
-  await untilRead(server, last);
+  await untilRead(server, last, ['syncapi', 'federationapi']);
   fed += lines.length;
   if (fed - told < TELL_EVERY_EVENTS) continue;
   told = fed;

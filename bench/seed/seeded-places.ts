@@ -3,10 +3,11 @@
  * PostgreSQL the whole cluster is kept: the benchmark starts a copy of it, and each server's database is made with the filled one as its template.
  */
 import { execFileSync, spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { formatSigningKeyFile, SEED_BYTES } from '../../pkg/matrix/signing/signing-key.ts';
 import { backUpPostgres, createDatabase, startPostgres } from '../../test/kit/servers/postgres.ts';
 import type { FillSettings } from './fill-here.ts';
 import { roomsOf } from './rooms-wish.ts';
@@ -15,7 +16,7 @@ const ROOT = join(import.meta.dirname, '..', '..');
 const KEPT = join(ROOT, '.cache', 'bench-seeded');
 const PROGRAM = join(import.meta.dirname, 'fill-here.ts');
 /** What decides what is in the tables. */
-const MADE_BY = ['components/*/storage/migrations.ts', 'pkg/log/tables.ts', 'bench/replay/make-history.ts', 'bench/seed/*.ts'];
+const MADE_BY = ['components/*/storage/migrations.ts', 'pkg/log/tables.ts', 'bench/replay/make-history.ts', 'bench/seed/{fill-here,make-rooms,rooms-wish}.ts'];
 
 /** In the cluster that `seededCluster` keeps. */
 export const SEEDED_DATABASE = 'seeded';
@@ -72,8 +73,9 @@ async function fill(settings: FillSettings): Promise<void> {
   if (code !== 0) throw new Error(`filling the database ended with ${code}`);
 }
 
-/** Copies a folder's files into another one, which need not be there. */
-export function copyFolder(from: string, to: string): void {
-  mkdirSync(to, { recursive: true });
-  execFileSync('cp', ['-a', '--reflink=auto', `${from}/.`, to]);
+/** Makes the data folder of a new server of the files of `seededFolder`; it gets a key of its own, without which it would not start on databases that are there. */
+export function fillDataFolder(seeded: string, dataDir: string): void {
+  mkdirSync(dataDir, { recursive: true });
+  execFileSync('cp', ['-a', '--reflink=auto', `${seeded}/.`, dataDir]);
+  writeFileSync(join(dataDir, 'signing.key'), formatSigningKeyFile('seeded', randomBytes(SEED_BYTES)), { mode: 0o600 });
 }
