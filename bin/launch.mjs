@@ -1,6 +1,7 @@
 /** Running a program as if it were this process: same streams, same signals, same exit code, and no orphan. */
-import { spawn } from 'node:child_process';
+import { createRequire } from 'node:module';
 import { constants } from 'node:os';
+import { setFlagsFromString } from 'node:v8';
 
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'];
 /** Tells the started program which process it must not outlive. */
@@ -10,6 +11,8 @@ const TWIN_MS_MAX = 300;
 
 /** Starts `command` and never returns: this process ends as the command ends. */
 export function become(command, args, env = {}) {
+  // Here and not above: a server that is this process needs none of it.
+  const { spawn } = createRequire(import.meta.url)('node:child_process');
   const child = spawn(command, args, { stdio: 'inherit', env: { ...process.env, ...env, [LAUNCHER]: String(process.pid) } });
   for (const signal of FORWARDED) {
     process.on(signal, () => {
@@ -61,6 +64,14 @@ export function joinTwinInterrupts() {
     }
     return emit.call(this, name, ...args);
   };
+}
+
+/**
+ * V8's young generation does not grow while the modules of the program are loaded: most of what that makes stays, so that it would be 64 MB at the end, and keep them. The program lets it grow when it has started
+ * (pkg/runtime/real/young-generation.ts).
+ */
+export function startSmall() {
+  setFlagsFromString('--semi-space-growth-factor=1');
 }
 
 function isAtTerminal() {

@@ -3,9 +3,9 @@
  * `start` a build that is newer than the sources. Each step is checked in a few milliseconds and done only when it is missing.
  * This file and its callers are plain JavaScript that any Node from 18 on runs, without packages.
  */
-import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { withLock } from './lock.mjs';
@@ -171,6 +171,11 @@ function readOr(path, otherwise) {
   } catch {
     return otherwise;
   }
+}
+
+/** Loaded when something has to be run: a start that finds everything ready has no use for it. */
+function spawnSync(...args) {
+  return createRequire(import.meta.url)('node:child_process').spawnSync(...args);
 }
 
 /** One line for the human; on standard error, so that a command's own output stays clean. */

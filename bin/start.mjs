@@ -1,10 +1,9 @@
 #!/usr/bin/env node
 /** `npm start`: makes ready what is not there yet, then runs the homeserver. Arguments go to it: `npm start -- --roles roomserver`. */
-import module from 'node:module';
-import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { become, endWithParent, joinTwinInterrupts } from './launch.mjs';
-import { ensureBuild, ensureNode, ensurePackages, MAIN, REPOSITORY, runCommand } from './prepare.mjs';
+import { become, endWithParent, joinTwinInterrupts, startSmall } from './launch.mjs';
+import { ensureBuild, ensureNode, ensurePackages, MAIN, runCommand } from './prepare.mjs';
+import { showSourceLines } from './stack-lines.mjs';
 
 await runCommand(async () => {
   const node = ensureNode();
@@ -16,8 +15,8 @@ await runCommand(async () => {
   ensureBuild(node);
   endWithParent();
   joinTwinInterrupts();
-  module.enableCompileCache(join(REPOSITORY, '.cache/compiled'));
-  process.setSourceMapsEnabled(true);
+  showSourceLines();
+  startSmall();
   process.argv[1] = MAIN;
   await import(pathToFileURL(MAIN).href);
 });

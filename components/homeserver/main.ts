@@ -1,15 +1,8 @@
 /** The program: `myelin` serves, `myelin front` writes a front's configuration, `myelin status` looks at a server. `--help` says the rest. */
 import { giveHeapRoom } from '../../pkg/runtime/real/heap-growth.ts';
+import { collectWhenIdle } from '../../pkg/runtime/real/idle-collection.ts';
 import { installSoundJson } from '../../pkg/runtime/real/sound-json.ts';
-import { writeFront } from './front-command.ts';
-import { settingsHelp } from './config/reference.ts';
 import { SettingsError } from './config/settings-error.ts';
-import { purgeHistory } from './purge-command.ts';
-import { afterRestore } from './restored-command.ts';
-import { rotateSigningKey } from './rotate-key-command.ts';
-import { serve } from './serve.ts';
-import { showStatus } from './status-command.ts';
-import { commandUser } from './user-command.ts';
 import { VERSION } from './version.ts';
 
 const USAGE = `myelin [settings]          serves; \`--roles roomserver,userapi\` and so on runs a part of it
@@ -22,16 +15,24 @@ myelin user ...            makes, shows and changes accounts and registration to
 myelin --help | --version
 `;
 
+/** Commands other than to serve, with their exit codes. Each loads what it needs by itself: a server would keep the modules of all of them in memory. */
+const COMMANDS = new Map<string, (args: readonly string[]) => Promise<number | void>>([
+  ['front', async (args) => (await import('./front-command.ts')).writeFront(args)],
+  ['status', async (args) => (await import('./status-command.ts')).showStatus(args)],
+  ['purge-history', async (args) => (await import('./purge-command.ts')).purgeHistory(args)],
+  ['restored', async (args) => (await import('./restored-command.ts')).afterRestore(args)],
+  ['rotate-signing-key', async (args) => (await import('./rotate-key-command.ts')).rotateSigningKey(args, Date.now())],
+  ['user', async (args) => (await import('./user-command.ts')).commandUser(args)],
+]);
+
 async function main(args: readonly string[]): Promise<void> {
   if (args.includes('--version')) return void process.stdout.write(`myelin ${VERSION}\n`);
-  if (args[0] === 'front') return writeFront(args.slice(1));
-  if (args[0] === 'status') return void (process.exitCode = await showStatus(args.slice(1)));
-  if (args[0] === 'purge-history') return void (process.exitCode = await purgeHistory(args.slice(1)));
-  if (args[0] === 'restored') return void (process.exitCode = await afterRestore(args.slice(1)));
-  if (args[0] === 'rotate-signing-key') return void (process.exitCode = await rotateSigningKey(args.slice(1), Date.now()));
-  if (args[0] === 'user') return void (process.exitCode = await commandUser(args.slice(1)));
-  if (args.includes('--help') || args.includes('-h')) return void process.stdout.write(`${USAGE}\n${settingsHelp()}`);
-  await serve(args);
+  const command = COMMANDS.get(args[0] ?? '');
+  if (command !== undefined) return void (process.exitCode = (await command(args.slice(1))) ?? process.exitCode);
+  if (args.includes('--help') || args.includes('-h')) return void process.stdout.write(`${USAGE}\n${(await import('./config/reference.ts')).settingsHelp()}`);
+  await (await import('./serve.ts')).serve(args);
+  giveHeapRoom();
+  collectWhenIdle();
 }
 
 /** What an operator can mend gets one sentence; a bug gets its stack. */
@@ -42,7 +43,6 @@ function explain(error: unknown): string {
 }
 
 installSoundJson();
-giveHeapRoom();
 try {
   await main(process.argv.slice(2));
 } catch (error) {

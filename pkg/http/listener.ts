@@ -2,7 +2,7 @@
  * The HTTP listener: Express around the router, with as short a chain as can be (it is the hot path). It reads bodies, tells handlers when their client
  * has gone, and stops without failing a request.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import { Server as NetServer, type AddressInfo, type Socket } from 'node:net';
 import express, { type Express } from 'express';
@@ -10,6 +10,7 @@ import type { Runtime } from '../runtime/runtime.ts';
 import { responseBytes } from './body.ts';
 import { answerBadRequest } from './bad-request.ts';
 import { Departure } from './departure.ts';
+import { createServer } from './node-http.ts';
 import { hasBody, readBody } from './read-body.ts';
 import type { ApiResponse } from './route.ts';
 import { sendParts } from './send-parts.ts';

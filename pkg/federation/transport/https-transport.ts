@@ -3,7 +3,7 @@
  * requests it holds up.
  */
 import { Agent } from 'node:https';
-import { createSecureContext, getCACertificates } from 'node:tls';
+import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls';
 import { createSemaphore, Overloaded } from '../../assert/semaphore.ts';
 import type { Semaphore } from '../../assert/semaphore.ts';
 import type { Clock, Random } from '../../runtime/runtime.ts';
@@ -131,11 +131,16 @@ export function createHttpsTransport(options: HttpsTransportOptions): HttpsTrans
 /** One pool for all: it keeps the connections of each host, port and TLS name apart. */
 function createAgent(limits: TransportLimits, extraCertificates: readonly string[]): Agent {
   const { atOncePerDestination: perHost } = limits;
-  return new Agent({
+  const agent = new Agent({
     keepAlive: true, maxSockets: perHost, maxFreeSockets: perHost, maxTotalSockets: limits.connections, timeout: limits.idleMs, scheduling: 'lifo',
-    // Made once: reading all the system's authorities takes milliseconds.
-    secureContext: createSecureContext({ ca: [...getCACertificates('default'), ...extraCertificates], minVersion: 'TLSv1.2' }),
   });
+  // Tried at once, so that malformed ones are found at the start.
+  if (extraCertificates.length > 0) createSecureContext({ ca: [...extraCertificates] });
+  // Made once, by the first request: reading all the system's authorities takes milliseconds, and they take 4 MB, which a server that asks no other saves.
+  let context: SecureContext | undefined;
+  const secureContext = (): SecureContext => (context ??= createSecureContext({ ca: [...getCACertificates('default'), ...extraCertificates], minVersion: 'TLSv1.2' }));
+  Object.defineProperty(agent.options, 'secureContext', { get: secureContext, enumerable: true });
+  return agent;
 }
 
 /** A line for each destination that has requests under way. */
