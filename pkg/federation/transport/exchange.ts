@@ -143,7 +143,7 @@ async function readBody({ room }: Line, response: IncomingMessage, { bytesMax, s
   if (encoding !== undefined && encoding !== 'identity') throw garbage(`compressed (${encoding}), which was not asked for`);
   if (Number(response.headers['content-length'] ?? 0) > bytesMax) throw garbage(`larger than ${bytesMax} bytes`);
   const scan = createJsonScan(DEPTH_MAX);
-  const place = room.enter();
+  const place = room.enter(() => void response.destroy(new FederationError('timeout', 'the answer comes too slowly, and others wait for the room that it takes')));
   const chunks: Buffer[] = [];
   let size = 0;
   try {

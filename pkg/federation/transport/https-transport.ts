@@ -86,7 +86,7 @@ export function createHttpsTransport(options: HttpsTransportOptions): HttpsTrans
     lookup: guardedLookup(names, mayConnect),
     mayConnect,
     connectMs: limits.connectMs,
-    room: createAnswerRoom(limits.bufferedBytes),
+    room: createAnswerRoom(limits.bufferedBytes, options.clock),
   };
   const resolver = createServerNameResolver({
     clock: options.clock, random: options.random, overrides: options.overrides,

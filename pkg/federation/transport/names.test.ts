@@ -53,7 +53,7 @@ test('the address that a connection has in the end is checked too: a wrong one h
   const ended = new Promise<void>((resolve) => { server.on('connection', (socket) => { socket.on('close', () => { resolve(); }); }); });
   const agent = new Agent();
   const line = {
-    agent, clock: createClock(), connectMs: 5000, room: createAnswerRoom(1000), mayConnect: addressCheck({ denied: ['127.0.0.0/8'], allowed: [] }),
+    agent, clock: createClock(), connectMs: 5000, room: createAnswerRoom(1000, createClock()), mayConnect: addressCheck({ denied: ['127.0.0.0/8'], allowed: [] }),
     // A lookup without a guard stands for whatever may go wrong before the connection.
     lookup: guardedLookup({ addresses: () => Promise.resolve(['127.0.0.1']), srv: () => Promise.resolve([]) }, () => true),
   };
@@ -81,7 +81,7 @@ test('an address that answers while this process is busy is not given up for the
     process.nextTick(() => process.nextTick(work));
     return Promise.resolve(['127.0.0.1', '::1']);
   };
-  const line = { agent, clock: createClock(), connectMs: 5000, room: createAnswerRoom(1000), mayConnect: () => true, lookup: guardedLookup({ addresses, srv: () => Promise.resolve([]) }, () => true) };
+  const line = { agent, clock: createClock(), connectMs: 5000, room: createAnswerRoom(1000, createClock()), mayConnect: () => true, lookup: guardedLookup({ addresses, srv: () => Promise.resolve([]) }, () => true) };
   const asked = { target: { host: 'a.test', port: (server.address() as AddressInfo).port }, tlsName: 'a.test', method: 'GET', path: '/', headers: { Host: 'a.test' }, bytesMax: 10, signal: new AbortController().signal };
   try {
     assert.equal((await exchange(line, asked)).status, 200);
