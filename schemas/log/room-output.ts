@@ -66,6 +66,7 @@ export interface MissingEvents {
   eventId: string;
   earliest: string[];
   minDepth: number;
+  lacking?: string[];
 }
 
 /** Of `EventAuth` and `StateAt`. */

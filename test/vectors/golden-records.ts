@@ -173,6 +173,8 @@ export const GOLDEN_RECORDS: readonly GoldenRecord[] = [
     '0a0f21726f6f6d3a612e6578616d706c65120231321a04696e2d31220774726163652d316a400a1040616c6963653a612e6578616d706c651206696e766974651a06246576656e7422187b2274797065223a226d2e726f6f6d2e6d656d626572227d2a025b5d'),
   roomOutput('a need of missing events', { ...ROOM_OUT, need: { needId: 'in-1#1', deadlineMs: 1_790_000_120_000, missingEvents: { origin: 'b.example', eventId: '$event', earliest: ['$a', '$b'], minDepth: 5 } } }, 
     '0a0f21726f6f6d3a612e6578616d706c65120231321a04696e2d31220774726163652d31722e0a06696e2d31233110c081c9a28c34521d0a09622e6578616d706c651206246576656e741a0224611a0224622005'),
+  roomOutput('a need of missing events, with what is lacking', { ...ROOM_OUT, need: { needId: 'in-1#1', deadlineMs: 1_790_000_120_000, missingEvents: { origin: 'b.example', eventId: '$event', earliest: ['$a'], minDepth: 5, lacking: ['$c'] } } },
+    '0a0f21726f6f6d3a612e6578616d706c65120231321a04696e2d31220774726163652d31722e0a06696e2d31233110c081c9a28c34521d0a09622e6578616d706c651206246576656e741a02246120052a022463'),
   roomOutput('a need of an auth chain', { ...ROOM_OUT, need: { needId: 'in-1#1', deadlineMs: 1_790_000_120_000, eventAuth: { origin: 'b.example', eventId: '$event' } } }, 
     '0a0f21726f6f6d3a612e6578616d706c65120231321a04696e2d31220774726163652d3172240a06696e2d31233110c081c9a28c345a130a09622e6578616d706c651206246576656e74'),
   roomOutput('a need of a state', { ...ROOM_OUT, need: { needId: 'in-1#1', deadlineMs: 1_790_000_120_000, stateAt: { origin: 'b.example', eventId: '$event' } } }, 

@@ -8,6 +8,7 @@ import { askPolicy, policyOf } from './ask-policy.ts';
 import { backfill } from './backfill.ts';
 import { eventAuth } from './event-auth.ts';
 import { failureOf, mayPass, NeedFailure } from './failure.ts';
+import { eventsGivenUp } from './given-up.ts';
 import { answerOf, roomInputOf, type Fulfilled, type NeedJob, type NeedTools } from './job.ts';
 import { missingEvents } from './missing-events.ts';
 import { remoteJoin } from './remote-join.ts';
@@ -40,8 +41,7 @@ export async function carryOut(tools: NeedTools, { job, closing }: { job: NeedJo
     if (failure === undefined) throw error;
     const origin = originOf(need);
     if (origin !== undefined && mayPass(error) && tools.mayRecover(origin) && retryAtMs < job.deadlineMs - RETRY_MIN_MS) return false;
-    const given = need.stateAt ?? need.eventAuth;
-    if (given && (mayPass(error) || failure.status === 504)) await tools.later(job, given);
+    if (mayPass(error) || failure.status === 504) await tools.later(job, eventsGivenUp(need));
     tools.logger.info({ needId: job.needId, status: failure.status, reason: failure.message }, 'a need could not be fulfilled');
     answer = { status: failure.status, errcode: failure.errcode, error: failure.message, ...(Object.keys(failure.fields).length > 0 && { errorFields: Buffer.from(JSON.stringify(failure.fields)) }) };
   }

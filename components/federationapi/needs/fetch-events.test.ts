@@ -95,6 +95,17 @@ test('a server that goes silent half way is asked again from the beginning', asy
   await world.close();
 });
 
+test('what a silent server was asked for in vain is fetched once more later', async () => {
+  const world = await needWorld();
+  const dag = chat(5);
+  const lacking = dag.accepted.slice(-3, -1);
+  world.peers.set('one.test', () => Promise.reject(refusal(503, 'M_UNKNOWN')));
+  assert.equal((await world.answerTo({ needId: 'm', roomId: dag.roomId, roomVersion: '11', missingEvents: { origin: 'one.test', eventId: dag.newest, earliest: [], minDepth: 1, lacking } }))?.status, 502);
+  const kept = await world.database.query<{ event_id: string; origin: string }>('SELECT event_id, origin FROM staged_pdus');
+  assert.deepEqual(new Set(kept.map(({ event_id: eventId, origin }) => `${origin} ${eventId}`)), new Set(lacking.map((eventId) => `one.test ${eventId}`)));
+  await world.close();
+});
+
 test('what lies before all that is known of a room is not asked for', async () => {
   const world = await needWorld();
   const dag = chat(50);

@@ -65,8 +65,8 @@ export interface NeedTools {
   ask(job: NeedJob, question: Question): Promise<Readonly<Record<string, unknown>>>;
   /** Whether a server that has just failed may well be back in a moment. */
   mayRecover(destination: string): boolean;
-  /** Keeps word of an event that is given up because its server did not answer: it is fetched once more later. Rejects with `StorageError`. */
-  later(job: NeedJob, event: AboutEvent): Promise<void>;
+  /** Keeps word of events that are given up because their server did not answer: they are fetched once more later. Rejects with `StorageError`. */
+  later(job: NeedJob, events: readonly AboutEvent[]): Promise<void>;
   /** Appends to room-input, in order. Rejects with what `job.check` throws. */
   append(job: NeedJob, inputs: readonly NewRoomInput[]): Promise<void>;
   /** Appends one input and waits until it is decided. Rejects with `NeedFailure` when it is refused, and with what `job.check` throws. */

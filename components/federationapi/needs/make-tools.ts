@@ -22,7 +22,7 @@ export function makeTools(deps: NeedRunnerDeps): NeedTools {
     serverName, signingKey, clock, random, logger, database, roomQuery, roomHistoryQuery, keyRing,
     bigAnswers: createLane({ name: 'big answers of other servers', clock, limits: BIG_ANSWERS }),
     ask: createAsk({ clock, transport: deps.signedTransport, pauses, isDenied: deps.isDenied }),
-    later: ({ roomId }, { origin, eventId }) => keepForLater({ clock, random, database }, [{ origin, roomId, eventId }]),
+    later: ({ roomId }, events) => keepForLater({ clock, random, database }, events.map((event) => ({ ...event, roomId }))),
     mayRecover: (destination) => pauses.mayRecover(destination),
     ...createInputs({ clock, driver: deps.driver, commands: deps.commands, partitionMap: deps.partitionMap }),
     async intact(job, values, { version, patient = false }) {

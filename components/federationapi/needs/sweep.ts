@@ -3,6 +3,7 @@ import type { Runtime } from '../../../pkg/runtime/runtime.ts';
 import type { Database } from '../../../pkg/storage/database.ts';
 import { keepForLater } from '../inbound/keep-pdus.ts';
 import { deleteOverdueNeeds, readOverdueNeeds, type OverdueNeed } from '../storage/needs.ts';
+import { eventsGivenUp } from './given-up.ts';
 import { deleteOldStage } from '../storage/stages.ts';
 
 const SWEEP_EVERY_MS = 10_000;
@@ -46,6 +47,5 @@ async function sweepOverdue({ runtime: { clock, random }, database, partitions }
 
 function givenUp({ need: record }: OverdueNeed): { origin: string; roomId: string; eventId: string }[] {
   const { roomId, need } = roomOutputCodec.decode(record);
-  const about = need?.stateAt ?? need?.eventAuth;
-  return about ? [{ origin: about.origin, roomId, eventId: about.eventId }] : [];
+  return need ? eventsGivenUp(need).map((event) => ({ ...event, roomId })) : [];
 }

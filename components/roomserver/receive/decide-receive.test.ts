@@ -129,6 +129,7 @@ test('a gap is asked for and filled in order; meanwhile local sends and other se
   const need = await world.need();
   assert.deepEqual([need.missingEvents!.origin, need.missingEvents!.eventId], ['two.test', m3]);
   assert.equal(need.missingEvents!.earliest.length, 1);
+  assert.deepEqual(need.missingEvents!.lacking, [m2]);
   const behind = world.receive(m4);
   assert.ok(((await world.message(CREATOR)) as { event_id: string }).event_id.startsWith('$'));
   assert.deepEqual(await world.receive(m0, { origin: 'three.test' }), { event_id: m0, verdict: 'accepted' });

@@ -114,7 +114,7 @@ function wait(deciding: Deciding, at: GraphAt, { received, placement }: Waiting)
   for (const kind of kinds) {
     const open = openOf(deciding, needs, kind);
     if (open !== undefined) return { kind: 'parked', reason: reasonOf(placement), untilMs: open.deadlineMs };
-    if (hasTriesLeft(needs, kind)) return ask(deciding, at, { received, kind, reason: reasonOf(placement) });
+    if (hasTriesLeft(needs, kind)) return ask(deciding, at, { received, kind, reason: reasonOf(placement), lacking: placement.prev });
   }
   return giveUp(deciding, received, { status: 404, errcode: 'M_NOT_FOUND', error: reasonOf(placement) });
 }
@@ -154,14 +154,16 @@ interface Asking {
   readonly received: Received;
   readonly kind: keyof typeof WAIT_MS;
   readonly reason: string;
+  /** What it follows and is not known. */
+  readonly lacking?: readonly string[];
   readonly policy?: PolicyServer;
 }
 
-function ask(deciding: Deciding, { head }: GraphAt, { received, kind, reason, policy }: Asking): RoomDecision {
+function ask(deciding: Deciding, { head }: GraphAt, { received, kind, reason, lacking = [], policy }: Asking): RoomDecision {
   const { receive: { origin, eventId, pdu }, needs } = received;
   const about = { origin, eventId };
   const body = {
-    missing_events: { missingEvents: { ...about, earliest: [...head.extremities], minDepth: 0 } },
+    missing_events: { missingEvents: { ...about, earliest: [...head.extremities], minDepth: 0, lacking: [...lacking] } },
     event_auth: { eventAuth: about },
     state_at: { stateAt: about },
     ask_policy: { askPolicy: { policy, eventId, pdu, isOurs: false } },

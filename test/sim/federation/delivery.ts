@@ -1,13 +1,14 @@
 /**
  * The law that what was acknowledged reaches everybody who may see it, once; and what one user sent in the order in which it was sent, where there is nobody whose events some
- * servers have and others lack: what follows such an event can be late, and come after what follows it.
+ * servers have and others lack: what follows such an event can be late, and come after what follows it. Nor where servers are parted for longer than a gap is asked for: what a state has bridged
+ * is fetched later.
  */
 import type { FederatedWorld } from './federated-world.ts';
 import type { SharedRoom } from './story.ts';
 
-export function undelivered({ world, cores, liar }: FederatedWorld, room: SharedRoom): string[] {
+export function undelivered({ world, cores, liar, partitions }: FederatedWorld, room: SharedRoom): string[] {
   const broken: string[] = [];
-  const inOrder = liar === undefined && world.servers.length === 2;
+  const inOrder = liar === undefined && !partitions && world.servers.length === 2;
   for (const reader of cores) {
     const seen = (reader.seen.get(room.roomId) ?? []).map((event) => event.event_id);
     const places = new Map(seen.map((eventId, index) => [eventId, index]));
