@@ -9,7 +9,7 @@ import { readSync } from '../sync/answer.ts';
 import type { ReadDeps } from '../sync/deps.ts';
 import { placeUnder, positionNow } from '../sync/positions.ts';
 import { globalAccountData, renderAccountData, renderEvents, renderPresence, renderState, type Rendering } from '../sync/render.ts';
-import type { RoomView, SyncScope } from '../sync/scope.ts';
+import { userPartition, type RoomView, type SyncScope } from '../sync/scope.ts';
 import { untilNews, type Look } from '../sync/wait.ts';
 import { encodePageToken } from '../token/page-token.ts';
 import { decodeSyncToken, encodeSyncToken } from '../token/sync-token.ts';
@@ -68,7 +68,7 @@ function eventsSince(deps: ReadDeps, requester: Requester, from: string): () => 
 }
 
 function scopeOf(deps: ReadDeps, { userId, deviceId }: Requester, more: Pick<SyncScope, 'filter' | 'since' | 'stateField'>): SyncScope {
-  return { ...more, userId, deviceId, now: positionNow(deps, more.since), fullState: false, nowMs: deps.runtime.clock.now() };
+  return { ...more, userId, deviceId, partition: userPartition(deps.partitionMap, userId), now: positionNow(deps, more.since), fullState: false, nowMs: deps.runtime.clock.now() };
 }
 
 function isInside({ section }: RoomView): boolean {

@@ -8,7 +8,7 @@ import { createParsedFilters } from '../filters/parsed-filters.ts';
 import { answerSync, type SyncAnswer } from '../sync/answer.ts';
 import type { ReadDeps } from '../sync/deps.ts';
 import { isAtEnd, placeUnder, positionNow } from '../sync/positions.ts';
-import type { StateField } from '../sync/scope.ts';
+import { userPartition, type StateField } from '../sync/scope.ts';
 import { acknowledge, hasAllMessages } from '../streams/to-device.ts';
 import { createSameMoment } from '../sync/same-moment.ts';
 import { untilNews } from '../sync/wait.ts';
@@ -24,6 +24,7 @@ const TIMEOUT_MS_MAX = 60_000;
 interface SyncQuestion {
   readonly userId: string;
   readonly deviceId: string;
+  readonly partition: number;
   readonly filter: SyncFilter;
   readonly token: string | undefined;
   readonly fullState: boolean;
@@ -75,7 +76,7 @@ async function prepare(deps: SyncDeps, request: ApiRequest): Promise<Asked> {
   const fullState = booleanParam(query, 'full_state');
   const isPatient = since !== undefined && !fullState;
   const question: SyncQuestion = {
-    userId, deviceId, token: token && ownText(token), fullState, presence,
+    userId, deviceId, partition: userPartition(deps.partitionMap, userId), token: token && ownText(token), fullState, presence,
     filter: await filterOf(deps, userId, query.get('filter')),
     stateField: stateFieldOf(query),
     dueAt: isPatient ? deps.runtime.clock.monotonic() + timeoutMs : 0,
@@ -103,15 +104,15 @@ function answerInTime(deps: ReadDeps, { question, since }: Asked): Promise<SyncA
   return untilNews(deps, { userId, dueAt, departure, ended }, (areRoomsKnown) => {
     const position = decoded ?? positionOf(deps, question.token);
     decoded = undefined;
-    if (areRoomsKnown && position !== undefined && isAtEnd(deps, position) && hasAllMessages(deps, question, position)) return undefined;
+    if (areRoomsKnown && position !== undefined && isAtEnd(deps, position) && hasAllMessages(question, position)) return undefined;
     return look(deps, question, position);
   });
 }
 
-function look(deps: ReadDeps, { userId, deviceId, filter, fullState, stateField, acknowledged }: SyncQuestion, since: SyncPosition | undefined): Promise<SyncAnswer> {
+function look(deps: ReadDeps, { userId, deviceId, partition, filter, fullState, stateField, acknowledged }: SyncQuestion, since: SyncPosition | undefined): Promise<SyncAnswer> {
   const now = positionNow(deps, since);
   const nowMs = deps.runtime.clock.now();
-  return answerSync(deps, { userId, deviceId, filter, since, now, fullState, stateField, nowMs, acknowledged });
+  return answerSync(deps, { userId, deviceId, partition, filter, since, now, fullState, stateField, nowMs, acknowledged });
 }
 
 function responseOf(answer: SyncAnswer | undefined): ApiResponse {

@@ -2,6 +2,7 @@
 import type { Reader } from '../../../pkg/storage/database.ts';
 import type { KeyQuery } from '../../../schemas/ports/key-query.ts';
 import { OPEN, type MembershipRow } from '../storage/rows.ts';
+import { rememberLast } from '../token/remember-last.ts';
 import type { SyncPosition } from '../token/sync-token.ts';
 
 export interface DeviceLists {
@@ -23,6 +24,7 @@ export interface DeviceListsWish {
 type Interval = { user_id: string; room_id: string; from_sequence: number; to_sequence: number; partition_number: number };
 type Vector = readonly number[];
 
+const NONE: DeviceLists = { changed: [], left: [] };
 const COLUMNS = 'user_id, room_id, from_sequence, to_sequence, partition_number';
 const JOINED = `SELECT ${COLUMNS} FROM memberships WHERE membership = 'join'`;
 const SHARED = `SELECT m.user_id AS user_id, m.room_id AS room_id, m.from_sequence AS from_sequence, m.to_sequence AS to_sequence, m.partition_number AS partition_number
@@ -34,6 +36,7 @@ const SHARED = `SELECT m.user_id AS user_id, m.room_id AS room_id, m.from_sequen
  * `left`: users who shared one at `since`, and none at `now`. Costs a query if anybody's keys have changed, and a few where members have.
  */
 export async function loadDeviceLists(reader: Reader, wish: DeviceListsWish): Promise<DeviceLists> {
+  if (changedRanges(wish.since.user, wish.now.user).length === 0 && areMembersQuiet(wish)) return NONE;
   const [changed, moved] = await Promise.all([changedUsers(reader, wish), movedUsers(reader, wish)]);
   const isOwn = changed.has(wish.userId);
   if (isOwn) for (const userId of await wish.signedUsers(wish.userId)) changed.add(userId);
@@ -46,9 +49,25 @@ export async function loadDeviceLists(reader: Reader, wish: DeviceListsWish): Pr
   return { changed: [...(isOwn ? [wish.userId] : []), ...ids.filter(isChanged)], left: ids.filter((userId) => before.has(userId) && !after.has(userId)) };
 }
 
+/** By partition of users, after where and up to where something has happened. */
+const changedRanges = rememberLast((since: Vector, now: Vector): readonly (readonly [partition: number, after: number, upTo: number])[] =>
+  now.flatMap((upTo, partition) => (upTo > (since[partition] ?? 0) ? [[partition, since[partition] ?? 0, upTo] as const] : [])));
+
+/** Whether it is known already that nobody has come into a room of the reader, or gone from one. */
+function areMembersQuiet({ memberships, since, now, membersMoved }: DeviceListsWish): boolean {
+  for (const [roomId, intervals] of memberships) {
+    const partition = intervals[0]?.partition_number ?? 0;
+    const [before, after] = [since.room[partition] ?? 0, now.room[partition] ?? 0];
+    const stay = stayAt(intervals, before);
+    if (stay !== stayAt(intervals, after)) return false;
+    if (stay !== undefined && after > before && (membersMoved.get(roomId) ?? Infinity) > before) return false;
+  }
+  return true;
+}
+
 /** Whose devices or keys have changed, whoever they are. */
 async function changedUsers(reader: Reader, { since, now }: DeviceListsWish): Promise<Set<string>> {
-  const ranges = now.user.flatMap((upTo, partition) => (upTo > (since.user[partition] ?? 0) ? [[partition, since.user[partition] ?? 0, upTo] as const] : []));
+  const ranges = changedRanges(since.user, now.user);
   if (ranges.length === 0) return new Set();
   // One text per power of two, filled up with ranges that hold nothing.
   const places = 2 ** Math.ceil(Math.log2(ranges.length));

@@ -14,7 +14,7 @@ export interface SharedRoom {
 
 export interface SharedRows {
   /** The rows of these rooms; `read` finds those that are not here, in any order. */
-  get<Row extends { readonly room_id: string }>(kind: string, rooms: readonly SharedRoom[], read: (missing: readonly SharedRoom[]) => Promise<readonly Row[]>): Promise<Row[]>;
+  get<Row extends { readonly room_id: string }>(kind: string, rooms: readonly SharedRoom[], read: (missing: readonly SharedRoom[]) => Promise<readonly Row[]>): Promise<readonly Row[]>;
   /** Estimated memory in bytes. */
   bytes(): number;
 }
@@ -22,6 +22,8 @@ export interface SharedRows {
 /** What an entry and a row cost, roughly. */
 const ENTRY_BYTES = 400;
 const ROW_BYTES = 800;
+
+const NO_ROWS: readonly never[] = [];
 
 interface Entry {
   readonly lastSequence: number;
@@ -67,7 +69,8 @@ export function createSharedRows(bytesMax: number): SharedRows {
     return rows;
   };
   return {
-    async get<Row extends { readonly room_id: string }>(kind: string, rooms: readonly SharedRoom[], read: (missing: readonly SharedRoom[]) => Promise<readonly Row[]>): Promise<Row[]> {
+    async get<Row extends { readonly room_id: string }>(kind: string, rooms: readonly SharedRoom[], read: (missing: readonly SharedRoom[]) => Promise<readonly Row[]>): Promise<readonly Row[]> {
+      if (rooms.length === 0) return NO_ROWS;
       const found: Promise<readonly Row[]>[] = [];
       const missing: SharedRoom[] = [];
       for (const room of rooms) {
@@ -85,7 +88,7 @@ export function createSharedRows(bytesMax: number): SharedRows {
         const reading = read(missing).then((rows) => Map.groupBy(rows, (row) => row.room_id));
         for (const room of missing) found.push(add(keyOf(kind, room), room.lastSequence, reading.then((byRoom) => byRoom.get(room.roomId) ?? [])));
       }
-      return (await Promise.all(found)).flat();
+      return found.length === 1 ? found[0]! : (await Promise.all(found)).flat();
     },
     bytes: () => bytes,
   };

@@ -66,14 +66,14 @@ function isWhole({ after, upper }: StateWanted): boolean {
 const OVERLAP = `SELECT ${COLUMNS} FROM timeline a JOIN state_intervals s ON s.room_id = a.room_id AND s.to_sequence >= a.sequence`;
 const FROM_ANCHOR = { all: `${OVERLAP} WHERE a.event_id IN (??)`, others: `${OVERLAP} AND s.type <> 'm.room.member' WHERE a.event_id IN (??)` };
 
-function readFrom({ database, shared }: StateDeps, wanted: readonly StateWanted[], part: 'all' | 'others'): Promise<StateRow[]> {
+function readFrom({ database, shared }: StateDeps, wanted: readonly StateWanted[], part: 'all' | 'others'): Promise<readonly StateRow[]> {
   const anchors = new Map(wanted.map((room) => [room.roomId, room.anchor.event_id]));
   const rooms = wanted.map(({ roomId, lastSequence, anchor }) => ({ roomId, lastSequence, bound: anchor.sequence }));
   return shared.get(part, rooms, (missing) => database.queryIn<StateRow>(FROM_ANCHOR[part], [], missing.flatMap(({ roomId }) => anchors.get(roomId) ?? [])));
 }
 
 /** What changed in these rooms since the client's place. */
-function readChanged({ database, shared }: StateDeps, wanted: readonly StateWanted[]): Promise<StateRow[]> {
+function readChanged({ database, shared }: StateDeps, wanted: readonly StateWanted[]): Promise<readonly StateRow[]> {
   const rooms = wanted.flatMap((room) => (room.after === undefined || isWhole(room) ? [] : [{ roomId: room.roomId, lastSequence: room.lastSequence, bound: room.after }]));
   return shared.get('state', rooms, (missing) => readSince(database, missing));
 }

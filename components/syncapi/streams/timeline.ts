@@ -100,7 +100,7 @@ function newRowsMax(views: readonly RoomView[]): number {
  * The `count` rows of each room that lie `from` places before its end. Live order keys are dense, so a place is a difference of keys. Rooms that were left
  * are counted from the event by which they were left.
  */
-async function readBack(deps: TimelineDeps, scans: readonly Scan[], range: { from: number; count: number }): Promise<TimelineRow[]> {
+async function readBack(deps: TimelineDeps, scans: readonly Scan[], range: { from: number; count: number }): Promise<readonly TimelineRow[]> {
   const { from, count } = range;
   const left = scans.filter((scan) => scan.view.section === 'leave').map((scan) => scan.view.current.event_id);
   const live = scans.filter((scan) => scan.view.section !== 'leave').map((scan) => scan.view);
@@ -117,7 +117,7 @@ async function readBack(deps: TimelineDeps, scans: readonly Scan[], range: { fro
 }
 
 /** The first round, in which most answers find all: the ends of timelines are shared. A few more rows than asked for, so that clients with different limits share them too. */
-function readTails({ database, shared }: TimelineDeps, views: readonly KnownView[], count: number): Promise<TimelineRow[]> {
+function readTails({ database, shared }: TimelineDeps, views: readonly KnownView[], count: number): Promise<readonly TimelineRow[]> {
   const bound = 2 ** Math.ceil(Math.log2(count));
   return shared.get('tail', views.map(({ roomId, lastSequence }) => ({ roomId, lastSequence, bound })), (missing) => readPart(database, missing.map(({ roomId }) => roomId), { from: 0, count: bound }));
 }

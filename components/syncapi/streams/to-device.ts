@@ -6,7 +6,7 @@ import { hash } from 'node:crypto';
 import { withTimeLimit } from '../../../pkg/runtime/time-limit.ts';
 import type { Requester } from '../../../schemas/ports/user-query.ts';
 import type { ReadDeps } from '../sync/deps.ts';
-import { userPartition, type SyncScope } from '../sync/scope.ts';
+import type { SyncScope } from '../sync/scope.ts';
 import type { SyncPosition, ToDevicePlace } from '../token/sync-token.ts';
 
 /** As many as the spec recommends. */
@@ -21,14 +21,14 @@ export interface ToDeviceNews {
   readonly place: ToDevicePlace | undefined;
 }
 
-type WhoAndWhen = Pick<SyncScope, 'userId' | 'deviceId' | 'since' | 'now' | 'acknowledged'>;
+type WhoAndWhen = Pick<SyncScope, 'userId' | 'deviceId' | 'partition' | 'since' | 'now' | 'acknowledged'>;
 
 /** What is new to the device, as many as go into one answer. A scope without `acknowledged` is about other things: the place stays as it is. */
-export async function loadToDevice(deps: Pick<ReadDeps, 'userQuery' | 'partitionMap'>, scope: WhoAndWhen): Promise<ToDeviceNews> {
+export async function loadToDevice(deps: Pick<ReadDeps, 'userQuery'>, scope: WhoAndWhen): Promise<ToDeviceNews> {
   const { userId, deviceId, since, now } = scope;
   if (scope.acknowledged === undefined || deviceId === '') return { events: [], place: since?.toDevice };
   const before = placeOf(deviceId, since);
-  const upTo = now.user[userPartition(deps.partitionMap, userId)] ?? 0;
+  const upTo = now.user[scope.partition] ?? 0;
   const messages = upTo <= before.sequence ? [] : await deps.userQuery.toDevice({ userId, deviceId }, { after: before.sequence, upTo, limit: MESSAGES_MAX });
   const isWhole = messages.length < MESSAGES_MAX;
   const isUnacknowledged = messages.length > 0 || (before.isUnacknowledged && !(await scope.acknowledged));
@@ -51,10 +51,10 @@ export async function acknowledge(deps: Pick<ReadDeps, 'runtime' | 'commands'>, 
 }
 
 /** Whether the device has been told of all messages, and has said so. */
-export function hasAllMessages(deps: Pick<ReadDeps, 'partitionMap'>, { userId, deviceId }: Pick<SyncScope, 'userId' | 'deviceId'>, since: SyncPosition): boolean {
+export function hasAllMessages({ deviceId, partition }: Pick<SyncScope, 'deviceId' | 'partition'>, since: SyncPosition): boolean {
   if (deviceId === '') return true;
   const { sequence, isUnacknowledged } = placeOf(deviceId, since);
-  return !isUnacknowledged && sequence >= (since.user[userPartition(deps.partitionMap, userId)] ?? 0);
+  return !isUnacknowledged && sequence >= (since.user[partition] ?? 0);
 }
 
 function placeOf(deviceId: string, since: SyncPosition | undefined): ToDevicePlace {

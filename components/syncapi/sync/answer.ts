@@ -25,7 +25,7 @@ import { withoutBlockedInvites, withoutIgnoredInvites } from './hidden-invites.t
 import type { Material } from './material.ts';
 import { viewOutside, type OutsideView } from './outside.ts';
 import { renderAnswer } from './render.ts';
-import { userPartition, viewRooms, type RoomView, type SyncScope } from './scope.ts';
+import { viewRooms, type RoomView, type SyncScope } from './scope.ts';
 
 /** Traces of the newest events of an answer that are logged. */
 const TRACES_MAX = 20;
@@ -57,7 +57,7 @@ export async function readSync(deps: ReadDeps, scope: SyncScope): Promise<{ mate
   // The places in what is soft are taken before the changes are read; of typing with no await between.
   const typing = deps.typing.changes(joined, scope.since);
   const position: SyncPosition = { ...scope.now, ...deps.typing.advance(scope.since, joined), ...(deps.presence && { presence: deps.presence.places(scope.since) }) };
-  const told = mayBeTold(deps, scope, views, typing);
+  const told = mayBeTold(scope, views, typing);
   const [toDevice, keyCounts, read] = await Promise.all([loadToDevice(deps, scope), loadKeyCounts(database, scope), readMaterial(deps, scope, { views: told, typing, outside: seen.outside, ignored, memberships })]);
   const material = { ...read, keyCounts, toDevice: toDevice.events };
   logTraces(deps, scope, material);
@@ -65,8 +65,7 @@ export async function readSync(deps: ReadDeps, scope: SyncScope): Promise<{ mate
 }
 
 /** Without the rooms of which it is plain that nothing is to be said: somebody in thousands of rooms must not pay for all of them whenever something happens in one. */
-function mayBeTold({ partitionMap }: ReadDeps, { since, now, fullState, userId }: SyncScope, views: readonly RoomView[], typing: ReadonlyMap<string, unknown>): readonly RoomView[] {
-  const partition = userPartition(partitionMap, userId);
+function mayBeTold({ since, now, fullState, partition }: SyncScope, views: readonly RoomView[], typing: ReadonlyMap<string, unknown>): readonly RoomView[] {
   const isAccountQuiet = since !== undefined && (now.user[partition] ?? 0) <= (since.user[partition] ?? 0);
   if (!isAccountQuiet || fullState) return views;
   return views.filter((view) => view.entered || view.upper > view.lower || typing.has(view.roomId));
@@ -82,7 +81,7 @@ interface Known {
 
 async function readMaterial(deps: ReadDeps, scope: SyncScope, known: Known): Promise<Omit<Material, 'toDevice' | 'keyCounts'>> {
   const { database, events } = deps;
-  const { userId } = scope;
+  const { userId, partition } = scope;
   const joined = known.views.filter((view) => view.section === 'join');
   const gone = known.views.filter((view) => view.section === 'leave');
   const invited = known.views.filter((view) => view.section === 'invite' || view.section === 'knock');
@@ -93,7 +92,6 @@ async function readMaterial(deps: ReadDeps, scope: SyncScope, known: Known): Pro
   const partial = await readPartialRooms(database, scope.filter.room.state.lazyLoadMembers ? told.filter((view) => view.hidden).map(({ roomId }) => roomId) : []);
   const state = await loadState(deps, wantedState(scope, told, { timelines, summaries, partial }));
   const stripped = await loadStrippedState(database, invited, userId);
-  const partition = userPartition(deps.partitionMap, userId);
   const shown = [...timelines.values()].flatMap((timeline) => timeline.shown);
   const intervals = new Map(known.views.map((view) => [view.roomId, view.intervals]));
   const replaced = await visibleReplaced(database, shown, { userId, past: deps.roomHistoryQuery, intervals: (roomId) => intervals.get(roomId) ?? [] });

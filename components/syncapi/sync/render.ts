@@ -16,7 +16,7 @@ import { erasedAmong, erasedRaw } from '../visibility/erased.ts';
 import { encodePageToken } from '../token/page-token.ts';
 import type { ReadDeps } from './deps.ts';
 import type { Material } from './material.ts';
-import { userPartition, type RoomView, type Section, type SyncScope } from './scope.ts';
+import { type RoomView, type Section, type SyncScope } from './scope.ts';
 
 export interface Rendering {
   readonly scope: SyncScope;
@@ -52,7 +52,7 @@ export async function renderAnswer(
   }
   for (const room of material.outside) add(room.section, room.roomId, renderOutside(scope, room));
   if (sections.size > 0) parts.push(`"rooms":{${[...sections].map(([section, rooms]) => `"${section}":{${rooms.join(',')}}`).join(',')}}`);
-  const empty = parts.length === 1 && keyCounts.sequence <= (scope.since?.user[userPartition(deps.partitionMap, scope.userId)] ?? 0);
+  const empty = parts.length === 1 && keyCounts.sequence <= (scope.since?.user[scope.partition] ?? 0);
   parts.push(`"device_one_time_keys_count":${keyCounts.counts}`, `"device_unused_fallback_key_types":${keyCounts.unusedFallbacks}`);
   return { json: `{${parts.join(',')}}`, empty };
 }

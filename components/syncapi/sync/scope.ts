@@ -15,6 +15,8 @@ export type StateField = 'state' | 'state_after' | 'org.matrix.msc4222.state_aft
 export interface SyncScope {
   readonly userId: string;
   readonly deviceId: string;
+  /** Of the user's own records. */
+  readonly partition: number;
   readonly filter: SyncFilter;
   /** What the client has; undefined: nothing (an initial sync). */
   readonly since: SyncPosition | undefined;
