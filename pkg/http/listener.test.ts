@@ -5,6 +5,8 @@ import { request as httpRequest, Agent, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { connect, type Socket } from 'node:net';
 import { connect as tlsConnect } from 'node:tls';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { createAuthority } from '../../test/kit/certificates.ts';
 import { createRuntime } from '../runtime/real/runtime.ts';
 import { createLogger } from '../telemetry/pino-logger.ts';
@@ -26,11 +28,20 @@ function poll(request: ApiRequest) {
   });
 }
 
+const held: WeakRef<ApiRequest>[] = [];
+/** Waits as /sync does: until departure is due. */
+function wait(request: ApiRequest) {
+  const { departure } = request;
+  held.push(new WeakRef(request));
+  return new Promise<{ status: number; body: unknown }>((resolve) => departure.listen({ departed: () => resolve({ status: 499, body: {} }) }));
+}
+
 const common = { role: 'clientapi', idempotent: true } as const;
 const ROUTES: Route[] = [
   { ...common, operationId: 'echo', method: 'PUT', path: '/echo/{name}', bodyBytesMax: 1000,
     handle: (request) => Promise.resolve({ status: 200, body: { name: request.params['name'], body: request.body, address: request.remoteAddress } }) },
   { ...common, operationId: 'poll', method: 'GET', path: '/poll', handle: poll },
+  { ...common, operationId: 'wait', method: 'GET', path: '/wait', handle: wait },
   { ...common, operationId: 'stubborn', method: 'GET', path: '/stubborn', handle: () => new Promise(() => undefined) },
   { ...common, operationId: 'target', method: 'GET', path: '/target/{id}', raw: true, handle: ({ rawTarget }) => Promise.resolve({ status: 200, body: { rawTarget } }) },
   { ...common, operationId: 'ready', method: 'GET', path: '/ready', handle: () => Promise.resolve({ status: 200, json: '{"ä":1}' }) },
@@ -259,4 +270,21 @@ test('the Authorization headers of a server with several keys arrive together', 
   await talk(listener, 'GET /see HTTP/1.1\r\nHost: a\r\nAuthorization: X-Matrix a\r\nAuthorization: X-Matrix b\r\nConnection: close\r\n\r\n');
   await talk(listener, 'GET /see HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer a\r\nConnection: close\r\n\r\n');
   assert.deepEqual(seen, ['X-Matrix a,X-Matrix b', 'Bearer a']);
+});
+
+test('a thousand clients that wait hold nothing of their requests, and when they go nothing is left of them', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const listener = await start();
+  for (let round = 0; round < 2; round += 1) {
+    held.length = 0;
+    const sockets = Array.from({ length: 500 }, () => connect(listener.port, '127.0.0.1').on('error', () => undefined));
+    for (const socket of sockets) socket.write('GET /wait?since=x HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer b\r\n\r\n');
+    await until(() => listener.underWay() === 500);
+    await runtime.clock.sleep(20);
+    collect();
+    assert.ok(held.filter((one) => one.deref() !== undefined).length < 5, 'requests are held');
+    for (const socket of sockets) socket.destroy();
+    await until(() => listener.underWay() === 0);
+  }
 });
