@@ -81,6 +81,29 @@ test('the rooms of a user are certain once they were looked at, until the user i
   assert.equal(isCertain(), false);
 });
 
+test('few are woken at once; of many nobody before who has sent what wakes them could be answered', async () => {
+  const notifier = createNotifier({ clock: createManualRuntime().clock });
+  const order: string[] = [];
+  const wait = (userId: string, roomId: string): Promise<unknown> => {
+    const waiter = notifier.waiter(userId);
+    waiter.watch([roomId]);
+    waiter.clear();
+    return waiter.wait(30_000, never).then(() => order.push(roomId));
+  };
+  const few = Array.from({ length: 10 }, (_, n) => wait(`@few${n}:x`, '!few'));
+  const many = Array.from({ length: 11 }, (_, n) => wait(`@many${n}:x`, '!many'));
+  const sendTo = async (roomId: string): Promise<void> => {
+    notifier.applied({ rooms: [roomId], users: [] });
+    for (let step = 0; step < 20; step += 1) await Promise.resolve();
+    order.push('sent');
+  };
+  await Promise.all([sendTo('!many'), ...many]);
+  assert.deepEqual([order.indexOf('sent'), order.length], [0, 12]);
+  order.length = 0;
+  await Promise.all([sendTo('!few'), ...few]);
+  assert.equal(order.indexOf('sent'), 10);
+});
+
 test('10,000 waiters are woken in chunks, cost little memory, and leave nothing behind', async () => {
   const runtime = createManualRuntime();
   let yields = 0;

@@ -7,6 +7,8 @@ import type { Clock, Timer } from '../../../pkg/runtime/runtime.ts';
 import type { Applied } from '../../../schemas/log/envelope.ts';
 
 const WAKE_CHUNK = 100;
+/** When more are to be woken, who has sent what they are told of is answered first. */
+const WAKE_AT_ONCE_MAX = 10;
 /** Users whose rooms are remembered from one long poll to the next, so that the next one hears of them from its start. */
 const REMEMBERED_USERS_MAX = 20_000;
 
@@ -40,6 +42,7 @@ export function createNotifier(deps: { clock: Clock }): Notifier {
   let waking = false;
   const drain = async (): Promise<void> => {
     waking = true;
+    if (due.size > WAKE_AT_ONCE_MAX) await deps.clock.yield();
     while (due.size > 0) {
       let places = WAKE_CHUNK;
       for (const poll of due) {

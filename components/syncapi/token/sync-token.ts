@@ -61,17 +61,17 @@ type SharedPlaces = Omit<SyncPosition, 'mapVersion' | 'toDevice'>;
 const sharedPlaces = new Map<string, SharedPlaces>();
 
 /** The position as a URL-safe token. */
-export function encodeSyncToken({ mapVersion, room, user, typing, typingAtMs, presence, toDevice }: SyncPosition): string {
+export function encodeSyncToken({ mapVersion, toDevice, ...places }: SyncPosition): string {
   const own: number[] = [];
   writeVarint(own, mapVersion);
   if (toDevice !== undefined) writeSection(own, SECTION.toDevice, [toDevice.device, toDevice.sequence, toDevice.isUnacknowledged ? 1 : 0]);
   const missing = (GROUP.bytes - (own.length % GROUP.bytes)) % GROUP.bytes;
   // A section takes two bytes at least.
   if (missing > 0) writeSection(own, SECTION.filling, missing === 1 ? [0, 0] : []);
-  return PREFIX + Buffer.from(own).toString('base64url') + sharedText(room, user, typing, typingAtMs, presence);
+  return PREFIX + Buffer.from(own).toString('base64url') + (places.typingAtMs > 0 ? sharedText(places) : quietText(places.room, places.user, places.typing, places.presence));
 }
 
-const sharedText = rememberLast((room: SyncPosition['room'], user: SyncPosition['user'], typing: SyncPosition['typing'], typingAtMs: number, presence: SyncPosition['presence']): string => {
+function sharedText({ room, user, typing, typingAtMs, presence }: SharedPlaces): string {
   const bytes: number[] = [];
   writeSection(bytes, SECTION.room, room);
   writeSection(bytes, SECTION.user, user);
@@ -79,7 +79,11 @@ const sharedText = rememberLast((room: SyncPosition['room'], user: SyncPosition[
   if (typingAtMs > 0) writeSection(bytes, SECTION.typingAt, [typingAtMs]);
   if (presence !== undefined && presence.length > 0) writeSection(bytes, SECTION.presence, numbersOf(presence));
   return Buffer.from(bytes).toString('base64url');
-});
+}
+
+/** While nobody types, which has its time in the token. */
+const quietText = rememberLast((room: SyncPosition['room'], user: SyncPosition['user'], typing: SyncPosition['typing'], presence: SyncPosition['presence']): string =>
+  sharedText({ room, user, typing, typingAtMs: 0, ...(presence !== undefined && { presence }) }));
 
 /** The position that a token stands for; tokens with the same place in what is everybody's share its vectors. Throws 400 M_INVALID_PARAM for what is no token. */
 export function decodeSyncToken(token: string): SyncPosition {
