@@ -1,23 +1,23 @@
-/**
- * `npm run differential -- --rooms 10000 --from 1`: as many random rooms of all versions, judged by this library and by Synapse. Prints a summary and writes it, with the rules
- * that the rooms reached, to test/differential/results (or the folder of --out). Exit code 1 when something differs or a rule was not reached.
- */
+/** Random rooms of all versions, judged by this library and by Synapse. Prints a summary and writes it, with the rules that the rooms reached, to test/differential/results (or the folder of --out). */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { programOptions } from '../kit/program-options.ts';
 import { startCounter } from './coverage.ts';
 import { startOracle, synapseMissing, synapseVersion } from './synapse.ts';
 
 const SHOWN_MAX = 20;
 const PROGRESS_EVERY = 500;
 
-const { values } = parseArgs({ options: { rooms: { type: 'string', default: '10000' }, from: { type: 'string', default: '1' }, out: { type: 'string', default: fileURLToPath(new URL('results/', import.meta.url)) } } });
+const values = programOptions({
+  usage: `npm run differential -- [--rooms 10000] [--from 1] [--out folder]
+As many random rooms of all versions, judged by this library and by Synapse. Exit code 1 when something differs or a rule was not reached.`,
+  numbers: ['rooms', 'from'],
+  options: {
+    rooms: { type: 'string', default: '10000' }, from: { type: 'string', default: '1' }, out: { type: 'string', default: fileURLToPath(new URL('results/', import.meta.url)) },
+  },
+});
 const [rooms, from] = [Number(values.rooms), Number(values.from)];
-if (!Number.isSafeInteger(rooms) || rooms < 1 || !Number.isSafeInteger(from) || from < 0) {
-  console.error('--rooms and --from are whole numbers, --rooms at least 1');
-  process.exit(2);
-}
 const missing = synapseMissing();
 if (missing !== false) {
   console.error(`Synapse cannot be asked: ${missing}`);

@@ -1,5 +1,5 @@
 /**
- * `npm run partitions -- [--simulated 180] [--real 20] [--from 1] [--only two|three|real] [--out folder]`: so many seeded histories of rooms that two and three servers share while traffic between them
+ * So many seeded histories of rooms that two and three servers share while traffic between them
  * is cut and healed; half of each with two, half with three. The simulated ones are Myelins in one process under virtual time (`npm run sim -- --servers N --partitions --seed S`); in the real ones, of
  * processes of their own behind proxies, one is a Synapse. After the closing events of each, all must have accepted the same events and have the same state at those. What was found is written to
  * test/partitions/results. Exit code 1 when something differs.
@@ -7,9 +7,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { peerMissing, type Software } from '../e2e/peers.ts';
 import { runFederatedSeed } from '../sim/federation/run-federated.ts';
+import { programOptions } from '../kit/program-options.ts';
 import { playHistory } from './real-history.ts';
 import { startParted } from './servers.ts';
 
@@ -20,7 +20,10 @@ interface Line {
   readonly [figure: string]: unknown;
 }
 
-const { values } = parseArgs({
+const values = programOptions({
+  usage: `npm run partitions -- [--simulated 180] [--real 20] [--from 1] [--only two|three|real] [--out folder]
+So many seeded histories of rooms that two and three servers share while traffic between them is cut and healed, half of each with two, half with three. Exit code 1 when something differs.`,
+  numbers: ['simulated', 'real', 'from'],
   options: {
     simulated: { type: 'string', default: '180' }, real: { type: 'string', default: '20' }, from: { type: 'string', default: '1' }, only: { type: 'string' },
     out: { type: 'string', default: fileURLToPath(new URL('results/', import.meta.url)) },
