@@ -6,7 +6,7 @@ import { Connection } from '../http-client.ts';
 
 const V3 = '/_matrix/client/v3';
 const FILLER = 'x'.repeat(500);
-const SENDERS = 8;
+const SENDERS = 48;
 const SYNC_TIMEOUT_MS = 2000;
 const LOOK_EVERY_MS = 20;
 /** Of 1,000 things that a sender does. */
