@@ -2,19 +2,23 @@
  * The HTTP listener: Express around the router, with as short a chain as can be (it is the hot path). It reads bodies, tells handlers when their client
  * has gone, and stops without failing a request.
  */
+import type * as Http from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
+import { createRequire } from 'node:module';
 import { Server as NetServer, type AddressInfo, type Socket } from 'node:net';
 import express, { type Express } from 'express';
 import type { Runtime } from '../runtime/runtime.ts';
 import { responseBytes } from './body.ts';
 import { answerBadRequest } from './bad-request.ts';
 import { Departure } from './departure.ts';
-import { createServer } from './node-http.ts';
 import { hasBody, readBody } from './read-body.ts';
 import type { ApiResponse } from './route.ts';
 import { sendParts } from './send-parts.ts';
 import type { RawRequest, Router } from './router.ts';
+
+/** An `import` reads all that the module exports, and so loads a WebSocket client and what that needs: 60 modules and some megabytes that no server here uses. */
+const { createServer } = createRequire(import.meta.url)('node:http') as typeof Http;
 
 /** PEM texts: the certificate with its chain, and its private key. */
 export interface TlsFiles {
