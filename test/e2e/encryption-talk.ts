@@ -30,6 +30,8 @@ export interface Talk {
   missed(...devices: readonly Device[]): Promise<void>;
   /** Undefined when the device has gone meanwhile. */
   say(device: Device, body: string): Promise<Said | undefined>;
+  /** Resolves when everybody who is there has been told of all but the last `behind` messages that they are entitled to, or after a minute. */
+  followed(behind: number): Promise<void>;
   /** Everybody who is there reads everything. */
   allRead(): Promise<void>;
 }
@@ -79,8 +81,15 @@ export function startTalk(roomId: string): Talk {
     }));
   };
 
+  const followed = async (behind: number): Promise<void> => {
+    const last = said.at(-behind - 1);
+    for (const device of last?.entitled ?? []) {
+      for (const endsAt = Date.now() + WAIT_MS_MAX; here.has(device) && Date.now() < endsAt && !(await device.read()).has(last!.eventId);) await sleep(30);
+    }
+  };
+
   return {
-    roomId, said, present, allRead: () => read(present()),
+    roomId, said, present, followed, allRead: () => read(present()),
     get decrypted() {
       return [...done.values()].reduce((sum, { size }) => sum + size, 0);
     },
