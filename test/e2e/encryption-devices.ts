@@ -78,7 +78,9 @@ function jsDevice(client: MatrixClient, report: () => Promise<string>): JsDevice
     inside: (roomId) => Promise.resolve(client.getRoom(roomId)?.getMyMembership() === 'join' && client.getRoom(roomId)!.hasEncryptionStateEvent()),
     say: (roomId, body, txnId) => sayUntilAnswered(client, roomId, { body, txnId }),
     async countsOn(roomId) {
-      const users = (await client.getRoom(roomId)?.getEncryptionTargetMembers() ?? []).map((member) => member.userId);
+      // A user who has just left and come back is refused for a moment: the client asks who was in the room at a time when the user was not.
+      const members = await insist(client, async () => await client.getRoom(roomId)?.getEncryptionTargetMembers() ?? [], 403);
+      const users = members.map((member) => member.userId);
       const devices = await crypto(client).getUserDeviceInfo(users);
       return new Set([deviceKey(userId, deviceId), ...[...devices].flatMap(([user, theirs]) => [...theirs.keys()].map((device) => deviceKey(user, device)))]);
     },
@@ -104,14 +106,14 @@ async function sayUntilAnswered(client: MatrixClient, roomId: string, { body, tx
   return (await insist(client, send)).event_id;
 }
 
-/** Asks again as long as there is no answer, or one that the server is not there (5xx). */
-export async function insist<T>(client: MatrixClient, ask: () => Promise<T>): Promise<T> {
+/** Asks again as long as there is no answer, or one that the server is not there (5xx), or one with the status `passing`. */
+export async function insist<T>(client: MatrixClient, ask: () => Promise<T>, passing?: number): Promise<T> {
   for (let tries = 1; ; tries += 1) {
     try {
       return await ask();
     } catch (error) {
       const { httpStatus } = error as { httpStatus?: number };
-      if (tries > TRIES_MAX || (httpStatus !== undefined && httpStatus < 500)) throw error;
+      if (tries > TRIES_MAX || (httpStatus !== undefined && httpStatus < 500 && httpStatus !== passing)) throw error;
       await sleep(200);
       client.retryImmediately();
     }
