@@ -43,9 +43,9 @@ export function commandLine(workload: Workload, args: readonly string[]): Comman
     const value = given[name] ?? options[name]?.byDefault;
     return typeof value === 'string' ? value : undefined;
   };
-  for (const [name, { byDefault }] of Object.entries(options)) {
+  for (const [name, { byDefault, mayBeNone }] of Object.entries(options)) {
     if (byDefault === undefined || !/^\d+$/.test(byDefault) || name === 'room-version') continue;
-    if (!/^\d+(,\d+)*$/.test(text(name)!) || (byDefault !== '0' && /^0+$/.test(text(name)!))) throw new BadCommandLine(`--${name} has to be a number and is ${JSON.stringify(text(name))}`);
+    if (!/^\d+(,\d+)*$/.test(text(name)!) || (byDefault !== '0' && mayBeNone !== true && /^0+$/.test(text(name)!))) throw new BadCommandLine(`--${name} has to be a number and is ${JSON.stringify(text(name))}`);
   }
   const against = text('against');
   if (against !== undefined && against !== 'synapse') throw new BadCommandLine(`--against can be "synapse" and is ${JSON.stringify(against)}`);

@@ -25,6 +25,8 @@ export interface Option {
   readonly usage: string;
   /** What it is when it is not given; undefined: it has no value, or it is a switch. */
   readonly byDefault?: string;
+  /** A number that may be 0 though it is not so by default. */
+  readonly mayBeNone?: true;
   readonly isSwitch?: true;
 }
 

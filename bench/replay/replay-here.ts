@@ -1,10 +1,10 @@
 /**
- * The process that a replay runs in: a homeserver, fed with a history until its read model has the last event. Begins where an earlier one was killed. Settings come as JSON in the first argument;
- * what it found goes out as one line of JSON.
+ * The process that a replay runs in: a homeserver, fed with a history until its read model has the last event. Begins where an earlier one was killed, or, with a history to warm up with, on an empty
+ * database. Settings come as JSON in the first argument; what it found goes out as one line of JSON.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Settings } from '../../schemas/config/settings.ts';
-import { feed } from './feed.ts';
+import { feed, type LastEvents } from './feed.ts';
 import { readKeys, readLines } from './history-file.ts';
 import { startServerHere, type ServerHere } from './server-here.ts';
 import { untilRead } from './until-read.ts';
@@ -12,12 +12,14 @@ import { untilRead } from './until-read.ts';
 export interface ReplaySettings extends Pick<Settings, 'log' | 'database' | 'dataDir' | 'logPrefix' | 'partitions'> {
   /** undefined: this instance works and feeds nothing, until it is told to end. */
   readonly file: string | undefined;
+  /** Another history, of other rooms, that is replayed before anything is measured. */
+  readonly warmFile?: string | undefined;
   readonly roomVersion: string;
 }
 
 export interface ReplayReport {
   readonly events: number;
-  /** Events that were there before, by a replay that was killed. */
+  /** Events of the history that were there before, by a replay that was killed. */
   readonly skipped: number;
   readonly accepted: number;
   readonly seconds: number;
@@ -38,28 +40,41 @@ if (settings.file === undefined) {
   console.log('ready');
   process.once('SIGTERM', () => void server.stop().then(() => process.exit(0)));
 } else {
+  await warmUp(settings.warmFile);
   console.log('begun');
   console.log(JSON.stringify(await replay(settings.file)));
   await server.stop();
   process.exit(0);
 }
 
+/** Until all who read have read it: what they had left to do would be measured. */
+async function warmUp(file: string | undefined): Promise<void> {
+  if (file === undefined) return;
+  if ((await knownEvents(server)) > 0) throw new Error('only a replay on an empty database can warm up: what is there may be of a replay that was killed');
+  await untilRead(server, await feedFrom(file, readLines(file)), ['syncapi', 'federationapi']);
+}
+
+function feedFrom(file: string, lines: readonly string[]): Promise<LastEvents> {
+  const keys = readKeys(file);
+  return feed(server, { lines, keys, roomVersion: keys?.roomVersion ?? settings.roomVersion, partitions: settings.partitions });
+}
+
 async function replay(file: string): Promise<ReplayReport> {
   const lines = readLines(file);
-  const keys = readKeys(file);
-  const skipped = await knownEvents(server);
+  const known = await knownEvents(server);
+  const [skipped, acceptedBefore] = settings.warmFile === undefined ? [known, 0] : [0, await acceptedEvents(server)];
   const cpuBefore = process.cpuUsage();
   const startedAt = performance.now();
   const progress: { atMs: number; events: number }[] = [{ atMs: 0, events: 0 }];
   let over = false;
-  const watching = watch(server, () => over, (events) => progress.push({ atMs: performance.now() - startedAt, events: events - skipped }));
-  const last = await feed(server, { lines: lines.slice(skipped), keys, roomVersion: keys?.roomVersion ?? settings.roomVersion, partitions: settings.partitions });
+  const watching = watch(server, () => over, (events) => progress.push({ atMs: performance.now() - startedAt, events: events - known }));
+  const last = await feedFrom(file, lines.slice(skipped));
   await untilRead(server, last);
   const seconds = (performance.now() - startedAt) / 1000;
   over = true;
   await watching;
   const { user, system } = process.cpuUsage(cpuBefore);
-  const accepted = await count(server, 'rejected = 0 AND soft_failed = 0 AND state_id IS NOT NULL');
+  const accepted = (await acceptedEvents(server)) - acceptedBefore;
   progress.push({ atMs: seconds * 1000, events: lines.length - skipped });
   return {
     events: lines.length, skipped, accepted, seconds, cpuSeconds: (user + system) / 1e6, peakMb: process.resourceUsage().maxRSS / 1024,
@@ -70,6 +85,10 @@ async function replay(file: string): Promise<ReplayReport> {
 /** Inputs of a partition are carried out in order: what is known is the beginning of the file. */
 function knownEvents({ databases }: ServerHere): Promise<number> {
   return count({ databases }, 'state_id IS NOT NULL');
+}
+
+function acceptedEvents({ databases }: ServerHere): Promise<number> {
+  return count({ databases }, 'rejected = 0 AND soft_failed = 0 AND state_id IS NOT NULL');
 }
 
 async function count({ databases }: Pick<ServerHere, 'databases'>, where: string): Promise<number> {

@@ -14,7 +14,7 @@ import { joinLargeColumns, joinLargeWorkload } from './join-large.ts';
 import { keyBackupColumns, keyBackupWorkload } from './key-backup.ts';
 import { keysQueryColumns, keysQueryWorkload } from './keys-query.ts';
 import { longPollColumns, longPollWorkload } from './longpoll.ts';
-import { replayColumns, replayWorkload } from './replay.ts';
+import { replayWorkload } from './replay.ts';
 import { resyncColumns, resyncWorkload } from './resync.ts';
 import { sendWorkload } from './send.ts';
 import { silentServerColumns, silentServerWorkload } from './silent-server.ts';
@@ -114,6 +114,7 @@ export const WORKLOADS: readonly Workload[] = [
       events,
       shape: { usage: `one of ${Object.keys(SHAPES).join(', ')}`, byDefault: 'mixed' },
       rooms: { usage: 'in so many rooms', byDefault: '1' },
+      warm: { usage: 'events of another history that are replayed before by the processes of the second row; 0: only processes that have just started', byDefault: '10000', mayBeNone: true },
       file: { usage: 'replay this file instead: a PDU in JSON a line; FILE.keys.json, if there, has the keys to check signatures with' },
       'room-version': { usage: 'of the rooms', byDefault: '11' },
       partitions: { usage: 'how many; several with commas', byDefault: '32' },
@@ -133,12 +134,11 @@ function numbers(asked: Asked, option: string): number[] {
   return asked.text(option)!.split(',').map(Number);
 }
 
-async function measureReplay(asked: Asked): ReturnType<Workload['measure']> {
+function measureReplay(asked: Asked): ReturnType<Workload['measure']> {
   const shape = asked.text('shape') as Shape;
   if (!(shape in SHAPES)) throw new Error(`there is no shape ${JSON.stringify(shape)}; there are ${Object.keys(SHAPES).join(', ')}`);
-  const results = await replayWorkload({
-    file: asked.text('file'), events: asked.number('events'), shape, rooms: asked.number('rooms'), roomVersion: asked.text('room-version')!, runs: asked.runs,
+  return replayWorkload({
+    file: asked.text('file'), events: asked.number('events'), warmEvents: asked.number('warm'), shape, rooms: asked.number('rooms'), roomVersion: asked.text('room-version')!, runs: asked.runs,
     partitions: numbers(asked, 'partitions'), instances: numbers(asked, 'instances'), oneCore: asked.isOn('one-core'), isWanted: asked.isWanted,
   });
-  return flattened(results.map((one) => ({ ...one, of: `${one.instances} x ${one.partitions}` })), replayColumns);
 }
