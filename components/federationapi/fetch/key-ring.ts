@@ -2,6 +2,7 @@
  * Keys of other servers: from memory, else from the tables, else from the server itself, else from trusted key servers. A server is asked by one fetch at a time, and left
  * alone for a while when that did not give what was needed, so that requests with made-up origins or keys cannot make this server flood another.
  */
+import { createRecent } from '../../../pkg/assert/recent.ts';
 import { Overloaded } from '../../../pkg/assert/semaphore.ts';
 import { afterFailure, waitMs } from '../../../pkg/federation/backoff.ts';
 import type { Backoff, BackoffBounds } from '../../../pkg/federation/backoff.ts';
@@ -15,7 +16,6 @@ import { readDocuments, type KnownKeys } from '../storage/server-keys.ts';
 import { askNotary, askServer, type Asking, type WantedKeys } from './fetch-keys.ts';
 import { createKeyTurns, type KeyTurns } from './key-turns.ts';
 import { createKnownKeyStore, type KnownKeyStore } from './known-keys.ts';
-import { createRecent } from './recent.ts';
 
 export interface KeyRing {
   /**

@@ -1,9 +1,9 @@
 /** What is known of other servers' keys: the tables, with what was used lately in memory. */
+import { createRecent } from '../../../pkg/assert/recent.ts';
 import type { ServerKeys } from '../../../pkg/federation/server-keys.ts';
 import type { Clock } from '../../../pkg/runtime/runtime.ts';
 import type { Database } from '../../../pkg/storage/database.ts';
 import { KEYS_KEPT_MAX, readKeys, saveKeys, type KnownKeys } from '../storage/server-keys.ts';
-import { createRecent } from './recent.ts';
 
 const KEYS_IN_MEMORY_MAX = 20_000;
 
@@ -17,7 +17,7 @@ export interface KnownKeyStore {
 }
 
 export function createKnownKeyStore(database: Database, clock: Clock): KnownKeyStore {
-  const memory = createRecent<KnownKeys>(KEYS_IN_MEMORY_MAX, (known) => 1 + known.keys.size);
+  const memory = createRecent<KnownKeys>(KEYS_IN_MEMORY_MAX, { weigh: (known) => 1 + known.keys.size });
   return {
     get: (serverName) => memory.get(serverName),
     async load(serverNames) {

@@ -1,4 +1,5 @@
 /** Events that another server sends: each is checked, and those that are intact are appended to room-input, all of a partition at once. */
+import { createRecent } from '../../../pkg/assert/recent.ts';
 import { eventIdOf } from '../../../pkg/matrix/events/event-id.ts';
 import { CanonicalJsonError } from '../../../pkg/matrix/canonical-json/canonical-json.ts';
 import type { IntactEvent } from '../../../pkg/matrix/events/check-received.ts';
@@ -12,7 +13,6 @@ import type { Offload } from '../../../pkg/runtime/runtime.ts';
 import type { RoomQuery } from '../../../schemas/ports/room-query.ts';
 import { isLetIn } from '../auth/room-access.ts';
 import type { KeyRing } from '../fetch/key-ring.ts';
-import { createRecent } from '../fetch/recent.ts';
 import type { StagedPdu } from '../storage/staged-pdus.ts';
 import { verifyPdus } from '../verify/verify-pdus.ts';
 import { receiveEnds } from './receive-ends.ts';

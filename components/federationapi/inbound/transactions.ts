@@ -1,7 +1,7 @@
 /** Transactions of other servers: one at a time of each, each once, and not more of them than this process can hold. */
+import { createRecent } from '../../../pkg/assert/recent.ts';
 import { createSemaphore, Overloaded, type Semaphore } from '../../../pkg/assert/semaphore.ts';
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';
-import { createRecent } from '../fetch/recent.ts';
 
 /** Results by event ID. */
 export type TransactionAnswer = Readonly<Record<string, { readonly error?: string }>>;

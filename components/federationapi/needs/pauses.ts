@@ -1,8 +1,8 @@
 /** Servers that failed lately and are left alone for a while, in memory: needs are short-lived, and each process finds out for itself. */
+import { createRecent } from '../../../pkg/assert/recent.ts';
 import { afterContact, afterFailure, waitMs, type Backoff, type BackoffBounds } from '../../../pkg/federation/backoff.ts';
 import { isDestinationFailing } from '../../../pkg/federation/transport.ts';
 import type { Clock, Random } from '../../../pkg/runtime/runtime.ts';
-import { createRecent } from '../fetch/recent.ts';
 
 export interface Pauses {
   /** How long the server is to be left alone, in ms; 0: not at all. */
