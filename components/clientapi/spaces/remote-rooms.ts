@@ -1,4 +1,5 @@
 /** What other servers say of rooms that this one is not in, kept for a while in memory (spec: client-server, "Spaces", "Server behaviour"). Each process asks for itself. */
+import { createRecent } from '../../../pkg/assert/recent.ts';
 import { askHierarchy, type RemoteHierarchy } from '../../../pkg/federation/ask-hierarchy.ts';
 import { FederationError, type FederationTransport } from '../../../pkg/federation/transport.ts';
 import type { Clock } from '../../../pkg/runtime/runtime.ts';
@@ -23,7 +24,6 @@ interface Kept {
   readonly answer: RemoteHierarchy | 'nothing';
   /** Monotonic ms. */
   readonly until: number;
-  readonly weight: number;
 }
 
 const KEPT_MS = 5 * 60_000;
@@ -34,31 +34,13 @@ const SERVERS_MAX = 3;
 
 export function createRemoteRooms(deps: { readonly clock: Clock; readonly signedTransport: FederationTransport | undefined }): RemoteRooms {
   const { clock, signedTransport } = deps;
-  const kept = new Map<string, Kept>();
-  let weight = 0;
-
-  function drop(name: string): void {
-    weight -= kept.get(name)?.weight ?? 0;
-    kept.delete(name);
-  }
-
-  function keep(name: string, answer: RemoteHierarchy | 'nothing'): void {
-    drop(name);
-    const entry = { answer, until: clock.monotonic() + (answer === 'nothing' ? NOTHING_KEPT_MS : KEPT_MS), weight: answer === 'nothing' ? 1 : 1 + answer.children.length + answer.rooms.size };
-    kept.set(name, entry);
-    weight += entry.weight;
-    // The oldest go first.
-    for (const oldest of kept.keys()) {
-      if (weight <= WEIGHT_MAX) break;
-      drop(oldest);
-    }
-  }
+  const kept = createRecent<Kept>(WEIGHT_MAX, { weigh: ({ answer }) => (answer === 'nothing' ? 1 : 1 + answer.children.length + answer.rooms.size) });
 
   function known(roomId: string, suggestedOnly: boolean): RemoteHierarchy | 'nothing' | undefined {
     const name = nameOf(roomId, suggestedOnly);
     const entry = kept.get(name);
     if (entry === undefined || entry.until > clock.monotonic()) return entry?.answer;
-    drop(name);
+    kept.delete(name);
     return undefined;
   }
 
@@ -81,7 +63,7 @@ export function createRemoteRooms(deps: { readonly clock: Clock; readonly signed
     async ask(wish) {
       const answer = signedTransport && (await askAll(signedTransport, wish));
       // Who gave up waiting has not learnt that nobody knows.
-      if (answer !== undefined || !wish.signal.aborted) keep(nameOf(wish.roomId, wish.suggestedOnly), answer ?? 'nothing');
+      if (answer !== undefined || !wish.signal.aborted) kept.set(nameOf(wish.roomId, wish.suggestedOnly), { answer: answer ?? 'nothing', until: clock.monotonic() + (answer === undefined ? NOTHING_KEPT_MS : KEPT_MS) });
       return answer;
     },
   };

@@ -70,7 +70,7 @@ export function roomOutputApplier(deps: RoomApplierDeps): Applier<DecodedRoomOut
 function remember(cache: EventCache, output: DecodedRoomOutput): void {
   const { event, roomId, roomVersion, traceId } = output.record;
   if (!event || output.pdu === undefined) return;
-  cache.put(clientEventOf({ eventId: event.eventId, roomId, roomVersion, pdu: output.pdu, redactedBy: event.redactedBy || null, traceId }));
+  cache.set(event.eventId, clientEventOf({ eventId: event.eventId, roomId, roomVersion, pdu: output.pdu, redactedBy: event.redactedBy || null, traceId }));
   // The owner's tables hold the redacted form by now: the next reader gets it from there.
   if (event.redacts !== '') cache.delete(event.redacts);
 }

@@ -43,13 +43,13 @@ test('the cache stays below its bound and keeps what is used', () => {
   const cache = createEventCache(10_000);
   const [first] = events as [ClientEvent];
   for (const event of events) {
-    cache.put(event);
+    cache.set(event.eventId, event);
     assert.equal(cache.get(first.eventId), first);
-    assert.ok(cache.bytes() <= 10_000);
+    assert.ok(cache.weight() <= 10_000);
   }
   assert.equal(cache.get(events[1]!.eventId), undefined);
   for (const event of events) cache.delete(event.eventId);
-  assert.equal(cache.bytes(), 0);
+  assert.equal(cache.weight(), 0);
 });
 
 test('loads missing events in one question, and asks again when another instance has applied a redaction', async () => {

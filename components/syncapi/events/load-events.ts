@@ -55,7 +55,7 @@ async function loadEach(deps: EventLoaderDeps, eventIds: readonly string[], reda
   for (const stored of await deps.roomQuery.eventsById(missing)) {
     const event = clientEventOf({ ...stored, pdu: parsePdu(stored.pdu) });
     found.set(event.eventId, event);
-    deps.cache.put(event);
+    deps.cache.set(event.eventId, event);
   }
   return found;
 }

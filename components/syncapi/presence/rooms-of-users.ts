@@ -1,4 +1,5 @@
 /** In which rooms users see each other's presence: those that they have joined and that are not too large. Remembered for a while, so that many changes cost few queries. */
+import { createRecent } from '../../../pkg/assert/recent.ts';
 import type { Clock } from '../../../pkg/runtime/runtime.ts';
 import type { Reader } from '../../../pkg/storage/database.ts';
 import { membersOfSmallRooms, smallRoomsOf } from '../storage/memberships.ts';
@@ -19,27 +20,8 @@ const ENTRIES_MAX = 500_000;
 
 export function createRoomsOfUsers(deps: { readonly clock: Pick<Clock, 'monotonic'>; readonly database: Reader; readonly roomMembersMax: number }): RoomsOfUsers {
   const { clock, database, roomMembersMax } = deps;
-  const known = new Map<string, { readonly rooms: ReadonlySet<string>; readonly until: number }>();
-  let entries = 0;
+  const known = createRecent<{ readonly rooms: ReadonlySet<string>; readonly until: number }>(ENTRIES_MAX, { weigh: ({ rooms }) => 1 + rooms.size, lazy: true });
   let version = 0;
-
-  function drop(userId: string): void {
-    const one = known.get(userId);
-    if (one === undefined) return;
-    known.delete(userId);
-    entries -= 1 + one.rooms.size;
-  }
-
-  function remember(userId: string, rooms: ReadonlySet<string>): void {
-    drop(userId);
-    known.set(userId, { rooms, until: clock.monotonic() + REMEMBERED_MS });
-    entries += 1 + rooms.size;
-    for (const oldest of known.keys()) {
-      if (entries <= ENTRIES_MAX) return;
-      drop(oldest);
-    }
-  }
-
   return {
     async of(userIds) {
       const now = clock.monotonic();
@@ -56,19 +38,18 @@ export function createRoomsOfUsers(deps: { readonly clock: Pick<Clock, 'monotoni
       for (const [userId, set] of rooms) {
         found.set(userId, set);
         // A change meanwhile may not be in it.
-        if (version === before) remember(userId, set);
+        if (version === before) known.set(userId, { rooms: set, until: clock.monotonic() + REMEMBERED_MS });
       }
       return found;
     },
     membersOf: (roomIds) => membersOfSmallRooms(database, roomIds, roomMembersMax),
     forget(userIds) {
       version += 1;
-      for (const userId of userIds) drop(userId);
+      for (const userId of userIds) known.delete(userId);
     },
     forgetAll() {
       version += 1;
       known.clear();
-      entries = 0;
     },
   };
 }

@@ -3,6 +3,7 @@
  * the room has not gone on. What tells that is the room's newest sequence number, which whoever asks has just read from the shared tables; so nothing here is ever out of date, in
  * whatever process. Rows may be newer than that number: readers leave out what lies beyond their own position, as always.
  */
+import { createRecent } from '../../../pkg/assert/recent.ts';
 
 export interface SharedRoom {
   readonly roomId: string;
@@ -29,41 +30,24 @@ interface Entry {
   readonly lastSequence: number;
   readonly rows: Promise<readonly unknown[]>;
   readonly bytes: number;
-  /** How many had been put to the end before it. */
-  movedAt?: number;
 }
 
 /** The least recently used go first. */
 export function createSharedRows(bytesMax: number): SharedRows {
-  const entries = new Map<string, Entry>();
-  let [bytes, moved] = [0, 0];
-  const remove = (key: string): void => {
-    bytes -= entries.get(key)?.bytes ?? 0;
-    entries.delete(key);
-  };
-  const put = (key: string, entry: Entry): void => {
-    remove(key);
-    entries.set(key, entry);
-    entry.movedAt = moved += 1;
-    bytes += entry.bytes;
-    for (const oldest of entries.keys()) {
-      if (bytes <= bytesMax) break;
-      remove(oldest);
-    }
-  };
+  const entries = createRecent<Entry>(bytesMax, { weigh: ({ bytes }) => bytes, lazy: true });
   const add = <Row>(key: string, lastSequence: number, rows: Promise<readonly Row[]>): Promise<readonly Row[]> => {
     const entry: Entry = { lastSequence, rows, bytes: ENTRY_BYTES };
-    put(key, entry);
+    entries.set(key, entry);
     rows.then(
       ({ length }) => {
         if (entries.get(key) !== entry) return;
-        remove(key);
-        const cost = ENTRY_BYTES + length * ROW_BYTES;
+        const bytes = ENTRY_BYTES + length * ROW_BYTES;
         // One huge room must not drive out all others.
-        if (cost <= bytesMax / 2) put(key, { ...entry, bytes: cost });
+        if (bytes <= bytesMax / 2) entries.set(key, { ...entry, bytes });
+        else entries.delete(key);
       },
       () => {
-        if (entries.get(key) === entry) remove(key);
+        if (entries.get(key) === entry) entries.delete(key);
       },
     );
     return rows;
@@ -80,8 +64,6 @@ export function createSharedRows(bytesMax: number): SharedRows {
           missing.push(room);
           continue;
         }
-        // What thousands ask for is not moved for each of them: the newer half stays where it is.
-        if (moved - entry.movedAt! > entries.size / 2) put(key, entry);
         found.push(entry.rows as Promise<readonly Row[]>);
       }
       if (missing.length > 0) {
@@ -90,7 +72,7 @@ export function createSharedRows(bytesMax: number): SharedRows {
       }
       return found.length === 1 ? found[0]! : (await Promise.all(found)).flat();
     },
-    bytes: () => bytes,
+    bytes: entries.weight,
   };
 }
 

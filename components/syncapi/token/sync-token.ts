@@ -6,6 +6,7 @@
  * an older instance does not know are skipped, so that streams can be added while old and new instances serve side by side. What is of one device stands first, filled up to whole groups of
  * characters: so the thousands who are told of one message have the rest of their tokens in common, which is written and read once for all of them.
  */
+import { createRecent } from '../../../pkg/assert/recent.ts';
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import { rememberLast } from './remember-last.ts';
 import { MalformedBytes, VarintReader, writeVarint } from './varint.ts';
@@ -53,12 +54,12 @@ const TOKEN_LENGTH_MAX = 64 * 1024;
 const GROUP = { bytes: 3, characters: 4 } as const;
 /** More characters than what is of one device takes. */
 const OWN_LENGTH_MAX = 48;
-/** Ends of tokens that are remembered, and how long they may be. */
+/** Ends of tokens that are remembered, and how long the tokens may be. */
 const SHARED = { endsMax: 256, lengthMax: 4096 } as const;
 
 type SharedPlaces = Omit<SyncPosition, 'mapVersion' | 'toDevice'>;
 
-const sharedPlaces = new Map<string, SharedPlaces>();
+const sharedPlaces = createRecent<SharedPlaces>(SHARED.endsMax, { lazy: true });
 
 /** The position as a URL-safe token. */
 export function encodeSyncToken({ mapVersion, toDevice, ...places }: SyncPosition): string {
@@ -94,7 +95,8 @@ export function decodeSyncToken(token: string): SyncPosition {
     const known = own && sharedPlaces.get(text.slice(own.length));
     if (known !== undefined) return { mapVersion: own!.mapVersion, ...known, ...own!.place };
     const { mapVersion, toDevice, ...shared } = readPosition(new VarintReader(bytesOf(text)));
-    if (own !== undefined) remember(text.slice(own.length), shared);
+    // A string of its own: what is cut out of a request keeps the whole request.
+    if (own !== undefined && text.length <= SHARED.lengthMax) sharedPlaces.set(Buffer.from(text.slice(own.length), 'latin1').toString('latin1'), shared);
     return { mapVersion, ...shared, ...(toDevice !== undefined && { toDevice }) };
   } catch (error) {
     if (error instanceof MalformedBytes) throw invalidToken();
@@ -122,16 +124,6 @@ function bytesOf(text: string): Buffer {
   const bytes = Buffer.from(text, 'base64url');
   if (bytes.toString('base64url') !== text) throw new MalformedBytes('not base64url');
   return bytes;
-}
-
-function remember(end: string, places: SharedPlaces): void {
-  if (end.length > SHARED.lengthMax) return;
-  // A string of its own: what is cut out of a request keeps the whole request.
-  sharedPlaces.set(Buffer.from(end, 'latin1').toString('latin1'), places);
-  for (const oldest of sharedPlaces.keys()) {
-    if (sharedPlaces.size <= SHARED.endsMax) return;
-    sharedPlaces.delete(oldest);
-  }
 }
 
 export function isSyncToken(token: string): boolean {
