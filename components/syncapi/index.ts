@@ -15,7 +15,7 @@ import { createTypingBoard } from './notifier/typing-now.ts';
 import { createPresenceReader } from './presence/presence-reader.ts';
 import { syncapiRoutes } from './routes/routes.ts';
 import { createSharedRows } from './streams/shared-rows.ts';
-import { createKnownMemberships } from './sync/known-memberships.ts';
+import { createKnownMemberships, MANY_ROOMS } from './sync/known-memberships.ts';
 
 export type { SyncapiDeps } from './deps.ts';
 export { syncQuery } from './query/sync-query.ts';
@@ -27,7 +27,7 @@ export const SYNCAPI_CONSUMER = 'syncapi';
 const EVENT_CACHE_BYTES = 32 * 1024 * 1024;
 const SHARED_ROWS_BYTES = 16 * 1024 * 1024;
 /** 20 MB at most. */
-const REMEMBERED_MEMBERSHIPS = { roomsMin: 50, roomsMax: 50_000 };
+const REMEMBERED_MEMBERSHIPS = { roomsMin: MANY_ROOMS, roomsMax: 50_000 };
 
 export interface Syncapi {
   readonly routes: readonly Route[];

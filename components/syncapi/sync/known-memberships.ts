@@ -10,6 +10,9 @@ import type { MembershipRow } from '../storage/rows.ts';
 
 type Memberships = ReadonlyMap<string, readonly MembershipRow[]>;
 
+/** Who is, or was, in so many rooms is in many: what is found in their memberships is worth keeping. */
+export const MANY_ROOMS = 50;
+
 export interface KnownMemberships {
   /** As `membershipsOfUser`; the same object while nothing has changed. */
   of(userId: string): Promise<Memberships>;

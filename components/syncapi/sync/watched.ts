@@ -1,11 +1,10 @@
 import type { MembershipRow } from '../storage/rows.ts';
 import { OPEN } from '../storage/rows.ts';
+import { MANY_ROOMS } from './known-memberships.ts';
 
 type Memberships = ReadonlyMap<string, readonly MembershipRow[]>;
 
-/** So many rooms are found once for memberships that are remembered (`known-memberships.ts`). */
-const MANY_ROOMS = 50;
-
+/** Of many rooms, whose memberships are remembered: the same object comes again. */
 const found = new WeakMap<Memberships, readonly string[]>();
 
 /** Rooms that a user is in now: what a waiting client must hear of. Invites and leaves reach it under its user ID. */
