@@ -125,15 +125,16 @@ export function places(count: number): string {
   return Array<string>(count).fill('?').join(', ');
 }
 
-/** Each of the values once. */
+/** Each of the values, which are of one column, once. */
 export function differentValues(values: readonly SqlValue[]): SqlValue[] {
   return [...new Map(values.map((value) => [valueKey(value), value])).values()];
 }
 
-/** A text that is equal for equal values. */
-export function valueKey(value: SqlValue): string {
-  if (value instanceof Uint8Array) return `b${Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('latin1')}`;
-  return typeof value === 'string' ? `s${value}` : `n${value}`;
+export type ValueKey = string | number | null;
+
+/** Identical for equal values of one column. */
+export function valueKey(value: SqlValue): ValueKey {
+  return value instanceof Uint8Array ? Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('latin1') : value;
 }
 
 /**

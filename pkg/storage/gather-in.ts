@@ -3,6 +3,7 @@
  * so a moment later, when all that goes on in the same moment has asked too: no timer, and nobody who is alone waits. What is found was committed before the question was put, so after everybody has asked.
  */
 import type { Reader, SqlRow, SqlValue } from './database.ts';
+import { valueKey, type ValueKey } from './dialect.ts';
 
 export interface Question {
   /** With `IN (??)` over the column `by`, which is selected; it may sort by that column first. A constant text. */
@@ -12,12 +13,9 @@ export interface Question {
   readonly by: string;
 }
 
-/** Equal for equal values of one column. */
-type Key = string | number | null;
-
 interface Gathering {
-  readonly values: Map<Key, SqlValue>;
-  readonly rows: Promise<ReadonlyMap<Key, readonly SqlRow[]>>;
+  readonly values: Map<ValueKey, SqlValue>;
+  readonly rows: Promise<ReadonlyMap<ValueKey, readonly SqlRow[]>>;
 }
 
 /** Values of one query; who asks for more gets a query alone. */
@@ -30,13 +28,9 @@ export function gatherIn<Row extends SqlRow>(reader: Reader, question: Question,
   if (values.length === 0) return Promise.resolve([]);
   if (values.length > VALUES_MAX / 2) return reader.queryIn<Row>(question.sql, question.params ?? [], values);
   const { rows } = join(reader, question, values);
-  if (values.length > 1) return rows.then((byValue) => [...new Set(values.map(keyOf))].flatMap((key) => (byValue.get(key) ?? []) as readonly Row[]));
-  const only = keyOf(values[0]!);
+  if (values.length > 1) return rows.then((byValue) => [...new Set(values.map(valueKey))].flatMap((key) => (byValue.get(key) ?? []) as readonly Row[]));
+  const only = valueKey(values[0]!);
   return rows.then((byValue) => (byValue.get(only) ?? []) as readonly Row[]);
-}
-
-function keyOf(value: SqlValue): Key {
-  return value instanceof Uint8Array ? Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('latin1') : value;
 }
 
 function join(reader: Reader, question: Question, values: readonly SqlValue[]): Gathering {
@@ -48,24 +42,24 @@ function join(reader: Reader, question: Question, values: readonly SqlValue[]): 
     gathering = begin(reader, question, (begun) => ofReader.get(name) === begun && ofReader.delete(name));
     ofReader.set(name, gathering);
   }
-  for (const value of values) gathering.values.set(keyOf(value), value);
+  for (const value of values) gathering.values.set(valueKey(value), value);
   return gathering;
 }
 
 /** Who asks has mostly one text or number to name. */
 function nameOf(sql: string, params: readonly SqlValue[]): string {
   const [only] = params;
-  return params.length === 1 && typeof only === 'string' ? `${only} ${sql}` : JSON.stringify([sql, params.map((value) => [typeof value, keyOf(value)])]);
+  return params.length === 1 && typeof only === 'string' ? `${only} ${sql}` : JSON.stringify([sql, params.map((value) => [typeof value, valueKey(value)])]);
 }
 
 function begin(reader: Reader, { sql, params, by }: Question, close: (begun: Gathering) => void): Gathering {
-  const values = new Map<Key, SqlValue>();
-  const ask = async (): Promise<ReadonlyMap<Key, readonly SqlRow[]>> => {
+  const values = new Map<ValueKey, SqlValue>();
+  const ask = async (): Promise<ReadonlyMap<ValueKey, readonly SqlRow[]>> => {
     await Promise.resolve();
     close(gathering);
     const rows = await reader.queryIn<SqlRow>(sql, params ?? [], [...values.values()]);
     const [only] = values.keys();
-    return values.size === 1 ? new Map([[only!, rows]]) : Map.groupBy(rows, (row) => keyOf(row[by] as SqlValue));
+    return values.size === 1 ? new Map([[only!, rows]]) : Map.groupBy(rows, (row) => valueKey(row[by] as SqlValue));
   };
   const gathering: Gathering = { values, rows: ask() };
   return gathering;

@@ -62,7 +62,7 @@ function conflictKey(insert: InsertMany): ((row: readonly SqlValue[]) => string)
   if (target === undefined) return undefined;
   const indexes = target.split(',').map((column) => insert.columns.indexOf(column.trim()));
   if (indexes.includes(-1)) return undefined;
-  return (row) => indexes.map((index) => valueKey(row[index] as SqlValue)).map((text) => `${text.length}:${text}`).join('');
+  return (row) => JSON.stringify(indexes.map((index) => valueKey(row[index] as SqlValue)));
 }
 
 function flatten(rows: readonly (readonly SqlValue[])[], columns: number): SqlValue[] {
