@@ -12,7 +12,7 @@ const PROGRESS_EVERY = 500;
 const values = programOptions({
   usage: `npm run differential -- [--rooms 10000] [--from 1] [--out folder]
 As many random rooms of all versions, judged by this library and by Synapse. Exit code 1 when something differs or a rule was not reached.`,
-  numbers: ['rooms', 'from'],
+  numbers: { rooms: 1, from: 0 },
   options: {
     rooms: { type: 'string', default: '10000' }, from: { type: 'string', default: '1' }, out: { type: 'string', default: fileURLToPath(new URL('results/', import.meta.url)) },
   },

@@ -5,10 +5,10 @@ type Options = NonNullable<ParseArgsConfig['options']>;
 type Values<T extends Options> = ReturnType<typeof parseArgs<{ options: T }>>['values'];
 
 /**
- * The values of the options. With `--help`, prints `usage` and ends the process; with what is no option, or no whole number where `numbers` names it, prints that and the usage, and ends it with exit
- * code 2.
+ * The values of the options. With `--help`, prints `usage` and ends the process; with what is no option, or no whole number of at least what `numbers` says for it, prints that and the usage, and ends
+ * it with exit code 2.
  */
-export function programOptions<const T extends Options>({ usage, numbers, options }: { usage: string; numbers: readonly (keyof T & string)[]; options: T }): Values<T> {
+export function programOptions<const T extends Options>({ usage, numbers, options }: { usage: string; numbers: { readonly [name in keyof T]?: number }; options: T }): Values<T> {
   const refuse = (problem: string): never => {
     console.error(`${problem}\n${usage}`);
     process.exit(2);
@@ -25,9 +25,9 @@ export function programOptions<const T extends Options>({ usage, numbers, option
     }
   };
   const values = parse();
-  for (const name of numbers) {
+  for (const [name, least] of Object.entries(numbers as Record<string, number>)) {
     const value = (values as Record<string, unknown>)[name];
-    if (typeof value === 'string' && !/^\d{1,9}$/.test(value)) refuse(`--${name} has to be a whole number and is ${JSON.stringify(value)}`);
+    if (typeof value === 'string' && (!/^\d{1,9}$/.test(value) || Number(value) < least)) refuse(`--${name} has to be a whole number, ${least} at least, and is ${JSON.stringify(value)}`);
   }
   return values;
 }

@@ -23,7 +23,7 @@ interface Line {
 const values = programOptions({
   usage: `npm run partitions -- [--simulated 180] [--real 20] [--from 1] [--only two|three|real] [--out folder]
 So many seeded histories of rooms that two and three servers share while traffic between them is cut and healed, half of each with two, half with three. Exit code 1 when something differs.`,
-  numbers: ['simulated', 'real', 'from'],
+  numbers: { simulated: 0, real: 0, from: 0 },
   options: {
     simulated: { type: 'string', default: '180' }, real: { type: 'string', default: '20' }, from: { type: 'string', default: '1' }, only: { type: 'string' },
     out: { type: 'string', default: fileURLToPath(new URL('results/', import.meta.url)) },

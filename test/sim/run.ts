@@ -6,7 +6,7 @@ import { runSeed, type SeedResult } from './run-seed.ts';
 const values = programOptions({
   usage: `npm run sim -- [--servers N] [--seed N] [--seeds COUNT] [--from N] [--partitions] [--trace] [--stop]
 Runs seeds of the simulator and says which laws broke; --stop ends at the first. With two or three servers they federate; with --partitions traffic between them is cut and healed all the time.`,
-  numbers: ['servers', 'seed', 'seeds', 'from'],
+  numbers: { servers: 1, seed: 0, seeds: 0, from: 0 },
   options: {
     servers: { type: 'string', default: '1' }, seed: { type: 'string' }, seeds: { type: 'string', default: '100' }, from: { type: 'string', default: '1' },
     partitions: { type: 'boolean', default: false }, trace: { type: 'boolean', default: false }, stop: { type: 'boolean', default: false },
