@@ -18,7 +18,10 @@ export const GAP_EVENTS_MAX = 600;
 const QUESTIONS_MAX = 40;
 const LATEST_MAX = 50;
 const APPENDED_AT_ONCE = 20;
-/** While more of the need's time is left, a server that goes silent half way is asked again from the beginning: what does not reach back to what is known here is bridged by a state for good. */
+/**
+ * While more of the need's time is left, a server that goes silent half way is asked again from the beginning. With less, what came is the answer: only of needs that fail are events fetched later, so
+ * what lies before it is bridged by a state for good.
+ */
 const LAST_MS = 14_000;
 
 /**

@@ -22,7 +22,10 @@ import { isLacking, type GraphNeed } from './room-graph.ts';
 /** How long an event waits for the events before it, for its auth events, for the state before it, for the room's policy server. */
 const WAIT_MS = { missing_events: 30_000, event_auth: 30_000, state_at: 60_000, ask_policy: ASKING_MS_MAX } as const;
 
-/** How often the events in between are asked for while nobody answers, and once more when the state is told: who tells it is back. What a state bridges is not seen here by anybody, and others go on from it. */
+/**
+ * How often the events in between are asked for while nobody answers, and once more when the state is told: who tells it is back. What a state bridges because nobody has answered is fetched later
+ * (`MissingEvents.lacking`); until then it is not seen here, and others go on from it.
+ */
 const GAP_TRIES = 2;
 
 /** What was purged stays away, whoever sends it once more, and so does what hangs on it alone. */
