@@ -16,7 +16,7 @@ import { erasedAmong, erasedRaw } from '../visibility/erased.ts';
 import { encodePageToken } from '../token/page-token.ts';
 import type { ReadDeps } from './deps.ts';
 import type { Material } from './material.ts';
-import { type RoomView, type Section, type SyncScope } from './scope.ts';
+import type { RoomView, Section, SyncScope } from './scope.ts';
 
 export interface Rendering {
   readonly scope: SyncScope;
