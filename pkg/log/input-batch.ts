@@ -75,8 +75,8 @@ export async function decideBatch<Input extends InputHeader, Effects>(context: B
   const fresh = inTurn.filter((item) => !known.has(item.input!.inputId) && !isLate(item, nowMs));
   await processor.load(fresh.map((item): PlacedInput<Input> => ({ input: item.input!, partition: item.partition })));
   const shares = new Set(readable.map((item) => shareOf(context, item))).size;
-  // It costs nothing to stop where all has been put aside already.
-  const others = context.areOthersAbout === true && readable.every(({ isAside }) => isAside === true) ? 1 : 0;
+  // It costs nothing to stop where all has been put aside already: what is new goes behind it in any case.
+  const others = context.areOthersAbout === true && inTurn.every(({ isAside }) => isAside === true) ? 1 : 0;
   const turns = createTurns(runtime.clock, shares + others);
   plan.used = turns.used;
   for (const item of inTurn) await takeTurn(deciding, turns, item);

@@ -163,3 +163,16 @@ test('who comes during a turn of what is slow is decided before its next one', a
   assert.deepEqual(batches.find((batch) => batch.includes('quick 2')), ['quick 2'], 'by itself');
   assert.deepEqual(batches.filter((batch) => batch.length > 5), [], 'and no turn is longer for being alone in its batch');
 });
+
+test('a turn is no longer for what comes behind it in the log meanwhile', async (t) => {
+  const { runtime, batches, decided, start, append, meanwhile } = await stand(t, { slow: 1 });
+  for (let number = 0; number < 60; number += 10) {
+    meanwhile.set(`slow ${number + 5}`, () => append([add(`quick ${number}`, 'quick')]));
+    meanwhile.set(`quick ${number}`, () => append([add(`behind ${number}`, 'slow')]));
+  }
+  await append([...Array.from({ length: 60 }, (_, index) => add(`slow ${index}`, 'slow')), add('quick', 'quick')]);
+  await start();
+  await runtime.advance(1000);
+  assert.equal(decided.length, 60 + 1 + 6 + 6);
+  assert.deepEqual(batches.map((batch) => batch.length).filter((length) => length > 11), []);
+});

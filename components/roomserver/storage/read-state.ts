@@ -8,13 +8,13 @@ interface DeltaSql extends SqlRow {
   state_id: number; prev_state_id: number; event_id: string; replaces: string | null;
 }
 
-/** Ways that meet go on as one; those of all states that are asked for are read at once. */
+/** Ways that meet go on as one; those of all states that are asked for are read at once. CROSS JOIN: SQLite, which cannot know how long the ways are, would rather read all states of all rooms. */
 const WAYS = `WITH RECURSIVE way (room_id, state_id, prev_state_id) AS (
     SELECT room_id, state_id, prev_state_id FROM state_deltas WHERE room_id = ? AND state_id IN (??)
     UNION
     SELECT d.room_id, d.state_id, d.prev_state_id FROM way JOIN state_deltas d ON d.room_id = way.room_id AND d.state_id = way.prev_state_id
     WHERE NOT EXISTS (SELECT 1 FROM state_snapshots s WHERE s.room_id = way.room_id AND s.state_id = way.state_id))
-  SELECT d.state_id, d.prev_state_id, d.event_id, d.replaces FROM way JOIN state_deltas d ON d.room_id = way.room_id AND d.state_id = way.state_id`;
+  SELECT d.state_id, d.prev_state_id, d.event_id, d.replaces FROM way CROSS JOIN state_deltas d WHERE d.room_id = way.room_id AND d.state_id = way.state_id`;
 
 /** States as their changes, and those of them that are known whole. */
 interface Ways {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ALICE, createRoomDriver, message, newRoom, state, type RoomDriver } from '../../../test/kit/room-driver.ts';
+import type { Reader } from '../../../pkg/storage/database.ts';
 import { roomHistoryQuery } from '../query/room-history-query.ts';
 import { readStates } from './read-state.ts';
 
@@ -58,4 +59,24 @@ test('messages are in the state that they were sent into; a state that the room 
   const query = roomHistoryQuery(driver.database);
   assert.deepEqual(await query.stateIdsAt([last], 'before'), await query.stateIdsAt([last], 'after'));
   await assert.rejects(readStates(driver.database, room.roomId, [FIRST + 2]), /has no state 7/);
+});
+
+test('a state is read by its keys: no statement goes through all states that there are', async () => {
+  const driver = await roomWith(600, 10, 300);
+  const newest = await driver.database.query<{ state_id: number }>('SELECT MAX(state_id) AS state_id FROM state_deltas');
+  const plans = await driver.database.transaction(async (tx) => {
+    const asked: string[] = [];
+    const explaining: Reader = {
+      query: (sql, params = []) => explain(sql, () => tx.query(sql, params), (text) => tx.query(text, params)),
+      queryIn: (sql, params, values) => explain(sql, () => tx.queryIn(sql, params, values), (text) => tx.queryIn(text, params, values)),
+    };
+    async function explain<Row>(sql: string, run: () => Promise<Row[]>, plan: (text: string) => Promise<{ detail?: unknown }[]>): Promise<Row[]> {
+      asked.push(...(await plan(`EXPLAIN QUERY PLAN ${sql}`)).map(({ detail }) => String(detail)));
+      return run();
+    }
+    await readStates(explaining, room.roomId, newest.map(({ state_id: stateId }) => stateId));
+    return asked;
+  });
+  assert.ok(plans.some((step) => step.startsWith('SEARCH d USING PRIMARY KEY')), plans.join('\n'));
+  assert.deepEqual(plans.filter((step) => /AUTOMATIC|^SCAN (?!way)/.test(step)), []);
 });

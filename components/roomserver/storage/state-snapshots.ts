@@ -41,7 +41,7 @@ const STEPS = `WITH RECURSIVE way (state_id, prev_state_id, depth, room_id, ever
     UNION
     SELECT d.state_id, d.prev_state_id, d.depth, d.room_id, way.every, 0 FROM way JOIN state_deltas d ON d.room_id = way.room_id AND d.state_id = way.prev_state_id
     WHERE way.top = 1 OR way.depth % way.every <> 0)
-  SELECT way.state_id, way.depth, COUNT(*) AS changes FROM way JOIN state_deltas d ON d.room_id = way.room_id AND d.state_id = way.state_id
+  SELECT way.state_id, way.depth, COUNT(*) AS changes FROM way CROSS JOIN state_deltas d WHERE d.room_id = way.room_id AND d.state_id = way.state_id
   GROUP BY way.state_id, way.depth ORDER BY way.state_id`;
 
 async function writeMark(tx: Transaction, { roomId, stateId }: SnapshotState, interval: number): Promise<void> {
