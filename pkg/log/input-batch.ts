@@ -101,13 +101,14 @@ async function takeTurn<Input extends InputHeader, Effects>(deciding: Deciding<I
   // Others of its key come first.
   if (item.isAside === true && !context.partitions.get(item.partition)!.parked.isFirst(item.parkedKey!, item.parkedNumber!)) return;
   turns.begin(share);
+  let loads = 0;
   try {
-    for (let loads = 0; decideItem(deciding, item) === 'lacking'; loads += 1) {
+    for (; decideItem(deciding, item) === 'lacking'; loads += 1) {
       if (loads === LOADS_MAX || processor.loadMore === undefined) throw new Error('a decision goes on lacking rows');
       await processor.loadMore(item.input!);
     }
   } finally {
-    turns.end();
+    turns.end(loads > 0);
   }
 }
 

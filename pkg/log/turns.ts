@@ -3,6 +3,8 @@
  * inputs is put aside into `parked_inputs` in the batch's own transaction, due at once: the next batch goes on with them. A share that nobody else waits for is stopped only when its inputs are
  * slow one by one: putting aside costs more than they do, and so it does for a busy room whose inputs are quick, as long as they do not take too long together. What was put aside takes part in every second batch only while others have something
  * (`createAlternation`): who comes during one turn of it does not wait for another.
+ *
+ * On a machine whose cores are all busy an input takes tens of times its own time whenever other processes have the core meanwhile. That says nothing of its room, and counts neither for nor against its being quick.
  */
 import type { Clock } from '../runtime/runtime.ts';
 
@@ -21,13 +23,16 @@ const ALONE_INPUTS_MIN = 20;
 /** ms of an input on average, below which a share may go on; and its time then. */
 const QUICK_MS = 0.4;
 const QUICK_SHARE_MS = 20;
+/** ms by which the system's word on who computed may be late. */
+const TICK_MS = 4;
 
 export interface Turns {
   /** Whether the share has had its time in this batch. */
   isOver(share: string): boolean;
   /** Runs what is done for one input of the share. */
   begin(share: string): void;
-  end(): void;
+  /** `hasWaited`: for the database, so that it was not only computing. */
+  end(hasWaited?: boolean): void;
   /** By share: inputs that were decided, and ms that they took. */
   readonly used: ReadonlyMap<string, Used>;
 }
@@ -37,6 +42,8 @@ export interface Used {
   ms: number;
   /** The slowest. */
   slowestMs: number;
+  /** Of `ms`: in which other processes had the core. */
+  takenMs: number;
 }
 
 /** ms for which others that were there are expected again. */
@@ -68,20 +75,21 @@ export function createAlternation(clock: Pick<Clock, 'monotonic'>): Alternation 
   };
 }
 
-const NOTHING: Used = { inputs: 0, ms: 0, slowestMs: 0 };
+const NOTHING: Used = { inputs: 0, ms: 0, slowestMs: 0, takenMs: 0 };
 
 /** `shares`: how many the batch has. */
-export function createTurns(clock: Pick<Clock, 'monotonic'>, shares: number): Turns {
+export function createTurns(clock: Pick<Clock, 'monotonic' | 'computed'>, shares: number): Turns {
   const used = new Map<string, Used>();
+  const away = createAway(clock);
   let current: Used | undefined;
   let since = 0;
   let totalMs = 0;
   return {
     used,
     isOver(share) {
-      const { inputs, ms, slowestMs } = used.get(share) ?? NOTHING;
+      const { inputs, ms, slowestMs, takenMs } = used.get(share) ?? NOTHING;
       if (shares === 1) return inputs >= ALONE_INPUTS_MIN && ms >= ALONE_MS && ms - slowestMs >= inputs * SLOW_ALONE_MS;
-      if (ms < inputs * QUICK_MS) return ms >= QUICK_SHARE_MS;
+      if (ms - takenMs < inputs * QUICK_MS) return ms - takenMs >= QUICK_SHARE_MS;
       return ms >= SHARE_MS || (totalMs >= BATCH_MS && ms >= SLOW_MS);
     },
     begin(share) {
@@ -90,14 +98,29 @@ export function createTurns(clock: Pick<Clock, 'monotonic'>, shares: number): Tu
       current.inputs += 1;
       since = clock.monotonic();
     },
-    end() {
+    end(hasWaited = false) {
       const ms = clock.monotonic() - since;
       if (current !== undefined) {
         current.ms += ms;
         current.slowestMs = Math.max(current.slowestMs, ms);
+        if (ms > SLOW_MS) current.takenMs += away.of(ms, hasWaited);
       }
       totalMs += ms;
       current = undefined;
+    },
+  };
+}
+
+/** Finds out in which of the time of slow inputs this thread was ready to go on, and had no core. */
+function createAway(clock: Pick<Clock, 'monotonic' | 'computed'>): { of(ms: number, hasWaited: boolean): number } {
+  const sinceMs = clock.monotonic() - clock.computed();
+  let knownMs = 0;
+  return {
+    of(ms, hasWaited) {
+      const newMs = clock.monotonic() - clock.computed() - sinceMs - knownMs;
+      const ofIt = hasWaited || newMs <= TICK_MS ? 0 : Math.min(ms, newMs);
+      knownMs += hasWaited ? newMs : ofIt;
+      return ofIt;
     },
   };
 }

@@ -14,6 +14,8 @@ export interface Clock {
   now(): number;
   /** A clock that never goes back, in ms, with fractions; for durations only. */
   monotonic(): number;
+  /** How long this thread has been computing, in ms; for durations only. It may be late by a tick of the system (4 ms). Where the system does not tell: `monotonic`. */
+  computed(): number;
   /** Resolves after `ms`, or at once when `signal` is aborted (never rejects). */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
   /** Calls `callback` once after `ms`; keeps no process alive. */

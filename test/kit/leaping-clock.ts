@@ -37,6 +37,7 @@ export function createLeapingClock(): LeapingClock {
   return {
     now: () => real.now() + ahead,
     monotonic, timer,
+    computed: () => real.computed(),
     sleep(ms, signal) {
       if (signal?.aborted === true) return Promise.resolve();
       return new Promise((resolve) => {

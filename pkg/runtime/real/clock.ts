@@ -8,6 +8,7 @@ export function createClock(): Clock {
   return {
     now: () => Date.now(),
     monotonic: () => performance.now(),
+    computed,
     sleep,
     timer(ms, callback) {
       const handle = setTimeout(callback, bounded(ms));
@@ -16,6 +17,14 @@ export function createClock(): Clock {
     },
     yield: () => immediate(),
   };
+}
+
+/** Node 22 cannot tell. */
+function computed(): number {
+  const { threadCpuUsage } = process as { threadCpuUsage?: typeof process.cpuUsage };
+  if (threadCpuUsage === undefined) return performance.now();
+  const { user, system } = threadCpuUsage();
+  return (user + system) / 1000;
 }
 
 /** A sleeping task is work under way, so unlike `timer` it keeps the process alive. */
