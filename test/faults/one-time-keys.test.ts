@@ -104,7 +104,7 @@ function claimHere(running: RunningMode, bob: ApiSession, [userId, deviceId]: Ta
 
 function claimElsewhere(running: RunningMode, hand: RealHandServer, [userId, deviceId]: Target): Claim {
   return async () => {
-    const { status, body } = await hand.ask({ baseUrl: running.baseUrl, destination: SERVER }, 'POST', '/_matrix/federation/v1/user/keys/claim', { one_time_keys: { [userId]: { [deviceId]: 'signed_curve25519' } } });
+    const { status, body } = await hand.ask({ baseUrl: running.baseUrl, serverName: SERVER }, 'POST', '/_matrix/federation/v1/user/keys/claim', { one_time_keys: { [userId]: { [deviceId]: 'signed_curve25519' } } });
     return status === 200 ? keysIn(body, [userId, deviceId]) : undefined;
   };
 }
