@@ -17,6 +17,7 @@ const OF_ALL: Readonly<Record<string, Option>> = {
   runs: { usage: 'repetitions; medians are reported, and all runs are in the file', byDefault: '3' },
   against: { usage: '"synapse": the same load on a Synapse too, and how many times better each figure is' },
   seeded: { usage: 'so many events are in the database before anything is measured; filled once, and kept below .cache', byDefault: '0' },
+  scheduling: { usage: '"batch": under SCHED_BATCH, the servers, the broker, the database and the load driver; "usual": as this is started', byDefault: 'usual' },
   out: { usage: 'folder for results', byDefault: 'bench/results' },
 };
 
@@ -50,6 +51,7 @@ export function commandLine(workload: Workload, args: readonly string[]): Comman
   const against = text('against');
   if (against !== undefined && against !== 'synapse') throw new BadCommandLine(`--against can be "synapse" and is ${JSON.stringify(against)}`);
   if (against !== undefined && workload.takesOthers !== true) throw new BadCommandLine(`${workload.name} looks into Myelin and cannot measure another server`);
+  if (!['usual', 'batch'].includes(text('scheduling')!)) throw new BadCommandLine(`--scheduling can be "usual" or "batch" and is ${JSON.stringify(text('scheduling'))}`);
   const all = Object.fromEntries(Object.keys(options).filter((name) => name !== 'out').flatMap((name) => {
     const value = given[name] ?? options[name]!.byDefault;
     return value === undefined ? [] : [[name, typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value]];

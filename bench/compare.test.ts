@@ -74,7 +74,7 @@ test('a bad file is refused with its path and what is wrong', () => {
 
 test('a command line is refused that asks a workload for what it does not have', () => {
   const workload = { name: 'some', usage: '', options: { users: { usage: '', byDefault: '5' } }, measure: () => Promise.resolve([]) };
-  assert.deepEqual(commandLine(workload, ['--users', '7']).all, { modes: '', seconds: 8, seeded: 0, runs: 3, users: 7 });
+  assert.deepEqual(commandLine(workload, ['--users', '7']).all, { modes: '', seconds: 8, seeded: 0, runs: 3, scheduling: 'usual', users: 7 });
   for (const args of [['--members', '1'], ['--users', 'many'], ['--runs', '0'], ['--against', 'synapse'], ['stray']]) assert.throws(() => commandLine(workload, args), BadCommandLine, args.join(' '));
   const warm = { ...workload, options: { warm: { usage: '', byDefault: '5', mayBeNone: true as const } } };
   assert.equal(commandLine(warm, ['--warm', '0']).text('warm'), '0');

@@ -6,6 +6,7 @@ import { compareServers, ratioTable } from './report/compare.ts';
 import { tableOf } from './report/figures.ts';
 import { plot } from './report/plot.ts';
 import { BadResultFile, commitHere, resultFile, type ResultFile } from './result-file.ts';
+import { schedule } from './scheduling.ts';
 import { fillDataFolder, SEEDED_DATABASE, seededFolder } from './seed/seeded-places.ts';
 import type { FilledWith } from '../test/e2e/modes.ts';
 import { startBenchServers, type BenchServers } from './servers.ts';
@@ -30,12 +31,13 @@ try {
 process.exit(0);
 
 async function run(chosen: Workload, line: CommandLine): Promise<void> {
+  const scheduling = schedule(line.text('scheduling')!);
   const servers = await startBenchServers(line.text('modes')!, { withPostgres: line.text('against') !== undefined, seeded: Number(line.text('seeded')) });
   try {
     const asked = askedOf(line, servers);
     const measured = await chosen.measure(asked);
     const own = 'rows' in measured ? measured : { rows: measured, table: undefined };
-    const file = resultFile({ workload: chosen.name, commit: commitHere(), durability: servers.durability, options: line.all }, own.rows, new Date());
+    const file = resultFile({ workload: chosen.name, commit: commitHere(), durability: `${servers.durability} ${scheduling}`, options: line.all }, own.rows, new Date());
     console.log(`\n${file.date}, commit ${file.commit}\n${file.machine}, Node ${file.node}, load average ${file.loadAverage}; the load driver and all servers share it\n${file.durability}\n\n${own.table ?? tableOf(file.rows, asked.runs > 1)}`);
     const reference = line.text('against') === undefined ? undefined : file.rows.find(({ mode }) => mode.startsWith('Synapse'))?.mode;
     if (reference !== undefined) console.log(`\n${ratioTable(compareServers(file.rows, reference), reference)}`);

@@ -15,7 +15,7 @@ export async function instancesWorkload({ isWanted }: Asked, options: { seconds:
       console.log(`NOT MEASURED: ${two.name}: ${two.missing} is not here`);
       continue;
     }
-    const [ones, twos] = [await sendsOf(one, options), await sendsOf(two, options)];
+    const [ones, twos] = [await sendsOf(one, options), await sendsOf(two, { ...options, instances: 2 })];
     for (const [index, connections] of options.connections.entries()) {
       const single = median(ones[index]!.map(({ cpuMsPerEvent }) => cpuMsPerEvent));
       const mode = `${log}+PostgreSQL, ${of}, ${connections} connections`;

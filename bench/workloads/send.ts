@@ -49,12 +49,15 @@ export async function sendWorkload(subject: Subject, options: { seconds: number;
   }
 }
 
-/** Runs of sends by each of so many connections in that mode, after its processes have warmed up: the first ten seconds of a process cost a fifth more. */
-export async function sendsOf(mode: Mode, options: { seconds: number; runs: number; connections: readonly number[] }): Promise<Sends[][]> {
+/**
+ * Runs of sends by each of so many connections in that mode, after its processes have warmed up: the first ten seconds of a process cost a fifth more. What warms a process is what it does: of `instances` of each
+ * role, each does a part of it.
+ */
+export async function sendsOf(mode: Mode, options: { seconds: number; runs: number; connections: readonly number[]; instances?: number }): Promise<Sends[][]> {
   const running = await mode.start();
   try {
     const load = await prepareSends({ baseUrl: running.baseUrl, ...meterOf(() => running.programs.map(({ pid }) => pid)) }, options);
-    await sendFor(load, { connections: Math.max(...options.connections), seconds: WARM_SECONDS, run: 'warmer' });
+    await sendFor(load, { connections: Math.max(...options.connections), seconds: WARM_SECONDS * (options.instances ?? 1), run: 'warmer' });
     const sends: Sends[][] = [];
     for (const connections of options.connections) {
       const runs: Sends[] = [];

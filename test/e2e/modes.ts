@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ROLES, type Role } from '../../schemas/config/settings.ts';
+import { createDatabase, dropDatabase } from '../kit/servers/postgres.ts';
 import { freePort, startProgram, type Program } from './program.ts';
 
 export interface RunningMode {
@@ -96,7 +97,7 @@ function behindFront(name: string, log: string | undefined, processes: readonly 
     async start(settings = {}) {
       const place = await makePlace(postgres, filled);
       const programs: Program[] = [];
-      for (const roles of processes) programs.push(await startProgram({ port: await freePort(), env: { ...place.env, MYELIN_LOG: log!, ...settings }, args: ['--roles', roles.join(',')] }));
+      for (const roles of processes) programs.push(await startProgram({ port: await freePort(), env: { ...place.env, MYELIN_LOG: log!, ...settings }, args: ['--roles', roles.join(',')], hasOwnSession: true }));
       const at = (role: Role): string => programs.filter((_, index) => processes[index]!.includes(role)).map(({ baseUrl }) => new URL(baseUrl).host).join(',');
       const front = await startFront(place.folder, { clientapi: at('clientapi'), syncapi: at('syncapi'), federationapi: at('federationapi') });
       return {
@@ -120,23 +121,13 @@ export async function makePlace(postgres: string | undefined, { fill, template }
   const env: Record<string, string> = { MYELIN_DATA_DIR: folder, MYELIN_LOG_PREFIX: `e2e_${randomBytes(6).toString('hex')}`, MYELIN_SERVER_NAME: 'e2e.test', MYELIN_REGISTRATION: 'open', MYELIN_REGISTRATION_OPEN_WITHOUT_VERIFICATION: 'on', MYELIN_RATE_LIMITS: 'off' };
   if (postgres === undefined) fill?.(folder);
   if (postgres === undefined) return { folder, env, remove: async () => rmSync(folder, { recursive: true, force: true }) };
-  const { Client } = (await import('pg')).default;
-  const name = `e2e_${randomBytes(6).toString('hex')}`;
-  const admin = async (sql: string): Promise<void> => {
-    const client = new Client({ connectionString: postgres });
-    await client.connect();
-    await client.query(sql);
-    await client.end();
-  };
-  await admin(template === undefined ? `CREATE DATABASE ${name}` : `CREATE DATABASE ${name} TEMPLATE ${template} STRATEGY FILE_COPY`);
-  const url = new URL(postgres);
-  url.pathname = `/${name}`;
+  const url = await createDatabase(postgres, `e2e_${randomBytes(6).toString('hex')}`, template);
   return {
     folder,
-    env: { ...env, MYELIN_DATABASE: url.href },
+    env: { ...env, MYELIN_DATABASE: url },
     remove: async () => {
       rmSync(folder, { recursive: true, force: true });
-      await admin(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+      await dropDatabase(url);
     },
   };
 }

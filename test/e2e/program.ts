@@ -14,6 +14,8 @@ export interface ProgramOptions {
   /** On top of the environment, minus what a developer may have set. */
   readonly env: Readonly<Record<string, string>>;
   readonly args?: readonly string[];
+  /** In a session of its own, as a service manager or a container starts it: where Linux shares out cores by sessions (autogroups), it does not share one with the test and all its other programs. */
+  readonly hasOwnSession?: boolean;
 }
 
 export interface Program {
@@ -39,7 +41,9 @@ export async function startProgram(options: ProgramOptions): Promise<Program> {
   let acceptedAt = 0;
   const start = async (): Promise<ChildProcess> => {
     const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('MYELIN_')));
-    const child = spawn(process.execPath, [START, ...(options.args ?? [])], { env: { ...inherited, MYELIN_LISTEN: `127.0.0.1:${options.port}`, ...options.env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    // The program ends with this process, although a terminal's signals do not reach it.
+    const env = { ...inherited, MYELIN_LISTEN: `127.0.0.1:${options.port}`, ...(options.hasOwnSession === true && { MYELIN_LAUNCHED_BY: String(process.pid) }), ...options.env };
+    const child = spawn(process.execPath, [START, ...(options.args ?? [])], { env, stdio: ['ignore', 'pipe', 'pipe'], detached: options.hasOwnSession === true });
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => void (output = (output + chunk.toString()).slice(-200_000)));
     try {
       acceptedAt = await ready(baseUrl, child, () => output);
