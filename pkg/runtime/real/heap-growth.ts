@@ -18,7 +18,7 @@ export function heapGrowth(liveBytes: number): number {
   return Math.round(Math.min(PERCENT.max, Math.max(PERCENT.min, percent)));
 }
 
-/** For the rest of this process, as what lives becomes more or less. To be called once, at its start. */
+/** For the rest of this process, as what lives becomes more or less. To be called once, when it has started: while modules load nothing needs the room. */
 export function giveHeapRoom(): void {
   const boundYoung = boundYoungGeneration();
   let percent = -1;
