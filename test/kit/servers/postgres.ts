@@ -75,12 +75,12 @@ export function backUpPostgres(url: string, folder: string): void {
   execFileSync(join(binFolder()!, 'pg_basebackup'), ['-D', folder, '-h', hostname, '-p', port, '-U', username, '-X', 'stream', '--checkpoint=fast', '--no-sync'], { stdio: 'pipe' });
 }
 
-/** Creates a database beside the one that `url` names and returns its URL: how suites that share a server keep apart. */
-export async function createDatabase(url: string, name: string): Promise<string> {
+/** Creates a database beside the one that `url` names and returns its URL: how suites that share a server keep apart. `template`: the database that it is a copy of, instead of being empty. */
+export async function createDatabase(url: string, name: string, template?: string): Promise<string> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   try {
-    await client.query(`CREATE DATABASE ${pg.escapeIdentifier(name)}`);
+    await client.query(`CREATE DATABASE ${pg.escapeIdentifier(name)}${template === undefined ? '' : ` TEMPLATE ${pg.escapeIdentifier(template)} STRATEGY FILE_COPY`}`);
   } finally {
     await client.end();
   }
