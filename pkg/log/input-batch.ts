@@ -93,7 +93,7 @@ async function takeTurn<Input extends InputHeader, Effects>(deciding: Deciding<I
   const { processor } = context;
   const share = shareOf(context, item);
   if (putBehindAside(deciding, item)) return;
-  if (turns.isOver(share)) {
+  if (turns.isOver(share, item.isAside)) {
     // What waits already, waits on.
     if (item.parkedNumber === undefined) putAside(deciding, item);
     return;
@@ -101,14 +101,13 @@ async function takeTurn<Input extends InputHeader, Effects>(deciding: Deciding<I
   // Others of its key come first.
   if (item.isAside === true && !context.partitions.get(item.partition)!.parked.isFirst(item.parkedKey!, item.parkedNumber!)) return;
   turns.begin(share);
-  let loads = 0;
   try {
-    for (; decideItem(deciding, item) === 'lacking'; loads += 1) {
+    for (let loads = 0; decideItem(deciding, item) === 'lacking'; loads += 1) {
       if (loads === LOADS_MAX || processor.loadMore === undefined) throw new Error('a decision goes on lacking rows');
       await processor.loadMore(item.input!);
     }
   } finally {
-    turns.end(loads > 0);
+    turns.end();
   }
 }
 

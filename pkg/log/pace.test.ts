@@ -6,8 +6,11 @@ import { createPace } from './pace.ts';
 
 const { signal } = new AbortController();
 
-function stand() {
+/** `missed`: of all time, the share in which the thread lacks a core; it computes for a fifth of it. */
+function stand({ missed = 0 } = {}) {
   const runtime = createManualRuntime();
+  const { clock } = runtime;
+  Object.assign(clock, { cores: () => ({ usedMs: clock.monotonic() * 0.2, missedMs: clock.monotonic() * missed }) });
   const intake = createIntake({ records: 1000, bytes: 100_000 });
   const pace = createPace(runtime.clock, intake);
   let offset = 0;
@@ -55,6 +58,28 @@ test('and not at all once 16 wait', async () => {
     await runtime.settle();
   }), 8);
   assert.equal(await round(10, 2), 2);
+});
+
+test('where cores are short more may come, for no longer than the round took, and at most 80 ms from its beginning', async () => {
+  const { arrive, round, runtime } = stand({ missed: 0.2 });
+  await runtime.advance(1000);
+  arrive(150);
+  assert.equal(await round(100, 30), 60);
+  assert.equal(await round(100, 70), 80);
+  assert.equal(await round(100, 90), 90);
+  assert.equal(await round(30, 40), 45);
+  assert.equal(await round(100, 5), 15);
+  assert.equal(await round(1, 3), 3);
+  assert.equal(await round(100, 30, async () => {
+    await runtime.advance(10);
+    arrive(50);
+    await runtime.settle();
+  }), 40);
+
+  const free = stand({ missed: 0.05 });
+  await free.runtime.advance(1000);
+  free.arrive(10);
+  assert.equal(await free.round(100, 30), 30);
 });
 
 test('an end is not waited for', async () => {

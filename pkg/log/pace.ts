@@ -1,15 +1,20 @@
 /**
  * When the next round of a runner begins. A round costs its statements and its commit however little it takes, and under load something is always waiting: rounds that begin at once take a handful of records each. So
  * after a round a runner lets as many come as make the next one worth it, or the time pass in which they would have. Whoever sends one after the other waits for nothing: a round takes longer than its share of the time.
+ *
+ * Where the cores are all busy, and the runner often has to wait for one, what a round costs is time that all others lack: there it lets more come (docs/decisions/0013-room-for-garbage.md).
  */
 import type { Clock } from '../runtime/runtime.ts';
 import type { Intake } from './intake.ts';
 
-/** So many records are worth a round. */
-const RECORDS_WORTH = 16;
-/** From the beginning of a round to that of the next one, for each record that it had; and at most. */
+/** Of a machine with time to spare, and of one without. */
+const FREE = { recordsWorth: 16, msMax: 15 } as const;
+const CROWDED = { recordsWorth: 200, msMax: 80 } as const;
+/** From the beginning of a round to that of the next one, for each record that it had. */
 const MS_PER_RECORD = 1.5;
-const MS_MAX = 15;
+/** Cores are short when a thread lacked one for so much of the time in which it had something to do; looked at so often. */
+const MISSED_SHARE = 0.3;
+const LOOK_EVERY_MS = 500;
 
 export interface Pace {
   /** Before a round, when something waits. Resolves at once when `signal` is aborted. */
@@ -19,7 +24,9 @@ export interface Pace {
 }
 
 export function createPace(clock: Clock, intake: Pick<Intake, 'ready' | 'nudge'>): Pace {
+  const crowd = createCrowd(clock);
   let restUntil = 0;
+  let recordsWorth: number = FREE.recordsWorth;
   return {
     async wait(signal) {
       // Lets everything that is ready to arrive arrive.
@@ -27,11 +34,29 @@ export function createPace(clock: Clock, intake: Pick<Intake, 'ready' | 'nudge'>
       const restMs = restUntil - clock.monotonic();
       if (restMs < 1) return;
       const timer = clock.timer(restMs, () => intake.nudge());
-      await intake.ready(signal, RECORDS_WORTH);
+      await intake.ready(signal, recordsWorth);
       timer.cancel();
     },
     note(startedAt, records) {
-      restUntil = startedAt + Math.min(MS_MAX, records * MS_PER_RECORD);
+      const limits = crowd.isThere() ? CROWDED : FREE;
+      recordsWorth = limits.recordsWorth;
+      const tookMs = clock.monotonic() - startedAt;
+      restUntil = startedAt + Math.min(limits.msMax, records * MS_PER_RECORD, Math.max(FREE.msMax, 2 * tookMs));
+    },
+  };
+}
+
+function createCrowd(clock: Clock): { isThere(): boolean } {
+  let isCrowded = false;
+  let last = { at: clock.monotonic(), ...clock.cores() };
+  return {
+    isThere() {
+      if (clock.monotonic() - last.at < LOOK_EVERY_MS) return isCrowded;
+      const next = { at: clock.monotonic(), ...clock.cores() };
+      const missedMs = next.missedMs - last.missedMs;
+      isCrowded = missedMs > MISSED_SHARE * (missedMs + next.usedMs - last.usedMs);
+      last = next;
+      return isCrowded;
     },
   };
 }

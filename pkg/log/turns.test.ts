@@ -12,44 +12,41 @@ import { logMigrations } from './tables.ts';
 import { createAlternation, createTurns } from './turns.ts';
 
 test('what other processes take of the core is not held against a share whose inputs are quick', () => {
-  const began = { now: 0, computed: 0 };
-  const turnsAt = (): { turns: ReturnType<typeof createTurns>; decide: (took: { ms: number; computed: number; hasWaited?: boolean }) => void } => {
-    const clock = { ...began };
-    const turns = createTurns({ monotonic: () => clock.now, computed: () => clock.computed }, 3);
+  const turnsAt = (): { turns: ReturnType<typeof createTurns>; decide: (took: { ms: number; missedMs: number }) => void } => {
+    const clock = { now: 0, missedMs: 1000 };
+    const turns = createTurns({ monotonic: () => clock.now, cores: () => ({ usedMs: clock.now - clock.missedMs, missedMs: clock.missedMs }) }, 3);
     return {
       turns,
-      decide: ({ ms, computed, hasWaited }) => {
+      decide: ({ ms, missedMs }) => {
         turns.begin('a');
         clock.now += ms;
-        clock.computed += computed;
-        turns.end(hasWaited);
+        clock.missedMs += missedMs;
+        turns.end();
       },
     };
   };
   const preempted = turnsAt();
-  for (let count = 0; count < 10; count += 1) preempted.decide({ ms: 0.2, computed: 0.2 });
-  for (let count = 0; count < 3; count += 1) preempted.decide({ ms: 12, computed: 0.2 });
+  for (let count = 0; count < 10; count += 1) preempted.decide({ ms: 0.2, missedMs: 0 });
+  for (let count = 0; count < 3; count += 1) preempted.decide({ ms: 12, missedMs: 11.8 });
   assert.equal(preempted.turns.isOver('a'), false);
   assert.ok(preempted.turns.used.get('a')!.takenMs > 35);
 
   const late = turnsAt();
-  for (let count = 0; count < 4; count += 1) late.decide({ ms: 3, computed: count === 3 ? 12 : 0 });
+  for (let count = 0; count < 4; count += 1) late.decide({ ms: 3, missedMs: count % 2 === 0 ? 3 : -3 });
   assert.equal(late.turns.isOver('a'), true, 'the system says late that it was computing');
 
   const slow = turnsAt();
-  slow.decide({ ms: 22, computed: 14 });
+  slow.decide({ ms: 22, missedMs: 8 });
   assert.equal(slow.turns.isOver('a'), true, 'what is slow by itself has no more time than it takes by the clock');
 
   const waiting = turnsAt();
-  waiting.decide({ ms: 12, computed: 0.2, hasWaited: true });
-  waiting.decide({ ms: 2, computed: 2 });
+  waiting.decide({ ms: 12, missedMs: 0 });
   assert.equal(waiting.turns.isOver('a'), true, 'others wait as long for what it has to read');
-  assert.equal(waiting.turns.used.get('a')!.takenMs, 0);
 });
 
 test('a share has its time, more when nobody else waits, and none of what others have used up', () => {
   let now = 0;
-  const turns = createTurns({ monotonic: () => now, computed: () => now }, 3);
+  const turns = createTurns({ monotonic: () => now, cores: () => ({ usedMs: now, missedMs: 0 }) }, 3);
   const decide = (share: string, ms: number): void => {
     turns.begin(share);
     now += ms;
@@ -66,7 +63,7 @@ test('a share has its time, more when nobody else waits, and none of what others
   assert.equal(turns.isOver('c'), true);
   assert.deepEqual([...turns.used], [['a', { inputs: 2, ms: 10, slowestMs: 9, takenMs: 0 }], ['b', { inputs: 1, ms: 10, slowestMs: 10, takenMs: 0 }], ['c', { inputs: 2, ms: 1.5, slowestMs: 1, takenMs: 0 }]]);
 
-  const busy = createTurns({ monotonic: () => now, computed: () => now }, 3);
+  const busy = createTurns({ monotonic: () => now, cores: () => ({ usedMs: now, missedMs: 0 }) }, 3);
   const decideQuick = (times: number): void => {
     for (let count = 0; count < times; count += 1) {
       busy.begin('quick');
@@ -74,12 +71,14 @@ test('a share has its time, more when nobody else waits, and none of what others
       busy.end();
     }
   };
-  decideQuick(79);
+  decideQuick(40);
+  assert.deepEqual([busy.isOver('quick'), busy.isOver('quick', true)], [false, true]);
+  decideQuick(39);
   assert.equal(busy.isOver('quick'), false, 'many that are quick are cheaper to decide than to put aside');
   decideQuick(1);
   assert.equal(busy.isOver('quick'), true);
 
-  const alone = createTurns({ monotonic: () => now, computed: () => now }, 1);
+  const alone = createTurns({ monotonic: () => now, cores: () => ({ usedMs: now, missedMs: 0 }) }, 1);
   const decideAlone = (ms: number, times: number): void => {
     for (let count = 0; count < times; count += 1) {
       alone.begin('a');
@@ -110,7 +109,7 @@ async function stand(t: TestContext, slow: Readonly<Record<string, number>>) {
   const meanwhile = new Map<string, () => Promise<unknown>>();
   const open = () => createInputRunner({
     consumer: 'counter', inputLog: 'room-input', outputLog: 'room-output', database, driver, partitions: 1, exclusive: true,
-    runtime: { ...runtime, clock: { ...runtime.clock, monotonic: () => spent, computed: () => spent } },
+    runtime: { ...runtime, clock: { ...runtime.clock, monotonic: () => spent, cores: () => ({ usedMs: spent, missedMs: 0 }) } },
     processor: {
       ...processor,
       load: (inputs) => (batches.push([]), processor.load(inputs)),

@@ -20,19 +20,18 @@ const BATCH_MS = 20;
 const SLOW_MS = 1;
 const SLOW_ALONE_MS = 2;
 const ALONE_INPUTS_MIN = 20;
-/** ms of an input on average, below which a share may go on; and its time then. */
+/** ms of an input on average, below which a share that has not given way yet may go on; and its time then. */
 const QUICK_MS = 0.4;
 const QUICK_SHARE_MS = 20;
 /** ms by which the system's word on who computed may be late. */
 const TICK_MS = 4;
 
 export interface Turns {
-  /** Whether the share has had its time in this batch. */
-  isOver(share: string): boolean;
+  /** Whether the share has had its time in this batch. `isAside`: what comes next of it was put aside already, so that to stop costs nothing. */
+  isOver(share: string, isAside?: boolean): boolean;
   /** Runs what is done for one input of the share. */
   begin(share: string): void;
-  /** `hasWaited`: for the database, so that it was not only computing. */
-  end(hasWaited?: boolean): void;
+  end(): void;
   /** By share: inputs that were decided, and ms that they took. */
   readonly used: ReadonlyMap<string, Used>;
 }
@@ -78,18 +77,18 @@ export function createAlternation(clock: Pick<Clock, 'monotonic'>): Alternation 
 const NOTHING: Used = { inputs: 0, ms: 0, slowestMs: 0, takenMs: 0 };
 
 /** `shares`: how many the batch has. */
-export function createTurns(clock: Pick<Clock, 'monotonic' | 'computed'>, shares: number): Turns {
+export function createTurns(clock: Pick<Clock, 'monotonic' | 'cores'>, shares: number): Turns {
   const used = new Map<string, Used>();
-  const away = createAway(clock);
+  let missedMs = clock.cores().missedMs;
   let current: Used | undefined;
   let since = 0;
   let totalMs = 0;
   return {
     used,
-    isOver(share) {
+    isOver(share, isAside = false) {
       const { inputs, ms, slowestMs, takenMs } = used.get(share) ?? NOTHING;
       if (shares === 1) return inputs >= ALONE_INPUTS_MIN && ms >= ALONE_MS && ms - slowestMs >= inputs * SLOW_ALONE_MS;
-      if (ms - takenMs < inputs * QUICK_MS) return ms - takenMs >= QUICK_SHARE_MS;
+      if (ms - takenMs < inputs * QUICK_MS) return ms - takenMs >= (isAside ? SHARE_MS : QUICK_SHARE_MS);
       return ms >= SHARE_MS || (totalMs >= BATCH_MS && ms >= SLOW_MS);
     },
     begin(share) {
@@ -98,29 +97,21 @@ export function createTurns(clock: Pick<Clock, 'monotonic' | 'computed'>, shares
       current.inputs += 1;
       since = clock.monotonic();
     },
-    end(hasWaited = false) {
+    end() {
       const ms = clock.monotonic() - since;
+      totalMs += ms;
       if (current !== undefined) {
         current.ms += ms;
         current.slowestMs = Math.max(current.slowestMs, ms);
-        if (ms > SLOW_MS) current.takenMs += away.of(ms, hasWaited);
+        const sinceMs = ms > SLOW_MS ? clock.cores().missedMs - missedMs : 0;
+        if (sinceMs > TICK_MS) {
+          // By inputs that were quick it cannot have been missed.
+          current.takenMs += Math.min(ms, sinceMs);
+          totalMs -= Math.min(ms, sinceMs);
+          missedMs += sinceMs;
+        }
       }
-      totalMs += ms;
       current = undefined;
-    },
-  };
-}
-
-/** Finds out in which of the time of slow inputs this thread was ready to go on, and had no core. */
-function createAway(clock: Pick<Clock, 'monotonic' | 'computed'>): { of(ms: number, hasWaited: boolean): number } {
-  const sinceMs = clock.monotonic() - clock.computed();
-  let knownMs = 0;
-  return {
-    of(ms, hasWaited) {
-      const newMs = clock.monotonic() - clock.computed() - sinceMs - knownMs;
-      const ofIt = hasWaited || newMs <= TICK_MS ? 0 : Math.min(ms, newMs);
-      knownMs += hasWaited ? newMs : ofIt;
-      return ofIt;
     },
   };
 }

@@ -9,13 +9,21 @@ export interface Timer {
   cancel(): void;
 }
 
+/** In ms. It may be late by a tick of the system (4 ms). Where the system does not tell, nothing is ever missed. */
+export interface CoreTime {
+  /** In which it computed. */
+  readonly usedMs: number;
+  /** In which it had something to do and other threads had the cores. */
+  readonly missedMs: number;
+}
+
 export interface Clock {
   /** Wall-clock time in ms since the Unix epoch. */
   now(): number;
   /** A clock that never goes back, in ms, with fractions; for durations only. */
   monotonic(): number;
-  /** How long this thread has been computing, in ms; for durations only. It may be late by a tick of the system (4 ms). Where the system does not tell: `monotonic`. */
-  computed(): number;
+  /** What this thread has had of the machine's cores; for differences only. */
+  cores(): CoreTime;
   /** Resolves after `ms`, or at once when `signal` is aborted (never rejects). */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
   /** Calls `callback` once after `ms`; keeps no process alive. */

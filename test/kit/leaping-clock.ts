@@ -37,7 +37,7 @@ export function createLeapingClock(): LeapingClock {
   return {
     now: () => real.now() + ahead,
     monotonic, timer,
-    computed: () => real.computed(),
+    cores: () => real.cores(),
     sleep(ms, signal) {
       if (signal?.aborted === true) return Promise.resolve();
       return new Promise((resolve) => {

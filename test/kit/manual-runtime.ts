@@ -64,7 +64,7 @@ export function createManualRuntime(options: { startMs?: number } = {}): ManualR
     await settle();
   }
 
-  const clock: Clock = { now: () => Math.floor(nowMs), monotonic: () => nowMs - startMs, computed: () => nowMs - startMs, sleep, timer, yield: () => immediate() };
+  const clock: Clock = { now: () => Math.floor(nowMs), monotonic: () => nowMs - startMs, cores: () => ({ usedMs: nowMs - startMs, missedMs: 0 }), sleep, timer, yield: () => immediate() };
   return {
     clock, random: repeatingRandom(), tasks: createTasks(logger), offload: createOffload(), logger, instanceId: 'myelin-test',
     lines, advance, settle,

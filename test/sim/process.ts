@@ -75,7 +75,7 @@ export class SimProcess {
     return {
       now: () => Math.floor(scheduler.now),
       monotonic: () => scheduler.now,
-      computed: () => scheduler.now,
+      cores: () => ({ usedMs: scheduler.now, missedMs: 0 }),
       sleep: (ms, signal) => new Promise((resolve) => {
         if (signal?.aborted === true) return resolve();
         const done = (): void => {

@@ -1,5 +1,5 @@
 import { setImmediate as immediate } from 'node:timers/promises';
-import type { Clock } from '../runtime.ts';
+import type { Clock, CoreTime } from '../runtime.ts';
 
 /** Longest time that a Node timer takes; it would fire at once above it. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
@@ -8,7 +8,7 @@ export function createClock(): Clock {
   return {
     now: () => Date.now(),
     monotonic: () => performance.now(),
-    computed,
+    cores,
     sleep,
     timer(ms, callback) {
       const handle = setTimeout(callback, bounded(ms));
@@ -19,12 +19,14 @@ export function createClock(): Clock {
   };
 }
 
-/** Node 22 cannot tell. */
-function computed(): number {
+function cores(): CoreTime {
+  const { active } = performance.eventLoopUtilization();
   const { threadCpuUsage } = process as { threadCpuUsage?: typeof process.cpuUsage };
-  if (threadCpuUsage === undefined) return performance.now();
+  // Node 22.
+  if (threadCpuUsage === undefined) return { usedMs: active, missedMs: 0 };
   const { user, system } = threadCpuUsage();
-  return (user + system) / 1000;
+  const usedMs = (user + system) / 1000;
+  return { usedMs, missedMs: active - usedMs };
 }
 
 /** A sleeping task is work under way, so unlike `timer` it keeps the process alive. */
