@@ -1,11 +1,11 @@
 import { after, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { request as httpRequest, Agent, type IncomingMessage } from 'node:http';
+import { request as httpRequest, Agent, ServerResponse, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { connect, type Socket } from 'node:net';
 import { connect as tlsConnect } from 'node:tls';
-import { setFlagsFromString } from 'node:v8';
+import { queryObjects, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { createAuthority } from '../../test/kit/certificates.ts';
 import { createRuntime } from '../runtime/real/runtime.ts';
@@ -40,8 +40,8 @@ const common = { role: 'clientapi', idempotent: true } as const;
 const ROUTES: Route[] = [
   { ...common, operationId: 'echo', method: 'PUT', path: '/echo/{name}', bodyBytesMax: 1000,
     handle: (request) => Promise.resolve({ status: 200, body: { name: request.params['name'], body: request.body, address: request.remoteAddress } }) },
-  { ...common, operationId: 'poll', method: 'GET', path: '/poll', handle: poll },
-  { ...common, operationId: 'wait', method: 'GET', path: '/wait', handle: wait },
+  { ...common, operationId: 'poll', method: 'GET', path: '/poll', mayWait: true, handle: poll },
+  { ...common, operationId: 'wait', method: 'GET', path: '/wait', mayWait: true, handle: wait },
   { ...common, operationId: 'stubborn', method: 'GET', path: '/stubborn', handle: () => new Promise(() => undefined) },
   { ...common, operationId: 'target', method: 'GET', path: '/target/{id}', raw: true, handle: ({ rawTarget }) => Promise.resolve({ status: 200, body: { rawTarget } }) },
   { ...common, operationId: 'ready', method: 'GET', path: '/ready', handle: () => Promise.resolve({ status: 200, json: '{"ä":1}' }) },
@@ -150,7 +150,7 @@ test('what is not HTTP, and headers that are too large, get an answer', async ()
 test('the signal of a request is aborted when its client goes away', async () => {
   const listener = await start();
   polls.length = 0;
-  void talk(listener, 'GET /poll HTTP/1.1\r\nhost: x\r\n\r\n', (socket) => void until(() => polls.length === 1).then(() => socket.destroy()));
+  void talk(listener, 'GET /poll?timeout=1 HTTP/1.1\r\nhost: x\r\n\r\n', (socket) => void until(() => polls.length === 1).then(() => socket.destroy()));
   await until(() => polls[0]?.request.signal.aborted === true);
   await until(() => listener.underWay() === 0);
 });
@@ -172,8 +172,8 @@ test('stopping lets long polls return early, says Connection: close, and takes n
   polls.length = 0;
   const agent = new Agent({ keepAlive: true });
   await ask(listener, 'GET', '/ready', { agent });
-  const polling = ask(listener, 'GET', '/poll');
-  const polling2 = ask(listener, 'GET', '/poll', { agent });
+  const polling = ask(listener, 'GET', '/poll?timeout=1');
+  const polling2 = ask(listener, 'GET', '/poll?timeout=1', { agent });
   await until(() => polls.length === 2);
   await listener.stop(5000);
   const [answer, answer2] = [await polling, await polling2];
@@ -279,11 +279,12 @@ test('a thousand clients that wait hold nothing of their requests, and when they
   for (let round = 0; round < 2; round += 1) {
     held.length = 0;
     const sockets = Array.from({ length: 500 }, () => connect(listener.port, '127.0.0.1').on('error', () => undefined));
-    for (const socket of sockets) socket.write('GET /wait?since=x HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer b\r\n\r\n');
+    for (const socket of sockets) socket.write('GET /wait?since=x&timeout=1 HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer b\r\n\r\n');
     await until(() => listener.underWay() === 500);
     await runtime.clock.sleep(20);
     collect();
     assert.ok(held.filter((one) => one.deref() !== undefined).length < 5, 'requests are held');
+    assert.ok(queryObjects(ServerResponse, { format: 'count' }) < 50, "Node's HTTP is held: it lets no request of a long poll leave");
     for (const socket of sockets) socket.destroy();
     await until(() => listener.underWay() === 0);
   }

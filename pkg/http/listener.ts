@@ -4,18 +4,21 @@
  */
 import type * as Http from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
+import { createServer as createTlsServer } from 'node:https';
 import { createRequire } from 'node:module';
 import { Server as NetServer, type AddressInfo, type Socket } from 'node:net';
-import express, { type Express } from 'express';
+import express, { type Express, type Request } from 'express';
 import type { Runtime } from '../runtime/runtime.ts';
-import { responseBytes } from './body.ts';
+import { gathered, responseBytes } from './body.ts';
 import { answerBadRequest } from './bad-request.ts';
 import { Departure } from './departure.ts';
-import { hasBody, readBody } from './read-body.ts';
+import { hasBody, readBody, type ReadBody } from './read-body.ts';
+import { headersOf, isAllSaid, pathOf } from './request-head.ts';
 import type { ApiResponse } from './route.ts';
 import { sendParts } from './send-parts.ts';
 import type { RawRequest, Router } from './router.ts';
+import { noteHandshakes, noteIn } from './unused-connections.ts';
+import { createWaitingConnections, requestsThatWait, type WaitingConnections } from './waiting-connections.ts';
 
 /** An `import` reads all that the module exports, and so loads a WebSocket client and what that needs: 60 modules and some megabytes that no server here uses. */
 const { createServer } = createRequire(import.meta.url)('node:http') as typeof Http;
@@ -71,7 +74,9 @@ const WAKE_AT_ONCE = 200;
 export async function startListener(options: ListenerOptions): Promise<Listener> {
   const { runtime } = options;
   const unused = new Set<Socket>();
-  const state: State = { options, active: new Set(), unused, noteUnused: noteIn(unused), handshaking: new Map(), stopping: false, idle: undefined };
+  const keepAliveMs = options.keepAliveMs ?? 75_000;
+  const waiting = createWaitingConnections((socket) => void server.emit(options.tls === undefined ? 'connection' : 'secureConnection', socket), keepAliveMs);
+  const state: State = { options, active: new Set(), unused, waiting, handshaking: new Map(), stopping: false, idle: undefined };
   const requestTimeout = options.requestTimeoutMs ?? 60_000;
   const limits = {
     maxHeaderSize: options.headerBytesMax ?? 32 * 1024,
@@ -79,15 +84,19 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
     headersTimeout: Math.min(20_000, requestTimeout),
     connectionsCheckingInterval: Math.min(5000, requestTimeout),
     noDelay: true,
+    IncomingMessage: requestsThatWait((request) => isPoll(state, request)),
   };
-  const tlsServer = options.tls === undefined ? undefined : createTlsServer({ ...limits, ...secureContext(options.tls), handshakeTimeout: HANDSHAKE_MS_MAX }, createApp(state));
-  const server = tlsServer ?? createServer(limits, createApp(state));
-  server.keepAliveTimeout = options.keepAliveMs ?? 75_000;
+  const app = createApp(state);
+  const tlsServer = options.tls === undefined ? undefined : createTlsServer({ ...limits, ...secureContext(options.tls), handshakeTimeout: HANDSHAKE_MS_MAX }, app);
+  const server: Server = tlsServer ?? createServer(limits, app);
+  server.keepAliveTimeout = keepAliveMs;
   server.timeout = 0;
   server.maxConnections = options.connectionsMax ?? 30_000;
   server.on('clientError', answerBadRequest);
-  if (tlsServer === undefined) server.on('connection', state.noteUnused);
-  else noteHandshakes(state, tlsServer);
+  server.on('upgrade', (request, socket: Socket, head: Buffer) => servePoll(state, { request, socket, head }, app));
+  const noteUnused = noteIn(unused, waiting.knows);
+  if (tlsServer === undefined) server.on('connection', noteUnused);
+  else noteHandshakes(tlsServer, state.handshaking, noteUnused);
   await listen(server, options);
   const { address, port } = server.address() as AddressInfo;
   runtime.logger.info({ host: address, port }, 'listening');
@@ -102,34 +111,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
   };
 }
 
-function secureContext({ certificate, key }: TlsFiles): { cert: string; key: string } {
-  return { cert: certificate, key };
-}
-
-/** Returns what notes a connection as long as it is open, with one function for all of them. */
-function noteIn(unused: Set<Socket>): (socket: Socket) => void {
-  function forget(this: Socket): void {
-    unused.delete(this);
-  }
-  return (socket) => {
-    unused.add(socket);
-    socket.on('close', forget);
-  };
-}
-
-/** The connection below TLS until the hands are shaken, then the one above. */
-function noteHandshakes(state: State, server: TlsServer): void {
-  const nameOf = (socket: Socket) => `${socket.remoteAddress} ${socket.remotePort}`;
-  server.on('connection', (socket: Socket) => {
-    const name = nameOf(socket);
-    state.handshaking.set(name, socket);
-    socket.once('close', () => state.handshaking.delete(name));
-  });
-  server.on('secureConnection', (socket) => {
-    state.handshaking.delete(nameOf(socket));
-    state.noteUnused(socket);
-  });
-}
+const secureContext = ({ certificate, key }: TlsFiles) => ({ cert: certificate, key });
 
 interface State {
   readonly options: ListenerOptions;
@@ -137,7 +119,7 @@ interface State {
   readonly active: Set<Departure>;
   /** Connections that have not carried a request yet; some clients open one ahead of its use. */
   readonly unused: Set<Socket>;
-  readonly noteUnused: (socket: Socket) => void;
+  readonly waiting: WaitingConnections;
   /** Connections whose TLS handshake is under way, by the other end's address and port. */
   readonly handshaking: Map<string, Socket>;
   stopping: boolean;
@@ -152,29 +134,38 @@ function createApp(state: State): Express {
   app.set('query parser', false);
   const proxies = state.options.trustedProxies ?? [];
   if (proxies.length > 0) app.set('trust proxy', [...proxies]);
-  app.use((request, response) => {
-    const remoteAddress = (proxies.length > 0 ? request.ip : request.socket.remoteAddress) ?? '';
-    void serve(state, request, response, remoteAddress);
-  });
+  app.use((request, response) => void serve(state, request, response, addressOf(state, request)));
   return app;
 }
 
+/** Of the client, as Express finds it when there are proxies. */
+function addressOf({ options: { trustedProxies = [] } }: State, request: Request | IncomingMessage): string {
+  return (trustedProxies.length > 0 && 'ip' in request ? request.ip : request.socket.remoteAddress) ?? '';
+}
+
+const UNANSWERED = Symbol('unanswered');
+/** With the number of requests that Node's HTTP has read from it and that are not answered yet. */
+type UsedSocket = Socket & { [UNANSWERED]?: number };
+
 async function serve(state: State, request: IncomingMessage, response: ServerResponse, remoteAddress: string): Promise<void> {
   const departure = new Departure();
+  const socket: UsedSocket = request.socket;
   state.active.add(departure);
-  state.unused.delete(request.socket);
+  state.unused.delete(socket);
+  socket[UNANSWERED] = (socket[UNANSWERED] ?? 0) + 1;
   response.on('close', () => {
-    state.active.delete(departure);
+    socket[UNANSWERED]! -= 1;
     if (!response.writableFinished) departure.leave('gone');
-    if (state.active.size === 0) state.idle?.();
+    over(state, departure);
   });
   if (state.stopping) departure.leave('stopping');
   try {
-    const { answering, unread } = await begin(state, request, { remoteAddress, departure });
+    const body = hasBody(request) ? await readBody(request, state.options.router.bodyBytesMax(request.method!, pathOf(request.url!))) : undefined;
+    const answering = dispatch(state, request, { body, remoteAddress, departure });
     const bodiless = request.method === 'HEAD';
     forget(request, response);
     const answer = await answering;
-    const how = { close: state.stopping || unread, bodiless };
+    const how = { close: state.stopping || body?.unread === true, bodiless };
     if (answer.parts === undefined) send(response, answer, how);
     else await sendParts(response, { ...answer, parts: answer.parts }, how);
   } catch (error) {
@@ -184,31 +175,54 @@ async function serve(state: State, request: IncomingMessage, response: ServerRes
   }
 }
 
-interface Begun {
-  readonly answering: Promise<ApiResponse>;
-  /** What is left of its body was not read. */
-  readonly unread: boolean;
+function over(state: State, departure: Departure): void {
+  state.active.delete(departure);
+  if (state.active.size === 0) state.idle?.();
 }
 
-async function begin(state: State, request: IncomingMessage, more: Pick<RawRequest, 'remoteAddress' | 'departure'>): Promise<Begun> {
-  const { router } = state.options;
+/** Whether its connection need not keep Node's HTTP until it is answered. */
+function isPoll({ options: { router }, stopping }: State, request: IncomingMessage): boolean {
+  const { method, url = '', socket } = request;
+  if (method !== 'GET' || stopping || !url.includes('timeout=') || !router.mayWait(pathOf(url))) return false;
+  return isAllSaid(request) && ((socket as UsedSocket)[UNANSWERED] ?? 0) === 0;
+}
+
+interface Poll {
+  readonly request: IncomingMessage;
+  readonly socket: Socket;
+  /** What has been read after it. */
+  readonly head: Buffer;
+}
+
+/** Not an async function: that would hold the request until it is answered. */
+function servePoll(state: State, { request, socket, head }: Poll, app: Express): void {
+  const departure = new Departure();
+  state.active.add(departure);
+  state.unused.delete(socket);
+  const held = state.waiting.hold(socket, head, { departure, over: () => over(state, departure) });
+  // As Express does it with what it gets.
+  const remoteAddress = addressOf(state, Object.setPrototypeOf(request, app.request) as Request);
+  const answering = dispatch(state, request, { body: undefined, remoteAddress, departure });
+  void answering.then(gathered).then((answer) => held.answer(answer, state.stopping), (error: unknown) => {
+    state.options.runtime.logger[departure.isDue ? 'debug' : 'warn']({ error }, 'long poll was cut');
+    held.cut();
+  });
+}
+
+function dispatch({ options }: State, request: IncomingMessage, { body, remoteAddress, departure }: { body: ReadBody | undefined } & Pick<RawRequest, 'remoteAddress' | 'departure'>): Promise<ApiResponse> {
   const url = request.url ?? '/';
-  const mark = url.indexOf('?');
-  const path = mark < 0 ? url : url.slice(0, mark);
-  const method = request.method ?? 'GET';
-  const body = hasBody(request) ? await readBody(request, router.bodyBytesMax(method, path)) : undefined;
-  const answering = router.dispatch({
-    method,
+  const path = pathOf(url);
+  return options.router.dispatch({
+    method: request.method ?? 'GET',
     path,
-    queryString: mark < 0 ? '' : url.slice(mark + 1),
+    queryString: url.slice(path.length + 1),
     target: url,
     headers: headersOf(request),
     body: body?.bytes,
     bodyTooLarge: body?.tooLarge,
-    remoteAddress: more.remoteAddress,
-    departure: more.departure,
+    remoteAddress,
+    departure,
   });
-  return { answering, unread: body?.unread === true };
 }
 
 const NOTHING_SAID = { list: [] as string[], headers: {} };
@@ -219,13 +233,6 @@ function forget(request: IncomingMessage & { next?: unknown; params?: unknown; o
   request.headers = NOTHING_SAID.headers;
   request.url = '';
   request.next = request.params = request.originalUrl = request._parsedUrl = response.locals = undefined;
-}
-
-/** Node joins repeated headers (only set-cookie would be a list, and requests have none) but for a few: of Authorization it keeps the first. Servers with several keys send several. */
-function headersOf(request: IncomingMessage): Record<string, string | undefined> {
-  const headers = request.headers as Record<string, string | undefined>;
-  if (headers['authorization']?.startsWith('X-Matrix') !== true) return headers;
-  return { ...headers, authorization: request.headersDistinct['authorization']?.join(',') };
 }
 
 function send(response: ServerResponse, answer: ApiResponse, how: { close: boolean; bodiless: boolean }): void {
@@ -261,12 +268,14 @@ async function stop(server: Server, state: State, deadlineMs: number): Promise<v
   const timer = clock.timer(deadlineMs, () => {
     logger.warn({ requests: state.active.size }, 'requests were cut: they took longer than the deadline for stopping');
     server.closeAllConnections();
+    state.waiting.closeAll();
   });
   await wakeLongPolls(state);
   await requestsEnd(state);
   await clock.sleep(Math.min(IDLE_GRACE_MS, deadlineMs / 2), gone.signal);
   await requestsEnd(state);
   server.closeIdleConnections();
+  state.waiting.closeIdle();
   // Node does not count them among the idle ones.
   for (const socket of state.unused) if (isTls || socket.bytesRead === 0) socket.destroy();
   for (const socket of state.handshaking.values()) socket.destroy();

@@ -70,5 +70,7 @@ export interface Route {
   readonly guests?: boolean | ((params: Readonly<Record<string, string>>) => boolean);
   /** May be repeated on another instance without harm (front retries). */
   readonly idempotent: boolean;
+  /** Of a GET: waits for as long as its parameter `timeout` says. */
+  readonly mayWait?: boolean;
   readonly handle: (request: ApiRequest) => Promise<ApiResponse>;
 }

@@ -44,6 +44,8 @@ export interface Router {
   dispatch(request: RawRequest): Promise<ApiResponse>;
   /** How many bytes of body the route of this path takes, 0 where none is read: the listener reads no more. */
   bodyBytesMax(method: string, path: string): number;
+  /** Whether a GET of this path may wait for long (`Route.mayWait`). */
+  mayWait(path: string): boolean;
   readonly routes: readonly Route[];
 }
 
@@ -101,6 +103,10 @@ export function createRouter(routes: readonly Route[], options: RouterOptions): 
     bodyBytesMax(method, path) {
       const found = table.find(method, path);
       return found.kind === 'route' ? bodyBytesMaxOf(found.entry.route) : 0;
+    },
+    mayWait(path) {
+      const found = table.find('GET', path);
+      return found.kind === 'route' && found.entry.route.mayWait === true;
     },
     // Not an async function: that would hold the request until it is answered, and long polls are many.
     dispatch(raw) {

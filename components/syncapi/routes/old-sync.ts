@@ -24,7 +24,7 @@ export function oldSyncRoutes(deps: ReadDeps): Route[] {
   const common = { method: 'GET', role: 'syncapi', idempotent: true } as const;
   return [
     // Guests may only look into a room.
-    { ...common, operationId: 'getEvents', path: '/_matrix/client/v3/events', guests: true, handle: (request) => getEvents(deps, request) },
+    { ...common, operationId: 'getEvents', path: '/_matrix/client/v3/events', guests: true, mayWait: true, handle: (request) => getEvents(deps, request) },
     { ...common, operationId: 'initialSync', path: '/_matrix/client/v3/initialSync', handle: (request) => initialSync(deps, request) },
     { ...common, operationId: 'getOneEvent', path: '/_matrix/client/v3/events/{eventId}', handle: (request) => getOneEvent(deps, request) },
   ];

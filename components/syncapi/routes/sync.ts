@@ -50,6 +50,7 @@ export function syncRoute(readDeps: ReadDeps): Route {
     role: 'syncapi',
     idempotent: true,
     guests: true,
+    mayWait: true,
     handle: (request) => handleSync(deps, request),
   };
 }
