@@ -86,7 +86,8 @@ export async function wire(options: WireOptions): Promise<Homeserver> {
   const partitionMap = { version: 1, partitions: settings.partitions };
   const users = userQuery(databases.userapi);
   const appservices = createAppservices(options.appservices ?? [], serverName, users);
-  const appliedPositions = await createAppliedPositions({ consumer: SYNCAPI_CONSUMER, logs: ['room-output', 'user-output'], database: databases.syncapi, driver, runtime, exclusive });
+  const hasFollowers = exclusive || roles.some((role) => ['clientapi', 'syncapi'].includes(role));
+  const appliedPositions = await createAppliedPositions({ consumer: SYNCAPI_CONSUMER, logs: ['room-output', 'user-output'], database: databases.syncapi, driver, runtime, exclusive, hasFollowers });
   const commands = await createCommandClient({ driver, runtime, partitionMap, lookup: outcomesIn(databases) });
   const limits = createSharedRateLimiter({ ...settings, runtime, driver: exclusive || !roles.some((role) => ['clientapi', 'syncapi', 'federationapi'].includes(role)) ? undefined : driver, enabled: settings.rateLimits });
   const userPort: UserQuery = { ...users, appservices, tokenUse: createTokenUse({ runtime, commands }) };

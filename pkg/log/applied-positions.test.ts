@@ -12,13 +12,13 @@ import { logMigrations } from './tables.ts';
 const ROOM = '!r:one.test';
 
 /** Positions of a process that applies nothing itself. `apply` is another process's commit; `signal` is what reaches this one of it. */
-async function stand(t: TestContext) {
+async function stand(t: TestContext, { hasFollowers = true } = {}) {
   const runtime = createManualRuntime();
   const database = await openSqlite({ path: ':memory:' });
   await migrate(database, 'log', logMigrations, 0);
   let receive: (value: Uint8Array) => void = () => undefined;
   const driver = { listen: async (_channel: string, listener: typeof receive) => ((receive = listener), { close: async () => undefined }) } as unknown as LogDriver;
-  const positions = await createAppliedPositions({ consumer: 'syncapi', logs: ['room-output'], database, driver, runtime, exclusive: false });
+  const positions = await createAppliedPositions({ consumer: 'syncapi', logs: ['room-output'], database, driver, runtime, exclusive: false, hasFollowers });
   t.after(async () => {
     await positions.close();
     await database.close();
@@ -61,4 +61,20 @@ test('after a refresh the vector holds what was applied before it was asked for,
   const together = positions.refresh();
   await Promise.all([before, after, together]);
   assert.deepEqual(positions.vector('room-output'), [7]);
+});
+
+test('a process without followers hears of nothing, and whoever waits in it is told by the tables', async (t) => {
+  const { runtime, positions, apply, signal, woken } = await stand(t, { hasFollowers: false });
+  await apply(6);
+  signal(0, 6);
+  await runtime.advance(3000);
+  assert.deepEqual([positions.vector('room-output'), woken], [[], []]);
+  const waiting = positions.waitFor('room-output', 0, 7, 5000);
+  await runtime.advance(200);
+  await apply(7);
+  await runtime.advance(100);
+  assert.equal(await waiting, true);
+  const late = positions.waitFor('room-output', 0, 8, 300);
+  await runtime.advance(400);
+  assert.equal(await late, false);
 });

@@ -18,6 +18,8 @@ export interface AppliedPositionsOptions {
   readonly runtime: Runtime;
   /** Nobody but this process applies, and tells it all by `advance`: then the tables know nothing more. */
   readonly exclusive: boolean;
+  /** False: nobody in this process follows the read model, and somebody waits for it once in a while only. It hears of no advance then, and whoever waits is told by the tables. */
+  readonly hasFollowers?: boolean;
 }
 
 export interface AppliedPositionsFeed extends AppliedPositions {
@@ -32,6 +34,8 @@ interface Waiter {
 
 /** How long a wait trusts in signals before it looks into the tables. */
 const LOOK_EVERY_MS = 500;
+/** And where none are heard. */
+const LOOK_UNHEARD_MS = 50;
 /** How long what other processes applied may stay unknown here, although its signals were lost. */
 const LOOK_ANYWAY_MS = 2000;
 
@@ -59,7 +63,8 @@ class Positions implements AppliedPositionsFeed {
   }
 
   async open(): Promise<void> {
-    const { driver, consumer } = this.#options;
+    const { driver, consumer, hasFollowers = true } = this.#options;
+    if (!hasFollowers) return;
     this.#subscription = await driver.listen(appliedChannel(consumer), (value) => this.advance(appliedCodec.decode(value)));
     await this.#lookAtAll();
     if (!this.#options.exclusive) this.#task = this.#options.runtime.tasks.spawn(`applied positions ${consumer}`, (signal) => this.#keepLooking(signal));
@@ -119,10 +124,11 @@ class Positions implements AppliedPositionsFeed {
 
   async waitFor(log: OutputLogName, partition: number, sequence: number, boundMs: number): Promise<boolean> {
     const reached = (): boolean => sequence === 0 || (this.#vectors.get(log)![partition] ?? 0) >= sequence;
-    const { clock } = this.#options.runtime;
+    const { runtime: { clock }, hasFollowers = true } = this.#options;
+    const everyMs = hasFollowers ? LOOK_EVERY_MS : LOOK_UNHEARD_MS;
     const endsAt = clock.monotonic() + boundMs;
     while (!reached() && clock.monotonic() < endsAt) {
-      await this.#wait(log, partition, sequence, Math.min(LOOK_EVERY_MS, endsAt - clock.monotonic()));
+      await this.#wait(log, partition, sequence, Math.min(everyMs, endsAt - clock.monotonic()));
       if (!reached()) await this.#look(log).catch((error: unknown) => this.#options.runtime.logger.warn({ log, error }, 'applied positions could not be read'));
     }
     return reached();
