@@ -73,7 +73,7 @@ async function question(tools: NeedTools, job: NeedJob, { wish, latest, version 
 async function openEnds({ roomQuery }: NeedTools, wish: MissingEvents, found: ReadonlyMap<string, IntactEvent>): Promise<string[]> {
   const earliest = new Set(wish.earliest);
   const lacking = ({ pdu }: IntactEvent): string[] => prevEventIds(pdu).filter((eventId) => !found.has(eventId) && !earliest.has(eventId));
-  const candidates = [...found.values()].filter(({ pdu }) => pdu.depth > wish.minDepth && lacking({ pdu } as IntactEvent).length > 0);
+  const candidates = [...found.values()].filter((event) => event.pdu.depth > wish.minDepth && lacking(event).length > 0);
   const placed = await roomQuery.placedEventIds(candidates.flatMap(lacking));
   return candidates.filter((event) => lacking(event).some((eventId) => !placed.has(eventId))).map(({ eventId }) => eventId).slice(0, LATEST_MAX);
 }
