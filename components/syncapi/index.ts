@@ -73,7 +73,9 @@ export function createSyncapi(deps: SyncapiDeps): Syncapi {
 function createConsumers(deps: SyncapiDeps, cache: ReturnType<typeof createEventCache>): OutputConsumer[] {
   const { database, driver, runtime, exclusive, onApplied } = deps;
   const common = { consumer: SYNCAPI_CONSUMER, database, driver, runtime, exclusive, partitions: deps.partitionMap.partitions, onApplied };
-  const roomApplier = roomOutputApplier({ ...deps, cache });
+  // Where this process applies all records, it knows of the last one.
+  const rulesAsOf = exclusive ? () => deps.appliedPositions.vector('user-output') : undefined;
+  const roomApplier = roomOutputApplier({ ...deps, cache, rulesAsOf });
   return [
     createOutputConsumer({ ...common, log: 'room-output', applier: roomApplier, outbox: deps.roomOutbox, snapshot: deps.roomSnapshot }),
     createOutputConsumer({ ...common, log: 'user-output', applier: userOutputApplier(), outbox: deps.userOutbox, snapshot: deps.userSnapshot }),

@@ -20,7 +20,7 @@ import type { InputLogName, LogDriver, OutputLogName, Pack, Subscription } from 
 import { outboxReader, writeOutbox } from './outbox.ts';
 import { createPace, type Pace } from './pace.ts';
 import { loadParking, saveParked, type Parking } from './parked-inputs.ts';
-import { Fenced, readPositions, savePositions, type Position } from './positions.ts';
+import { Fenced, readPositions, saveWithEffects, type Position } from './positions.ts';
 import type { Processor } from './processor.ts';
 import { createRelay, type Relay } from './relay.ts';
 import { recallInputs, rememberInputs } from './remembered-inputs.ts';
@@ -317,17 +317,13 @@ class Runner<Input extends InputHeader, Effects> implements InputRunner {
   async #commit(plan: BatchPlan<Effects>, positions: readonly Position[]): Promise<void> {
     const { consumer, database, processor, outputLog, runtime } = this.#options;
     const nowMs = runtime.clock.now();
-    await database.transaction(async (tx) => {
-      // By itself: who is fenced must not run into what the new owner has written.
-      await savePositions(tx, consumer, positions);
-      await Promise.all([
-        writeOutbox(tx, outputLog, plan.outputs),
-        rememberInputs(tx, consumer, nowMs, plan.remembered),
-        saveParked(tx, consumer, plan.parked),
-        saveDeadLetters(tx, consumer, nowMs, plan.deadLetters),
-        plan.accepted.length > 0 ? processor.commit(tx, plan.accepted) : undefined,
-      ]);
-    });
+    await database.transaction((tx) => saveWithEffects(tx, consumer, positions, () => Promise.all([
+      writeOutbox(tx, outputLog, plan.outputs),
+      rememberInputs(tx, consumer, nowMs, plan.remembered),
+      saveParked(tx, consumer, plan.parked),
+      saveDeadLetters(tx, consumer, nowMs, plan.deadLetters),
+      plan.accepted.length > 0 ? processor.commit(tx, plan.accepted) : undefined,
+    ])));
   }
 
   /** After the commit: everything here may be lost with the process, and is made good from the tables. */

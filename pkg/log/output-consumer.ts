@@ -16,7 +16,7 @@ import type { LogDriver, OutputLogName, Pack, Subscription } from './log.ts';
 import type { OutboxReader } from './outbox-reader.ts';
 import { collectRecords, type OutputBatch, type ReadingPartition } from './output-batch.ts';
 import { createPace, type Pace } from './pace.ts';
-import { Fenced, readPositions, savePositions, type Position } from './positions.ts';
+import { Fenced, readPositions, savePositions, saveWithEffects, type Position } from './positions.ts';
 
 export interface OutputConsumerOptions<Output> {
   /** Names the component; leases and positions stand under `<consumer>.<log>`. */
@@ -250,11 +250,10 @@ class Consumer<Output> implements OutputConsumer {
       this.#metrics.applied(batch.records.length, 0, (runtime.clock.monotonic() - startedAt) / 1000);
       return;
     }
-    const changed = await database.transaction(async (tx) => {
-      await savePositions(tx, this.#name, batch.positions);
+    const changed = await database.transaction((tx) => saveWithEffects(tx, this.#name, batch.positions, async () => {
       await saveDeadLetters(tx, this.#name, runtime.clock.now(), batch.deadLetters);
       return applier.apply(tx, batch.records);
-    });
+    }));
     this.#pace.note(startedAt, batch.records.length);
     applier.committed?.(batch.records);
     this.#metrics.applied(batch.records.length, batch.deadLetters.length, (runtime.clock.monotonic() - startedAt) / 1000);

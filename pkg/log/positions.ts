@@ -36,6 +36,14 @@ export async function savePositions(tx: Transaction, consumer: string, positions
   if (changes !== sorted.length) throw new Fenced(`${consumer} no longer owns, or is not at the newest commit of, one of the partitions ${sorted.map((p) => p.partition).join(', ')}`);
 }
 
+/** The same, and what else the transaction writes: issued together, so that it is one round trip. Throws `Fenced` before anything else: who is fenced may run into what the new owner has written. */
+export async function saveWithEffects<T>(tx: Transaction, consumer: string, positions: readonly Position[], write: () => Promise<T>): Promise<T> {
+  const [saved, written] = await Promise.allSettled([savePositions(tx, consumer, positions), write()]);
+  if (saved.status === 'rejected') throw saved.reason;
+  if (written.status === 'rejected') throw written.reason;
+  return written.value;
+}
+
 /** What the table says of these partitions now. */
 export function readPositions(database: Reader, consumer: string, partitions: readonly number[]): Promise<Position[]> {
   return database.queryIn('SELECT partition, epoch, transport, position, sequence, relayed, commits FROM positions WHERE consumer = ? AND partition IN (??)',

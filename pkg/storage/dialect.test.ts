@@ -14,10 +14,16 @@ test('the name follows the text', () => {
   assert.notEqual(postgresStatement('SELECT ? AS other').name, one.name);
 });
 
+test('columns are asked for unless there can be no rows', () => {
+  const mayHaveRows = (sql: string): boolean => postgresStatement(sql).mayHaveRows;
+  assert.deepEqual(['SELECT 1 AS one', 'WITH a AS (SELECT 1) SELECT * FROM a', "DELETE FROM t WHERE id = ? RETURNING id"].map(mayHaveRows), [true, true, true]);
+  assert.deepEqual(['INSERT INTO t (id) VALUES (?)', 'UPDATE t SET id = ?', 'DELETE FROM t', 'BEGIN'].map(mayHaveRows), [false, false, false, false]);
+});
+
 test('types are translated in table definitions, which are not kept prepared', () => {
   assert.deepEqual(postgresStatement("CREATE TABLE t (id TEXT NOT NULL DEFAULT 'TEXT', text BLOB) WITHOUT ROWID"), {
     text: `CREATE TABLE t (id TEXT COLLATE "C" NOT NULL DEFAULT 'TEXT', text BYTEA)`,
-    name: undefined,
+    name: undefined, mayHaveRows: true,
   });
   assert.equal(postgresStatement('SELECT CAST(? AS TEXT) AS a, CAST(? AS BLOB) AS b').text, 'SELECT CAST($1 AS TEXT) AS a, CAST($2 AS BYTEA) AS b');
 });

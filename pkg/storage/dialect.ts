@@ -18,6 +18,8 @@ import { StorageError, type SqlValue, type StorageErrorKind } from './database.t
 export interface PostgresStatement {
   readonly text: string;
   readonly name: string | undefined;
+  /** Nobody need ask which columns they have where there are none. */
+  readonly mayHaveRows: boolean;
 }
 
 /** The most values of one `IN (...)`: well below SQLite's 32,766 parameters, also after rounding up. */
@@ -25,7 +27,8 @@ const IN_VALUES_MAX = 8_192;
 const TEXTS_MAX = 2_000;
 /** Quoted text, quoted names and comments; then placeholders. What stands in the first group is left as it is. */
 const TOKEN = /('(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|\/\*[\s\S]*?\*\/)|\?\?|\?|\b[A-Z]+\b/g;
-const DATA_STATEMENT = /^\s*(?:SELECT|INSERT|UPDATE|DELETE|WITH|VALUES)\b/i;
+const KEPT_STATEMENT = /^\s*(?:SELECT|INSERT|UPDATE|DELETE|WITH|VALUES|BEGIN)\b/i;
+const ROWLESS_STATEMENT = /^\s*(?:INSERT|UPDATE|DELETE|BEGIN)\b(?![\s\S]*\bRETURNING\b)/i;
 const READING_STATEMENT = /^\s*(?:SELECT|VALUES)\b/i;
 const WRITING_WORD = /\b(?:INSERT|UPDATE|DELETE)\b/i;
 const TABLE_STATEMENT = /^\s*(?:CREATE\s+TABLE|ALTER\s+TABLE)\b/i;
@@ -41,8 +44,8 @@ export function postgresStatement(sql: string): PostgresStatement {
   const known = postgresStatements.get(sql);
   if (known) return known;
   const text = postgresText(sql);
-  if (postgresStatements.size >= TEXTS_MAX || !DATA_STATEMENT.test(sql)) return { text, name: undefined };
-  const statement = { text, name: `m${createHash('sha256').update(text).digest('base64url').slice(0, 16)}` };
+  if (postgresStatements.size >= TEXTS_MAX || !KEPT_STATEMENT.test(sql)) return { text, name: undefined, mayHaveRows: true };
+  const statement = { text, mayHaveRows: !ROWLESS_STATEMENT.test(sql), name: `m${createHash('sha256').update(text).digest('base64url').slice(0, 16)}` };
   postgresStatements.set(sql, statement);
   return statement;
 }

@@ -9,6 +9,7 @@ import type { RoomQuery } from '../../../schemas/ports/room-query.ts';
 import { clientEventOf, parsePdu } from '../events/client-event.ts';
 import type { EventCache } from '../events/event-cache.ts';
 import { writeRelations } from '../relations/write-relations.ts';
+import type { PicturesDeps } from '../unread/pictures.ts';
 import { createUnreadWriter } from '../unread/unread-writer.ts';
 import { writeMembershipChanges } from '../storage/membership-changes.ts';
 import { currentMemberships, interruptedMemberships, membersEver } from '../storage/memberships.ts';
@@ -30,6 +31,7 @@ export interface RoomApplierDeps {
   readonly cache: EventCache;
   /** Only its users sync here. */
   readonly serverName: string;
+  readonly rulesAsOf?: PicturesDeps['rulesAsOf'];
 }
 
 /** The applier of room-output. */
@@ -53,8 +55,11 @@ export function roomOutputApplier(deps: RoomApplierDeps): Applier<DecodedRoomOut
     apply: async (tx, records) => {
       const users = new Set<string>();
       const moves: MembershipMove[] = [];
-      for (const part of partsOf(records)) for (const userId of await applyPart(tx, part, { foreign, moves, serverName: deps.serverName })) users.add(userId);
-      await unread.apply(tx, records, moves);
+      const parts = partsOf(records);
+      // When all moves are known.
+      const alongside = (part: Records): Promise<void> | undefined => (part === parts.at(-1) ? unread.apply(tx, records, moves) : undefined);
+      for (const part of parts) for (const userId of await applyPart(tx, part, { foreign, moves, serverName: deps.serverName, alongside })) users.add(userId);
+      if (parts.length === 0) await unread.apply(tx, records, moves);
       if (published.size > 0 || records.some(({ output }) => output.record.published)) await writePublished(tx, records, published);
       return whomToWake(records, [...users]);
     },
@@ -86,8 +91,16 @@ function partsOf(records: Records): Records[] {
   return parts.filter((part) => part.length > 0);
 }
 
+interface Applying {
+  readonly foreign: ReadonlyMap<string, string>;
+  readonly moves: MembershipMove[];
+  readonly serverName: string;
+  /** What else is written together with the part. */
+  readonly alongside: (part: Records) => Promise<void> | undefined;
+}
+
 /** The users of this server whose memberships changed; all changes are added to `moves`. */
-async function applyPart(tx: Transaction, records: Records, known: { foreign: ReadonlyMap<string, string>; moves: MembershipMove[]; serverName: string }): Promise<string[]> {
+async function applyPart(tx: Transaction, records: Records, known: Applying): Promise<string[]> {
   const { foreign, serverName } = known;
   const [first] = records;
   const isReset = first?.output.record.stateSlice?.reset === true;
@@ -103,6 +116,7 @@ async function applyPart(tx: Transaction, records: Records, known: { foreign: Re
     writeOutside(tx, records), writeTimeline(tx, inRooms, { visibilities, foreign }), writeRedactions(tx, inRooms), writeRooms(tx, inRooms, { counts: memberships.counts, foreign }),
     writeState(tx, planState(inRooms)), writeMemberships(tx, memberships), writeForgotten(tx, records), writeReceipts(tx, inRooms),
     endOutside(tx, memberships.begins.filter(({ membership, userId }) => membership === 'join' && isHere(userId))), writeMembershipChanges(tx, records, { ended, isHere }),
+    known.alongside(records),
   ]);
   await writeRelations(tx, relations, redacted);
   await writePartialRooms(tx, records);

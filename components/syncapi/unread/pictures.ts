@@ -20,6 +20,8 @@ export const IGNORED_USERS = 'm.ignored_user_list';
 export interface PicturesDeps {
   readonly database: Reader;
   readonly roomQuery: Pick<RoomQuery, 'eventsById'>;
+  /** The same value as long as nobody's rules can have changed; absent where others may change them unheard. */
+  readonly rulesAsOf?: (() => unknown) | undefined;
 }
 
 export interface Pictures {
@@ -42,16 +44,20 @@ export function createPictures(deps: PicturesDeps): Pictures {
   const pictures = new Map<string, RoomPicture>();
   let versions: Map<number, number> | undefined;
   let membersRead = 0;
+  let followed: { readonly asOf: unknown; readonly areRules: boolean } | undefined;
   const { database } = deps;
 
-  /** Drops pictures that rules have changed in. */
+  /** Drops pictures that rules have changed in. Says whether anybody has rules of their own. */
   async function follow(): Promise<boolean> {
+    const asOf = deps.rulesAsOf?.();
+    if (asOf !== undefined && followed?.asOf === asOf) return followed.areRules;
     const rows = await database.query<{ partition_number: number; sequence: number }>('SELECT partition_number, sequence FROM rule_versions');
     if (versions !== undefined && pictures.size > 0) {
       for (const { partition_number: partition, sequence } of rows) if (sequence > (versions.get(partition) ?? 0)) await dropOf(partition, versions.get(partition) ?? 0);
     }
     versions = new Map(rows.map((row) => [row.partition_number, row.sequence]));
-    return rows.length > 0;
+    followed = { asOf, areRules: rows.length > 0 };
+    return followed.areRules;
   }
 
   async function dropOf(partition: number, after: number): Promise<void> {
@@ -87,6 +93,7 @@ export function createPictures(deps: PicturesDeps): Pictures {
     forget() {
       pictures.clear();
       versions = undefined;
+      followed = undefined;
     },
   };
 }

@@ -1,6 +1,7 @@
 /** Cuts the rows of an `insertMany` into multi-row statements of few different lengths, so that few texts need to be prepared. */
-import { places, valueKey } from '../dialect.ts';
+import { valueKey } from '../dialect.ts';
 import { StorageError, type InsertMany, type SqlValue } from '../database.ts';
+import { insertText } from '../insert-text.ts';
 
 export interface InsertStatement {
   readonly sql: string;
@@ -17,16 +18,13 @@ const CONFLICT_UPDATE = /^\s*ON\s+CONFLICT\s*\(([^()]*)\)[\s\S]*\bDO\s+UPDATE\b/
  * (PostgreSQL would refuse it), so that the last row wins as in a loop of single inserts.
  */
 export function insertStatements(insert: InsertMany): InsertStatement[] {
-  const { into, columns, rows, onConflict = '' } = insert;
-  const head = `INSERT INTO ${into} (${columns.join(', ')}) VALUES `;
-  const oneRow = `(${places(columns.length)})`;
+  const { columns, rows } = insert;
   const rowsMax = Math.min(ROWS_MAX, 2 ** Math.floor(Math.log2(PARAMETERS_MAX / columns.length)));
   const statements: InsertStatement[] = [];
   for (const run of runsWithoutRepeats(insert)) {
     for (let from = run.from; from < run.to; ) {
       const size = Math.min(rowsMax, 2 ** Math.floor(Math.log2(run.to - from)));
-      const sql = `${head}${Array<string>(size).fill(oneRow).join(', ')} ${onConflict}`;
-      statements.push({ sql, params: flatten(rows.slice(from, from + size), columns.length) });
+      statements.push({ sql: insertText(insert, size), params: flatten(rows.slice(from, from + size), columns.length) });
       from += size;
     }
   }

@@ -2,28 +2,26 @@
  * One transaction on one PostgreSQL connection, READ COMMITTED: a statement sees what was committed before it began, and an UPDATE waits for
  * another transaction's change to its row and goes on from there.
  *
- * Round trips: statements are pipelined, so those that are issued together (the parts of an `insertMany`, a `Promise.all`) cost one, and one write.
- * BEGIN travels with the first statement if that one reads. Before a first statement that writes, BEGIN is awaited: if
- * it failed alone (an administrator cancelled just then), the statement would commit by itself.
+ * Round trips: what is issued before the process next waits for anything (the parts of an `insertMany`, a `Promise.all`) is sent as one (`batch.ts`), and BEGIN with the first of it.
  */
-import type { Writable } from 'node:stream';
 import type { PoolClient, QueryConfig, QueryResult } from 'pg';
 import {
   breaksConnection,
   checkValues,
   expandIn,
-  isReading,
   postgresCommitError,
   postgresError,
   postgresStatement,
 } from '../dialect.ts';
 import { StorageError, type InsertMany, type SqlRow, type SqlValue, type Transaction } from '../database.ts';
+import { sendBatch, type BatchFailure, type BatchStatement } from './batch.ts';
 import { insertStatements } from './insert-texts.ts';
 
 /** A client's own limit for an answer, in ms: for the case that the server's machine is gone without a word. */
 export const ANSWER_TIMEOUT_MS = 45_000;
 const LONG_ANSWER_TIMEOUT_MS = 24 * 60 * 60 * 1_000;
 const NOW = 'SELECT CAST(FLOOR(EXTRACT(EPOCH FROM clock_timestamp()) * 1000) AS BIGINT) AS now';
+const BEGIN: BatchStatement = { sql: 'BEGIN', params: [] };
 const COUNTING = new Set(['INSERT', 'UPDATE', 'DELETE']);
 
 /** What `pg` takes and its types leave out. */
@@ -38,7 +36,6 @@ export async function send(client: PoolClient, sql: string, params: readonly Sql
   const { text, name } = postgresStatement(sql);
   // The extended protocol refuses several statements in one text, as SQLite does.
   const config: PatientQuery = { text, name, values: params as SqlValue[], query_timeout: timeoutMs, queryMode: 'extended' };
-  writeTogether(client);
   try {
     return await client.query(config);
   } catch (cause) {
@@ -46,19 +43,10 @@ export async function send(client: PoolClient, sql: string, params: readonly Sql
   }
 }
 
-/** Connections whose statements are being collected. */
-const collecting = new WeakSet<Writable>();
-
-/** Has the statements that are issued together leave in one write: a system call for each costs more than what they ask for. */
-function writeTogether(client: PoolClient): void {
-  const { stream } = (client as PoolClient & { readonly connection: { readonly stream: Writable } }).connection;
-  if (collecting.has(stream)) return;
-  collecting.add(stream);
-  stream.cork();
-  void Promise.resolve().then(() => {
-    collecting.delete(stream);
-    stream.uncork();
-  });
+/** A statement of a transaction, until its answer is there. */
+interface Issued extends BatchStatement {
+  readonly resolve: (result: QueryResult) => void;
+  readonly reject: (error: StorageError) => void;
 }
 
 /** Sends the statements of an `IN (??)`. */
@@ -76,8 +64,10 @@ export class PostgresTransaction implements Transaction {
   /** Whether the connection was lost. */
   readonly #isLost: () => boolean;
   readonly #inserted = new Map<string, number>();
-  #begin: Promise<void> | undefined;
-  #begun = false;
+  #issued: Issued[] = [];
+  #state: 'new' | 'beginning' | 'begun' = 'new';
+  #beginning: Promise<void> | undefined;
+  #isUnclear = false;
   #over = false;
   #failure: StorageError | undefined;
   #timeoutMs = ANSWER_TIMEOUT_MS;
@@ -124,9 +114,10 @@ export class PostgresTransaction implements Transaction {
   /** Throws `StorageError`: the first statement's that failed, or that of COMMIT. */
   async commit(): Promise<void> {
     this.#over = true;
+    // Those that nobody has awaited.
+    while (this.#failure === undefined && (this.#issued.length > 0 || this.#state === 'beginning')) await this.#flush();
     if (this.#failure) throw this.#failure;
-    if (!this.#begin) return;
-    await this.#begin;
+    if (this.#state === 'new') return;
     if (this.#isLost()) throw new StorageError('unavailable', 'PostgreSQL: the connection was lost before COMMIT');
     let result: QueryResult;
     try {
@@ -142,13 +133,12 @@ export class PostgresTransaction implements Transaction {
   /** After a failure. Says whether the connection may be used again. */
   async rollback(): Promise<boolean> {
     this.#over = true;
+    // What has not left yet must not follow ROLLBACK.
+    this.#refuse(this.#issued.splice(0), this.#failure ?? new StorageError('bug', 'the transaction has ended before this statement'));
     if (this.#isLost() || (this.#failure && breaksConnection(this.#failure))) return false;
     try {
-      if (this.#begin) {
-        await this.#begin;
-        await this.#client.query('ROLLBACK');
-      }
-      return true;
+      if (this.#state !== 'new') await this.#client.query('ROLLBACK');
+      return !this.#isUnclear;
     } catch {
       return false;
     }
@@ -172,26 +162,47 @@ export class PostgresTransaction implements Transaction {
   async #sendInOrder(sql: string, params: readonly SqlValue[]): Promise<QueryResult> {
     if (this.#over) throw new StorageError('bug', 'the transaction has ended; a statement came after it');
     if (this.#failure) throw this.#failure;
-    if (this.#begun) return send(this.#client, sql, params, this.#timeoutMs);
-    const first = this.#begin === undefined;
-    const begin = (this.#begin ??= this.#sendBegin());
-    if (!first || !isReading(sql)) {
-      await begin;
-      return send(this.#client, sql, params, this.#timeoutMs);
-    }
-    const [begun, result] = await Promise.allSettled([begin, send(this.#client, sql, params, this.#timeoutMs)]);
-    if (begun.status === 'rejected') throw begun.reason;
-    if (result.status === 'rejected') throw result.reason;
-    return result.value;
+    checkValues(sql, params);
+    return new Promise((resolve, reject) => {
+      this.#issued.push({ sql, params, resolve, reject });
+      // When all that goes on in this moment has issued what it can.
+      if (this.#issued.length === 1) process.nextTick(() => void this.#flush());
+    });
   }
 
-  async #sendBegin(): Promise<void> {
-    try {
-      await this.#client.query('BEGIN');
-      this.#begun = true;
-    } catch (cause) {
-      throw postgresError(cause, 'BEGIN');
+  /** Sends what was issued; while the answer to BEGIN is out, it waits for that: without BEGIN it would commit by itself. Never rejects. */
+  async #flush(): Promise<void> {
+    if (this.#state === 'beginning') return this.#beginning;
+    if (this.#issued.length === 0) return;
+    const batch = this.#issued.splice(0);
+    if (this.#state === 'begun') return this.#sendTogether(batch, batch);
+    this.#state = 'beginning';
+    this.#beginning = this.#sendTogether([BEGIN, ...batch], batch).then(() => {
+      this.#state = 'begun';
+      return this.#flush();
+    });
+    return this.#beginning;
+  }
+
+  /** `batch`: without BEGIN. */
+  async #sendTogether(statements: readonly BatchStatement[], batch: readonly Issued[]): Promise<void> {
+    if (this.#failure) {
+      this.#refuse(batch, this.#failure);
+      return;
     }
+    try {
+      const results = await sendBatch(this.#client, statements, this.#timeoutMs);
+      for (const [index, { resolve }] of batch.entries()) resolve(results[index + statements.length - batch.length]!);
+    } catch (failure) {
+      const { cause, index, isUnclear } = failure as BatchFailure;
+      this.#isUnclear ||= isUnclear;
+      this.#failure ??= postgresError(cause, statements[index]!.sql);
+      this.#refuse(batch, this.#failure);
+    }
+  }
+
+  #refuse(batch: readonly Issued[], error: StorageError): void {
+    for (const { reject } of batch) reject(error);
   }
 
   /** The first failure is the one that the transaction ends with; those after it only say that the transaction has failed. */

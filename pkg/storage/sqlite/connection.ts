@@ -38,15 +38,20 @@ function unavailable(file: string, cause: unknown): StorageError {
 }
 
 function connectionOver(sqlite: Sqlite.Database): Connection {
-  // Least recently used first: a Map keeps the order of insertion.
-  const statements = new Map<string, Sqlite.Statement<unknown[], SqlRow>>();
+  type Statements = Map<string, Sqlite.Statement<unknown[], SqlRow>>;
+  let lately: Statements = new Map();
+  /** Those that were used before `lately` was full the last time; what has not been used again by the next time is forgotten. */
+  let before: Statements = new Map();
 
   function prepare(sql: string): Sqlite.Statement<unknown[], SqlRow> {
-    let statement = statements.get(sql);
-    if (statement) statements.delete(sql);
-    else statement = sqlite.prepare<unknown[], SqlRow>(sql);
-    statements.set(sql, statement);
-    if (statements.size > STATEMENTS_MAX) statements.delete(statements.keys().next().value as string);
+    const known = lately.get(sql);
+    if (known !== undefined) return known;
+    const statement = before.get(sql) ?? sqlite.prepare<unknown[], SqlRow>(sql);
+    if (lately.size >= STATEMENTS_MAX / 2) {
+      before = lately;
+      lately = new Map();
+    }
+    lately.set(sql, statement);
     return statement;
   }
 
@@ -78,5 +83,5 @@ function connectionOver(sqlite: Sqlite.Database): Connection {
 /** better-sqlite3 binds every number as a REAL, which a TEXT column would store as '5.0'; a bigint is bound as an INTEGER. */
 function bindings(sql: string, params: readonly SqlValue[]): unknown[] {
   checkValues(sql, params);
-  return params.map((value) => (typeof value === 'number' ? BigInt(value) : value));
+  return params.some((value) => typeof value === 'number') ? params.map((value) => (typeof value === 'number' ? BigInt(value) : value)) : params as unknown[];
 }

@@ -2,12 +2,13 @@
  * SQLite behind the transaction port: WAL, synchronous=FULL (a commit is on disk when its promise resolves), one file per component.
  *
  * Transactions run one at a time on the writing connection, also while their work awaits something else. Reads outside a transaction
- * have a connection of their own and see the last commit. ':memory:' has one connection only, so there such a read waits until
+ * see the last commit: while a transaction is under way, by a connection of their own. ':memory:' has one connection only, so there such a read waits until
  * the transactions before it have ended: awaiting one from inside a transaction's work would wait for ever.
  */
 import { realpathSync } from 'node:fs';
-import { expandIn, isReading, places } from '../dialect.ts';
+import { expandIn, isReading } from '../dialect.ts';
 import { StorageError, type Database, type InsertMany, type SqlRow, type SqlValue, type Transaction } from '../database.ts';
+import { insertText } from '../insert-text.ts';
 import { createSerialQueue, type SerialQueue } from '../serial-queue.ts';
 import { connect, type Connection } from './connection.ts';
 import { createPrivate, takeLock } from './lock-file.ts';
@@ -103,7 +104,9 @@ class SqliteDatabase implements Database {
   async #read<T>(read: (reader: Connection) => T): Promise<T> {
     this.#refuseWhenClosing();
     const { writer, reader } = this.#connections;
-    return reader === writer ? this.#queue.run(async () => read(reader)) : read(reader);
+    if (reader === writer) return this.#queue.run(async () => read(reader));
+    // Its cache holds what it has written; that of the other connection is thrown away after each commit.
+    return read(writer.inTransaction() ? reader : writer);
   }
 
   #refuseWhenClosing(): void {
@@ -174,9 +177,7 @@ class SqliteTransaction implements Transaction {
 
   async insertMany(insert: InsertMany): Promise<{ changes: number }> {
     if (insert.rows.length === 0) return { changes: 0 };
-    const { into, columns, onConflict = '' } = insert;
-    const sql = `INSERT INTO ${into} (${columns.join(', ')}) VALUES (${places(columns.length)}) ${onConflict}`;
-    return this.#do(() => ({ changes: this.#writer.runEach(sql, insert.rows) }));
+    return this.#do(() => ({ changes: this.#writer.runEach(insertText(insert), insert.rows) }));
   }
 
   async nowMs(fallbackNowMs: number): Promise<number> {

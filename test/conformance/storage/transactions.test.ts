@@ -123,6 +123,32 @@ onEachBackend('transactions', (backend) => {
     assert.equal(await readN(database), 0);
   });
 
+  test('of statements that are issued together and one of which fails, none has happened, each says so, and others go on', async () => {
+    const database = await counters(backend);
+    const outcomes = await database.transaction(async (tx) => {
+      const issued = [tx.run('UPDATE counters SET n = 1'), tx.run("INSERT INTO counters (name, n) VALUES ('a', 1)"), tx.run('UPDATE counters SET n = 2')];
+      await assert.rejects(Promise.all(issued), ofKind('bug', /counters/));
+      return Promise.allSettled([issued[1]!, issued[2]!, tx.run('UPDATE counters SET n = 3')]);
+    }).then(() => assert.fail('it was committed'), (error: unknown) => [error]);
+    assert.ok(ofKind('bug', /counters/)(outcomes[0]));
+    assert.equal(await readN(database), 0);
+    assert.deepEqual(await Promise.all([1, 2, 3].map((n) => database.transaction((tx) => tx.run('UPDATE counters SET n = ?', [n])))), [{ changes: 1 }, { changes: 1 }, { changes: 1 }]);
+  });
+
+  test('a statement that nobody awaits is part of the transaction', async () => {
+    const database = await counters(backend);
+    await database.transaction(async (tx) => void tx.run('UPDATE counters SET n = 7'));
+    assert.equal(await readN(database), 7);
+    await assert.rejects(database.transaction(async (tx) => void tx.run("INSERT INTO counters (name, n) VALUES ('a', 1)").catch(() => undefined)), ofKind('bug'));
+    let late: Promise<unknown> | undefined;
+    await assert.rejects(database.transaction(async (tx) => {
+      late = tx.run('UPDATE counters SET n = 8').catch(() => undefined);
+      throw new Error('undo');
+    }), /undo/);
+    await late;
+    assert.equal(await readN(database), 7);
+  });
+
   test('only reading is possible outside a transaction', async () => {
     const database = await counters(backend);
     await assert.rejects(database.query('UPDATE counters SET n = 4'), ofKind('bug'));
