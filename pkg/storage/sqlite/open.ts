@@ -10,21 +10,21 @@ import { expandIn, isReading } from '../dialect.ts';
 import { StorageError, type Database, type InsertMany, type SqlRow, type SqlValue, type Transaction } from '../database.ts';
 import { insertText } from '../insert-text.ts';
 import { createSerialQueue, type SerialQueue } from '../serial-queue.ts';
+import { createCheckpoints, type Checkpoints } from './checkpoints.ts';
 import { connect, type Connection } from './connection.ts';
 import { createPrivate, takeLock } from './lock-file.ts';
 
 const BUSY_TIMEOUT_MS = 5_000;
 /** A WAL that a burst made larger than this is cut back to it. */
 const WAL_BYTES_KEPT = 64 * 1024 * 1024;
-/**
- * Of 4 KiB. A page that many transactions change is written back once: with SQLite's own 1000, a replay of 40,000 events takes 16% longer. More would pay, too, but who comes while they are
- * written back waits.
- */
+/** Of 4 KiB. A page that many transactions change is written back once: with SQLite's own 1000, a replay of 40,000 events takes 16% longer. */
 const CHECKPOINT_PAGES = 4096;
+/** At which the writing connection writes them back itself, and everybody waits: the thread that does (`checkpoints.ts`) is not there, or does not keep up. */
+const CHECKPOINT_PAGES_MAX = 4 * CHECKPOINT_PAGES;
 /** Keys of events are spread over their whole indexes. */
 const WRITER_CACHE_KIB = 32 * 1024;
 const SHARED_PRAGMAS = ['foreign_keys = ON', 'temp_store = MEMORY'];
-const WRITER_PRAGMAS = ['journal_mode = WAL', 'synchronous = FULL', `wal_autocheckpoint = ${CHECKPOINT_PAGES}`, `cache_size = -${WRITER_CACHE_KIB}`, `journal_size_limit = ${WAL_BYTES_KEPT}`, ...SHARED_PRAGMAS];
+const WRITER_PRAGMAS = ['journal_mode = WAL', 'synchronous = FULL', `wal_autocheckpoint = ${CHECKPOINT_PAGES_MAX}`, `cache_size = -${WRITER_CACHE_KIB}`, `journal_size_limit = ${WAL_BYTES_KEPT}`, ...SHARED_PRAGMAS];
 const READER_PRAGMAS = ['query_only = ON', ...SHARED_PRAGMAS];
 
 /**
@@ -34,7 +34,7 @@ const READER_PRAGMAS = ['query_only = ON', ...SHARED_PRAGMAS];
 export async function openSqlite(options: { readonly path: string }): Promise<Database> {
   if (options.path === ':memory:') {
     const only = connect(':memory:', { busyTimeoutMs: 0, pragmas: SHARED_PRAGMAS });
-    return new SqliteDatabase({ writer: only, reader: only, lock: undefined });
+    return new SqliteDatabase({ writer: only, reader: only, lock: undefined, file: undefined });
   }
   createPrivate(options.path);
   const file = realpathSync(options.path);
@@ -45,7 +45,7 @@ export async function openSqlite(options: { readonly path: string }): Promise<Da
     const writer = connect(file, { busyTimeoutMs: BUSY_TIMEOUT_MS, pragmas: WRITER_PRAGMAS });
     opened.push(writer);
     const reader = connect(file, { busyTimeoutMs: BUSY_TIMEOUT_MS, pragmas: READER_PRAGMAS });
-    return new SqliteDatabase({ writer, reader, lock });
+    return new SqliteDatabase({ writer, reader, lock, file });
   } catch (error) {
     for (const connection of opened.reverse()) connection.close();
     throw error;
@@ -57,16 +57,21 @@ interface Connections {
   /** The same as `writer` for ':memory:'. */
   readonly reader: Connection;
   readonly lock: Connection | undefined;
+  /** undefined: there is none, and so no write-ahead log. */
+  readonly file: string | undefined;
 }
 
 class SqliteDatabase implements Database {
   readonly dialect = 'sqlite';
   readonly #connections: Connections;
   readonly #queue: SerialQueue = createSerialQueue();
+  readonly #checkpoints: Checkpoints | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(connections: Connections) {
     this.#connections = connections;
+    const { file, writer } = connections;
+    if (file !== undefined) this.#checkpoints = createCheckpoints({ file, writer, queue: this.#queue, pages: CHECKPOINT_PAGES });
   }
 
   async query<Row extends SqlRow>(sql: string, params: readonly SqlValue[] = []): Promise<Row[]> {
@@ -80,7 +85,11 @@ class SqliteDatabase implements Database {
 
   async transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
     this.#refuseWhenClosing();
-    return this.#queue.run(() => runTransaction(this.#connections.writer, work));
+    return this.#queue.run(async () => {
+      const value = await runTransaction(this.#connections.writer, work);
+      this.#checkpoints?.committed();
+      return value;
+    });
   }
 
   /** Pages of deleted rows are used again at once. */
@@ -91,14 +100,19 @@ class SqliteDatabase implements Database {
   }
 
   async close(): Promise<void> {
-    this.#closing ??= this.#queue.run(async () => {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await this.#checkpoints?.stop();
+    await this.#queue.run(async () => {
       const { writer, reader, lock } = this.#connections;
       if (reader !== writer) reader.close();
       // The last connection to go moves the WAL into the file; only then may somebody else have it.
       writer.close();
       lock?.close();
     });
-    return this.#closing;
   }
 
   async #read<T>(read: (reader: Connection) => T): Promise<T> {
