@@ -9,12 +9,12 @@ import { existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync, writ
 import { join } from 'node:path';
 import { formatSigningKeyFile, SEED_BYTES } from '../../pkg/matrix/signing/signing-key.ts';
 import { backUpPostgres, createDatabase, startPostgres } from '../../test/kit/servers/postgres.ts';
+import type { CopySettings } from './copy-here.ts';
 import type { FillSettings } from './fill-here.ts';
 import { roomsOf } from './rooms-wish.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const KEPT = join(ROOT, '.cache', 'bench-seeded');
-const PROGRAM = join(import.meta.dirname, 'fill-here.ts');
 /** What decides what is in the tables. */
 const MADE_BY = ['components/*/storage/migrations.ts', 'pkg/log/tables.ts', 'bench/replay/make-history.ts', 'bench/seed/{fill-here,make-rooms,rooms-wish}.ts'];
 
@@ -23,16 +23,17 @@ export const SEEDED_DATABASE = 'seeded';
 
 /** A data folder of SQLite files with so many events; to be copied, not used. */
 export function seededFolder(events: number): Promise<string> {
-  return kept(`sqlite-${events}`, (folder) => fill({ database: { kind: 'sqlite' }, dataDir: folder, ...roomsOf(events) }));
+  return kept(`sqlite-${events}`, (folder) => runHere('fill-here.ts', { database: { kind: 'sqlite' }, dataDir: folder, ...roomsOf(events) } satisfies FillSettings));
 }
 
-/** The files of a PostgreSQL cluster with so many events in its database `seeded`; to be copied, not used. */
-export function seededCluster(events: number): Promise<string> {
+/** The files of a PostgreSQL cluster with the rows of `seededFolder` in its database `seeded`; to be copied, not used. */
+export async function seededCluster(events: number): Promise<string> {
+  const from = await seededFolder(events);
   return kept(`postgres-${events}`, async (folder) => {
     const server = await startPostgres({ fast: true });
     try {
       const url = await createDatabase(server.url, SEEDED_DATABASE);
-      await fill({ database: { kind: 'postgres', url }, dataDir: folder, ...roomsOf(events) });
+      await runHere('copy-here.ts', { from, url } satisfies CopySettings);
       // As it would have done by itself in the time that so many events take to come.
       const { Client } = (await import('pg')).default;
       const client = new Client({ connectionString: url });
@@ -64,13 +65,13 @@ function schemaKey(): string {
   return hash.digest('hex').slice(0, 12);
 }
 
-async function fill(settings: FillSettings): Promise<void> {
-  const child = spawn(process.execPath, [PROGRAM, JSON.stringify(settings)], { stdio: ['ignore', 'inherit', 'inherit'] });
+async function runHere(program: string, settings: object): Promise<void> {
+  const child = spawn(process.execPath, [join(import.meta.dirname, program), JSON.stringify(settings)], { stdio: ['ignore', 'inherit', 'inherit'] });
   const kill = (): void => void child.kill('SIGKILL');
   process.once('exit', kill);
   const [code] = (await once(child, 'close')) as [number | null];
   process.off('exit', kill);
-  if (code !== 0) throw new Error(`filling the database ended with ${code}`);
+  if (code !== 0) throw new Error(`${program} ended with ${code}`);
 }
 
 /** Makes the data folder of a new server of the files of `seededFolder`; it gets a key of its own, without which it would not start on databases that are there. */
