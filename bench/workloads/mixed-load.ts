@@ -1,5 +1,6 @@
-/** What the users of a server do all day, all at once, as fast as they are answered: until they are told to pause. */
+/** What the users of a server do all day, all at once, as fast as they are answered or as they are told: until they are told to pause. */
 import { randomBytes } from 'node:crypto';
+import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CrowdUser } from '../crowd.ts';
 import { Connection } from '../http-client.ts';
@@ -21,24 +22,33 @@ interface Seen {
   readonly rooms?: { readonly join?: Record<string, { readonly timeline: { readonly events: readonly { readonly event_id: string }[] } }> };
 }
 
+export interface MixedLoadOptions {
+  /** Each user is in some of the rooms. */
+  readonly roomsOf: (user: CrowdUser) => readonly string[];
+  /** Things that senders begin in a second at most; 0: as fast as they are answered. */
+  readonly perSecondMax: number;
+}
+
 export class MixedLoad {
   /** That have come into rooms so far; receipts are among them. */
   events = 0;
   readonly #baseUrl: string;
   readonly #users: readonly CrowdUser[];
-  readonly #roomsOf: (user: CrowdUser) => readonly string[];
+  readonly #roomsOf: MixedLoadOptions['roomsOf'];
+  readonly #spacingMs: number;
   readonly #run = randomBytes(4).toString('hex');
   readonly #loops: Promise<void>[] = [];
   #active = 0;
   #paused = true;
   #ended = false;
   #number = 0;
+  #nextAt = 0;
 
-  /** Each user is in some of the rooms: `roomsOf` tells which. */
-  constructor(baseUrl: string, users: readonly CrowdUser[], roomsOf: (user: CrowdUser) => readonly string[]) {
+  constructor(baseUrl: string, users: readonly CrowdUser[], { roomsOf, perSecondMax }: MixedLoadOptions) {
     this.#baseUrl = baseUrl;
     this.#users = users;
     this.#roomsOf = roomsOf;
+    this.#spacingMs = perSecondMax === 0 ? 0 : 1000 / perSecondMax;
   }
 
   resume(): void {
@@ -77,7 +87,8 @@ export class MixedLoad {
   }
 
   /** One thing after the other: who comes and goes, in which room, and what is said, follows from the number alone. */
-  #act(connection: Connection): Promise<void> {
+  async #act(connection: Connection): Promise<void> {
+    if (this.#spacingMs > 0) await this.#turn();
     const number = (this.#number += 1);
     const user = this.#users[(number * 7) % this.#users.length]!;
     const rooms = this.#roomsOf(user);
@@ -87,6 +98,13 @@ export class MixedLoad {
     if (kind < CHURNS + TYPINGS) return this.#do(connection, user, ['PUT', `/rooms/${room}/typing/${encodeURIComponent(user.userId)}`, { typing: true, timeout: 5000 }], 0);
     if (kind < CHURNS + TYPINGS + NEW_ROOMS) return this.#do(connection, user, ['POST', '/createRoom', { preset: 'private_chat', name: `room ${number}` }], 8);
     return this.#do(connection, user, ['PUT', `/rooms/${room}/send/m.room.message/${this.#run}-${number}`, { msgtype: 'm.text', body: `${number} ${FILLER}` }], 1);
+  }
+
+  #turn(): Promise<void> {
+    const now = performance.now();
+    const at = Math.max(now, this.#nextAt);
+    this.#nextAt = at + this.#spacingMs;
+    return at === now ? Promise.resolve() : sleep(at - now);
   }
 
   async #churn(connection: Connection, user: CrowdUser, room: string): Promise<void> {

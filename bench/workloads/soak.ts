@@ -16,6 +16,8 @@ export interface SoakOptions {
   readonly seconds: number;
   /** Events of the warm-up, at least: more than the caches hold. */
   readonly warmEvents: number;
+  /** Things that senders begin in a second at most; 0: as fast as they are answered. */
+  readonly perSecondMax: number;
 }
 
 const USERS = 60;
@@ -36,7 +38,7 @@ export async function soakWorkload(mode: ServerMode, options: SoakOptions): Prom
   const heap = watchHeap(await freePort());
   const place = await startCrowdPlace({ ...mode, start: (settings) => mode.start({ ...settings, ...heap.settings }) });
   try {
-    const load = await prepare(place);
+    const load = await prepare(place, options.perSecondMax);
     const { samples, seconds } = await soak(place, { load, heap, ...options });
     const events = samples.at(-1)!.events - samples[0]!.events;
     const [first, last] = [samples[0]!, samples.at(-1)!];
@@ -49,7 +51,7 @@ export async function soakWorkload(mode: ServerMode, options: SoakOptions): Prom
   }
 }
 
-async function prepare(place: RunningPlace): Promise<MixedLoad> {
+async function prepare(place: RunningPlace, perSecondMax: number): Promise<MixedLoad> {
   const users = await gatherUsers(place, USERS, 'soaking');
   const rooms: string[] = [];
   for (let index = 0; index < ROOMS; index += 1) rooms.push(await openRoom(place, users[index % USERS]!));
@@ -58,10 +60,10 @@ async function prepare(place: RunningPlace): Promise<MixedLoad> {
   const steps = Array.from({ length: ROOMS_OF_A_USER }, (_, step) => step);
   for (const step of steps) await joinAll(place, users, (index) => roomOf(index, step));
   const roomsOf = new Map(users.map((user, index) => [user, steps.map((step) => roomOf(index, step))]));
-  return new MixedLoad(place.baseUrl, users, (user) => roomsOf.get(user)!);
+  return new MixedLoad(place.baseUrl, users, { roomsOf: (user) => roomsOf.get(user)!, perSecondMax });
 }
 
-async function soak(place: RunningPlace, { load, heap, seconds, warmEvents }: SoakOptions & { readonly load: MixedLoad; readonly heap: HeapWatch }): Promise<{ samples: Sample[]; seconds: number }> {
+async function soak(place: RunningPlace, { load, heap, seconds, warmEvents }: Omit<SoakOptions, 'perSecondMax'> & { readonly load: MixedLoad; readonly heap: HeapWatch }): Promise<{ samples: Sample[]; seconds: number }> {
   const samples: Sample[] = [];
   const look = async (): Promise<Sample> => {
     await load.pause();
