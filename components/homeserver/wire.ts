@@ -88,7 +88,7 @@ export async function wire(options: WireOptions): Promise<Homeserver> {
   const appservices = createAppservices(options.appservices ?? [], serverName, users);
   const hasFollowers = exclusive || roles.some((role) => ['clientapi', 'syncapi'].includes(role));
   const appliedPositions = await createAppliedPositions({ consumer: SYNCAPI_CONSUMER, logs: ['room-output', 'user-output'], database: databases.syncapi, driver, runtime, exclusive, hasFollowers });
-  const commands = await createCommandClient({ driver, runtime, partitionMap, lookup: outcomesIn(databases) });
+  const commands = createCommandClient({ driver, runtime, partitionMap, lookup: outcomesIn(databases) });
   const limits = createSharedRateLimiter({ ...settings, runtime, driver: exclusive || !roles.some((role) => ['clientapi', 'syncapi', 'federationapi'].includes(role)) ? undefined : driver, enabled: settings.rateLimits });
   const userPort: UserQuery = { ...users, appservices, tokenUse: createTokenUse({ runtime, commands }) };
   const ports = { roomQuery: roomQuery(databases.roomserver), userQuery: userPort, syncQuery: syncQuery(databases.syncapi) };

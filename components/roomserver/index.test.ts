@@ -24,7 +24,7 @@ test('commands through the log come back as outcomes, and a repeated one as the 
   const driver = await createEmbeddedDriver({ inputDatabases: { 'room-input': database }, runtime });
   const roomserver = createRoomserver({ runtime, database, driver, partitionMap, serverName: SERVER, signingKey: KEY });
   const source = { database, consumer: ROOMSERVER_CONSUMER };
-  const commands = await createCommandClient({ driver, runtime, partitionMap, lookup: outcomeLookup({ 'room-input': source, 'user-input': source }) });
+  const commands = createCommandClient({ driver, runtime, partitionMap, lookup: outcomeLookup({ 'room-input': source, 'user-input': source }) });
   await roomserver.start();
   try {
     const room = newRoom();

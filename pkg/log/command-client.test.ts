@@ -31,7 +31,7 @@ async function stand(options: { lookup?: OutcomeLookup; pendingMax?: number } = 
     questions.push(inputIds.length);
     return new Map([...remembered].filter(([inputId]) => inputIds.includes(inputId)));
   };
-  const client = await createCommandClient({
+  const client = createCommandClient({
     driver: silent, runtime, partitionMap: { version: 1, partitions: 1 }, lookup: options.lookup ?? lookup, ...(options.pendingMax === undefined ? {} : { pendingMax: options.pendingMax }),
   });
   return { runtime, remembered, questions, client };

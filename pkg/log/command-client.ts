@@ -35,17 +35,17 @@ const APPEND_TRIES_MAX = 8;
 /** Callers that may wait; beyond that they are told at once to come back later. */
 const PENDING_MAX = 10_000;
 
-export async function createCommandClient(options: CommandClientOptions): Promise<CommandClient> {
-  const client = new Client(options);
-  await client.listen();
-  return client;
+export function createCommandClient(options: CommandClientOptions): CommandClient {
+  return new Client(options);
 }
 
 class Client implements CommandClient {
   readonly #options: CommandClientOptions;
   readonly #replyTo: string;
   readonly #pending = new Map<string, Set<Pending>>();
-  #subscription: Subscription | undefined;
+  /** Since the first input: who submits none is not woken by others' outcomes. */
+  #subscription: Promise<Subscription> | undefined;
+  #isListening = false;
   #waiting = 0;
   #timer: Timer | undefined;
   #lookingUp = false;
@@ -55,10 +55,17 @@ class Client implements CommandClient {
     this.#replyTo = `reply.${options.runtime.instanceId}`;
   }
 
-  async listen(): Promise<void> {
-    this.#subscription = await this.#options.driver.listen(this.#replyTo, (value) => {
+  async #listen(): Promise<void> {
+    this.#subscription ??= this.#options.driver.listen(this.#replyTo, (value) => {
       for (const outcome of outcomesCodec.decode(value).outcomes) this.#settle(outcome);
     });
+    try {
+      await this.#subscription;
+      this.#isListening = true;
+    } catch (error) {
+      this.#subscription = undefined;
+      throw error;
+    }
   }
 
   submitRoomInput: CommandClient['submitRoomInput'] = (input, wish = {}) => {
@@ -72,7 +79,7 @@ class Client implements CommandClient {
   };
 
   async close(): Promise<void> {
-    await this.#subscription?.close();
+    await (await this.#subscription?.catch(() => undefined))?.close();
   }
 
   #header(inputId: string, wished?: number): Pick<InputHeader, 'inputId' | 'replyTo' | 'deadlineMs'> {
@@ -143,6 +150,7 @@ class Client implements CommandClient {
     const partition = partitionOf(partitionMap, key);
     for (let tries = 1, delayMs = 50; ; tries += 1, delayMs *= 2) {
       try {
+        if (!this.#isListening) await this.#listen();
         await driver.append(log, partition, [record], { durable: false });
         return;
       } catch (error) {

@@ -2,9 +2,10 @@
  * When the next round of a runner begins. A round costs its statements and its commit however little it takes, and under load something is always waiting: rounds that begin at once take a handful of records each. So
  * after a round a runner lets as many come as make the next one worth it, or the time pass in which they would have. Whoever sends one after the other waits for nothing: a round takes longer than its share of the time.
  *
- * Where the cores are all busy, and the runner often has to wait for one, what a round costs is time that all others lack: there it lets more come (docs/decisions/0013-room-for-garbage.md).
+ * Where the cores are all busy, and the runner often has to wait for one, what a round costs is time that all others lack: there it lets more come (docs/decisions/0015-cores-that-are-short.md).
  */
 import type { Clock } from '../runtime/runtime.ts';
+import { createCrowd } from './crowd.ts';
 import type { Intake } from './intake.ts';
 
 /** Of a machine with time to spare, and of one without. */
@@ -12,9 +13,6 @@ const FREE = { recordsWorth: 16, msMax: 15 } as const;
 const CROWDED = { recordsWorth: 200, msMax: 80 } as const;
 /** From the beginning of a round to that of the next one, for each record that it had. */
 const MS_PER_RECORD = 1.5;
-/** Cores are short when a thread lacked one for so much of the time in which it had something to do; looked at so often. */
-const MISSED_SHARE = 0.3;
-const LOOK_EVERY_MS = 500;
 
 export interface Pace {
   /** Before a round, when something waits. Resolves at once when `signal` is aborted. */
@@ -42,21 +40,6 @@ export function createPace(clock: Clock, intake: Pick<Intake, 'ready' | 'nudge'>
       recordsWorth = limits.recordsWorth;
       const tookMs = clock.monotonic() - startedAt;
       restUntil = startedAt + Math.min(limits.msMax, records * MS_PER_RECORD, Math.max(FREE.msMax, 2 * tookMs));
-    },
-  };
-}
-
-function createCrowd(clock: Clock): { isThere(): boolean } {
-  let isCrowded = false;
-  let last = { at: clock.monotonic(), ...clock.cores() };
-  return {
-    isThere() {
-      if (clock.monotonic() - last.at < LOOK_EVERY_MS) return isCrowded;
-      const next = { at: clock.monotonic(), ...clock.cores() };
-      const missedMs = next.missedMs - last.missedMs;
-      isCrowded = missedMs > MISSED_SHARE * (missedMs + next.usedMs - last.usedMs);
-      last = next;
-      return isCrowded;
     },
   };
 }

@@ -63,7 +63,7 @@ process.exit(0);
 
 async function run({ runtime, driver, databases }: ServerHere): Promise<HostileReport> {
   const source = { database: databases.roomserver, consumer: ROOMSERVER_CONSUMER };
-  const commands = await createCommandClient({ driver, runtime, partitionMap: { version: 1, partitions: 1 }, lookup: outcomeLookup({ 'room-input': source, 'user-input': source }) });
+  const commands = createCommandClient({ driver, runtime, partitionMap: { version: 1, partitions: 1 }, lookup: outcomeLookup({ 'room-input': source, 'user-input': source }) });
   const rooms: string[] = [];
   for (let index = 0; index < ROOMS; index += 1) rooms.push(await newRoom(commands, index));
   await append(history.beginning);

@@ -81,7 +81,7 @@ export async function createRemoteWorld(context: TestContext, options: { databas
   };
   const open = () => createRoomserver({ runtime, database, driver, partitionMap, serverName: HERE, signingKey: KEY, stagedState });
   const source = { database, consumer: ROOMSERVER_CONSUMER };
-  const commands = await createCommandClient({ driver, runtime, partitionMap, lookup: outcomeLookup({ 'room-input': source, 'user-input': source }) });
+  const commands = createCommandClient({ driver, runtime, partitionMap, lookup: outcomeLookup({ 'room-input': source, 'user-input': source }) });
   let roomserver = open();
   await roomserver.start();
   context.after(async () => {

@@ -63,7 +63,7 @@ async function worldOf(context: TestContext, staged: ReadonlyMap<string, readonl
   await database.transaction((tx) => commitBatch(tx, [{ place: { partition, epoch: 1, nextSequence: 1, nowMs: START_MS }, effects: { ...effects, events: effects.events.map((event) => ({ ...event, sequence: null })) } }]));
   let roomserver = open();
   const source = { database, consumer: ROOMSERVER_CONSUMER };
-  const commands = await createCommandClient({ driver, runtime, partitionMap, lookup: outcomeLookup({ 'room-input': source, 'user-input': source }) });
+  const commands = createCommandClient({ driver, runtime, partitionMap, lookup: outcomeLookup({ 'room-input': source, 'user-input': source }) });
   await roomserver.start();
   context.after(async () => {
     await commands.close();

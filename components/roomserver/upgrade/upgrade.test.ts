@@ -25,7 +25,7 @@ async function scene() {
   const partitionMap = { version: 1, partitions: 4 };
   const driver = await createEmbeddedDriver({ inputDatabases: { 'room-input': database }, runtime });
   const source = { database, consumer: ROOMSERVER_CONSUMER };
-  const commands = await createCommandClient({ driver, runtime, partitionMap, lookup: outcomeLookup({ 'room-input': source, 'user-input': source }) });
+  const commands = createCommandClient({ driver, runtime, partitionMap, lookup: outcomeLookup({ 'room-input': source, 'user-input': source }) });
   const owner = (through: Pick<CommandClient, 'submitRoomInput'> | undefined) => createRoomserver({ runtime, database, driver, partitionMap, serverName: SERVER, signingKey: KEY, commands: through });
   const submit = async (one: RoomInput): Promise<Outcome> => commands.submitRoomInput({ ...one, originServerTs: runtime.clock.now() });
   const close = async (): Promise<void> => {

@@ -4,6 +4,7 @@
  * was; an offset that the broker does not have any more is replaced by the oldest (or newest) it has.
  */
 import type { Runtime } from '../../runtime/runtime.ts';
+import { createCrowd } from '../crowd.ts';
 import { createGate } from '../gate.ts';
 import type { OpenCluster } from './client.ts';
 
@@ -37,6 +38,8 @@ export interface Fetcher {
  * How long the broker holds a request when there is nothing: also the longest that a partition added meanwhile has to wait for its first fetch.
  */
 const WAIT_MS_MAX = 100;
+/** After a fetch that had something, where cores are short: each costs a millisecond for all partitions together, however little there is. */
+const REST_MS = 10;
 const PARTITION_BYTES_MAX = 1024 * 1024;
 const RESPONSE_BYTES_MAX = 8 * 1024 * 1024;
 const RETRY_MS_MIN = 50;
@@ -121,6 +124,7 @@ class LeaderFetcher implements Fetcher {
     const { clock, logger } = this.#runtime;
     // Whoever adds many partitions in one go has them all in the first request.
     await clock.yield();
+    const crowd = createCrowd(clock);
     let retryMs = RETRY_MS_MIN;
     while (!this.#closed) {
       const led = [...this.#reads.values()].filter((read) => this.#nodeOf(read) === nodeId);
@@ -130,7 +134,8 @@ class LeaderFetcher implements Fetcher {
         break;
       }
       try {
-        await this.#fetchOnce(nodeId, led.filter((read) => read.hasRoom()));
+        const hadSome = await this.#fetchOnce(nodeId, led.filter((read) => read.hasRoom()));
+        if (hadSome && crowd.isThere()) await clock.sleep(REST_MS);
         this.#failing.delete(nodeId);
         retryMs = RETRY_MS_MIN;
       } catch (err) {
@@ -146,21 +151,28 @@ class LeaderFetcher implements Fetcher {
     this.#failing.delete(nodeId);
   }
 
-  async #fetchOnce(nodeId: string, active: readonly Read[]): Promise<void> {
+  /** Whether there was something. */
+  async #fetchOnce(nodeId: string, active: readonly Read[]): Promise<boolean> {
     if (nodeId === NO_LEADER) throw new Error('a partition has no leader');
-    if (active.length === 0) return this.#wakened.wait();
+    if (active.length === 0) {
+      await this.#wakened.wait();
+      return false;
+    }
     const broker = await this.#open.cluster.findBroker({ nodeId });
     const { responses } = (await broker.fetch({
       maxWaitTime: WAIT_MS_MAX, minBytes: 1, maxBytes: RESPONSE_BYTES_MAX, isolationLevel: 0, topics: topicsOfRequest(active),
     })) as FetchResponse;
     const asked = new Set(active);
+    let hadSome = false;
     for (const { topicName, partitions } of responses) {
       for (const { partition, messages } of partitions) {
         const read = this.#reads.get(`${topicName}/${partition}`);
         // It may have been closed, or opened anew at another place, while the request was under way.
         if (read && asked.has(read)) receiveAll(read, messages);
+        hadSome ||= messages.length > 0;
       }
     }
+    return hadSome;
   }
 
   /** True when the cause is removed and reading can go on at once. */

@@ -1,5 +1,6 @@
 /**
- * Signals over Kafka: one topic that every process reads from its newest end, keyed by channel. Sent in batches without waiting, lost when Kafka is away.
+ * Signals over Kafka: one topic, read from its newest end, keyed by channel. Sent in batches without waiting, lost when Kafka is away. A process reads the partitions of the channels that it listens to: what comes
+ * with every message (advances of read models, outcomes) has partitions of its own, so that a process to which neither matters is left in peace.
  */
 import { createHash } from 'node:crypto';
 import { Partitioners, type Kafka, type Message } from 'kafkajs';
@@ -8,7 +9,6 @@ import { createLocalSignals, type Receive } from '../local-signals.ts';
 import type { Subscription } from '../log.ts';
 import type { FetchedMessage } from './fetcher.ts';
 import type { FetcherPool } from './fetcher-pool.ts';
-import { SIGNAL_PARTITIONS } from './topics.ts';
 
 const WAITING_MAX = 10_000;
 const BATCH_MAX = 1000;
@@ -37,7 +37,7 @@ export async function createKafkaSignals(options: KafkaSignalsOptions): Promise<
   let waiting: Message[] = [];
   let sending = false;
   let closed = false;
-  let reading: Promise<void> | undefined;
+  const reading = new Map<number, Promise<void>>();
 
   async function flush(): Promise<void> {
     while (waiting.length > 0 && !closed) {
@@ -58,11 +58,18 @@ export async function createKafkaSignals(options: KafkaSignalsOptions): Promise<
     if (sender !== self) local.send(channel.join(' '), value ?? new Uint8Array());
   }
 
-  async function readAll(): Promise<void> {
-    for (let partition = 0; partition < SIGNAL_PARTITIONS; partition += 1) {
-      const next = await options.newest(partition);
-      options.pool.add({ topic, partition, next, outOfRange: 'newest', hasRoom: () => true, receive });
-    }
+  async function read(partition: number): Promise<void> {
+    const next = await options.newest(partition);
+    options.pool.add({ topic, partition, next, outOfRange: 'newest', hasRoom: () => true, receive });
+  }
+
+  function readOnce(partition: number): Promise<void> {
+    const begun = reading.get(partition) ?? read(partition).catch((error: unknown) => {
+      reading.delete(partition);
+      throw error;
+    });
+    reading.set(partition, begun);
+    return begun;
   }
 
   return {
@@ -76,11 +83,7 @@ export async function createKafkaSignals(options: KafkaSignalsOptions): Promise<
       void Promise.resolve().then(flush);
     },
     async listen(channel, receiveOne) {
-      reading ??= readAll().catch((error: unknown) => {
-        reading = undefined;
-        throw error;
-      });
-      await reading;
+      await readOnce(partitionOfChannel(channel));
       return local.listen(channel, receiveOne);
     },
     async close() {
@@ -90,4 +93,13 @@ export async function createKafkaSignals(options: KafkaSignalsOptions): Promise<
   };
 }
 
-const partitionOfChannel = (channel: string): number => createHash('sha256').update(channel).digest()[0]! % SIGNAL_PARTITIONS;
+const ADVANCES = 0;
+const OUTCOMES = [1, 2] as const;
+const OTHERS = 3;
+
+/** Of `SIGNAL_PARTITIONS`. */
+function partitionOfChannel(channel: string): number {
+  if (channel.startsWith('applied.')) return ADVANCES;
+  if (!channel.startsWith('reply.')) return OTHERS;
+  return OUTCOMES[createHash('sha256').update(channel).digest()[0]! % OUTCOMES.length]!;
+}
