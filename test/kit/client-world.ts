@@ -77,6 +77,16 @@ export interface Elsewhere {
   readonly signedTransport?: FederationTransport;
 }
 
+/** Works in a world of its own, which is closed afterwards. */
+export async function inClientWorld(options: Partial<ClientapiSettings>, work: (world: ClientWorld) => Promise<void>, appservices: readonly AppserviceRegistration[] = []): Promise<void> {
+  const world = await createClientWorld(options, appservices);
+  try {
+    await work(world);
+  } finally {
+    await world.close();
+  }
+}
+
 export async function createClientWorld(options: Partial<ClientapiSettings> = {}, appservices: readonly AppserviceRegistration[] = [], elsewhere: Elsewhere = {}): Promise<ClientWorld> {
   const runtime = createManualRuntime();
   const { clock } = runtime;

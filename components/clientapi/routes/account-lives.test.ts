@@ -2,22 +2,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Departure } from '../../../pkg/http/departure.ts';
-import { createClientWorld, PASSWORD, type Answer, type ClientWorld, type Session } from '../../../test/kit/client-world.ts';
+import { inClientWorld as inWorld, PASSWORD, type Answer, type ClientWorld, type Session } from '../../../test/kit/client-world.ts';
 import type { Terms } from '../../../schemas/config/settings.ts';
 import type { UserInput } from '../../../schemas/log/user-input.ts';
 
 const V3 = '/_matrix/client/v3';
 const ADMIN = '/_matrix/client/v1/admin';
 const DUMMY = { type: 'm.login.dummy' };
-
-async function inWorld(options: Parameters<typeof createClientWorld>[0], work: (world: ClientWorld) => Promise<void>): Promise<void> {
-  const world = await createClientWorld(options);
-  try {
-    await work(world);
-  } finally {
-    await world.close();
-  }
-}
 
 const failure = ({ status, body }: Answer): string => `${status} ${body.errcode}`;
 const by = (world: ClientWorld, { token }: Session, method: string, path: string, body?: unknown) => world.call(method, V3 + path, { token, ...(body !== undefined && { body }) });

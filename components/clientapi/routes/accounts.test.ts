@@ -1,19 +1,10 @@
 /** Registration, log-in and log-out through the router, over the real userapi. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createClientWorld, PASSWORD, type Answer, type ClientWorld } from '../../../test/kit/client-world.ts';
+import { inClientWorld as inWorld, PASSWORD, type Answer, type ClientWorld } from '../../../test/kit/client-world.ts';
 
 const V3 = '/_matrix/client/v3';
 const DUMMY = { type: 'm.login.dummy' };
-
-async function inWorld(options: Parameters<typeof createClientWorld>[0], work: (world: ClientWorld) => Promise<void>): Promise<void> {
-  const world = await createClientWorld(options);
-  try {
-    await work(world);
-  } finally {
-    await world.close();
-  }
-}
 
 const failure = ({ status, body }: Answer): string => `${status} ${body.errcode}`;
 const register = (world: ClientWorld, body: unknown, query = '') => world.call('POST', `${V3}/register${query}`, { body });

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { AppserviceRegistration } from '../../../schemas/config/appservice.ts';
-import { createClientWorld, PASSWORD, type Answer, type ClientWorld } from '../../../test/kit/client-world.ts';
+import { inClientWorld, PASSWORD, type Answer, type ClientWorld } from '../../../test/kit/client-world.ts';
 
 const V3 = '/_matrix/client/v3';
 const TYPE = 'm.login.application_service';
@@ -18,14 +18,7 @@ function registration(id: string, regex: string, more: Partial<AppserviceRegistr
 
 const SERVICES = [registration('irc', '@_irc_.*:test[.]example'), registration('watcher', '@.*', { exclusive: false, isRateLimited: true })];
 
-async function inWorld(options: Parameters<typeof createClientWorld>[0], work: (world: ClientWorld) => Promise<void>): Promise<void> {
-  const world = await createClientWorld(options, SERVICES);
-  try {
-    await work(world);
-  } finally {
-    await world.close();
-  }
-}
+const inWorld = (...[settings, work]: Parameters<typeof inClientWorld>) => inClientWorld(settings, work, SERVICES);
 
 const failure = ({ status, body }: Answer): string => `${status} ${body.errcode}`;
 const makeGhost = (world: ClientWorld, username = '_irc_ghost', token: string | undefined = 'as-irc', more: object = {}) =>

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { Departure } from '../../../pkg/http/departure.ts';
-import { createClientWorld, PASSWORD, type ClientWorld } from '../../../test/kit/client-world.ts';
+import { inClientWorld as inWorld, PASSWORD, type ClientWorld } from '../../../test/kit/client-world.ts';
 
 const V3 = '/_matrix/client/v3';
 
@@ -11,15 +11,6 @@ interface Page {
   readonly status: number;
   readonly html: string;
   readonly headers: Readonly<Record<string, string>>;
-}
-
-async function inWorld(work: (world: ClientWorld) => Promise<void>, ...options: Parameters<typeof createClientWorld>): Promise<void> {
-  const world = await createClientWorld(...options);
-  try {
-    await work(world);
-  } finally {
-    await world.close();
-  }
 }
 
 /** As a browser asks: with `form` its fields are sent. */
@@ -41,7 +32,7 @@ async function open(world: ClientWorld, path: string, form?: Record<string, stri
 
 const stagePath = (type: string, session: string) => `${V3}/auth/${type}/fallback/web?session=${encodeURIComponent(session)}`;
 
-test('a stage is completed on its page, and the client goes on with the session alone', () => inWorld(async (world) => {
+test('a stage is completed on its page, and the client goes on with the session alone', () => inWorld({}, async (world) => {
   const wish = { username: 'alice', password: PASSWORD };
   const { body: begun } = await world.call('POST', `${V3}/register`, { body: wish });
   const path = stagePath('m.login.dummy', begun.session);
@@ -58,7 +49,7 @@ test('a stage is completed on its page, and the client goes on with the session 
   assert.deepEqual([again.status, again.body.errcode], [401, 'M_FORBIDDEN'], 'a session is used once');
 }));
 
-test('the page for the password takes that of the user whose session it is', () => inWorld(async (world) => {
+test('the page for the password takes that of the user whose session it is', () => inWorld({}, async (world) => {
   const alice = await world.register('alice');
   await world.register('bob');
   const { body: begun } = await world.call('POST', `${V3}/delete_devices`, { token: alice.token, body: { devices: [alice.deviceId] } });
@@ -74,7 +65,7 @@ test('the page for the password takes that of the user whose session it is', () 
   assert.equal((await world.call('GET', `${V3}/account/whoami`, { token: alice.token })).status, 401);
 }));
 
-test('a session that has ended, is none, or needs another stage has no page', () => inWorld(async (world) => {
+test('a session that has ended, is none, or needs another stage has no page', () => inWorld({}, async (world) => {
   const { body: begun } = await world.call('POST', `${V3}/register`, { body: {} });
   for (const path of [
     `${V3}/auth/m.login.dummy/fallback/web`, stagePath('m.login.dummy', 'x"><b>'), stagePath('m.login.password', begun.session), stagePath('toString', begun.session), stagePath('m.login.sso', begun.session),
@@ -88,14 +79,14 @@ test('a session that has ended, is none, or needs another stage has no page', ()
   assert.equal((await open(world, stagePath('m.login.dummy', begun.session))).status, 400);
 }));
 
-test('who sends pages too often is told so on a page', () => inWorld(async (world) => {
+test('who sends pages too often is told so on a page', () => inWorld({ rateLimits: true }, async (world) => {
   const { body: begun } = await world.call('POST', `${V3}/register`, { body: {} });
   let last: Page | undefined;
   for (let i = 0; i < 50 && last?.status !== 429; i += 1) last = await open(world, stagePath('m.login.dummy', begun.session), { session: begun.session });
   assert.deepEqual([last?.status, Number(last?.headers['retry-after']) > 0], [429, true]);
-}, { rateLimits: true }));
+}));
 
-test('the log-in page is there, with and without a slash', () => inWorld(async (world) => {
+test('the log-in page is there, with and without a slash', () => inWorld({}, async (world) => {
   for (const path of ['/_matrix/static/client/login/', '/_matrix/static/client/login?device_id=PHONE']) {
     const { status, html } = await open(world, path);
     assert.equal(status, 200);

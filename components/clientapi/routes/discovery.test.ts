@@ -1,18 +1,9 @@
 /** What a server says of itself: versions, capabilities, well-known documents; and who may ask for what. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createClientWorld, type Answer, type ClientWorld } from '../../../test/kit/client-world.ts';
+import { inClientWorld as inWorld, type Answer, type ClientWorld } from '../../../test/kit/client-world.ts';
 
 const V3 = '/_matrix/client/v3';
-
-async function inWorld(options: Parameters<typeof createClientWorld>[0], work: (world: ClientWorld) => Promise<void>): Promise<void> {
-  const world = await createClientWorld(options);
-  try {
-    await work(world);
-  } finally {
-    await world.close();
-  }
-}
 
 const failure = ({ status, body }: Answer): string => `${status} ${body.errcode}`;
 

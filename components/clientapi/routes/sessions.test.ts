@@ -6,20 +6,11 @@ import { openidRoute } from '../../federationapi/routes/openid.ts';
 import { userQuery } from '../../userapi/index.ts';
 import { createRouter } from '../../../pkg/http/router.ts';
 import { NOTED_TOGETHER_MS, SEEN_AGAIN_MS } from '../../../pkg/http/token-use.ts';
-import { createClientWorld, PASSWORD, type Answer, type ClientWorld, type Session } from '../../../test/kit/client-world.ts';
+import { inClientWorld as inWorld, PASSWORD, type Answer, type ClientWorld, type Session } from '../../../test/kit/client-world.ts';
 import { SESSIONS_DEFAULT } from '../../../schemas/config/settings.ts';
 
 const V3 = '/_matrix/client/v3';
 const NEW_PASSWORD = 'another horse battery';
-
-async function inWorld(work: (world: ClientWorld) => Promise<void>, ...options: Parameters<typeof createClientWorld>): Promise<void> {
-  const world = await createClientWorld(...options);
-  try {
-    await work(world);
-  } finally {
-    await world.close();
-  }
-}
 
 const failure = ({ status, body }: Answer): string => `${status} ${body.errcode}`;
 const soft = ({ status, body }: Answer): unknown[] => [status, body.errcode, body.soft_logout];
@@ -28,7 +19,7 @@ const refresh = (world: ClientWorld, token: string) => world.call('POST', `${V3}
 const whoami = (world: ClientWorld, token: string) => world.call('GET', `${V3}/account/whoami`, { token });
 const byPassword = (password = PASSWORD, session?: string) => ({ type: 'm.login.password', identifier: { type: 'm.id.user', user: 'alice' }, password, ...(session !== undefined && { session }) });
 
-test('refresh tokens are for clients that ask for them, at log-in and registration', () => inWorld(async (world) => {
+test('refresh tokens are for clients that ask for them, at log-in and registration', () => inWorld({}, async (world) => {
   const { body: registered } = await world.call('POST', `${V3}/register`, { body: { username: 'alice', password: PASSWORD, refresh_token: true, auth: { type: 'm.login.dummy' } } });
   const { body: loggedIn } = await login(world, 'alice', { refresh_token: true });
   for (const body of [registered, loggedIn]) assert.deepEqual([body.expires_in_ms, typeof body.refresh_token], [3_600_000, 'string']);
@@ -38,7 +29,7 @@ test('refresh tokens are for clients that ask for them, at log-in and registrati
   assert.ok(!stored.includes(loggedIn.refresh_token) && !stored.includes(loggedIn.access_token));
 }));
 
-test('a refresh brings new tokens; the old ones are good until the new ones are used', () => inWorld(async (world) => {
+test('a refresh brings new tokens; the old ones are good until the new ones are used', () => inWorld({}, async (world) => {
   await world.register('alice');
   const { body: old } = await login(world, 'alice', { refresh_token: true, device_id: 'PHONE' });
   const { status, body: lost } = await refresh(world, old.refresh_token);
@@ -53,7 +44,7 @@ test('a refresh brings new tokens; the old ones are good until the new ones are 
   assert.equal((await whoami(world, fresh.access_token)).status, 401);
 }));
 
-test('a refresh token that comes back ends the session, and no other one', () => inWorld(async (world) => {
+test('a refresh token that comes back ends the session, and no other one', () => inWorld({}, async (world) => {
   const other = await world.register('alice');
   const { body: first } = await login(world, 'alice', { refresh_token: true });
   const { body: second } = await refresh(world, first.refresh_token);
@@ -68,7 +59,7 @@ test('a refresh token that comes back ends the session, and no other one', () =>
   assert.equal((await whoami(world, again.body.access_token)).status, 200, 'what is left of an old session does not end the new one');
 }));
 
-test('tokens expire: the client refreshes, and in the end logs in again', () => inWorld(async (world) => {
+test('tokens expire: the client refreshes, and in the end logs in again', () => inWorld({ sessions: { ...SESSIONS_DEFAULT, accessTokenMs: 1000, refreshTokenMs: 2000, plainTokenMs: 3000 } }, async (world) => {
   await world.register('alice');
   const { body: refreshed } = await login(world, 'alice', { refresh_token: true });
   const { body: plain } = await login(world, 'alice');
@@ -83,9 +74,9 @@ test('tokens expire: the client refreshes, and in the end logs in again', () => 
   await world.runtime.advance(2000);
   assert.deepEqual(soft(await whoami(world, plain.access_token)), [401, 'M_UNKNOWN_TOKEN', true]);
   assert.deepEqual(soft(await refresh(world, body.refresh_token)), [401, 'M_UNKNOWN_TOKEN', true]);
-}, { sessions: { ...SESSIONS_DEFAULT, accessTokenMs: 1000, refreshTokenMs: 2000, plainTokenMs: 3000 } }));
+}));
 
-test('a locked account keeps its sessions, and gets no new ones and no new tokens', () => inWorld(async (world) => {
+test('a locked account keeps its sessions, and gets no new ones and no new tokens', () => inWorld({}, async (world) => {
   const alice = await world.register('alice');
   const { body: session } = await login(world, 'alice', { refresh_token: true });
   const lock = (isSet: boolean) => world.users.submit({ inputId: '', traceId: '', ts: world.runtime.clock.now(), userId: alice.userId, setAccountFlag: { flag: 'locked', isSet } });
@@ -97,13 +88,13 @@ test('a locked account keeps its sessions, and gets no new ones and no new token
   assert.equal((await refresh(world, session.refresh_token)).status, 200);
 }));
 
-test('what is no refresh token is refused', () => inWorld(async (world) => {
+test('what is no refresh token is refused', () => inWorld({}, async (world) => {
   const alice = await world.register('alice');
   for (const token of ['', 'x', alice.token, `myr_${'a'.repeat(22)}_${'b'.repeat(43)}`]) assert.deepEqual(soft(await refresh(world, token)), [401, 'M_UNKNOWN_TOKEN', false], token);
   assert.equal(failure(await world.call('POST', `${V3}/refresh`, { body: {} })), '400 M_MISSING_PARAM');
 }));
 
-test('a user is named in several ways; nobody has a third-party identifier', () => inWorld(async (world) => {
+test('a user is named in several ways; nobody has a third-party identifier', () => inWorld({}, async (world) => {
   await world.register('alice');
   const as = (more: object) => world.call('POST', `${V3}/login`, { body: { type: 'm.login.password', password: PASSWORD, ...more } });
   for (const identifier of [{ type: 'm.id.thirdparty', medium: 'email', address: 'a@b.example' }, { type: 'm.id.phone', country: 'GB', phone: '1' }, { medium: 'email', address: 'a@b.example' }]) {
@@ -121,7 +112,7 @@ async function loginToken(world: ClientWorld, { token }: Session): Promise<strin
   return body.login_token as string;
 }
 
-test('a user has another client logged in by a token, once and for two minutes', () => inWorld(async (world) => {
+test('a user has another client logged in by a token, once and for two minutes', () => inWorld({}, async (world) => {
   const alice = await world.register('alice');
   const by = (token: string) => world.call('POST', `${V3}/login`, { body: { type: 'm.login.token', token } });
   const asked = await world.call('POST', '/_matrix/client/v1/login/get_token', { token: alice.token, body: {} });
@@ -138,22 +129,22 @@ test('a user has another client logged in by a token, once and for two minutes',
   assert.deepEqual((await world.call('GET', `${V3}/login`)).body.flows, [{ type: 'm.login.password' }, { type: 'm.login.token', get_login_token: true }]);
 }));
 
-test('of two log-ins by one token at once, one succeeds', () => inWorld(async (world) => {
+test('of two log-ins by one token at once, one succeeds', () => inWorld({}, async (world) => {
   const token = await loginToken(world, await world.register('alice'));
   const answers = await Promise.all([1, 2].map(() => world.call('POST', `${V3}/login`, { body: { type: 'm.login.token', token } })));
   assert.deepEqual(answers.map(({ status }) => status).sort(), [200, 403]);
 }));
 
-test('where login tokens are switched off there are none', () => inWorld(async (world) => {
+test('where login tokens are switched off there are none', () => inWorld({ sessions: { ...SESSIONS_DEFAULT, loginTokens: false } }, async (world) => {
   const alice = await world.register('alice');
   assert.equal(failure(await world.call('POST', '/_matrix/client/v1/login/get_token', { token: alice.token, body: {} })), '400 M_UNKNOWN');
   assert.equal(failure(await world.call('POST', `${V3}/login`, { body: { type: 'm.login.token', token: 'x' } })), '400 M_UNKNOWN');
   assert.deepEqual((await world.call('GET', `${V3}/login`)).body.flows, [{ type: 'm.login.password' }]);
   const { body } = await world.call('GET', `${V3}/capabilities`, { token: alice.token });
   assert.deepEqual(body.capabilities['m.get_login_token'], { enabled: false });
-}, { sessions: { ...SESSIONS_DEFAULT, loginTokens: false } }));
+}));
 
-test('devices are listed, named and shown with when and from where they were used', () => inWorld(async (world) => {
+test('devices are listed, named and shown with when and from where they were used', () => inWorld({}, async (world) => {
   const alice = await world.register('alice');
   const bob = await world.register('bob');
   const list = async () => (await world.call('GET', `${V3}/devices`, { token: alice.token })).body.devices;
@@ -179,7 +170,7 @@ test('devices are listed, named and shown with when and from where they were use
   assert.equal(inputs(), 2);
 }));
 
-test('removing devices takes the password, of the user who asks; their tokens die with them', () => inWorld(async (world) => {
+test('removing devices takes the password, of the user who asks; their tokens die with them', () => inWorld({}, async (world) => {
   const alice = await world.register('alice');
   await world.register('bob');
   const [one, two] = [(await login(world, 'alice')).body, (await login(world, 'alice')).body];
@@ -209,7 +200,7 @@ test('removing devices takes the password, of the user who asks; their tokens di
   assert.deepEqual(gone, [one.device_id, two.device_id]);
 }));
 
-test('an application service makes, names and removes devices of its users without a password', () => inWorld(async (world) => {
+test('an application service makes, names and removes devices of its users without a password', () => inWorld({}, async (world) => {
   const as = (path: string) => `${V3}${path}?user_id=${encodeURIComponent('@bot_1:test.example')}`;
   const body = { type: 'm.login.application_service', username: 'bot_1', inhibit_login: true };
   assert.equal((await world.call('POST', `${V3}/register`, { token: 'as-secret', body })).status, 200);
@@ -220,9 +211,9 @@ test('an application service makes, names and removes devices of its users witho
   assert.deepEqual((await world.call('GET', as('/devices'), { token: 'as-secret' })).body.devices, []);
   const who = await whoami(world, 'as-secret');
   assert.deepEqual([who.status, 'device_id' in who.body], [200, false]);
-}, {}, [{ id: 'bridge', url: null, asToken: 'as-secret', hsToken: 'hs-secret', senderLocalpart: 'bridge', isRateLimited: false, namespaces: { users: [{ regex: '@bot_.*', isExclusive: true }], aliases: [], rooms: [] }, protocols: [], receivesEphemeral: false }]));
+}, [{ id: 'bridge', url: null, asToken: 'as-secret', hsToken: 'hs-secret', senderLocalpart: 'bridge', isRateLimited: false, namespaces: { users: [{ regex: '@bot_.*', isExclusive: true }], aliases: [], rooms: [] }, protocols: [], receivesEphemeral: false }]));
 
-test('a new password logs out all but the device that sets it, unless that is not wanted', () => inWorld(async (world) => {
+test('a new password logs out all but the device that sets it, unless that is not wanted', () => inWorld({}, async (world) => {
   const alice = await world.register('alice');
   const other = (await login(world, 'alice')).body.access_token as string;
   const change = (body: object, token: string | undefined = alice.token) => world.call('POST', `${V3}/account/password`, { ...(token !== undefined && { token }), body });
@@ -239,7 +230,7 @@ test('a new password logs out all but the device that sets it, unless that is no
   assert.deepEqual([(await whoami(world, alice.token)).status, (await whoami(world, other)).status], [200, 401]);
 }));
 
-test('who has no session changes the password of the account that they name, and whose password they know', () => inWorld(async (world) => {
+test('who has no session changes the password of the account that they name, and whose password they know', () => inWorld({}, async (world) => {
   const alice = await world.register('alice');
   const change = (body: object) => world.call('POST', `${V3}/account/password`, { body: { new_password: NEW_PASSWORD, ...body } });
   assert.equal((await change({})).status, 401);
@@ -251,7 +242,7 @@ test('who has no session changes the password of the account that they name, and
   assert.equal((await login(world, 'alice', { password: NEW_PASSWORD })).status, 200);
 }));
 
-test('an OpenID token tells others who somebody is, for an hour, and nothing else', () => inWorld(async (world) => {
+test('an OpenID token tells others who somebody is, for an hour, and nothing else', () => inWorld({}, async (world) => {
   const alice = await world.register('alice');
   const bob = await world.register('bob');
   const ask = (token: string) => world.call('POST', `${V3}/user/${alice.userId}/openid/request_token`, { token, body: {} });

@@ -5,21 +5,14 @@ import { test } from 'node:test';
 import { accessTokenHash } from '../../../pkg/http/requester.ts';
 import { signingKeyFromSeed } from '../../../pkg/matrix/signing/signing-key.ts';
 import { userQuery } from '../../userapi/index.ts';
-import { createClientWorld, PASSWORD, type Answer, type ClientWorld } from '../../../test/kit/client-world.ts';
+import { inClientWorld, PASSWORD, type Answer, type ClientWorld } from '../../../test/kit/client-world.ts';
 import { createManualRuntime } from '../../../test/kit/manual-runtime.ts';
 import { createNonces, NONCE_MS, USED_NONCES_MAX } from '../auth/nonces.ts';
 
 const PATH = '/_synapse/admin/v1/register';
 const SECRET = 'open^sesame!';
 
-async function inWorld(secret: string, work: (world: ClientWorld) => Promise<void>): Promise<void> {
-  const world = await createClientWorld({ registration: 'closed', registrationSharedSecret: secret });
-  try {
-    await work(world);
-  } finally {
-    await world.close();
-  }
-}
+const inWorld = (registrationSharedSecret: string, work: Parameters<typeof inClientWorld>[1]) => inClientWorld({ registration: 'closed', registrationSharedSecret }, work);
 
 const failure = ({ status, body }: Answer): string => `${status} ${body.errcode}`;
 const nonceOf = async (world: ClientWorld): Promise<string> => (await world.call('GET', PATH)).body.nonce;
