@@ -1,15 +1,9 @@
 /** The ways into a room of another server: by its alias, by a knock, by being in another room; and an invite that is withdrawn before anybody came. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { eventually } from '../kit/eventually.ts';
 import { register, V3, type Answer } from './api-client.ts';
 import { bothSee, close, membershipOf, ok, refused, type Member, type SharedRoom } from './federation-rooms.ts';
-
-const WAIT_MS_MAX = 30_000;
-
-export async function eventually(what: string, reached: () => Promise<boolean>): Promise<void> {
-  for (const endsAt = performance.now() + WAIT_MS_MAX; !(await reached()); await sleep(50)) assert.ok(performance.now() < endsAt, `waited in vain for ${what}`);
-}
 
 /** A new room of the host; nobody else is in it yet. */
 export async function hostRoom(host: Member, guest: Member, content: object): Promise<SharedRoom> {

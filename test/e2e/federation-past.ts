@@ -1,9 +1,10 @@
 /** What was said before a user's server came into a room: read back page by page by two at once, all of it, in order, each once; and forwards. */
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { eventually } from '../kit/eventually.ts';
 import { V3 } from './api-client.ts';
 import { closeRoom } from './closing.ts';
-import { eventually, hostRoom, joinOf } from './federation-entries.ts';
+import { hostRoom, joinOf } from './federation-entries.ts';
 import { ok, say, type Member, type SharedRoom } from './federation-rooms.ts';
 
 export interface ReadEvent {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'node:test';
+import { eventually } from '../kit/eventually.ts';
 import { SPAM, startPolicyServer } from '../kit/policy-server.ts';
 import { readMessages, register, V3, type Answer, type ApiSession } from './api-client.ts';
 import { neighbourhood } from './peers.ts';
@@ -18,14 +19,6 @@ async function made(answer: Promise<Answer>): Promise<Answer['body']> {
   const { status, body } = await answer;
   assert.equal(status, 200, JSON.stringify(body));
   return body;
-}
-
-async function eventually(what: string, reached: () => Promise<boolean>): Promise<void> {
-  for (let tries = 0; tries < 100; tries += 1) {
-    if (await reached()) return;
-    await sleep(50);
-  }
-  assert.fail(what);
 }
 
 const bodiesOf = async (who: ApiSession, room: string): Promise<string[]> => (await readMessages(who, room)).map(({ body }) => body);

@@ -1,8 +1,9 @@
 /** Rooms that lead to other rooms, across servers: spaces, the list of public rooms, and rooms that replace others. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { eventually } from '../kit/eventually.ts';
 import { V3 } from './api-client.ts';
-import { by, eventually, hostRoom, joinOf } from './federation-entries.ts';
+import { by, hostRoom, joinOf } from './federation-entries.ts';
 import { bothSee, close, ok, type Member, type SharedRoom } from './federation-rooms.ts';
 
 const V1 = '/_matrix/client/v1';

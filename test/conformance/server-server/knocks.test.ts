@@ -1,7 +1,7 @@
 /** Two whole servers: knocks by way of the other one, restricted joins, and invites that are not wanted. */
 import assert from 'node:assert/strict';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { after, before, test } from 'node:test';
+import { eventually } from '../../kit/eventually.ts';
 import { createServerNetwork, type Body, type NetworkServer } from '../../kit/server-network.ts';
 
 const CLIENT = '/_matrix/client/v3';
@@ -21,14 +21,6 @@ before(async () => {
 after(() => network.close());
 
 const room = (roomId: string, rest: string): string => `${CLIENT}/rooms/${encodeURIComponent(roomId)}/${rest}`;
-
-async function eventually(what: string, reached: () => Promise<boolean>): Promise<void> {
-  for (let tries = 0; tries < 100; tries += 1) {
-    if (await reached()) return;
-    await sleep(50);
-  }
-  assert.fail(what);
-}
 
 async function createRoom(body: object): Promise<string> {
   return ((await a.call('POST', `${CLIENT}/createRoom`, { token: alice, body })) as { room_id: string }).room_id;

@@ -1,6 +1,5 @@
 /** Another server, driven by hand, joins rooms, talks in them, invites and leaves; and what it may not do. */
 import assert from 'node:assert/strict';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { after, before, test } from 'node:test';
 import { authorize } from '../../../pkg/matrix/auth/authorize.ts';
 import { eventIdOf } from '../../../pkg/matrix/events/event-id.ts';
@@ -10,6 +9,7 @@ import { ROOM_VERSIONS, roomVersion } from '../../../pkg/matrix/room-versions/ro
 import { verifyEvent } from '../../../pkg/matrix/signing/sign-event.ts';
 import { signingKeyFromSeed } from '../../../pkg/matrix/signing/signing-key.ts';
 import { createClock } from '../../../pkg/runtime/real/clock.ts';
+import { eventually } from '../../kit/eventually.ts';
 import { createKeyServers } from '../../kit/key-servers.ts';
 import { CLIENT, createWorld, SERVER, type Account, type World } from '../client-server/world.ts';
 import { driveByHand, FEDERATION, FEDERATION_V2, type HandServer } from './by-hand.ts';
@@ -49,14 +49,6 @@ async function bodies(roomId: string): Promise<string[]> {
 async function membership(roomId: string): Promise<string> {
   const { status, body } = await world.call({ method: 'GET', path: `${CLIENT}${at(roomId, `state/m.room.member/${encodeURIComponent(BOB)}`)}`, token: alice.token });
   return status === 200 ? body.membership : '';
-}
-
-async function eventually(what: string, reached: () => Promise<boolean>): Promise<void> {
-  for (let tries = 0; tries < 150; tries += 1) {
-    if (await reached()) return;
-    await sleep(20);
-  }
-  assert.fail(what);
 }
 
 for (const { id } of ROOM_VERSIONS) {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { after, before, test } from 'node:test';
 import { ROOM_VERSIONS } from '../../../pkg/matrix/room-versions/room-versions.ts';
+import { eventually } from '../../kit/eventually.ts';
 import { createServerNetwork, type NetworkServer } from '../../kit/server-network.ts';
 
 const network = createServerNetwork();
@@ -23,14 +24,6 @@ let txn = 0;
 const room = (roomId: string, rest: string): string => `/_matrix/client/v3/rooms/${encodeURIComponent(roomId)}/${rest}`;
 const say = (server: NetworkServer, token: string, roomId: string, body: string) =>
   server.call('PUT', room(roomId, `send/m.room.message/t${(txn += 1)}`), { token, body: { msgtype: 'm.text', body } });
-
-async function eventually(what: string, reached: () => Promise<boolean>): Promise<void> {
-  for (let tries = 0; tries < 100; tries += 1) {
-    if (await reached()) return;
-    await sleep(50);
-  }
-  assert.fail(what);
-}
 
 for (const { id } of ROOM_VERSIONS) {
   test(`a room of version ${id} is shared: public join, messages both ways, leave and coming again`, async () => {

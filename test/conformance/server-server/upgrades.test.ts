@@ -1,7 +1,7 @@
 /** Two whole servers: a room is replaced, and what the other server and its user had for it goes along. */
 import assert from 'node:assert/strict';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { after, before, test } from 'node:test';
+import { eventually } from '../../kit/eventually.ts';
 import { createServerNetwork, type Body, type NetworkServer } from '../../kit/server-network.ts';
 
 const CLIENT = '/_matrix/client/v3';
@@ -23,14 +23,6 @@ after(() => network.close());
 const room = (roomId: string, rest: string): string => `${CLIENT}/rooms/${encode(roomId)}/${rest}`;
 const byAlice = (method: string, path: string, body?: object): Promise<Body> => a.call(method, path, { token: alice, body });
 const byBob = (method: string, path: string, body?: object): Promise<Body> => b.call(method, path, { token: bob, body });
-
-async function eventually(what: string, reached: () => Promise<boolean>): Promise<void> {
-  for (let tries = 0; tries < 100; tries += 1) {
-    if (await reached()) return;
-    await sleep(50);
-  }
-  assert.fail(what);
-}
 
 test('a room of version 10 is replaced by one of version 12: bans, aliases, the room directory, tags, push rules and direct chats go along', async () => {
   const { room_id: old } = await byAlice('POST', `${CLIENT}/createRoom`, { preset: 'public_chat', room_version: '10', name: 'Tea', visibility: 'public', room_alias_name: 'tea' });
