@@ -60,8 +60,14 @@ export async function whenKnown<T>(clock: Clock, waitMs: number, ask: () => Prom
     try {
       return await ask();
     } catch (error) {
-      if (!(error instanceof kafkajs.KafkaJSProtocolError && NOT_YET_KNOWN.has(error.type)) || clock.monotonic() > end) throw error;
+      if (!isPassing(error) || clock.monotonic() > end) throw error;
       await clock.sleep(ASK_AGAIN_MS);
     }
   }
+}
+
+/** Also when no broker could be reached for the question: kafkajs takes nobody's answer (null) for one with metadata. */
+function isPassing(error: unknown): boolean {
+  if (error instanceof TypeError) return error.message.includes('topicMetadata');
+  return error instanceof kafkajs.KafkaJSProtocolError && NOT_YET_KNOWN.has(error.type);
 }
