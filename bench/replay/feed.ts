@@ -20,8 +20,8 @@ export interface Feed {
 export type LastEvents = Map<string, string>;
 
 /** Events in one go, and how many such are checked ahead. */
-const CHUNK = 500;
-const CHECKED_AHEAD = 3;
+const CHUNK = 100;
+const CHECKED_AHEAD = 40;
 const RETRY_MS = 20;
 const PATIENCE_MS = 60_000;
 

@@ -43,8 +43,8 @@ test(`a replay that is killed ${KILLS} times ends as one that is not, seed ${SEE
   assert.ok(undisturbed !== undefined && undisturbed.accepted === readLines(file).length, 'every event of the history is allowed');
 
   const random = new Seeded(SEED);
-  // A process that has just begun is slow, on a busy machine for seconds: each is to come as far as its share of the way.
-  const shareMs = (undisturbed.seconds * 2000) / KILLS;
+  // A process that has just begun is slow, on a busy machine for seconds: together they are to come half of the way.
+  const shareMs = (undisturbed.seconds * 1000) / KILLS;
   const momentMsMax = Math.max(400, Math.min(undisturbed.seconds * 600, Math.max(1000, shareMs)));
   let early = 0;
   for (let kill = 0; kill < KILLS; kill += 1) {

@@ -138,6 +138,9 @@ function changeHosts({ cache }: PlanContext, draft: Draft, record: Record, chang
 /** Events of this server leave it, and those of another that came here first (a join through this server). */
 function leaves({ serverName }: PlanContext, { relayOf, pdu }: RoomEvent): boolean {
   if (relayOf) return true;
-  const { sender } = JSON.parse(Buffer.from(pdu.buffer, pdu.byteOffset, pdu.byteLength).toString()) as { sender: string };
+  const json = Buffer.from(pdu.buffer, pdu.byteOffset, pdu.byteLength);
+  // Most events of other servers do not even name a user or a room of this one.
+  if (!json.includes(`:${serverName}"`)) return false;
+  const { sender } = JSON.parse(json.toString()) as { sender: string };
   return domainOf(sender) === serverName;
 }

@@ -9,6 +9,8 @@ const DEPTH_MAX = Number.MAX_SAFE_INTEGER;
 /** Takes in where events follow what is not here, and what has come of fetching it. */
 export async function writeHistory(tx: Transaction, accepted: readonly AcceptedInput[]): Promise<void> {
   for (const { effects: { roomId, history, events } } of accepted) {
+    // Nearly no event is.
+    if (history === undefined && events.every(({ unplacedPrevs = [] }) => unplacedPrevs.length === 0)) continue;
     const gaps = events.filter(({ kind, verdict, sequence }) => kind !== 'history' && verdict === 'accepted' && sequence !== null);
     const edges = gaps.flatMap((event): HistoryEdge[] => (event.unplacedPrevs ?? []).map((prevEventId) => (
       { prevEventId, eventId: event.eventId, depth: event.pdu.depth, historyAt: event.sequence!, visibility: event.historyVisibility })));

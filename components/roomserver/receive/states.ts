@@ -30,6 +30,7 @@ export class States {
   /** The resolution of the states of these IDs, and `also`; undefined: lacking. */
   resolve(stateIds: readonly number[], also?: StateAt): StateAt | undefined {
     const at = this.#at;
+    if (also === undefined && stateIds.length === 1) return this.#onlyState(stateIds[0]!);
     const all = [...new Set(stateIds)].map((stateId) => this.#known(stateId));
     const distinct: StateAt[] = [];
     // There may be a thousand, each a thousand changes away from the current state.
@@ -48,6 +49,11 @@ export class States {
     const overlay = resolved && slim(at, resolved);
     if (overlay === undefined || isLacking(at.graph)) return undefined;
     return distinct.find((state) => isSameState(state.overlay, overlay)) ?? this.asState(overlay);
+  }
+
+  #onlyState(stateId: number): StateAt | undefined {
+    const state = this.#known(stateId);
+    return isLacking(this.#at.graph) ? undefined : state;
   }
 
   /** The state that is different from the current one in this; undefined: lacking. */

@@ -42,10 +42,9 @@ function rowOf({ partition, sequence, output }: Records[number], visibility: { b
   // Who may see a setting that did not become the room's is told by its owner alone.
   const isSetting = own?.type === 'm.room.history_visibility' && visibility.after !== undefined;
   return [
-    ...[roomId, event.orderKey, event.eventId, partition, sequence, storable(pdu.type), pdu.sender],
-    pdu.state_key === undefined ? null : storable(pdu.state_key),
-    ...[own?.replaces ?? '', event.deviceId, event.txnId, isSetting ? visibility.after! : event.historyVisibility, isSetting ? visibility.before : ''],
-    ...[hasUrl(pdu), event.stateBeforeDiffers, event.stateDelta.some((change) => change !== own), event.historyAt ?? 0].map(Number),
+    roomId, event.orderKey, event.eventId, partition, sequence, storable(pdu.type), pdu.sender, pdu.state_key === undefined ? null : storable(pdu.state_key),
+    own?.replaces ?? '', event.deviceId, event.txnId, isSetting ? visibility.after! : event.historyVisibility, isSetting ? visibility.before : '',
+    Number(hasUrl(pdu)), Number(event.stateBeforeDiffers), Number(event.stateDelta.some((change) => change !== own)), Number(event.historyAt ?? 0),
   ];
 }
 

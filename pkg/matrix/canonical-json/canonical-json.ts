@@ -35,6 +35,31 @@ export function tolerantJson(value: unknown): string {
   return encode(value, 0, anyNumberText);
 }
 
+/** A member of an object and its text, `"key":value`. */
+export interface MemberText {
+  readonly key: string;
+  readonly text: string;
+}
+
+/** The members of an object in canonical order: `canonicalJson` of it is their texts, parted by commas, in braces. Throws `CanonicalJsonError`. */
+export function canonicalMembers(object: object): MemberText[] {
+  return membersOf(object as Record<string, unknown>, integerText);
+}
+
+/** The same for `tolerantJson`. */
+export function tolerantMembers(object: object): MemberText[] {
+  return membersOf(object as Record<string, unknown>, anyNumberText);
+}
+
+function membersOf(object: Record<string, unknown>, numberText: NumberText): MemberText[] {
+  const members: MemberText[] = [];
+  for (const key of sortKeys(Object.keys(object))) {
+    const value = object[key];
+    if (value !== undefined) members.push({ key, text: `${escapedKeys.get(key) ?? escapeKey(key)}:${encode(value, 1, numberText)}` });
+  }
+  return members;
+}
+
 type NumberText = (value: number) => string | undefined;
 
 function encode(value: unknown, depth: number, numberText: NumberText): string {

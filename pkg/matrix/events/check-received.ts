@@ -8,18 +8,19 @@ import type { AuthEvent } from '../auth/check-auth-events.ts';
 import type { StateLookup } from '../auth/power-levels.ts';
 import { refuse } from '../auth/verdict.ts';
 import type { AuthVerdict } from '../auth/verdict.ts';
-import { CanonicalJsonError } from '../canonical-json/canonical-json.ts';
+import { canonicalJson, CanonicalJsonError } from '../canonical-json/canonical-json.ts';
 import { createEventIdOfRoom, roomIdOfCreateEvent } from '../ids/room-id.ts';
 import type { RoomVersion } from '../room-versions/room-versions.ts';
 import { requiredSigners } from '../signing/sign-event.ts';
 import { checkSize } from './check-size.ts';
 import { eventIdOf, eventIdOfEssentials } from './event-id.ts';
 import { eventText } from './event-text.ts';
-import { contentHashMatches, essentialText } from './hashes.ts';
+import { isContentHash } from './hashes.ts';
 import { authEventIds } from './pdu.ts';
 import type { Pdu } from './pdu.ts';
 import { redact } from './redact.ts';
-import { validateEvent } from './validate-event.ts';
+import { receivedTexts } from './received-texts.ts';
+import { validateForm } from './validate-event.ts';
 
 /** Nothing of the event may be kept. */
 export interface Dropped {
@@ -88,11 +89,13 @@ export function checkIntegrity(input: CheckIntegrity): IntactEvent | Dropped {
 
 function intactEvent({ value, version, signedBy }: CheckIntegrity): IntactEvent | Dropped {
   // 1. A valid event of this room version.
-  const validity = validateEvent(value, version);
+  const validity = validateForm(value, version);
   if (!validity.valid) return dropped(validity.reason);
-  const { unsigned: _unsigned, ...received } = validity.pdu;
-  const json = eventText(received, version);
-  const essentials = Buffer.from(essentialText(received, version));
+  const { unsigned, ...received } = validity.pdu;
+  // It is not kept, but an event with it is none either when it has no canonical form.
+  if (unsigned !== undefined && version.strictCanonicalJson) canonicalJson({ unsigned });
+  const { json, hashed, essential } = receivedTexts(received, version);
+  const essentials = Buffer.from(essential);
   const eventId = version.eventIdFormat === 'opaque' ? eventIdOf(received, version) : eventIdOfEssentials(essentials, version);
   if (checkSize({ pdu: received, eventId, json }) !== 'ok') return dropped('The event is too large');
   // 2. Signatures.
@@ -100,7 +103,7 @@ function intactEvent({ value, version, signedBy }: CheckIntegrity): IntactEvent 
   if (unsignedBy !== undefined) return dropped(`The event is not signed by ${unsignedBy}`);
   // 3. The content hash.
   const roomId = received.room_id ?? roomIdOfCreateEvent(eventId);
-  if (contentHashMatches(received, version)) return { eventId, roomId, pdu: received, json, redacted: false };
+  if (isContentHash(received.hashes, hashed)) return { eventId, roomId, pdu: received, json, redacted: false };
   const pdu = redact(received, version);
   return { eventId, roomId, pdu, json: eventText(pdu, version), redacted: true };
 }

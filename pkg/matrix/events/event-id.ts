@@ -1,5 +1,5 @@
 /** Event IDs: chosen by who makes the event, or its reference hash (spec: rooms/v1, rooms/v3 and rooms/v4, "Event IDs"). */
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import { trimPadding } from '../canonical-json/base64.ts';
 import type { RoomVersion } from '../room-versions/room-versions.ts';
 import { essentialText } from './hashes.ts';
@@ -13,8 +13,7 @@ export function eventIdOf(pdu: Pdu, version: RoomVersion): string {
 
 /** The ID of the event whose `essentialText` is given; from version 3 on. */
 export function eventIdOfEssentials(essentials: string | Uint8Array, version: RoomVersion): string {
-  const hash = createHash('sha256').update(essentials);
-  return `$${version.eventIdFormat === 'base64url' ? hash.digest('base64url') : trimPadding(hash.digest('base64'))}`;
+  return `$${version.eventIdFormat === 'base64url' ? hash('sha256', essentials, 'base64url') : trimPadding(hash('sha256', essentials, 'base64'))}`;
 }
 
 /** Server names take up to 230 of an ID's 255 bytes. */

@@ -1,5 +1,5 @@
 /** Content and reference hashes of events (spec: server-server, "Signing Events"). */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { decodeBase64, trimPadding } from '../canonical-json/base64.ts';
 import type { RoomVersion } from '../room-versions/room-versions.ts';
 import { eventText } from './event-text.ts';
@@ -8,21 +8,32 @@ import { redact } from './redact.ts';
 
 /** SHA-256 of the UTF-8 of `text` in unpadded base64. */
 export function sha256Base64(text: string): string {
-  return trimPadding(createHash('sha256').update(text).digest('base64'));
+  return trimPadding(hash('sha256', text, 'base64'));
 }
 
 /** The content hash, unpadded base64: over the whole event but `unsigned`, `signatures` and `hashes`. Throws `CanonicalJsonError`. */
 export function contentHash(pdu: Partial<Pdu>, version: RoomVersion): string {
+  return sha256Base64(hashedText(pdu, version));
+}
+
+function hashedText(pdu: Partial<Pdu>, version: RoomVersion): string {
   const { unsigned: _unsigned, signatures: _signatures, hashes: _hashes, ...hashed } = pdu;
-  return sha256Base64(eventText(hashed, version));
+  return eventText(hashed, version);
 }
 
 /** Whether `hashes.sha256` is the content hash; if not, the receiver goes on with the redacted event. Throws `CanonicalJsonError`. */
 export function contentHashMatches(pdu: Pdu, version: RoomVersion): boolean {
-  const claimed = typeof pdu.hashes?.sha256 === 'string' ? decodeBase64(pdu.hashes.sha256) : undefined;
-  if (claimed === undefined) return false;
-  const actual = decodeBase64(contentHash(pdu, version)) as Uint8Array;
-  return Buffer.compare(claimed, actual) === 0;
+  return isContentHash(pdu.hashes, hashedText(pdu, version));
+}
+
+/** The same, of the text that the hash covers. */
+export function isContentHash(hashes: Pdu['hashes'] | undefined, hashedText: string): boolean {
+  if (typeof hashes?.sha256 !== 'string') return false;
+  const actual = sha256Base64(hashedText);
+  if (hashes.sha256 === actual) return true;
+  // Other servers may write the same bytes otherwise.
+  const claimed = decodeBase64(hashes.sha256);
+  return claimed !== undefined && Buffer.compare(claimed, decodeBase64(actual)!) === 0;
 }
 
 /**

@@ -14,12 +14,20 @@ export type EventValidity = { readonly valid: true; readonly pdu: Pdu } | { read
 
 /** Checks the types, grammar and limits of the fields of an event of that version, not its size, hashes or signatures; parsed JSON in, the same object out. */
 export function validateEvent(value: unknown, version: RoomVersion): EventValidity {
-  const reason = isObject(value) ? problemOf(value, version) : 'not an object';
-  return reason === undefined ? { valid: true, pdu: value as unknown as Pdu } : { valid: false, reason: `Malformed event: ${reason}` };
+  return verdict(value, isObject(value) ? problemOf(value, version) ?? canonicalProblem(value, version) : 'not an object');
+}
+
+/** The same but for values that have no canonical form: who encodes all of the event finds them then. */
+export function validateForm(value: unknown, version: RoomVersion): EventValidity {
+  return verdict(value, isObject(value) ? problemOf(value, version) : 'not an object');
+}
+
+function verdict(value: unknown, reason: string | undefined): EventValidity {
+  return reason === undefined ? { valid: true, pdu: value as Pdu } : { valid: false, reason: `Malformed event: ${reason}` };
 }
 
 function problemOf(event: Record<string, unknown>, version: RoomVersion): string | undefined {
-  return fieldProblem(event, version) ?? roomIdProblem(event, version) ?? referenceProblem(event, version) ?? signatureProblem(event) ?? canonicalProblem(event, version);
+  return fieldProblem(event, version) ?? roomIdProblem(event, version) ?? referenceProblem(event, version) ?? signatureProblem(event);
 }
 
 function fieldProblem(event: Record<string, unknown>, version: RoomVersion): string | undefined {
