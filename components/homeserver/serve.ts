@@ -8,6 +8,7 @@ import { encodeBase64 } from '../../pkg/matrix/canonical-json/base64.ts';
 import { parseSigningKeyFile, type SigningKey } from '../../pkg/matrix/signing/signing-key.ts';
 import { must } from '../../pkg/assert/assert.ts';
 import { createHealth } from '../../pkg/runtime/health.ts';
+import { watchLoopDelay } from '../../pkg/runtime/real/loop-delay.ts';
 import { createRandom } from '../../pkg/runtime/real/random.ts';
 import { createRuntime } from '../../pkg/runtime/real/runtime.ts';
 import { onReloadSignal, onStopSignal, onUncaught } from '../../pkg/runtime/real/signals.ts';
@@ -44,7 +45,9 @@ export async function serve(args: readonly string[]): Promise<void> {
   const random = createRandom();
   const opened = await openSettings({ env: process.env, args, random, newSigningKey: () => newSigningKeyText(random) });
   const { settings } = opened;
-  const runtime = createRuntime({ logger: createLogger(settings.logging), metrics: createMetrics({ processMetrics: true }) });
+  const metrics = createMetrics({ processMetrics: true });
+  watchLoopDelay(metrics);
+  const runtime = createRuntime({ logger: createLogger(settings.logging), metrics });
   const appservices = loadAppservices(settings.appserviceDir, settings.serverName);
   const terms = loadTerms(settings.termsFile);
   const signingKey = parseSigningKeyFile(opened.signingKeyText);

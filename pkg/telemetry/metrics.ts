@@ -36,10 +36,17 @@ export interface Metrics {
 
 export const SECONDS_BUCKETS: readonly number[] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
-/** Metrics in a registry of their own. `processMetrics` adds memory, CPU, event loop delay and garbage collection of this process. */
+/** They come from a timer that wakes the process a hundred times a second (`pkg/runtime/real/loop-delay.ts` has others). */
+const WAKING_METRICS = ['min', 'max', 'mean', 'stddev', 'p50', 'p90', 'p99'].map((which) => `nodejs_eventloop_lag_${which}_seconds`);
+const NEVER_MS = 2 ** 31 - 1;
+
+/** Metrics in a registry of their own. `processMetrics` adds memory, CPU and garbage collection of this process. */
 export function createMetrics(options: { processMetrics?: boolean } = {}): Metrics {
   const registry = new Registry();
-  if (options.processMetrics === true) collectDefaultMetrics({ register: registry });
+  if (options.processMetrics === true) {
+    collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: NEVER_MS });
+    for (const name of WAKING_METRICS) registry.removeSingleMetric(name);
+  }
   const known = new Map<string, unknown>();
 
   function once<T>(name: string, make: () => T): T {
