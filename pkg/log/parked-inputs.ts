@@ -32,10 +32,12 @@ export interface ParkedIndex {
   /** Lets the key's inputs be decided again. */
   release(key: string): void;
   /** Keys that may be decided again: released, or their first input's time is over. */
-  due(nowMs: number): string[];
+  due(nowMs: number): readonly string[];
   /** When the next one is due by time; undefined when nothing is parked. */
   nextDueMs(): number | undefined;
 }
+
+const NOTHING: readonly string[] = [];
 
 export interface Parking {
   readonly index: ParkedIndex;
@@ -114,8 +116,10 @@ function createIndex(known: readonly { number: number; key: string; untilMs: num
     release(key) {
       if (queues.has(key)) released.add(key);
     },
-    due: (nowMs) => [...queues].filter(([key, queue]) => released.has(key) || queue[0]!.untilMs <= nowMs).map(([key]) => key),
+    // Asked of each partition in every round, and hardly ever is anything parked.
+    due: (nowMs) => (queues.size === 0 ? NOTHING : [...queues].filter(([key, queue]) => released.has(key) || queue[0]!.untilMs <= nowMs).map(([key]) => key)),
     nextDueMs() {
+      if (queues.size === 0) return undefined;
       const times = [...queues.values()].map((queue) => queue[0]!.untilMs);
       return times.length > 0 ? Math.min(...times) : undefined;
     },
