@@ -2,7 +2,7 @@
 import type { Clock } from '../runtime/runtime.ts';
 
 /** Cores are short when a thread lacked one for so much of the time in which it had something to do; looked at so often. */
-const MISSED_SHARE = 0.3;
+const MISSED_SHARE = 0.5;
 const LOOK_EVERY_MS = 500;
 
 export interface Crowd {

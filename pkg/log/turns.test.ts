@@ -31,10 +31,6 @@ test('what other processes take of the core is not held against a share whose in
   assert.equal(preempted.turns.isOver('a'), false);
   assert.ok(preempted.turns.used.get('a')!.takenMs > 35);
 
-  const late = turnsAt();
-  for (let count = 0; count < 4; count += 1) late.decide({ ms: 3, missedMs: count % 2 === 0 ? 3 : -3 });
-  assert.equal(late.turns.isOver('a'), true, 'the system says late that it was computing');
-
   const slow = turnsAt();
   slow.decide({ ms: 22, missedMs: 8 });
   assert.equal(slow.turns.isOver('a'), true, 'what is slow by itself has no more time than it takes by the clock');

@@ -23,8 +23,8 @@ const ALONE_INPUTS_MIN = 20;
 /** ms of an input on average, below which a share that has not given way yet may go on; and its time then. */
 const QUICK_MS = 0.4;
 const QUICK_SHARE_MS = 20;
-/** ms by which the system's word on who computed may be late. */
-const TICK_MS = 4;
+/** ms without a core that are worth a word: less may be anybody's. */
+const MISSED_MS_MIN = 1;
 
 export interface Turns {
   /** Whether the share has had its time in this batch. `isAside`: what comes next of it was put aside already, so that to stop costs nothing. */
@@ -104,7 +104,7 @@ export function createTurns(clock: Pick<Clock, 'monotonic' | 'cores'>, shares: n
         current.ms += ms;
         current.slowestMs = Math.max(current.slowestMs, ms);
         const sinceMs = ms > SLOW_MS ? clock.cores().missedMs - missedMs : 0;
-        if (sinceMs > TICK_MS) {
+        if (sinceMs > MISSED_MS_MIN) {
           // By inputs that were quick it cannot have been missed.
           current.takenMs += Math.min(ms, sinceMs);
           totalMs -= Math.min(ms, sinceMs);

@@ -9,7 +9,7 @@ export interface Timer {
   cancel(): void;
 }
 
-/** In ms. It may be late by a tick of the system (4 ms). Where the system does not tell, nothing is ever missed. */
+/** In ms. Where the system does not tell (only Linux does), nothing is ever missed. */
 export interface CoreTime {
   /** In which it computed. */
   readonly usedMs: number;
