@@ -85,8 +85,8 @@ export const WORKLOADS: readonly Workload[] = [
   },
   {
     name: 'soak', usage: 'mixed load for half an hour: what each 100,000 events leave on the heap',
-    options: { seconds: { usage: 'how long', byDefault: '1800' }, warm: { usage: 'events of the warm-up, at least', byDefault: '100000' }, rate: { usage: 'things begun in a second at most; 0: as fast as they are answered', byDefault: '0' } },
-    measure: (asked) => inModes(asked, (mode) => soakWorkload(mode, { seconds: asked.seconds, warmEvents: asked.number('warm'), perSecondMax: asked.number('rate') })),
+    options: { seconds: { usage: 'how long', byDefault: '1800' }, warm: { usage: 'events of the warm-up, at least', byDefault: '100000' }, rate: { usage: 'things begun in a second at most; 0: as fast as they are answered', byDefault: '0' }, rooms: { usage: 'made for the warm-up, which then fill the cache of rooms', byDefault: '9000' } },
+    measure: (asked) => inModes(asked, (mode) => soakWorkload(mode, { seconds: asked.seconds, warmEvents: asked.number('warm'), perSecondMax: asked.number('rate'), oldRooms: asked.number('rooms') })),
   },
   {
     name: 'unread', usage: 'a million unread messages in a room with 5,000 users: /sync, and the receipt that clears them', options: { unread: { usage: 'how many messages', byDefault: '1000000' } },

@@ -6,7 +6,7 @@ import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../../test/e2e/program.ts';
 import { startCrowdPlace, type RunningPlace } from '../crowd-place.ts';
-import { gatherUsers, joinAll, openRoom, untilIdle } from '../crowd.ts';
+import { gatherUsers, joinAll, openRoom, openRooms, untilIdle } from '../crowd.ts';
 import { watchHeap, type HeapWatch } from '../heap-of.ts';
 import { meterOf, type ServerMode } from '../subject.ts';
 import type { Row } from '../workload.ts';
@@ -18,11 +18,14 @@ export interface SoakOptions {
   readonly warmEvents: number;
   /** Things that senders begin in a second at most; 0: as fast as they are answered. */
   readonly perSecondMax: number;
+  /** That are made for the warm-up and that nobody uses afterwards: new ones then drive old ones out of the caches. */
+  readonly oldRooms: number;
 }
 
 const USERS = 60;
 const ROOMS = 90;
 const ROOMS_OF_A_USER = 6;
+const OLD_ROOMS_OF_A_USER = 10;
 const SAMPLES = 10;
 /** Of the time, at least, for the warm-up. */
 const WARM_SHARE = 0.15;
@@ -38,7 +41,7 @@ export async function soakWorkload(mode: ServerMode, options: SoakOptions): Prom
   const heap = watchHeap(await freePort());
   const place = await startCrowdPlace({ ...mode, start: (settings) => mode.start({ ...settings, ...heap.settings }) });
   try {
-    const load = await prepare(place, options.perSecondMax);
+    const load = await prepare(place, options);
     const { samples, seconds } = await soak(place, { load, heap, ...options });
     const events = samples.at(-1)!.events - samples[0]!.events;
     const [first, last] = [samples[0]!, samples.at(-1)!];
@@ -51,7 +54,9 @@ export async function soakWorkload(mode: ServerMode, options: SoakOptions): Prom
   }
 }
 
-async function prepare(place: RunningPlace, perSecondMax: number): Promise<MixedLoad> {
+async function prepare(place: RunningPlace, { perSecondMax, oldRooms }: SoakOptions): Promise<MixedLoad> {
+  const makers = Math.ceil(oldRooms / OLD_ROOMS_OF_A_USER);
+  if (makers > 0) await openRooms(place, await gatherUsers(place, makers, 'gone'), OLD_ROOMS_OF_A_USER);
   const users = await gatherUsers(place, USERS, 'soaking');
   const rooms: string[] = [];
   for (let index = 0; index < ROOMS; index += 1) rooms.push(await openRoom(place, users[index % USERS]!));
@@ -63,7 +68,7 @@ async function prepare(place: RunningPlace, perSecondMax: number): Promise<Mixed
   return new MixedLoad(place.baseUrl, users, { roomsOf: (user) => roomsOf.get(user)!, perSecondMax });
 }
 
-async function soak(place: RunningPlace, { load, heap, seconds, warmEvents }: Omit<SoakOptions, 'perSecondMax'> & { readonly load: MixedLoad; readonly heap: HeapWatch }): Promise<{ samples: Sample[]; seconds: number }> {
+async function soak(place: RunningPlace, { load, heap, seconds, warmEvents }: Omit<SoakOptions, 'perSecondMax' | 'oldRooms'> & { readonly load: MixedLoad; readonly heap: HeapWatch }): Promise<{ samples: Sample[]; seconds: number }> {
   const samples: Sample[] = [];
   const look = async (): Promise<Sample> => {
     await load.pause();
