@@ -21,7 +21,7 @@ export type LastEvents = Map<string, string>;
 
 /** Events in one go, and how many such are checked ahead. */
 const CHUNK = 100;
-const CHECKED_AHEAD = 40;
+const CHECKED_AHEAD = 16;
 const RETRY_MS = 20;
 const PATIENCE_MS = 60_000;
 

@@ -15,6 +15,8 @@ export interface ReplaySettings extends Pick<Settings, 'log' | 'database' | 'dat
   /** Another history, of other rooms, that is replayed before anything is measured. */
   readonly warmFile?: string | undefined;
   readonly roomVersion: string;
+  /** Says on its output how many events have been read. */
+  readonly tellsProgress?: boolean;
 }
 
 export interface ReplayReport {
@@ -67,7 +69,10 @@ async function replay(file: string): Promise<ReplayReport> {
   const startedAt = performance.now();
   const progress: { atMs: number; events: number }[] = [{ atMs: 0, events: 0 }];
   let over = false;
-  const watching = watch(server, () => over, (events) => progress.push({ atMs: performance.now() - startedAt, events: events - known }));
+  const watching = watch(server, () => over, (events) => {
+    if (settings.tellsProgress === true && events - known > progress.at(-1)!.events) console.log(`read ${events - known}`);
+    progress.push({ atMs: performance.now() - startedAt, events: events - known });
+  });
   const last = await feedFrom(file, lines.slice(skipped));
   await untilRead(server, last);
   const seconds = (performance.now() - startedAt) / 1000;

@@ -9,6 +9,8 @@ export interface RunningReplay {
   readonly child: ChildProcess;
   /** It has begun, or has nothing to feed and is ready to work. Rejects when it ended before. */
   readonly begun: Promise<void>;
+  /** It has ended, or so many events are read (`tellsProgress`). */
+  reached(events: number): Promise<void>;
   /** undefined: it was killed before it was through. */
   readonly report: Promise<ReplayReport | undefined>;
   readonly exited: Promise<void>;
@@ -33,5 +35,9 @@ export function runReplay(settings: ReplaySettings, command: readonly string[] =
   lines.on('line', (line) => {
     if (line.startsWith('{')) report = JSON.parse(line) as ReplayReport;
   });
-  return { child, begun, exited, report: exited.then(() => report) };
+  const reached = async (events: number): Promise<void> => {
+    if (events === 0) return;
+    await Promise.race([exited, new Promise<void>((resolve) => lines.on('line', (line) => { if (Number(/^read (\d+)$/.exec(line)?.[1] ?? 0) >= events) resolve(); }))]);
+  };
+  return { child, begun, reached, exited, report: exited.then(() => report) };
 }

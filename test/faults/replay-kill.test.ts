@@ -19,6 +19,9 @@ import { Seeded } from '../sim/seeded.ts';
 const KILLS = Number(process.env['MYELIN_REPLAY_KILLS'] ?? 5);
 const SEED = Number(process.env['MYELIN_REPLAY_SEED'] ?? randomInt(1_000_000));
 const EVENTS = KILLS * 1500;
+/** After which a run is killed at the latest, within so many ms. */
+const EVENTS_OF_A_RUN = 1000;
+const MOMENT_MS_MAX = 60;
 
 /** All that the owner and the reader have made of the history. */
 const TABLES = {
@@ -43,14 +46,13 @@ test(`a replay that is killed ${KILLS} times ends as one that is not, seed ${SEE
   assert.ok(undisturbed !== undefined && undisturbed.accepted === readLines(file).length, 'every event of the history is allowed');
 
   const random = new Seeded(SEED);
-  // A process that has just begun is slow, on a busy machine for seconds: together they are to come half of the way.
-  const shareMs = (undisturbed.seconds * 1000) / KILLS;
-  const momentMsMax = Math.max(400, Math.min(undisturbed.seconds * 600, Math.max(1000, shareMs)));
   let early = 0;
   for (let kill = 0; kill < KILLS; kill += 1) {
-    const replay = runReplay(settings('killed'));
+    const replay = runReplay({ ...settings('killed'), tellsProgress: true });
     await replay.begun;
-    await sleep(random.whole(1, momentMsMax));
+    // By events and not by time alone, which says little on a machine that is busy now and then; some before the first.
+    await replay.reached(kill === KILLS - 1 ? EVENTS_OF_A_RUN : Math.max(0, random.whole(-EVENTS_OF_A_RUN / 2, EVENTS_OF_A_RUN)));
+    await sleep(random.whole(1, MOMENT_MS_MAX));
     replay.child.kill('SIGKILL');
     if ((await replay.report) === undefined) early += 1;
   }
