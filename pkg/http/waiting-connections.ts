@@ -35,7 +35,7 @@ export interface WaitingConnections {
   closeAll(): void;
 }
 
-export interface Held {
+interface Held {
   /** With `close` it is the last answer of the connection. */
   answer(answer: ApiResponse, close: boolean): void;
   cut(): void;
