@@ -3,6 +3,8 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { runFederatedSeed } from './run-federated.ts';
 
+/** Begun where servers join branches, too, which not every world has them do. */
+const FIRST_SEED = 8;
 const SEEDS = 6;
 /** `<servers>:<seed> what it found`, one a line. */
 const remembered = readFileSync(new URL('./seeds.txt', import.meta.url), 'utf8').split('\n').filter((line) => /^\d/.test(line)).map((line) => line.split(/[: ]/, 2).map(Number) as [number, number]);
@@ -10,7 +12,7 @@ const remembered = readFileSync(new URL('./seeds.txt', import.meta.url), 'utf8')
 test(`the laws hold in ${SEEDS} seeded worlds of two servers`, async (t) => {
   const totals = { crashes: 0, splits: 0, failed: 0, lies: 0 };
   let joints = 0;
-  for (let seed = 1; seed <= SEEDS; seed += 1) {
+  for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed += 1) {
     const { violations, counts, network, lies, joints: made } = await runFederatedSeed(seed, { servers: 2 });
     assert.deepEqual(violations, [], `npm run sim -- --servers 2 --seed ${seed} --trace`);
     for (const [name, count] of Object.entries({ crashes: counts.crashes, splits: network.splits, failed: network.failed, lies }) as [keyof typeof totals, number][]) totals[name] += count;
