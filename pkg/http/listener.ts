@@ -6,12 +6,13 @@ import type * as Http from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { createRequire } from 'node:module';
-import { Server as NetServer, type AddressInfo, type Socket } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import express, { type Express, type Request } from 'express';
 import type { Runtime } from '../runtime/runtime.ts';
 import { gathered, responseBytes } from './body.ts';
 import { answerBadRequest } from './bad-request.ts';
 import { Departure } from './departure.ts';
+import { openDoors, type Doors } from './doors.ts';
 import { hasBody, readBody, type ReadBody } from './read-body.ts';
 import { headersOf, isAllSaid, pathOf } from './request-head.ts';
 import type { ApiResponse } from './route.ts';
@@ -91,13 +92,12 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
   const server: Server = tlsServer ?? createServer(limits, app);
   server.keepAliveTimeout = keepAliveMs;
   server.timeout = 0;
-  server.maxConnections = options.connectionsMax ?? 30_000;
   server.on('clientError', answerBadRequest);
   server.on('upgrade', (request, socket: Socket, head: Buffer) => servePoll(state, { request, socket, head }, app));
   const noteUnused = noteIn(unused, waiting.knows);
   if (tlsServer === undefined) server.on('connection', noteUnused);
   else noteHandshakes(tlsServer, state.handshaking, noteUnused);
-  await listen(server, options);
+  const doors = await openDoors(server, options);
   const { address, port } = server.address() as AddressInfo;
   runtime.logger.info({ host: address, port }, 'listening');
   return {
@@ -107,7 +107,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
       tlsServer.setSecureContext(secureContext(tls));
     },
     underWay: () => state.active.size,
-    stop: (deadlineMs = 10_000) => stop(server, state, deadlineMs),
+    stop: (deadlineMs = 10_000) => stop(server, doors, state, deadlineMs),
   };
 }
 
@@ -244,27 +244,13 @@ function send(response: ServerResponse, answer: ApiResponse, how: { close: boole
   else response.end(bytes);
 }
 
-function listen(server: Server, options: ListenerOptions): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      const reason = error.code === 'EADDRINUSE' ? 'something else listens there already' : (error.code ?? error.message);
-      reject(new Error(`cannot listen on ${options.host}:${options.port}: ${reason}`, { cause: error }));
-    });
-    server.listen({ host: options.host, port: options.port, backlog: 1024 }, () => {
-      server.removeAllListeners('error');
-      resolve();
-    });
-  });
-}
-
-async function stop(server: Server, state: State, deadlineMs: number): Promise<void> {
+async function stop(server: Server, doors: Doors, state: State, deadlineMs: number): Promise<void> {
   const { clock, logger } = state.options.runtime;
   // The handshake alone has read bytes there.
   const isTls = state.options.tls !== undefined;
   state.stopping = true;
   const gone = new AbortController();
-  // Takes no new connections. The close of http itself would cut the idle ones at once.
-  const closed = new Promise<void>((resolve) => NetServer.prototype.close.call(server, () => resolve())).then(() => gone.abort());
+  const closed = doors.close().then(() => gone.abort());
   const timer = clock.timer(deadlineMs, () => {
     logger.warn({ requests: state.active.size }, 'requests were cut: they took longer than the deadline for stopping');
     server.closeAllConnections();

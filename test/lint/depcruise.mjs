@@ -33,7 +33,7 @@ export default {
     rule('matrix-is-pure', 'pkg/matrix: values in, values out.',
       { path: '^pkg/matrix/', pathNot: TESTS }, { path: '^(pkg/(?!(matrix|assert)/)|components/)' }),
     rule('io-only-at-the-rim', 'Node core modules are for pkg/runtime, the drivers, the connections to other servers, the listener and the composition root; deterministic functions (node:crypto, node:buffer) and types are for all.',
-      { path: PRODUCT, pathNot: `^pkg/runtime/|${DRIVERS}|${NETWORK}|^pkg/http/(listener|waiting-connections)[.]ts$|^pkg/telemetry/|^components/homeserver/|${TESTS}` },
+      { path: PRODUCT, pathNot: `^pkg/runtime/|${DRIVERS}|${NETWORK}|^pkg/http/(listener|doors|waiting-connections)[.]ts$|^pkg/telemetry/|^components/homeserver/|${TESTS}` },
       { dependencyTypes: ['core'], dependencyTypesNot: ['type-only'], pathNot: '^(node:)?(crypto|buffer)$' }),
     rule('no-production-import-of-tests', 'The product runs without test/ and bench/.',
       { path: PRODUCT, pathNot: TESTS }, { path: `^(test|bench)/|${TESTS}` }),
