@@ -13,7 +13,9 @@ import { readLines, writeHistory } from '../../bench/replay/history-file.ts';
 import { makeHistory } from '../../bench/replay/make-history.ts';
 import { runReplay } from '../../bench/replay/run-replay.ts';
 import { openDatabases } from '../../components/homeserver/open.ts';
+import { readStates } from '../../components/roomserver/storage/read-state.ts';
 import { roomVersion } from '../../pkg/matrix/room-versions/room-versions.ts';
+import type { Database } from '../../pkg/storage/database.ts';
 import { Seeded } from '../sim/seeded.ts';
 
 const KILLS = Number(process.env['MYELIN_REPLAY_KILLS'] ?? 5);
@@ -23,12 +25,12 @@ const EVENTS = KILLS * 1500;
 const EVENTS_OF_A_RUN = 1000;
 const MOMENT_MS_MAX = 60;
 
-/** All that the owner and the reader have made of the history. */
+/** All that the owner and the reader have made of the history. IDs of states are the owner's own: where two branches come to one state, it depends on what is in memory whether it gets a second one. */
 const TABLES = {
   roomserver: {
-    rooms: 'room_id, order_key, depth, state_id, state_depth, last_state_id, forward_extremities',
-    events: 'event_id, order_key, sequence, state_id, history_visibility, redacts, redacted_by, rejected, soft_failed, state_before_differs, json',
-    state_deltas: 'state_id, type, state_key, prev_state_id, event_id, replaces, sequence', current_state: 'state_ref, event_id',
+    rooms: 'room_id, order_key, depth, forward_extremities',
+    events: 'event_id, order_key, sequence, history_visibility, redacts, redacted_by, rejected, soft_failed, state_before_differs, json',
+    current_state: 'state_ref, event_id',
   },
   syncapi: {
     timeline: 'order_key, event_id, sequence, replaces, visibility_before, state_before_differs, others_changed', state_intervals: 'slot, from_sequence, to_sequence, event_id',
@@ -76,6 +78,18 @@ async function hashes(dataDir: string): Promise<Record<string, string>> {
       found[`${component}.${table}`] = `${rows.length} rows, ${createHash('sha256').update(text).digest('hex')}`;
     }
   }
+  found['states'] = await statesHash(databases.roomserver);
   await Promise.all(Object.values(databases).map((database) => database.close()));
   return found;
+}
+
+/** Of the state before every tenth event. */
+async function statesHash(database: Database): Promise<string> {
+  const { createHash } = await import('node:crypto');
+  const rows = await database.query<{ room_id: string; event_id: string; state_id: number }>('SELECT room_id, event_id, state_id FROM events ORDER BY event_id');
+  const hash = createHash('sha256');
+  for (const { room_id: roomId, event_id: eventId, state_id: stateId } of rows.filter((_, index) => index % 10 === 0)) {
+    hash.update(JSON.stringify([eventId, (await readStates(database, roomId, [stateId])).get(stateId)!.toSorted()]));
+  }
+  return hash.digest('hex');
 }
