@@ -70,12 +70,12 @@ export async function joinRoom(connection: Connection, { token }: CrowdUser, roo
   await ask(connection, 'POST', `${V3}/join/${encodeURIComponent(roomId)}`, { token, body: {} });
 }
 
-/** Each of the users joins the room that `roomOf` names for their place in the list. */
 /** So many rooms of each user, by many at once. */
 export async function openRooms(place: CrowdPlace, users: readonly CrowdUser[], ofEach: number): Promise<void> {
   await byMany(place.baseUrl, users.length * ofEach, async (connection, index) => void (await ask(connection, 'POST', `${V3}/createRoom`, { token: users[index % users.length]!.token, body: { preset: 'private_chat' } })));
 }
 
+/** Each of the users joins the room that `roomOf` names for their place in the list. */
 export async function joinAll({ baseUrl }: CrowdPlace, users: readonly CrowdUser[], roomOf: (index: number) => string): Promise<void> {
   await byMany(baseUrl, users.length, (connection, index) => joinRoom(connection, users[index]!, roomOf(index)));
 }

@@ -25,7 +25,7 @@ const EVENTS = KILLS * 1500;
 const EVENTS_OF_A_RUN = 1000;
 const MOMENT_MS_MAX = 60;
 
-/** All that the owner and the reader have made of the history. IDs of states are the owner's own: where two branches come to one state, it depends on what is in memory whether it gets a second one. */
+/** All that the owner and the reader have made of the history, but for IDs of states: these are the owner's own, and depend on what it had in memory. What each of the states is, is compared instead. */
 const TABLES = {
   roomserver: {
     rooms: 'room_id, order_key, depth, forward_extremities',
@@ -83,13 +83,16 @@ async function hashes(dataDir: string): Promise<Record<string, string>> {
   return found;
 }
 
-/** Of the state before every tenth event. */
+/** Of the state before each event. */
 async function statesHash(database: Database): Promise<string> {
   const { createHash } = await import('node:crypto');
-  const rows = await database.query<{ room_id: string; event_id: string; state_id: number }>('SELECT room_id, event_id, state_id FROM events ORDER BY event_id');
+  const events = await database.query<{ room_id: string; event_id: string; state_id: number }>('SELECT room_id, event_id, state_id FROM events ORDER BY event_id');
+  const states = new Map<number, string>();
   const hash = createHash('sha256');
-  for (const { room_id: roomId, event_id: eventId, state_id: stateId } of rows.filter((_, index) => index % 10 === 0)) {
-    hash.update(JSON.stringify([eventId, (await readStates(database, roomId, [stateId])).get(stateId)!.toSorted()]));
+  for (const { room_id: roomId, event_id: eventId, state_id: stateId } of events) {
+    const state = states.get(stateId) ?? createHash('sha256').update((await readStates(database, roomId, [stateId])).get(stateId)!.toSorted().join()).digest('base64');
+    states.set(stateId, state);
+    hash.update(`${eventId} ${state}\n`);
   }
   return hash.digest('hex');
 }
