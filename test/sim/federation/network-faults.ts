@@ -2,11 +2,11 @@ import type { Seeded } from '../seeded.ts';
 
 /** What goes wrong between servers; drawn from the seed. Probabilities per request, times in ms. */
 export interface NetworkRates {
-  /** The request never arrives, and the asker waits in vain. */
+  /** The request never arrives, and the asker waits until its deadline, or until its system finds that the path is dead. */
   readonly requestLost: number;
   /** Nobody takes the connection. */
   readonly refused: number;
-  /** Carried out; the answer never comes. */
+  /** Carried out; the answer never comes, as above. */
   readonly answerLost: number;
   /** Carried out; the connection breaks before the answer. */
   readonly answerBroken: number;

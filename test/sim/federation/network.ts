@@ -25,6 +25,9 @@ export interface NetworkOptions {
   readonly healed: () => boolean;
 }
 
+/** Linux finds after 12 s that nobody is at the other end of a connection that Node keeps alive; proxies are slower. */
+const DEAD_PATH_MS = 60_000;
+
 export class SimNetwork {
   readonly counts = { requests: 0, failed: 0, splits: 0 };
   readonly #options: NetworkOptions;
@@ -88,7 +91,7 @@ export class SimNetwork {
     const { from, request: { destination }, label } = trip;
     const rates = this.#rates();
     await this.#travel(destination, `reach ${label}`);
-    if (random.chance(rates.requestLost)) return never();
+    if (random.chance(rates.requestLost)) return this.#lost(destination);
     if (random.chance(rates.refused)) throw unreachable(destination);
     await this.#pass(from, destination);
     if (random.chance(rates.proxyFailed)) return fromProxy(random.pick([502, 503, 504]), destination);
@@ -99,7 +102,7 @@ export class SimNetwork {
     const answer = await peer.receive(raw);
     await this.#pass(destination, from);
     if (random.chance(rates.proxyGaveUp)) return fromProxy(504, destination);
-    if (random.chance(rates.answerLost)) return never();
+    if (random.chance(rates.answerLost)) return this.#lost(destination);
     await this.#travel(destination, `answered ${label}`);
     if (answer === undefined || random.chance(rates.answerBroken)) throw new FederationError('unreachable', `the connection to ${destination} broke`);
     return parseResponse({ status: answer.status, headers: answer.headers ?? {}, body: Buffer.from(responseBytes(answer)) }, destination, trip.request.answersInPair);
@@ -119,8 +122,13 @@ export class SimNetwork {
   /** Through a netsplit: half of them swallow what is sent, the others say so at once. */
   async #pass(from: string, to: string): Promise<void> {
     if (!this.#cut.has(`${from}>${to}`)) return;
-    if (this.#options.random.chance(0.5)) await never();
+    if (this.#options.random.chance(0.5)) await this.#lost(to);
     throw unreachable(to);
+  }
+
+  /** Nothing comes any more: the asker's system notices by its probes of the connection that there is none left, when no deadline is over before. */
+  #lost(to: string): Promise<never> {
+    return new Promise((_resolve, reject) => void this.#options.scheduler.after(DEAD_PATH_MS, `dead path to ${to}`, () => reject(unreachable(to))));
   }
 
   #planSplit(): void {
@@ -182,10 +190,6 @@ function rawRequest({ request, signal }: Trip): RawRequest {
     },
     ...(text === undefined ? {} : { body: Buffer.from(text) }),
   };
-}
-
-function never(): Promise<never> {
-  return new Promise(() => undefined);
 }
 
 function unreachable(destination: string): FederationError {
