@@ -5,7 +5,7 @@ import { Overloaded } from '../../../pkg/assert/semaphore.ts';
 import { createManualRuntime } from '../../../test/kit/manual-runtime.ts';
 import { createKeyTurns, neighbourhoodOf } from './key-turns.ts';
 
-const LIMITS = { places: 4, ofKey: 2, waitingOfKey: 3, waiting: 10, slowMs: 1000, slow: 2 };
+const LIMITS = { places: 4, ofKey: 2, waitingOfKey: 3, waiting: 10, slowMs: 1000, slowMax: 2 };
 
 function world() {
   const runtime = createManualRuntime();

@@ -11,7 +11,7 @@ export interface KeyTurns {
   run<T>(server: { readonly name: string; readonly isKnown: boolean }, work: () => Promise<T>): Promise<T>;
 }
 
-export const KEY_TURNS: LaneLimits = { places: 32, ofKey: 12, waitingOfKey: 100, waiting: 2000, slowMs: 1000, slow: 300 };
+export const KEY_TURNS: LaneLimits = { places: 32, ofKey: 12, waitingOfKey: 100, waiting: 2000, slowMs: 1000, slowMax: 300 };
 
 export function createKeyTurns(clock: Pick<Clock, 'timer'>, limits: LaneLimits = KEY_TURNS): KeyTurns {
   const strangers = createLane({ name: 'requests for keys of strangers', clock, limits });

@@ -4,23 +4,19 @@
  */
 import { Overloaded } from '../../../pkg/assert/semaphore.ts';
 import type { Clock } from '../../../pkg/runtime/runtime.ts';
+import { createYieldingPlaces, type PlacesLimits } from '../../../pkg/runtime/yielding-places.ts';
 
 export interface Lane {
   /** Runs `work` when it is its turn: first those of whose key the fewest are under way, and of these who came first. Rejects with `Overloaded` when too many wait already. */
   run<T>(key: string, work: () => Promise<T>): Promise<T>;
 }
 
-export interface LaneLimits {
-  /** At once, of those that are not slow. */
-  readonly places: number;
+export interface LaneLimits extends PlacesLimits {
   /** At once of one key, slow ones included. */
   readonly ofKey: number;
   /** In line, of one key and of all. */
   readonly waitingOfKey: number;
   readonly waiting: number;
-  /** Who takes longer than this (ms) gives its place away, as long as there are no more than `slow` of them. */
-  readonly slowMs: number;
-  readonly slow: number;
 }
 
 interface Waiting {
@@ -32,10 +28,10 @@ interface Waiting {
 export function createLane({ name, clock, limits }: { readonly name: string; readonly clock: Pick<Clock, 'timer'>; readonly limits: LaneLimits }): Lane {
   const line = new Set<Waiting>();
   const running = new Map<string, number>();
-  let [fast, slow] = [0, 0];
+  const places = createYieldingPlaces({ clock, limits, onFree: fill });
 
   const ofKey = (key: string): number => running.get(key) ?? 0;
-  const mayRun = (key: string): boolean => fast < limits.places && ofKey(key) < limits.ofKey;
+  const mayRun = (key: string): boolean => places.hasRoom() && ofKey(key) < limits.ofKey;
 
   function fill(): void {
     for (let next = first(); next !== undefined && mayRun(next.key); next = first()) {
@@ -55,24 +51,13 @@ export function createLane({ name, clock, limits }: { readonly name: string; rea
   }
 
   function enter(key: string): () => void {
-    let isSlow = false;
-    fast += 1;
+    const leave = places.take();
     running.set(key, ofKey(key) + 1);
-    const timer = clock.timer(limits.slowMs, () => {
-      if (slow >= limits.slow) return;
-      isSlow = true;
-      slow += 1;
-      fast -= 1;
-      fill();
-    });
     return () => {
-      timer.cancel();
-      if (isSlow) slow -= 1;
-      else fast -= 1;
       const left = ofKey(key) - 1;
       if (left === 0) running.delete(key);
       else running.set(key, left);
-      fill();
+      leave();
     };
   }
 

@@ -9,7 +9,7 @@ import { createPauses } from './pauses.ts';
 import type { DroppedPdu } from '../verify/verify-pdus.ts';
 
 /** A server that hands its answer out byte by byte holds little, and holds up nobody. */
-const BIG_ANSWERS: LaneLimits = { places: 12, ofKey: 3, waitingOfKey: 50, waiting: 200, slowMs: 3000, slow: 64 };
+const BIG_ANSWERS: LaneLimits = { places: 12, ofKey: 3, waitingOfKey: 50, waiting: 200, slowMs: 3000, slowMax: 64 };
 /** Between two looks for keys that could not be had. */
 const KEYS_PAUSE_MS = { first: 1000, max: 10_000 };
 

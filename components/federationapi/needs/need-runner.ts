@@ -6,6 +6,7 @@ import { Overloaded } from '../../../pkg/assert/semaphore.ts';
 import { roomOutputCodec } from '../../../pkg/log/codec.ts';
 import { PoisonRecord } from '../../../pkg/log/log.ts';
 import type { Task } from '../../../pkg/runtime/runtime.ts';
+import { createYieldingPlaces, type PlacesLimits, type YieldingPlaces } from '../../../pkg/runtime/yielding-places.ts';
 import { StorageError } from '../../../pkg/storage/database.ts';
 import { beginAttempt, deleteNeed, readWaitingNeeds, type WaitingNeed } from '../storage/needs.ts';
 import { StageLost } from '../storage/stages.ts';
@@ -31,17 +32,16 @@ export interface NeedRunner {
 interface Running {
   readonly partition: number;
   readonly destination: string;
-  /** It takes long and has given its place away. */
-  isSlow: boolean;
   readonly started: StartedJob;
   readonly done: Promise<void>;
 }
 
-const AT_ONCE = { policy: 64, other: 32 };
+/** Policy servers that are silent keep nobody waiting who needs something else. */
+const PLACES = {
+  policy: { places: 64, slowMs: 2000, slowMax: 100 },
+  other: { places: 32, slowMs: 2000, slowMax: 400 },
+} as const satisfies Record<string, PlacesLimits>;
 const PER_DESTINATION = { policy: 12, other: 4 };
-/** Who takes longer gives its place away while it goes on, so many of them: servers that never answer hold up no need of others, however many they are. */
-const SLOW_MS = 2000;
-const SLOW_MAX = 400;
 const POLL_MS = 1000;
 const AFTER_FAILURE_MS = 1000;
 /** A need that was begun so often is given up. */
@@ -57,6 +57,7 @@ class Runner implements NeedRunner {
   readonly #deps: NeedRunnerDeps;
   readonly #tools: NeedTools;
   readonly #running = new Map<string, Running>();
+  readonly #places: Readonly<Record<keyof typeof PLACES, YieldingPlaces>>;
   #wake = new AbortController();
   #failing: string | undefined;
   #tasks: Task[] = [];
@@ -64,6 +65,9 @@ class Runner implements NeedRunner {
   constructor(deps: NeedRunnerDeps) {
     this.#deps = deps;
     this.#tools = makeTools(deps);
+    const { clock } = deps.runtime;
+    const placesOf = (limits: PlacesLimits): YieldingPlaces => createYieldingPlaces({ clock, limits, onFree: () => this.#wake.abort() });
+    this.#places = { policy: placesOf(PLACES.policy), other: placesOf(PLACES.other) };
   }
 
   start(): Promise<void> {
@@ -109,52 +113,31 @@ class Runner implements NeedRunner {
     for (const running of this.#running.values()) if (!partitions.includes(running.partition)) running.started.abandon();
     if (partitions.length === 0 || !this.#hasRoom()) return;
     const needs = await readWaitingNeeds(database, partitions, clock.now());
-    const places = this.#places();
+    const ofDestination = new Map<string, number>();
+    for (const { destination } of this.#running.values()) ofDestination.set(destination, (ofDestination.get(destination) ?? 0) + 1);
     for (const need of needs) {
-      if (!this.#hasRoom()) return;
-      if (!this.#running.has(need.need_id) && need.retry_at <= clock.now() && places.take(need.destination)) this.#begin(need);
+      const { need_id: needId, destination } = need;
+      const [kind, running] = [kindOf(destination), ofDestination.get(destination) ?? 0];
+      if (this.#running.has(needId) || need.retry_at > clock.now() || running >= PER_DESTINATION[kind] || !this.#places[kind].hasRoom()) continue;
+      ofDestination.set(destination, running + 1);
+      this.#begin(need);
     }
   }
 
   #hasRoom(): boolean {
-    return this.#running.size < AT_ONCE.policy + AT_ONCE.other + SLOW_MAX;
-  }
-
-  /** Those that are not taken. Policy servers that are silent keep nobody waiting who needs something else. */
-  #places(): { take(destination: string): boolean } {
-    const taken = { policy: 0, other: 0 };
-    const ofDestination = new Map<string, number>();
-    const note = (destination: string, isSlow: boolean): void => {
-      if (!isSlow) taken[kindOf(destination)] += 1;
-      ofDestination.set(destination, (ofDestination.get(destination) ?? 0) + 1);
-    };
-    for (const { destination, isSlow } of this.#running.values()) note(destination, isSlow);
-    return {
-      take(destination) {
-        const kind = kindOf(destination);
-        if (taken[kind] >= AT_ONCE[kind] || (ofDestination.get(destination) ?? 0) >= PER_DESTINATION[kind]) return false;
-        note(destination, false);
-        return true;
-      },
-    };
+    return this.#places.policy.hasRoom() || this.#places.other.hasRoom();
   }
 
   #begin(need: WaitingNeed): void {
     const { clock } = this.#deps.runtime;
     const started = startJob(clock, { needId: need.need_id, roomId: need.room_id, roomVersion: '', deadlineMs: need.deadline });
-    const giveAway = clock.timer(SLOW_MS, () => {
-      const running = this.#running.get(need.need_id);
-      if (running === undefined || [...this.#running.values()].filter(({ isSlow }) => isSlow).length >= SLOW_MAX) return;
-      running.isSlow = true;
-      this.#wake.abort();
-    });
+    const leave = this.#places[kindOf(need.destination)].take();
     const done = this.#work(need, started).finally(() => {
-      giveAway.cancel();
       started.end();
       this.#running.delete(need.need_id);
-      this.#wake.abort();
+      leave();
     });
-    this.#running.set(need.need_id, { partition: need.partition, destination: need.destination, isSlow: false, started, done });
+    this.#running.set(need.need_id, { partition: need.partition, destination: need.destination, started, done });
   }
 
   /** Never rejects: what went wrong is tried again after a while, by whoever owns the partition then. */
@@ -183,7 +166,7 @@ class Runner implements NeedRunner {
   }
 }
 
-function kindOf(destination: string): 'policy' | 'other' {
+function kindOf(destination: string): keyof typeof PLACES {
   return isPolicy(destination) ? 'policy' : 'other';
 }
 

@@ -3,19 +3,13 @@
  * servers never answer, they keep none from being sent to that does.
  */
 import type { Clock } from '../../../pkg/runtime/runtime.ts';
+import { createYieldingPlaces, type PlacesLimits } from '../../../pkg/runtime/yielding-places.ts';
 
 export interface Lane<Item> {
   /** Runs `work(item)` when there is a place, in the order of coming. */
   add(item: Item): void;
   /** Whether an item would be run at once. */
   hasRoom(): boolean;
-}
-
-export interface LaneLimits {
-  readonly places: number;
-  /** After this time an item gives its place away, as long as there are no more than `slowMax` such items. */
-  readonly slowMs: number;
-  readonly slowMax: number;
 }
 
 /** Of destinations. */
@@ -26,17 +20,16 @@ export const LANES = {
   failing: { places: 100, slowMs: 10_000, slowMax: 100 },
   /** Those among them that have asked this server something. */
   called: { places: 50, slowMs: 10_000, slowMax: 50 },
-} as const satisfies Record<string, LaneLimits>;
+} as const satisfies Record<string, PlacesLimits>;
 
 /** `work` never rejects. `onRoom` is called whenever nobody waits for a place that has become free. */
-export function createLane<Item>(clock: Pick<Clock, 'timer'>, limits: LaneLimits, work: (item: Item) => Promise<void>, onRoom?: () => void): Lane<Item> {
+export function createLane<Item>(clock: Pick<Clock, 'timer'>, limits: PlacesLimits, work: (item: Item) => Promise<void>, onRoom?: () => void): Lane<Item> {
   const waiting = new Set<Item>();
-  let running = 0;
-  let slow = 0;
+  const places = createYieldingPlaces({ clock, limits, onFree: refill });
 
   function fill(): void {
     for (const item of waiting) {
-      if (running >= limits.places) return;
+      if (!places.hasRoom()) return;
       waiting.delete(item);
       void run(item);
     }
@@ -44,24 +37,13 @@ export function createLane<Item>(clock: Pick<Clock, 'timer'>, limits: LaneLimits
 
   function refill(): void {
     fill();
-    if (running < limits.places) onRoom?.();
+    if (places.hasRoom()) onRoom?.();
   }
 
   async function run(item: Item): Promise<void> {
-    let isSlow = false;
-    running += 1;
-    const timer = clock.timer(limits.slowMs, () => {
-      if (slow >= limits.slowMax) return;
-      isSlow = true;
-      slow += 1;
-      running -= 1;
-      refill();
-    });
+    const leave = places.take();
     await work(item);
-    timer.cancel();
-    if (isSlow) slow -= 1;
-    else running -= 1;
-    refill();
+    leave();
   }
 
   return {
@@ -69,6 +51,6 @@ export function createLane<Item>(clock: Pick<Clock, 'timer'>, limits: LaneLimits
       waiting.add(item);
       fill();
     },
-    hasRoom: () => running < limits.places,
+    hasRoom: places.hasRoom,
   };
 }
