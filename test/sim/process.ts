@@ -29,6 +29,8 @@ export class SimProcess {
   readonly name: string;
   readonly runtime: Runtime;
   alive = true;
+  /** Those that sleep let go of their signals: Node keeps a signal that somebody listens to for ever, and all that whoever listens holds, here a world. */
+  readonly #sleeping = new Set<() => void>();
   #pausedUntilMs = 0;
   readonly #options: ProcessOptions;
 
@@ -55,8 +57,15 @@ export class SimProcess {
 
   kill(): void {
     if (!this.alive) return;
-    this.alive = false;
+    this.end();
     this.#options.killed();
+  }
+
+  /** Nothing of it goes on. */
+  end(): void {
+    this.alive = false;
+    for (const letGo of this.#sleeping) letGo();
+    this.#sleeping.clear();
   }
 
   /** Calls `run` after `ms`, when the process is not paused, never when it is dead. */
@@ -80,11 +89,14 @@ export class SimProcess {
         if (signal?.aborted === true) return resolve();
         const done = (): void => {
           timer.cancel();
-          signal?.removeEventListener('abort', done);
+          letGo();
+          this.#sleeping.delete(letGo);
           resolve();
         };
+        const letGo = (): void => signal?.removeEventListener('abort', done);
         const timer = this.#later(ms, 'slept', done);
         signal?.addEventListener('abort', done, { once: true });
+        this.#sleeping.add(letGo);
       }),
       timer: (ms, callback) => this.#later(ms, 'timer', callback),
       yield: () => new Promise((resolve) => void this.#later(0, 'yield', resolve)),

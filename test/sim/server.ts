@@ -77,7 +77,7 @@ export class SimServer {
   }
 
   async close(): Promise<void> {
-    for (const node of this.#nodes.values()) node.process.alive = false;
+    for (const node of this.#nodes.values()) node.process.end();
     for (const database of Object.values(this.databases)) await database.close();
   }
 
