@@ -25,6 +25,7 @@ const SYNC_FILTER = encodeURIComponent(JSON.stringify({ room: { timeline: { limi
 
 export class SimClient {
   readonly userId: string;
+  readonly server: SimServer;
   token = '';
   /** Event IDs seen in timelines of joined rooms, in order, by room. */
   readonly seen = new Map<string, TimelineEvent[]>();
@@ -46,12 +47,11 @@ export class SimClient {
   displayName = '';
   #since = '';
   #stopped = false;
-  readonly #server: SimServer;
   readonly #world: World;
   readonly #name: string;
 
   constructor(server: SimServer, name: string) {
-    this.#server = server;
+    this.server = server;
     this.#world = server.world;
     this.#name = name;
     this.userId = `@${name}:${server.name}`;
@@ -60,7 +60,7 @@ export class SimClient {
   /** Repeats a request until an answer that is final: not a lost one, nor a 5xx or 429. */
   async persist(method: string, path: string, body?: unknown): Promise<SimResponse> {
     for (;;) {
-      const response = await this.#server.request(method, path, { token: this.token, body });
+      const response = await this.server.request(method, path, { token: this.token, body });
       if (response.status === 401) throw new Error(`${this.userId} is not known any more: ${JSON.stringify(response.body)}`);
       if (response.status !== 0 && response.status < 500 && response.status !== 429) return response;
       await this.#world.sleep(this.#world.random.between(50, 500));
@@ -69,17 +69,17 @@ export class SimClient {
 
   /** Once, whatever comes of it. */
   try(method: string, path: string, body?: unknown): Promise<SimResponse> {
-    return this.#server.request(method, path, { token: this.token, body });
+    return this.server.request(method, path, { token: this.token, body });
   }
 
   async signUp(): Promise<void> {
     const path = '/_matrix/client/v3/register';
     const want = { username: this.#name, password: `secret of ${this.#name}`, device_id: 'DEVICE' };
     for (;;) {
-      const first = await this.#server.request('POST', path, { body: want });
+      const first = await this.server.request('POST', path, { body: want });
       if (first.status === 400 && first.body.errcode === 'M_USER_IN_USE') return this.#logIn();
       if (first.status === 401) {
-        const second = await this.#server.request('POST', path, { body: { ...want, auth: { type: 'm.login.dummy', session: first.body.session } } });
+        const second = await this.server.request('POST', path, { body: { ...want, auth: { type: 'm.login.dummy', session: first.body.session } } });
         if (second.status === 200) return void (this.token = second.body.access_token as string);
         if (second.status === 400 && second.body.errcode === 'M_USER_IN_USE') return this.#logIn();
       }
@@ -89,7 +89,7 @@ export class SimClient {
 
   async #logIn(): Promise<void> {
     for (;;) {
-      const response = await this.#server.request('POST', '/_matrix/client/v3/login', {
+      const response = await this.server.request('POST', '/_matrix/client/v3/login', {
         body: { type: 'm.login.password', identifier: { type: 'm.id.user', user: this.#name }, password: `secret of ${this.#name}`, device_id: 'DEVICE' },
       });
       if (response.status === 200) return void (this.token = response.body.access_token as string);
@@ -219,7 +219,7 @@ export class SimClient {
   async keepSyncing(): Promise<void> {
     while (!this.#stopped) {
       const since = this.#since === '' ? '' : `&since=${encodeURIComponent(this.#since)}&timeout=${this.#world.random.pick([0, 1000, 30000])}`;
-      const response = await this.#server.request('GET', `/_matrix/client/v3/sync?filter=${SYNC_FILTER}${since}`, { token: this.token });
+      const response = await this.server.request('GET', `/_matrix/client/v3/sync?filter=${SYNC_FILTER}${since}`, { token: this.token });
       if (response.status === 200) this.#take(response.body as unknown as SyncBody);
       else if (response.status === 0 || response.status >= 500) await this.#world.sleep(100);
       else return void this.#world.violations.push(`${this.userId} cannot sync: ${JSON.stringify(response)}`);

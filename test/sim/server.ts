@@ -53,6 +53,8 @@ export class SimServer {
   readonly name: string;
   readonly world: World;
   databases!: Databases;
+  /** Needs of this server that were answered by what other servers could not do, as its log says. */
+  readonly unfulfilled = new Set<string>();
   #log!: FaultyLog;
   #starts = 0;
   readonly #options: SimServerOptions;
@@ -97,6 +99,7 @@ export class SimServer {
       taskDied: (task, error) => void world.violations.push(`task ${task} died: ${error instanceof Error ? error.stack : String(error)}`),
       log: (level, fields, message) => {
         if (level !== 'debug') world.print?.(`    ${this.#options.prefix ?? ''}${level} ${message} ${describe(fields)}`);
+        if (message === 'a need could not be fulfilled') this.unfulfilled.add((fields as { needId: string }).needId);
         // What goes wrong in these worlds is the world's fault, which is a warning; an error is a bug, also one that heals by itself.
         if (level === 'error') world.violations.push(`error in the log of ${name}: ${message} ${describe(fields)}`);
       },
