@@ -10,7 +10,7 @@ import { schedule } from './scheduling.ts';
 import { fillDataFolder, SEEDED_DATABASE, seededFolder } from './seed/seeded-places.ts';
 import type { FilledWith } from '../test/e2e/modes.ts';
 import { startBenchServers, type BenchServers } from './servers.ts';
-import { asMode, myelin, synapseOnPostgres, type ServerMode, type Subject } from './subject.ts';
+import { asMode, databaseOf, myelin, synapseOnPostgres, type ServerMode, type Subject } from './subject.ts';
 import type { Asked, Workload } from './workload.ts';
 import { WORKLOADS } from './workloads/list.ts';
 
@@ -64,7 +64,7 @@ function askedOf(line: CommandLine, { postgresPid }: BenchServers): Asked {
   const others = (): Promise<Subject[]> => (line.text('against') === undefined ? Promise.resolve([]) : synapseHere(postgresPid));
   return {
     seconds: Number(line.text('seconds')), runs: Number(line.text('runs')), text: line.text, number: (option) => Number(line.text(option)), isOn: line.isOn, isWanted,
-    modes: async () => [...(await others()).map(asMode), ...(await own())],
+    modes: async () => [...(await others()).map((one) => asMode(one, postgresPid)), ...(await own()).map((mode) => ({ ...mode, database: databaseOf(mode, postgresPid) }))],
     subjects: async () => [...(await others()), ...(await own()).map((mode) => myelin(mode, postgresPid))],
   };
 }

@@ -17,7 +17,7 @@ export interface Subject {
 }
 
 /** A mode, or another homeserver as if it were one: that one takes no settings and says how users come in. */
-export type ServerMode = Mode & Partial<Pick<CrowdPlace, 'entrance'>>;
+export type ServerMode = Mode & Partial<Pick<CrowdPlace, 'entrance'>> & { readonly database?: DatabaseProcess };
 
 export interface RunningSubject extends Meter {
   readonly name: string;
@@ -62,22 +62,35 @@ export function meterOf(pids: () => readonly number[], database?: DatabaseProces
   };
 }
 
+export interface CpuCost {
+  readonly cpuMsPerEvent: number;
+  readonly withDatabaseCpuMsPerEvent: number;
+}
+
 /** What `work` has cost, for each of `events` events, and the peak of memory meanwhile. Figures that cannot be had are NaN. */
-export async function costOf(meter: Meter, work: () => Promise<{ events: number }>): Promise<{ cpuMsPerEvent: number; withDatabaseCpuMsPerEvent: number; peakMb: number }> {
+export async function costOf(meter: Meter, work: () => Promise<{ events: number }>): Promise<CpuCost & { peakMb: number }> {
   meter.forgetPeak();
+  const cost = await cpuCostOf(meter, work);
+  return { ...cost, peakMb: meter.usage().peakMb };
+}
+
+/** The same without memory: its peak is counted from where it was. */
+export async function cpuCostOf(meter: Meter, work: () => Promise<{ events: number }>): Promise<CpuCost> {
   const before = meter.usage();
   const { events } = await work();
   const after = meter.usage();
   return {
     cpuMsPerEvent: ((after.cpuSeconds - before.cpuSeconds) * 1000) / events,
     withDatabaseCpuMsPerEvent: ((after.cpuSeconds + after.databaseCpuSeconds - before.cpuSeconds - before.databaseCpuSeconds) * 1000) / events,
-    peakMb: after.peakMb,
   };
 }
 
 export function myelin(mode: Mode, postgresPid: number | undefined): Subject {
-  const usesPostgres = mode.name.includes('PostgreSQL');
-  return { name: mode.name, isMyelin: true, start: ({ appservices = [] } = {}) => start(mode.name, usesPostgres ? postgresPid : 'none', (place) => place.start('Myelin', { mode, appservices, ownTls: true })) };
+  return { name: mode.name, isMyelin: true, start: ({ appservices = [] } = {}) => start(mode.name, databaseOf(mode, postgresPid), (place) => place.start('Myelin', { mode, appservices, ownTls: true })) };
+}
+
+export function databaseOf({ name }: Mode, postgresPid: number | undefined): DatabaseProcess {
+  return name.includes('PostgreSQL') ? postgresPid : 'none';
 }
 
 /** On a database of its own. */
@@ -100,9 +113,9 @@ export function synapseOnPostgres(postgresUrl: string, postgresPid: number | und
 }
 
 /** For workloads that start modes. */
-export function asMode(subject: Subject): ServerMode {
+export function asMode(subject: Subject, postgresPid: number | undefined): ServerMode {
   return {
-    name: subject.name, missing: undefined, isOneProcess: true, entrance: bySharedSecret(synapse.SHARED_SECRET),
+    name: subject.name, missing: undefined, isOneProcess: true, database: postgresPid, entrance: bySharedSecret(synapse.SHARED_SECRET),
     async start() {
       const { peer, baseUrl, stop } = await subject.start();
       const program = {

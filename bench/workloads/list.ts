@@ -55,8 +55,9 @@ export const WORKLOADS: readonly Workload[] = [
     measure: (asked) => inModes(asked, (mode) => idleWorkload(mode, { ...common(asked), settle: asked.number('settle') })),
   },
   {
-    name: 'fanout', usage: 'one room of 5,000 users here: sends until 50, 500 and all who sync have them, and joins', takesOthers: true, options: { users },
-    measure: async (asked) => flattened(await inModes(asked, (mode) => fanoutWorkload(mode, { runs: asked.runs, users: asked.number('users') })), fanoutColumns),
+    name: 'fanout', usage: 'one room of 5,000 users here: sends until 50, 500 and all who sync have them, and joins', takesOthers: true,
+    options: { users, sends: { usage: 'messages of each run while 50 sync; a third and a tenth as many while 500 and all do', byDefault: '100' } },
+    measure: async (asked) => flattened(await inModes(asked, (mode) => fanoutWorkload(mode, { runs: asked.runs, users: asked.number('users'), sends: asked.number('sends') })), fanoutColumns),
   },
   {
     name: 'join', usage: '5,000 users here join one room, one after the other', takesOthers: true, options: { users },
@@ -64,7 +65,8 @@ export const WORKLOADS: readonly Workload[] = [
   },
   {
     name: 'longpoll', usage: '1,000 and 10,000 clients that wait in /sync: memory, idle CPU, and how soon they have 50 messages a second', takesOthers: true,
-    measure: async (asked) => flattened(await inModes(asked, (mode) => longPollWorkload(mode, common(asked))), longPollColumns),
+    options: { clients: { usage: 'how many wait; several with commas', byDefault: '1000,10000' } },
+    measure: async (asked) => flattened(await inModes(asked, (mode) => longPollWorkload(mode, { ...common(asked), clients: numbers(asked, 'clients') })), longPollColumns),
   },
   {
     name: 'join-large', usage: 'a join of a room with 5,000 members of another server, and sends in other rooms meanwhile',

@@ -1,13 +1,13 @@
 /** `longpoll`: 1,000 and 10,000 clients that wait in /sync, in rooms of ten: what memory and what share of a core they take, and how soon they have 50 messages a second. */
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Mode } from '../../test/e2e/modes.ts';
 import { startCrowdPlace, type RunningPlace } from '../crowd-place.ts';
-import { cpuOf, gatherUsers, joinAll, openRoom, sendMessage, untilIdle, type CrowdUser } from '../crowd.ts';
+import { gatherUsers, joinAll, openRoom, sendMessage, untilIdle, type CrowdUser } from '../crowd.ts';
 import { Connection } from '../http-client.ts';
 import { residentMb } from '../process-usage.ts';
 import type { Column } from '../report/table.ts';
 import { median, quantile, rounded } from '../statistics.ts';
+import { cpuCostOf, type ServerMode } from '../subject.ts';
 import { startSyncing, type SyncingCrowd } from '../syncing-crowd.ts';
 
 export interface LongPollResult {
@@ -21,8 +21,9 @@ export interface LongPollResult {
   /** From a message's send until one who waits has it; medians of the runs. */
   readonly delivery: { readonly p50Ms: number; readonly p99Ms: number; readonly maxMs: number };
   readonly sendP50Ms: number;
-  /** Share of a core at that pace, in per cent. */
+  /** Share of a core at that pace, in per cent, and with the database's. */
   readonly busyPercent: number;
+  readonly withDatabaseBusyPercent: number;
   readonly peakMb: number;
 }
 
@@ -37,10 +38,10 @@ export const longPollColumns: readonly Column<LongPollResult>[] = [
   { title: 'max', text: (row) => row.delivery.maxMs.toFixed(1) },
   { title: 'send p50 ms', text: (row) => row.sendP50Ms.toFixed(1) },
   { title: 'busy %', text: (row) => row.busyPercent.toFixed(1) },
+  { title: 'with database', text: (row) => row.withDatabaseBusyPercent.toFixed(1) },
   { title: 'peak MB', text: (row) => row.peakMb.toFixed(0) },
 ];
 
-const CLIENTS = [1000, 10_000];
 const ROOM_SIZE = 10;
 const PER_SECOND = 50;
 const WARM_SECONDS = 5;
@@ -48,11 +49,11 @@ const WARM_SECONDS = 5;
 const IDLE_SECONDS = 40;
 
 /** One row for each number of clients. */
-export async function longPollWorkload(mode: Mode, options: { runs: number; seconds: number }): Promise<LongPollResult[]> {
+export async function longPollWorkload(mode: ServerMode, options: { runs: number; seconds: number; clients: readonly number[] }): Promise<LongPollResult[]> {
   const place = await startCrowdPlace(mode);
   const results: LongPollResult[] = [];
   try {
-    for (const clients of CLIENTS) results.push({ mode: mode.name, clients: `${clients} clients`, ...(await measureClients(place, clients, options)) });
+    for (const clients of options.clients) results.push({ mode: mode.name, clients: `${clients} clients`, ...(await measureClients(place, clients, options)) });
   } finally {
     await place.stop();
   }
@@ -85,17 +86,17 @@ async function measureClients(place: RunningPlace, clients: number, { runs, seco
 async function measureWaiting(waiting: Waiting, { runs, seconds }: { runs: number; seconds: number }): Promise<Omit<LongPollResult, 'mode' | 'clients' | 'beforeMb'>> {
   const { place } = waiting;
   await untilIdle(place.programs);
-  const idlePercent = await shareOf(place, () => sleep(IDLE_SECONDS * 1000));
+  const { percent: idlePercent } = await shareOf(place, () => sleep(IDLE_SECONDS * 1000));
   const waitingMb = memory(place, 'now');
   await sendFor(waiting, WARM_SECONDS);
   const sent: Sent[] = [];
-  const busyPercent = await shareOf(place, async () => {
+  const busy = await shareOf(place, async () => {
     for (let run = 0; run < runs; run += 1) sent.push(await sendFor(waiting, seconds));
   });
   const of = (q: number): number => rounded(median(sent.map(({ deliveries }) => quantile(deliveries, q))));
   return {
     waitingMb, idlePercent, delivery: { p50Ms: of(0.5), p99Ms: of(0.99), maxMs: rounded(Math.max(...sent.map(({ deliveries }) => quantile(deliveries, 1)))) },
-    sendP50Ms: rounded(median(sent.flatMap(({ sends }) => sends))), busyPercent, peakMb: memory(place, 'peak'),
+    sendP50Ms: rounded(median(sent.flatMap(({ sends }) => sends))), busyPercent: busy.percent, withDatabaseBusyPercent: busy.withDatabase, peakMb: memory(place, 'peak'),
   };
 }
 
@@ -131,11 +132,15 @@ async function sendFor({ place, crowd, senders }: Waiting, seconds: number): Pro
   return { sends, deliveries: latencies };
 }
 
-/** The share of a core that the server's processes take meanwhile, in per cent. */
-async function shareOf({ programs }: RunningPlace, work: () => Promise<unknown>): Promise<number> {
-  const [began, cpuBefore] = [performance.now(), cpuOf(programs)];
-  await work();
-  return rounded(((cpuOf(programs) - cpuBefore) * 100_000) / (performance.now() - began), 1);
+/** The share of a core that the server's processes take meanwhile, in per cent, and with the database's. */
+async function shareOf(place: RunningPlace, work: () => Promise<unknown>): Promise<{ percent: number; withDatabase: number }> {
+  const cost = await cpuCostOf(place, async () => {
+    const began = performance.now();
+    await work();
+    // Milliseconds of CPU for each tenth of a second are hundredths of a core.
+    return { events: (performance.now() - began) / 100 };
+  });
+  return { percent: rounded(cost.cpuMsPerEvent, 1), withDatabase: rounded(cost.withDatabaseCpuMsPerEvent, 1) };
 }
 
 function memory({ programs }: RunningPlace, when: 'now' | 'peak'): number {
