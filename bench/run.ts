@@ -60,18 +60,19 @@ function write({ name: of, plot: drawn }: Workload, file: ResultFile, { folder, 
 function askedOf(line: CommandLine, { postgresPid }: BenchServers): Asked {
   const isWanted = (mode: string): boolean => mode.toLowerCase().includes(line.text('modes')!.toLowerCase());
   // Read when the servers are there, whose addresses it takes from the environment.
-  const own = async (): Promise<ServerMode[]> => (await import('../test/e2e/modes.ts')).modes(await filledWith(line)).filter((mode) => isWanted(mode.name) && isThere(mode));
+  const own = async (): Promise<ServerMode[]> => (await import('../test/e2e/modes.ts')).modes(await filledWith(line) ?? {}).filter((mode) => isWanted(mode.name) && isThere(mode));
   const others = (): Promise<Subject[]> => (line.text('against') === undefined ? Promise.resolve([]) : synapseHere(postgresPid));
   return {
     seconds: Number(line.text('seconds')), runs: Number(line.text('runs')), text: line.text, number: (option) => Number(line.text(option)), isOn: line.isOn, isWanted,
     modes: async () => [...(await others()).map((one) => asMode(one, postgresPid)), ...(await own()).map((mode) => ({ ...mode, database: databaseOf(mode, postgresPid) }))],
+    filled: () => filledWith(line),
     subjects: async () => [...(await others()), ...(await own()).map((mode) => myelin(mode, postgresPid))],
   };
 }
 
-async function filledWith(line: CommandLine): Promise<FilledWith> {
+async function filledWith(line: CommandLine): Promise<FilledWith | undefined> {
   const seeded = Number(line.text('seeded'));
-  if (seeded === 0) return {};
+  if (seeded === 0) return undefined;
   const isSqlite = 'embedded+sqlite'.includes(line.text('modes')!.toLowerCase());
   const folder = isSqlite ? await seededFolder(seeded) : undefined;
   return { template: SEEDED_DATABASE, ...(folder !== undefined && { fill: (dataDir) => { fillDataFolder(folder, dataDir); } }) };

@@ -3,6 +3,7 @@
  * file. A workload that needs no more of a server than the Matrix API and its processes takes a `Subject`, so that the same load goes to another homeserver (`--against`).
  */
 import { table, type Column } from './report/table.ts';
+import type { FilledWith } from '../test/e2e/modes.ts';
 import type { ServerMode, Subject } from './subject.ts';
 
 /**
@@ -45,6 +46,8 @@ export interface Asked {
   modes(): Promise<ServerMode[]>;
   /** The same for workloads that need TLS. */
   subjects(): Promise<Subject[]>;
+  /** What is in the databases of new servers (`--seeded`); undefined: nothing. */
+  filled(): Promise<FilledWith | undefined>;
 }
 
 /** What a workload yields when it has a table of its own; else a table is made of the rows. */

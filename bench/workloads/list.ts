@@ -136,11 +136,11 @@ function numbers(asked: Asked, option: string): number[] {
   return asked.text(option)!.split(',').map(Number);
 }
 
-function measureReplay(asked: Asked): ReturnType<Workload['measure']> {
+async function measureReplay(asked: Asked): ReturnType<Workload['measure']> {
   const shape = asked.text('shape') as Shape;
   if (!(shape in SHAPES)) throw new Error(`there is no shape ${JSON.stringify(shape)}; there are ${Object.keys(SHAPES).join(', ')}`);
   return replayWorkload({
     file: asked.text('file'), events: asked.number('events'), warmEvents: asked.number('warm'), shape, rooms: asked.number('rooms'), roomVersion: asked.text('room-version')!, runs: asked.runs,
-    partitions: numbers(asked, 'partitions'), instances: numbers(asked, 'instances'), oneCore: asked.isOn('one-core'), isWanted: asked.isWanted,
+    partitions: numbers(asked, 'partitions'), instances: numbers(asked, 'instances'), oneCore: asked.isOn('one-core'), isWanted: asked.isWanted, filled: await asked.filled(),
   });
 }

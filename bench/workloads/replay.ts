@@ -9,6 +9,7 @@ import { writeHistory, readLines } from '../replay/history-file.ts';
 import { makeHistory, type Shape } from '../replay/make-history.ts';
 import type { ReplayReport, ReplaySettings } from '../replay/replay-here.ts';
 import { runReplay, type RunningReplay } from '../replay/run-replay.ts';
+import type { FilledWith } from '../../test/e2e/modes.ts';
 import { cpuSeconds } from '../process-usage.ts';
 import { table, type Column } from '../report/table.ts';
 import { median, rounded } from '../statistics.ts';
@@ -29,10 +30,13 @@ export interface ReplayOptions {
   /** Bind all processes of the server to one core. */
   readonly oneCore: boolean;
   readonly isWanted: (mode: string) => boolean;
+  /** What is in the databases before. */
+  readonly filled: FilledWith | undefined;
 }
 
-/** Histories of the warm-up begin with this seed, those that are measured with 1. */
+/** Histories of the warm-up begin with this seed, those that are measured with 1; in databases that are filled with histories, which begin with 1, with another. */
 const WARM_SEED = 1_000_000;
+const BESIDE_FILLED_SEED = 2_000_000;
 const ROOMS_AN_INSTANCE = 8;
 
 /** Figures of a run. */
@@ -46,7 +50,7 @@ interface ReplayFigures extends Figures {
   readonly cpuMsPerEvent: number;
   /** The last thousand events against the first. */
   readonly lastToFirst: number;
-  /** All files of the databases against the JSON of the events, those of the warm-up too; on PostgreSQL with what an empty database has, without the write-ahead log. */
+  /** All files of the databases against the JSON of the events, those of the warm-up too; on PostgreSQL with what an empty database has, without the write-ahead log. Of databases that were filled before: by how much they grew. */
   readonly bytesToJson: number;
   readonly peakMb: number;
 }
@@ -78,7 +82,7 @@ const COLUMNS: readonly Column<ReplayRow>[] = [
 export async function replayWorkload(options: ReplayOptions): Promise<Measured> {
   const folder = mkdtempSync(join(tmpdir(), 'myelin-replay-'));
   try {
-    const file = options.file ?? makeFile(join(folder, 'history.ndjson'), options);
+    const file = options.file ?? makeFile(join(folder, 'history.ndjson'), { ...options, ...(options.filled !== undefined && { firstSeed: BESIDE_FILLED_SEED }) });
     const rows: ReplayRow[] = [];
     for (const mode of modes()) {
       if (!options.isWanted(mode.name)) continue;
@@ -155,16 +159,18 @@ async function measure(mode: ReplayMode, options: Measuring): Promise<ReplayRow>
   return { mode: options.oneCore ? `${mode.name}, one core` : mode.name, what: `${instances} x ${partitions}${warmEvents > 0 ? ', warm' : ''}`, runs };
 }
 
-/** A fresh database, as many instances as wanted, one of which is fed. CPU of the others counts from the moment on at which the warm-up is over. */
-async function runOnce(mode: ReplayMode, { file, warmFile: before, roomVersion: versionId, partitions, instances, oneCore }: Measuring): Promise<ReplayReport & { othersCpuSeconds: number; bytes: number }> {
+/** A new database, as many instances as wanted, one of which is fed. CPU of the others counts from the moment on at which the warm-up is over. */
+async function runOnce(mode: ReplayMode, { file, warmFile: before, roomVersion: versionId, partitions, instances, oneCore, filled }: Measuring): Promise<ReplayReport & { othersCpuSeconds: number; bytes: number }> {
   // Read when the servers are there, whose addresses it takes from the environment.
   const { makePlace } = await import('../../test/e2e/modes.ts');
-  const place = await makePlace(mode.postgres);
+  const place = await makePlace(mode.postgres, filled);
   const url = place.env['MYELIN_DATABASE'];
   const settings: ReplaySettings = {
     log: mode.log, database: url === undefined ? { kind: 'sqlite' } : { kind: 'postgres', url }, dataDir: place.folder, logPrefix: place.env['MYELIN_LOG_PREFIX']!, partitions, file, warmFile: before,
-    roomVersion: versionId,
+    roomVersion: versionId, isFilled: filled !== undefined,
   };
+  const bytes = (): number | Promise<number> => (url === undefined ? bytesIn(place.folder) : bytesOfDatabase(url));
+  const bytesBefore = filled === undefined ? 0 : await bytes();
   const command = oneCore ? ONE_CORE : [];
   const others: RunningReplay[] = [];
   try {
@@ -176,7 +182,7 @@ async function runOnce(mode: ReplayMode, { file, warmFile: before, roomVersion: 
     const report = await replay.report;
     if (report === undefined) throw new Error('the replay ended without a result');
     const othersCpuSeconds = others.reduce((sum, { child }) => sum + cpuOf(child), -othersCpuBefore);
-    return { ...report, othersCpuSeconds, bytes: url === undefined ? bytesIn(place.folder) : await bytesOfDatabase(url) };
+    return { ...report, othersCpuSeconds, bytes: (await bytes()) - bytesBefore };
   } finally {
     await Promise.all(others.map(({ child }) => stop(child)));
     await place.remove();
