@@ -58,10 +58,10 @@ async function appendPatiently({ driver, runtime }: Pick<ServerHere, 'driver' | 
   }
 }
 
-function recordOf({ eventId, roomId, json }: IntactEvent): Uint8Array {
+function recordOf({ eventId, roomId, bytes }: IntactEvent): Uint8Array {
   return roomInputCodec.encode({
     inputId: `pdu:${eventId}`, replyTo: '', deadlineMs: 0, traceId: '', originServerTs: 0, roomId,
-    receivePdu: { eventId, pdu: Buffer.from(json), origin: 'history.test', needId: '', relay: false },
+    receivePdu: { eventId, pdu: bytes, origin: 'history.test', needId: '', relay: false },
   });
 }
 

@@ -74,7 +74,7 @@ function integrityStage(): Stage {
       run: each(pdus, (value) => {
         const event = checkIntegrity({ value, version: room.version, signedBy: (serverName, pdu, essentials) => isSignatureRight({ publicKey: signer.publicKey, bytes: essentials, signature: signatureOf(pdu, serverName, signer.keyId)! }) });
         if ('outcome' in event) throw new Error(event.reason);
-        return event.json.length;
+        return event.bytes.length;
       }),
     },
     floor: {

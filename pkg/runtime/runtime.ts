@@ -2,6 +2,9 @@
  * The only door to time, randomness, tasks and slow CPU work. Everything else in the server takes a `Runtime` as an argument, so
  * that the whole server runs under the simulator's virtual time and seeded randomness. `pkg/runtime/real` fulfils it for production.
  */
+import type { KeysAtHand } from '../federation/verify-event.ts';
+import type { IntactEvent } from '../matrix/events/check-received.ts';
+import type { RoomVersion } from '../matrix/room-versions/room-versions.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 
@@ -67,8 +70,18 @@ export interface SignatureCheck {
   readonly signature: Uint8Array;
 }
 
+/** Events of other servers, of a room of that version, and the keys that are known of their signers. */
+export interface EventsToVerify {
+  /** Parsed JSON. */
+  readonly values: readonly unknown[];
+  readonly version: RoomVersion;
+  readonly known: KeysAtHand;
+}
+
 /** CPU work that must not block the event loop. */
 export interface Offload {
+  /** The events that are what their senders signed (`verifyEvent`), in the order of `values`; undefined: it is not, or that cannot be told. */
+  verifyEvents(events: EventsToVerify): Promise<(IntactEvent | undefined)[]>;
   /** Whether each signature is right, in the order of `checks`; false for keys and signatures of a wrong form. */
   verifySignatures(checks: readonly SignatureCheck[]): Promise<boolean[]>;
   /** scrypt (RFC 7914), `keyLength` bytes. */

@@ -42,12 +42,12 @@ function attempt<T>(answer: () => T): T | string {
 
 /** Step 4 of the checks on receipt. */
 function refusalByAuthEvents({ question, version, places }: Known, place: number): Refusal {
-  const { id, pdu } = question.events[place]!;
+  const { pdu } = question.events[place]!;
   const authEvents = (authId: string): AuthEvent | undefined => {
     const cited = question.events[places.get(authId) ?? -1];
     return cited === undefined ? undefined : { event: cited.pdu, rejected: cited.rejected };
   };
-  const outcome = checkAuthorisation({ event: { eventId: id, roomId: pdu.room_id ?? question.roomId, pdu, json: '', redacted: false }, version, authEvents });
+  const outcome = checkAuthorisation({ event: { roomId: pdu.room_id ?? question.roomId, pdu }, version, authEvents });
   if (outcome.outcome === 'incomplete') return 'Auth events are missing';
   return outcome.outcome === 'accepted' ? null : outcome.reason;
 }

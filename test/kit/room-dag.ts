@@ -95,7 +95,7 @@ export class RoomDag {
     const meeting = prevEvents.map((prevId) => this.stateAfter(prevId));
     const before = this.resolve(meeting);
     const { eventId, pdu } = this.build(draft, { ...placement, prev: prevEvents }, before);
-    const byAuthEvents = placement.authEvents === undefined ? undefined : this.#verdictByAuthEvents(eventId, pdu);
+    const byAuthEvents = placement.authEvents === undefined ? undefined : this.#verdictByAuthEvents(pdu);
     const verdict = byAuthEvents?.allowed === false ? byAuthEvents : this.#verdictIn(before, pdu);
     const changes = verdict.allowed && pdu.state_key !== undefined;
     const after = changes ? new Map(before).set(slotOf(pdu.type, pdu.state_key as string), eventId) : before;
@@ -139,12 +139,12 @@ export class RoomDag {
     return authorize({ event, version: this.version, state: (type, stateKey) => this.pdu(state.get(slotOf(type, stateKey)) ?? ''), roomId: this.roomId });
   }
 
-  #verdictByAuthEvents(eventId: string, pdu: Pdu): AuthVerdict {
+  #verdictByAuthEvents(pdu: Pdu): AuthVerdict {
     const authEvents = (authId: string): AuthEvent | undefined => {
       const event = this.pdu(authId);
       return event === undefined ? undefined : { event, rejected: this.events.get(authId)?.verdict.allowed === false };
     };
-    const outcome = checkAuthorisation({ event: { eventId, roomId: pdu.room_id ?? this.roomId, pdu, json: '', redacted: false }, version: this.version, authEvents });
+    const outcome = checkAuthorisation({ event: { roomId: pdu.room_id ?? this.roomId, pdu }, version: this.version, authEvents });
     return outcome.outcome === 'accepted' ? ALLOWED : refuse('reason' in outcome ? outcome.reason : 'Auth events are missing');
   }
 

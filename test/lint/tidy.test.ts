@@ -15,7 +15,7 @@ const PAGES = [...findFiles('.md', ['docs']), ...['README.md', 'ARCHITECTURE.md'
 const CODE = [...SOURCES, ...SCRIPTS, ...PROTOS];
 
 /** Where the program and its commands begin: everything else must be reachable from one of them. */
-const PRODUCT_ENTRIES = ['components/homeserver/main.ts', 'components/homeserver/config/reference.ts', 'pkg/runtime/real/signature-worker.ts', 'pkg/storage/sqlite/checkpoint-worker.ts'];
+const PRODUCT_ENTRIES = ['components/homeserver/main.ts', 'components/homeserver/config/reference.ts', 'pkg/runtime/real/check-worker.ts', 'pkg/storage/sqlite/checkpoint-worker.ts'];
 const COMMAND_ENTRIES = /^(test\/(run[^/]*|(sim|differential|partitions)\/run)\.ts|bench\/run\.ts|bench\/micro\/[^/]+\.ts|test\/e2e\/program\.ts)$/;
 
 /** Whole and tested, but not reached yet: each with what will reach it. */

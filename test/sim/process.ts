@@ -2,9 +2,11 @@
  * One simulated process: a runtime under virtual time whose every await is a place where the process may be slow, paused (and wake as a zombie) or killed. A
  * killed process simply never goes on: its promises stay open and are forgotten.
  */
+import { verifyEvent } from '../../pkg/federation/verify-event.ts';
+import type { IntactEvent } from '../../pkg/matrix/events/check-received.ts';
 import { verifySignature } from '../../pkg/matrix/signing/signing-key.ts';
 import type { Logger } from '../../pkg/telemetry/logger.ts';
-import type { Clock, Runtime, Task, Tasks } from '../../pkg/runtime/runtime.ts';
+import type { Clock, Runtime, SignatureCheck, Task, Tasks } from '../../pkg/runtime/runtime.ts';
 import type { FaultRates } from './faults.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { Seeded } from './seeded.ts';
@@ -40,7 +42,7 @@ export class SimProcess {
     const logger = loggerOf(options, {});
     this.runtime = {
       clock: this.#clock(), random: options.random, tasks: this.#tasks(), logger, instanceId: options.name,
-      offload: { verifySignatures: async (checks) => checks.map(({ publicKey, bytes, signature }) => verifySignature(publicKey, bytes, signature)), scrypt: async (password, salt, cost) => this.step('scrypt').then(() => sketch(password, salt, cost.keyLength)) },
+      offload: { verifySignatures: async (checks) => checks.map(isRight), verifyEvents: async ({ values, version, known }) => values.map((value) => intact(verifyEvent({ value, version, known, isRight }))), scrypt: async (password, salt, cost) => this.step('scrypt').then(() => sketch(password, salt, cost.keyLength)) },
     };
   }
 
@@ -117,6 +119,12 @@ export class SimProcess {
       },
     };
   }
+}
+
+const isRight = ({ publicKey, bytes, signature }: SignatureCheck): boolean => verifySignature(publicKey, bytes, signature);
+
+function intact(event: ReturnType<typeof verifyEvent>): IntactEvent | undefined {
+  return 'outcome' in event ? undefined : event;
 }
 
 /** Stands for scrypt: as deterministic, and quick. */

@@ -25,10 +25,10 @@ export async function receiveEnds({ serverName, clock, roomQuery, keyRing }: End
     if (version === undefined) continue;
     const [event] = await verifyPdus({ keyRing, clock }, { values: [value], version, roomId });
     if (event === undefined || 'outcome' in event || event.redacted) continue;
-    const { eventId, json } = event;
+    const { eventId, bytes } = event;
     records.set(eventId, roomInputCodec.encode({
       inputId: `end:${eventId}`, replyTo: '', deadlineMs: 0, traceId: '', originServerTs: clock.now(), roomId,
-      receiveInvite: { eventId, pdu: Buffer.from(json), origin, roomVersion: version.id, strippedState: Buffer.from('[]') },
+      receiveInvite: { eventId, pdu: bytes, origin, roomVersion: version.id, strippedState: Buffer.from('[]') },
     }));
   }
   return records;

@@ -22,7 +22,7 @@ export interface ReceivingDeps extends PresenceDeps {
   readonly driver: Pick<LogDriver, 'append'>;
   readonly partitionMap: PartitionMap;
   readonly roomQuery: Pick<RoomQuery, 'roomVersion' | 'hasJoinedMember' | 'currentState' | 'outsideMembership'>;
-  readonly offload?: Pick<Offload, 'verifySignatures'>;
+  readonly offload?: Pick<Offload, 'verifyEvents'>;
   /** Gives up on servers that are slow. */
   readonly keyRing: Pick<KeyRing, 'keys'>;
 }
@@ -112,10 +112,10 @@ export function createPduReceiver(deps: ReceivingDeps): PduReceiver {
   };
 }
 
-function recordOf({ eventId, roomId, json }: IntactEvent, { origin, traceId, nowMs }: { origin: string; traceId: string; nowMs: number }): Uint8Array {
+function recordOf({ eventId, roomId, bytes }: IntactEvent, { origin, traceId, nowMs }: { origin: string; traceId: string; nowMs: number }): Uint8Array {
   return roomInputCodec.encode({
     inputId: `pdu:${eventId}`, replyTo: '', deadlineMs: 0, traceId, originServerTs: nowMs, roomId,
-    receivePdu: { eventId, pdu: Buffer.from(json), origin, needId: '', relay: false },
+    receivePdu: { eventId, pdu: bytes, origin, needId: '', relay: false },
   });
 }
 

@@ -8,7 +8,7 @@ import type { SigningKey } from '../../../pkg/matrix/signing/signing-key.ts';
 import type { Runtime } from '../../../pkg/runtime/runtime.ts';
 import type { Database } from '../../../pkg/storage/database.ts';
 import type { KeyRing } from '../fetch/key-ring.ts';
-import type { DroppedPdu } from '../verify/verify-pdus.ts';
+import type { DroppedPdu } from '../../../pkg/federation/verify-event.ts';
 import type { NeedTools } from './job.ts';
 import type { Pauses } from './pauses.ts';
 

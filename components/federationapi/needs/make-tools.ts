@@ -6,7 +6,7 @@ import { createInputs } from './inputs.ts';
 import type { NeedTools } from './job.ts';
 import type { NeedRunnerDeps } from './deps.ts';
 import { createPauses } from './pauses.ts';
-import type { DroppedPdu } from '../verify/verify-pdus.ts';
+import type { DroppedPdu } from '../../../pkg/federation/verify-event.ts';
 
 /** A server that hands its answer out byte by byte holds little, and holds up nobody. */
 const BIG_ANSWERS: LaneLimits = { places: 12, ofKey: 3, waitingOfKey: 50, waiting: 200, slowMs: 3000, slowMax: 64 };

@@ -82,8 +82,8 @@ async function appendOldestFirst(tools: NeedTools, job: NeedJob, { origin, event
   const byDepth = [...events].sort((a, b) => a.pdu.depth - b.pdu.depth || (a.eventId < b.eventId ? -1 : 1));
   const ordered = await orderByReferences(tools.clock, byDepth, ({ pdu }) => prevEventIds(pdu));
   for (let from = 0; from < ordered.length; from += APPENDED_AT_ONCE) {
-    await tools.append(job, ordered.slice(from, from + APPENDED_AT_ONCE).map(({ eventId, json }) => ({
-      inputId: `need:${job.needId}:${eventId}`, kind: { receivePdu: { eventId, pdu: Buffer.from(json), origin, needId: job.needId, relay: false } },
+    await tools.append(job, ordered.slice(from, from + APPENDED_AT_ONCE).map(({ eventId, bytes }) => ({
+      inputId: `need:${job.needId}:${eventId}`, kind: { receivePdu: { eventId, pdu: bytes, origin, needId: job.needId, relay: false } },
     })));
   }
 }

@@ -20,21 +20,21 @@ export interface JoinAnswers {
 
 export function joinAnswers({ roomQuery, roomHistoryQuery }: JoinAnswerPorts, { clock, serverName }: Pick<AuthDeps, 'clock' | 'serverName'>): JoinAnswers {
   /** What the joined server has to know: the event, the state before it and all that they stand on. */
-  async function whole({ eventId, json }: IntactEvent, [before, after]: readonly [before: string, after: string]): Promise<ApiResponse> {
+  async function whole({ eventId, bytes }: IntactEvent, [before, after]: readonly [before: string, after: string]): Promise<ApiResponse> {
     const state = must((await roomHistoryQuery.stateIdsAt([eventId], 'before')).get(eventId), 'the state before an accepted event');
     // Its own auth events are among those of the state, but for what the state has left behind.
     const { pdus, eventIds, authChain } = await collectWithAuthChain({ roomQuery, clock }, [...state, eventId]);
     return {
       status: 200,
       json: await jsonBytes(clock, [
-        `${before}{"auth_chain":[`, { eventIds: authChain, pdus }, `],"event":${json},"members_omitted":false,"origin":${JSON.stringify(serverName)},"state":[`,
+        `${before}{"auth_chain":[`, { eventIds: authChain, pdus }, `],"event":${textOf(bytes)},"members_omitted":false,"origin":${JSON.stringify(serverName)},"state":[`,
         { eventIds: eventIds.filter((id) => id !== eventId), pdus }, `]}${after}`,
       ]),
     };
   }
 
   /** The same without what the server says it will fetch later: the members, and of the auth chain what is in the state already. */
-  async function partial({ eventId, json, pdu, roomId }: IntactEvent, origin: string): Promise<ApiResponse> {
+  async function partial({ eventId, bytes, pdu, roomId }: IntactEvent, origin: string): Promise<ApiResponse> {
     const { eventIds: others, heroes } = must(await roomHistoryQuery.partialStateBefore(eventId, pdu.sender), 'the state before an accepted event');
     const state = [...others, ...heroes];
     const { pdus, eventIds, authChain } = await collectWithAuthChain({ roomQuery, clock }, [...state, eventId]);
@@ -42,7 +42,7 @@ export function joinAnswers({ roomQuery, roomHistoryQuery }: JoinAnswerPorts, { 
     return {
       status: 200,
       json: await jsonBytes(clock, [
-        '{"auth_chain":[', { eventIds: authChain.filter((id) => !told.has(id)), pdus }, `],"event":${json},"members_omitted":true,"origin":${JSON.stringify(serverName)},`,
+        '{"auth_chain":[', { eventIds: authChain.filter((id) => !told.has(id)), pdus }, `],"event":${textOf(bytes)},"members_omitted":true,"origin":${JSON.stringify(serverName)},`,
         `"servers_in_room":${JSON.stringify(await serversBefore(roomId, origin, pdu.sender))},"state":[`, { eventIds: eventIds.filter((id) => id !== eventId), pdus }, ']}',
       ]),
     };
@@ -56,4 +56,8 @@ export function joinAnswers({ roomQuery, roomHistoryQuery }: JoinAnswerPorts, { 
   }
 
   return { whole, partial };
+}
+
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString();
 }

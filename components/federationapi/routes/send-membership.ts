@@ -53,7 +53,7 @@ export function sendMembershipRoutes(deps: MembershipDeps, auth: AuthDeps, turns
     if (event === undefined || 'outcome' in event) throw invalid(event?.reason ?? 'There is no event');
     if (event.redacted) throw invalid('The hash of the event is wrong');
     if (event.eventId !== eventId) throw invalid('The event has another ID than the path says');
-    const receivePdu = { eventId, pdu: Buffer.from(event.json), origin, needId: '', relay: true };
+    const receivePdu = { eventId, pdu: event.bytes, origin, needId: '', relay: true };
     const { verdict, reason, signatures } = await submitInput({ commands, clock }, request, { inputId: `relay:${eventId}`, roomId, receivePdu });
     if (verdict !== 'accepted') throw new MatrixError(403, 'M_FORBIDDEN', typeof reason === 'string' ? reason : `The room does not allow this ${membership}`);
     return isJsonObject(signatures) ? withSignatures(event, signatures as Pdu['signatures'], version) : event;
@@ -122,7 +122,7 @@ function membershipEvent(value: unknown, expected: { origin: string; roomId: str
 /** As the room has it: signed by its policy server, which the owner has asked. */
 function withSignatures(event: IntactEvent, signatures: Pdu['signatures'], version: RoomVersion): IntactEvent {
   const pdu = { ...event.pdu, signatures };
-  return { ...event, pdu, json: eventText(pdu, version) };
+  return { ...event, pdu, bytes: Buffer.from(eventText(pdu, version)) };
 }
 
 function invalid(reason: string): MatrixError {

@@ -24,8 +24,8 @@ export async function stageState(tools: Pick<NeedTools, 'clock' | 'random' | 'da
   const stage = { stageId: job.runId, attempt: random.token(ATTEMPT_LETTERS) };
   await beginStage(database, { ...stage, nowMs: clock.now() });
   const ordered = await orderByReferences(clock, state.events, authReferences(state.version));
-  const known = (state.knownStateIds ?? []).map((eventId, index): StageRow => ({ ordinal: -1 - index, eventId, inState: true, json: undefined }));
-  const fetched = ordered.map(({ eventId, json }, ordinal): StageRow => ({ ordinal, eventId, inState: state.stateIds.has(eventId), json }));
+  const known = (state.knownStateIds ?? []).map((eventId, index): StageRow => ({ ordinal: -1 - index, eventId, inState: true, bytes: undefined }));
+  const fetched = ordered.map(({ eventId, bytes }, ordinal): StageRow => ({ ordinal, eventId, inState: state.stateIds.has(eventId), bytes }));
   await writeStage(database, { ...stage, clock, check: () => job.check() }, [...known, ...fetched]);
   return { attempt: stage.attempt, events: ordered.length };
 }

@@ -3,12 +3,12 @@ import { assert } from '../../../pkg/assert/assert.ts';
 import type { Clock } from '../../../pkg/runtime/runtime.ts';
 import type { Database, SqlValue, Transaction } from '../../../pkg/storage/database.ts';
 
-/** An event of a stage; `json` is its canonical text, or undefined for one of the state that this server knew before. */
+/** An event of a stage; `bytes` is its canonical JSON, or undefined for one of the state that this server knew before. */
 export interface StageRow {
   readonly ordinal: number;
   readonly eventId: string;
   readonly inState: boolean;
-  readonly json: string | undefined;
+  readonly bytes: Uint8Array | undefined;
 }
 
 /** A stage that is written, but not whole before `finishStage`. */
@@ -66,9 +66,8 @@ export async function writeStage(database: Database, stage: { stageId: string; a
     bytes = 0;
   };
   for (const [index, row] of rows.entries()) {
-    const json = row.json === undefined ? null : Buffer.from(row.json);
-    chunk.push([stage.stageId, row.ordinal, row.eventId, row.inState ? 1 : 0, json]);
-    bytes += json?.byteLength ?? 0;
+    chunk.push([stage.stageId, row.ordinal, row.eventId, row.inState ? 1 : 0, row.bytes ?? null]);
+    bytes += row.bytes?.byteLength ?? 0;
     if (chunk.length >= CHUNK_ROWS || bytes >= CHUNK_BYTES) await flush();
     if (index % ENCODED_AT_ONCE === ENCODED_AT_ONCE - 1) await stage.clock.yield();
   }

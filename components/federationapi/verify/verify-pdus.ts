@@ -1,13 +1,11 @@
 /** Whether events are what their senders signed (spec: server-server, "Checks performed on receipt of a PDU", 1 to 3), many at once. */
-import { keyValidAt } from '../../../pkg/federation/server-keys.ts';
+import { eventKeyIdsOf, verifyEvent, type DroppedPdu } from '../../../pkg/federation/verify-event.ts';
 import { isJsonObject } from '../../../pkg/http/json.ts';
-import { checkIntegrity, type Dropped, type IntactEvent } from '../../../pkg/matrix/events/check-received.ts';
+import type { IntactEvent } from '../../../pkg/matrix/events/check-received.ts';
 import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
 import { isServerName } from '../../../pkg/matrix/ids/server-name.ts';
-import { POLICY_KEY_ID } from '../../../pkg/matrix/policy/policy-server.ts';
 import type { RoomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import { requiredSigners } from '../../../pkg/matrix/signing/sign-event.ts';
-import { signatureOf, signingKeyIdsOf } from '../../../pkg/matrix/signing/sign-json.ts';
 import { verifySignature } from '../../../pkg/matrix/signing/signing-key.ts';
 import type { Clock, Offload, SignatureCheck } from '../../../pkg/runtime/runtime.ts';
 import type { KeyRing } from '../fetch/key-ring.ts';
@@ -18,8 +16,8 @@ export interface VerifyDeps {
   /** Knows the keys of this server too: events of ours come back. */
   readonly keyRing: Pick<KeyRing, 'keys'>;
   readonly clock: Pick<Clock, 'now' | 'yield'>;
-  /** Checks signatures off the event loop; absent where there are few. */
-  readonly offload?: Pick<Offload, 'verifySignatures'>;
+  /** Checks events off the event loop; absent where there are few. */
+  readonly offload?: Pick<Offload, 'verifyEvents'>;
 }
 
 export interface PdusToVerify {
@@ -30,13 +28,7 @@ export interface PdusToVerify {
   readonly roomId?: string;
 }
 
-export interface DroppedPdu extends Dropped {
-  /** The server whose keys could not be had: with them it may yet turn out intact. */
-  readonly lacksKeysOf?: string;
-}
-
-/** Signatures of one server under one event that are looked at: each costs a check, and perhaps a request. */
-const SIGNATURES_MAX = 8;
+const OF_ANOTHER_ROOM: DroppedPdu = { outcome: 'dropped', reason: 'The event is of another room' };
 /** About 5 ms of work. */
 const EVENTS_BETWEEN_YIELDS = { here: 20, offLoop: 100 };
 /** Nobody's clock is further ahead; no key has to count for longer. */
@@ -54,64 +46,22 @@ export async function verifyPdus({ keyRing, clock, offload }: VerifyDeps, { valu
   for (let from = 0; from < values.length; from += step) {
     if (from > 0) await clock.yield();
     const some = values.slice(from, from + step);
-    verified.push(...(offload === undefined ? some.map((value) => verifyPdu(value, { version, roomId, known, check: checkNow })) : await verifyOffLoop(offload, some, { version, roomId, known })));
+    verified.push(...(offload === undefined ? some.map((value) => verifyEvent({ value, version, known, isRight: isRightHere })) : await verifyOffLoop(offload, some, { version, known })));
   }
-  return verified;
+  return roomId === undefined ? verified : verified.map((event) => ('outcome' in event || event.roomId === roomId ? event : OF_ANOTHER_ROOM));
 }
 
 interface Verifying {
   readonly version: RoomVersion;
-  readonly roomId: string | undefined;
   readonly known: ReadonlyMap<string, KnownKeys>;
 }
 
-const checkNow = ({ publicKey, bytes, signature }: SignatureCheck): boolean => verifySignature(publicKey, bytes, signature);
+const isRightHere = ({ publicKey, bytes, signature }: SignatureCheck): boolean => verifySignature(publicKey, bytes, signature);
 
-/** Takes every signature for right at first, and looks again, here, at the few events with one that is not. */
-async function verifyOffLoop(offload: Pick<Offload, 'verifySignatures'>, values: readonly unknown[], verifying: Verifying): Promise<(IntactEvent | DroppedPdu)[]> {
-  const checks: SignatureCheck[] = [];
-  const ends: number[] = [];
-  const hoped = values.map((value) => {
-    const event = verifyPdu(value, { ...verifying, check: (check) => checks.push(check) > 0 });
-    ends.push(checks.length);
-    return event;
-  });
-  const right = await offload.verifySignatures(checks);
-  return hoped.map((event, index) => {
-    const isRight = right.slice(ends[index - 1] ?? 0, ends[index]).every(Boolean);
-    return isRight ? event : verifyPdu(values[index], { ...verifying, check: checkNow });
-  });
-}
-
-function verifyPdu(value: unknown, { version, roomId, known, check }: Verifying & { check: (check: SignatureCheck) => boolean }): IntactEvent | DroppedPdu {
-  let lacksKeysOf: string | undefined;
-  // Signatures by keys that are not known, or did not count at the time, are passed over; all others must be right, and there must be one (server-server, "Validating hashes and signatures on received events").
-  const signedBy = (serverName: string, event: Pdu, essentials: Uint8Array): boolean => {
-    const keys = known.get(serverName)?.keys;
-    let unknown = false;
-    let right = 0;
-    for (const keyId of eventKeyIdsOf(event, serverName)) {
-      const key = keys?.get(keyId);
-      if (key === undefined || !keyValidAt(key, event.origin_server_ts, version)) {
-        unknown ||= key?.old !== true;
-        continue;
-      }
-      const signature = signatureOf(event, serverName, keyId);
-      if (signature === undefined || !check({ publicKey: key.publicKey, bytes: essentials, signature })) return false;
-      right += 1;
-    }
-    lacksKeysOf = unknown && right === 0 ? serverName : undefined;
-    return right > 0;
-  };
-  const event = checkIntegrity({ value, version, signedBy });
-  if ('outcome' in event) return { ...event, ...(lacksKeysOf !== undefined && { lacksKeysOf }) };
-  if (roomId !== undefined && event.roomId !== roomId) return { outcome: 'dropped', reason: 'The event is of another room' };
-  return event;
-}
-
-/** Keys of the server that it should have signed the event with. What it has signed as a policy server is another matter: that key is not one that servers publish. */
-function eventKeyIdsOf(event: object, serverName: string): string[] {
-  return signingKeyIdsOf(event, serverName).filter((keyId) => keyId !== POLICY_KEY_ID).slice(0, SIGNATURES_MAX);
+/** What is not intact there is looked at again, here: those are few, and so the verdict is that of one implementation. */
+async function verifyOffLoop(offload: Pick<Offload, 'verifyEvents'>, values: readonly unknown[], { version, known }: Verifying): Promise<(IntactEvent | DroppedPdu)[]> {
+  const checked = await offload.verifyEvents({ values, version, known });
+  return values.map((value, index) => checked[index] ?? verifyEvent({ value, version, known, isRight: isRightHere }));
 }
 
 /** What the key ring has to know, one entry a server. */

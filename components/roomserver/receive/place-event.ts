@@ -108,17 +108,18 @@ function stateBefore(at: GraphAt, states: States, prevs: readonly string[]): Sta
   return states.resolve(prevs.map((eventId) => at.graph.events.get(eventId)!.stateId!));
 }
 
-function authorise(at: GraphAt, { eventId, pdu, bytes }: Arrival, before: Overlay): AuthorisationOutcome {
+function authorise(at: GraphAt, { pdu }: Arrival, before: Overlay): AuthorisationOutcome {
   const { head } = at;
   return checkAuthorisation({
-    event: { eventId, roomId: head.roomId, pdu, json: Buffer.from(bytes).toString(), redacted: false },
+    event: { roomId: head.roomId, pdu },
     version: head.version,
     authEvents: (authId) => {
       const event = lookForEvent(at.graph, authId);
       return event === null || event === undefined ? undefined : { event: event.pdu, rejected: event.rejected };
     },
     stateBefore: lookupAt(at, before),
-    currentState: lookupAt(at, CURRENT),
+    // Where both are one, the second look would say what the first has said.
+    currentState: before.size === 0 ? undefined : lookupAt(at, CURRENT),
   });
 }
 

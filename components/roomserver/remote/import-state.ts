@@ -80,10 +80,10 @@ interface Judging {
 }
 
 /** undefined: it cannot be judged. */
-function isRejected({ staged: { eventId, pdu: bytes }, pdu, roomId, version, known }: Judging): boolean | undefined {
+function isRejected({ staged: { eventId }, pdu, roomId, version, known }: Judging): boolean | undefined {
   const texts = [eventId, pdu.type, pdu.sender, pdu.state_key ?? ''];
   if ((pdu.room_id ?? roomIdOfCreateEvent(eventId)) !== roomId || !texts.every(isStorable)) return undefined;
-  const outcome = checkAuthorisation({ event: { eventId, roomId, pdu, json: Buffer.from(bytes).toString(), redacted: false }, version, authEvents: known });
+  const outcome = checkAuthorisation({ event: { roomId, pdu }, version, authEvents: known });
   return outcome.outcome === 'incomplete' ? undefined : outcome.outcome !== 'accepted';
 }
 

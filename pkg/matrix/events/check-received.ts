@@ -34,8 +34,8 @@ export interface IntactEvent {
   readonly roomId: string;
   /** Without `unsigned`; the redacted event when the content hash did not match. */
   readonly pdu: Pdu;
-  /** `pdu` in canonical JSON, as far as it has that form (`eventText`). */
-  readonly json: string;
+  /** `pdu` in canonical JSON, as far as it has that form (`eventText`), as UTF-8. */
+  readonly bytes: Uint8Array;
   readonly redacted: boolean;
 }
 
@@ -51,13 +51,13 @@ export interface CheckIntegrity {
 }
 
 export interface CheckAuthorisation {
-  readonly event: IntactEvent;
+  readonly event: Pick<IntactEvent, 'roomId' | 'pdu'>;
   readonly version: RoomVersion;
   /** Events that `auth_events` names and, in versions whose room ID is its hash, the create event; undefined for those not known yet. */
   readonly authEvents: (eventId: string) => AuthEvent | undefined;
   /** The state before the event; absent for an outlier, for which steps 5 and 6 wait. */
   readonly stateBefore?: StateLookup | undefined;
-  /** The resolved state of all forward extremities; absent for history, which cannot fail softly. */
+  /** The resolved state of all forward extremities; absent for history, which cannot fail softly, and where it is the state before. */
   readonly currentState?: StateLookup | undefined;
 }
 
@@ -103,9 +103,9 @@ function intactEvent({ value, version, signedBy }: CheckIntegrity): IntactEvent 
   if (unsignedBy !== undefined) return dropped(`The event is not signed by ${unsignedBy}`);
   // 3. The content hash.
   const roomId = received.room_id ?? roomIdOfCreateEvent(eventId);
-  if (isContentHash(received.hashes, hashed)) return { eventId, roomId, pdu: received, json, redacted: false };
+  if (isContentHash(received.hashes, hashed)) return { eventId, roomId, pdu: received, bytes: Buffer.from(json), redacted: false };
   const pdu = redact(received, version);
-  return { eventId, roomId, pdu, json: eventText(pdu, version), redacted: true };
+  return { eventId, roomId, pdu, bytes: Buffer.from(eventText(pdu, version)), redacted: true };
 }
 
 /** Steps 4 to 6: whether the authorisation rules allow the event. */

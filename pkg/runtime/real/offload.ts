@@ -1,7 +1,7 @@
 import { scrypt } from 'node:crypto';
 import { createSemaphore } from '../../assert/semaphore.ts';
 import type { Offload } from '../runtime.ts';
-import { createSignatureThreads } from './signature-threads.ts';
+import { createCheckThreads } from './check-threads.ts';
 
 /** Half of the thread pool's four threads: the rest stays free for files and names. */
 const AT_ONCE = 2;
@@ -12,7 +12,7 @@ const WAITING_MAX = 500;
 export function createOffload(): Offload {
   const hashing = createSemaphore({ name: 'password hashing', permits: AT_ONCE, waitingMax: WAITING_MAX });
   return {
-    verifySignatures: createSignatureThreads(),
+    ...createCheckThreads(),
     scrypt: (password, salt, cost) => hashing.run(() => new Promise((resolve, reject) => {
       // scrypt needs 128 * n * r bytes and a little more; Node refuses above `maxmem`.
       const maxmem = 128 * cost.n * cost.r + 128 * cost.r * cost.p + 1024 * 1024;

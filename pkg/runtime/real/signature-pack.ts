@@ -2,17 +2,6 @@
 import { PUBLIC_KEY_BYTES, SIGNATURE_BYTES } from '../../matrix/signing/signing-key.ts';
 import type { SignatureCheck } from '../runtime.ts';
 
-export interface CheckRequest {
-  readonly id: number;
-  readonly packed: ArrayBuffer;
-}
-
-/** One byte a check: 1 when the signature is right. */
-export interface CheckAnswer {
-  readonly id: number;
-  readonly right: Uint8Array;
-}
-
 const LENGTH_BYTES = 4;
 const HEAD_BYTES = PUBLIC_KEY_BYTES + SIGNATURE_BYTES + LENGTH_BYTES;
 

@@ -50,7 +50,7 @@ onEachBackend('needs and staged states', (backend) => {
     assert.deepEqual(await waiting(database, [0]), []);
   });
 
-  const rows = (count: number, prefix: string): StageRow[] => Array.from({ length: count }, (_, ordinal) => ({ ordinal, eventId: `$${prefix}${ordinal}`, inState: ordinal % 2 === 0, json: `{"n":${ordinal}}` }));
+  const rows = (count: number, prefix: string): StageRow[] => Array.from({ length: count }, (_, ordinal) => ({ ordinal, eventId: `$${prefix}${ordinal}`, inState: ordinal % 2 === 0, bytes: Buffer.from(`{"n":${ordinal}}`) }));
 
   test('who begins a stage anew ends what others wrote and write of it', async () => {
     const { clock } = createManualRuntime();
@@ -62,7 +62,7 @@ onEachBackend('needs and staged states', (backend) => {
     await writeStage(database, first, rows(2500, 'a'));
     await beginStage(database, second);
     assert.deepEqual(await staged.stateIds('s'), []);
-    await writeStage(database, second, [{ ordinal: -1, eventId: '$known', inState: true, json: undefined }, ...rows(3, 'b')]);
+    await writeStage(database, second, [{ ordinal: -1, eventId: '$known', inState: true, bytes: undefined }, ...rows(3, 'b')]);
     await assert.rejects(writeStage(database, first, rows(1, 'c')), StageLost);
     await assert.rejects(finishStage(database, first, { events: 1, answer: new Uint8Array([1]) }), StageLost);
     assert.equal(await readFinishedStage(database, 's'), undefined);
