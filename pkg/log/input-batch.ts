@@ -23,6 +23,8 @@ export interface BatchItem<Input> {
   /** It was put aside before it was decided. */
   readonly isAside?: boolean;
   input?: Input;
+  /** Of the input, by itself. */
+  key?: string;
 }
 
 /** A partition's counters while its inputs are decided. */
@@ -83,8 +85,8 @@ export async function decideBatch<Input extends InputHeader, Effects>(context: B
   return plan;
 }
 
-function shareOf<Input extends InputHeader, Effects>({ processor }: BatchContext<Input, Effects>, { input }: BatchItem<Input>): string {
-  return processor.shareOf?.(input!) ?? processor.keyOf(input!);
+function shareOf<Input extends InputHeader, Effects>({ processor }: BatchContext<Input, Effects>, { input, key }: BatchItem<Input>): string {
+  return processor.shareOf?.(input!) ?? key!;
 }
 
 /** Decides the item, unless others have a better claim to this time. */
@@ -113,14 +115,14 @@ async function takeTurn<Input extends InputHeader, Effects>(deciding: Deciding<I
 
 /** Puts an item aside whose key has others waiting for their turn. */
 function putBehindAside<Input extends InputHeader, Effects>(deciding: Deciding<Input, Effects>, item: BatchItem<Input>): boolean {
-  const { partitions, processor } = deciding.context;
-  if (item.parkedNumber !== undefined || !partitions.get(item.partition)!.parked.isAside(processor.keyOf(item.input!))) return false;
+  const { partitions } = deciding.context;
+  if (item.parkedNumber !== undefined || !partitions.get(item.partition)!.parked.isAside(item.key!)) return false;
   putAside(deciding, item);
   return true;
 }
 
 function putAside<Input extends InputHeader, Effects>({ context, plan }: Deciding<Input, Effects>, item: BatchItem<Input>): void {
-  parkRow(plan, context.partitions.get(item.partition)!, item, { key: context.processor.keyOf(item.input!), untilMs: PUT_ASIDE, reason: ASIDE_REASON });
+  parkRow(plan, context.partitions.get(item.partition)!, item, { key: item.key!, untilMs: PUT_ASIDE, reason: ASIDE_REASON });
 }
 
 function isRemembered<Input extends InputHeader, Effects>(processor: Processor<Input, Effects>, input: Input): boolean {
@@ -130,6 +132,7 @@ function isRemembered<Input extends InputHeader, Effects>(processor: Processor<I
 function decodeItem<Input extends InputHeader, Effects>(context: BatchContext<Input, Effects>, plan: BatchPlan<Effects>, item: BatchItem<Input>): boolean {
   try {
     item.input = context.processor.decode(item.record);
+    item.key = context.processor.keyOf(item.input);
     if (item.input.inputId === '') throw new PoisonRecord('an input without an ID');
     return true;
   } catch (error) {
@@ -149,7 +152,7 @@ function decideItem<Input extends InputHeader, Effects>(deciding: Deciding<Input
   const { context, plan, known, nowMs } = deciding;
   const input = item.input!;
   const at = context.partitions.get(item.partition)!;
-  const key = item.parkedKey ?? context.processor.keyOf(input);
+  const key = item.parkedKey ?? item.key!;
   const earlier = known.get(input.inputId);
   if (earlier !== undefined || isLate(item, nowMs)) {
     unparkRow(plan, at, item, key);

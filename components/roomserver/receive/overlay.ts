@@ -4,7 +4,8 @@
 import type { StateLookup } from '../../../pkg/matrix/auth/power-levels.ts';
 import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
 import { slotOf, type Slot } from '../../../pkg/matrix/state-res/slot.ts';
-import { stateEntry, type RoomHead } from '../input/room-head.ts';
+import type { StateEntry } from '../input/effects.ts';
+import type { RoomHead } from '../input/room-head.ts';
 import { isLacking, lookForEvent, type RoomGraph, type StateNode } from './room-graph.ts';
 
 /** Event IDs by slot; undefined: the slot is empty there. Slots that are not in it are as in the current state. */
@@ -142,11 +143,15 @@ export function nodeAt(graph: RoomGraph, stateId: number): StateNode | undefined
 }
 
 /** The event ID at a slot of the current state; undefined: empty, or wanted now (`isLacking`). */
-export function currentAt({ head, graph }: GraphAt, slot: Slot): string | undefined {
+export function currentAt(at: GraphAt, slot: Slot): string | undefined {
+  return currentEntry(at, slot)?.eventId;
+}
+
+function currentEntry({ head, graph }: GraphAt, slot: Slot): StateEntry | undefined {
   // A slot is the key by which a head has its state.
   const entry = head.state.get(slot);
   if (entry === undefined && !head.complete) graph.wants.state.set(slot, keyOf(slot));
-  return entry?.eventId;
+  return entry ?? undefined;
 }
 
 /** The event ID at a slot of the state under the overlay. */
@@ -158,7 +163,7 @@ export function idAt(at: GraphAt, overlay: Overlay, slot: Slot): string | undefi
 export function lookupAt(at: GraphAt, overlay: Overlay): StateLookup {
   return (type, stateKey) => {
     const slot = slotOf(type, stateKey);
-    if (!overlay.has(slot)) return currentAt(at, slot) === undefined ? undefined : stateEntry(at.head, type, stateKey)?.pdu;
+    if (!overlay.has(slot)) return currentEntry(at, slot)?.pdu;
     const eventId = overlay.get(slot);
     return eventId === undefined ? undefined : pduOf(at, eventId);
   };

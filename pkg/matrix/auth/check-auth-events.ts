@@ -14,26 +14,23 @@ export interface AuthEvent {
 /** Whether these, all the events that `event.auth_events` names, may authorise it. The create event has none and needs none. */
 export function checkAuthEvents(event: Pdu, version: RoomVersion, authEvents: readonly AuthEvent[]): AuthVerdict {
   if (event.type === 'm.room.create') return ALLOWED;
-  const selectable = new Set(authTypesFor(event, version).map(([type, stateKey]) => keyOf(type, stateKey)));
-  const seen = new Set<string>();
+  const selectable = authTypesFor(event, version);
+  // Places in `selectable`, which has a handful.
+  const seen: number[] = [];
   for (const { event: authEvent, rejected } of authEvents) {
     const { type, state_key: stateKey } = authEvent;
-    const key = stateKey === undefined ? undefined : keyOf(type, stateKey);
+    const place = selectable.findIndex(([selectedType, selectedKey]) => selectedType === type && selectedKey === stateKey);
     // 1.
-    if (key !== undefined && seen.has(key)) return refuse(`The auth events hold ${type} twice`);
+    if (place >= 0 && seen.includes(place)) return refuse(`The auth events hold ${type} twice`);
     // 2.
-    if (key === undefined || !selectable.has(key)) return refuse(`${type} cannot be among the auth events of this event`);
+    if (place < 0) return refuse(`${type} cannot be among the auth events of this event`);
     // 3.
     if (rejected) return refuse(`The auth events hold a rejected ${type}`);
     // 5.
     if (authEvent.room_id !== event.room_id) return refuse(`The auth events hold ${type} of another room`);
-    seen.add(key);
+    seen.push(place);
   }
   // 4, up to version 11.
-  if (version.createInAuthEvents && !seen.has(keyOf('m.room.create', ''))) return refuse('The auth events lack the create event');
+  if (version.createInAuthEvents && !seen.some((place) => selectable[place]![0] === 'm.room.create')) return refuse('The auth events lack the create event');
   return ALLOWED;
-}
-
-function keyOf(type: string, stateKey: string): string {
-  return `${type}\0${stateKey}`;
 }
