@@ -3,6 +3,9 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { HistoryLog, RoomHistory } from '../../../test/kit/room-history.ts';
 import { createSyncWorld, NOTHING_NEW, type SyncWorld } from '../../../test/kit/sync-world.ts';
+import type { Reader } from '../../../pkg/storage/database.ts';
+import { membershipsOfUser } from '../storage/memberships.ts';
+import { loadDeviceLists, type DeviceLists } from './device-lists.ts';
 
 const USERS = ['@alice:history.test', '@bob:history.test', '@carol:history.test', '@zoe:elsewhere.test', '@yan:far.test'] as const;
 const [alice, bob, carol] = USERS;
@@ -63,6 +66,58 @@ test('with changed keys of the reader come those of the room whose keys the read
   assert.deepEqual(await world.get(alice, '/keys/changes', { from: since, to: next }), lists);
   await keysChanged(world, bob);
   assert.deepEqual((await world.sync(alice, { since: next })).device_lists, { changed: [bob], left: [] });
+  await world.close();
+});
+
+test('a join is asked about once for all whom it wakes, and they are told of it', async () => {
+  const log = new HistoryLog();
+  const room = new RoomHistory(log, { name: 'one', creator: alice });
+  room.member(bob, 'join');
+  const world = await createSyncWorld(log);
+  await world.apply();
+  const { partition, last: before } = await placeOf(world, room.roomId);
+  room.member(carol, 'join');
+  await world.apply();
+  const { last: after } = await placeOf(world, room.roomId);
+  let queries = 0;
+  const reader: Reader = {
+    query: (sql, params) => ((queries += 1), world.database.query(sql, params)),
+    queryIn: (sql, params, values) => ((queries += 1), world.database.queryIn(sql, params, values)),
+  };
+  const vector = (sequence: number): number[] => Array.from({ length: partition + 1 }, (_, index) => (index === partition ? sequence : 0));
+  const ask = async (userId: string): Promise<DeviceLists> => loadDeviceLists(reader, {
+    userId, memberships: await membershipsOfUser(world.database, userId), since: { room: vector(before), user: [] }, now: { room: vector(after), user: [] },
+    membersMoved: new Map([[room.roomId, after]]), signedUsers: () => Promise.resolve([]),
+  });
+  assert.deepEqual(await ask(alice), { changed: [carol], left: [] });
+  const ofOne = queries;
+  queries = 0;
+  for (const lists of await Promise.all([alice, bob, alice, bob].map(ask))) assert.deepEqual(lists, { changed: [carol], left: [] });
+  assert.equal(queries, ofOne);
+  await world.close();
+});
+
+async function placeOf({ database }: SyncWorld, roomId: string): Promise<{ partition: number; last: number }> {
+  const [row] = await database.query<{ partition: number; last: number }>('SELECT partition_number AS partition, last_sequence AS last FROM rooms WHERE room_id = ?', [roomId]);
+  return row!;
+}
+
+test('a crowd that comes and goes is told of whole', async () => {
+  const log = new HistoryLog();
+  const room = new RoomHistory(log, { name: 'one', creator: alice });
+  const other = new RoomHistory(log, { name: 'other', creator: alice });
+  const crowd = Array.from({ length: 120 }, (_, index) => `@user${String(index).padStart(3, '0')}:history.test`);
+  other.member(crowd[0]!, 'join');
+  const world = await createSyncWorld(log);
+  await world.apply();
+  const { next_batch: empty } = await world.sync(alice);
+  for (const user of crowd) room.member(user, 'join');
+  await world.apply();
+  const full = await world.sync(alice, { since: empty });
+  assert.deepEqual(full.device_lists, { changed: crowd.slice(1), left: [] });
+  for (const user of crowd) room.member(user, 'leave');
+  await world.apply();
+  assert.deepEqual((await world.sync(alice, { since: full.next_batch })).device_lists, { changed: [], left: crowd.slice(1) });
   await world.close();
 });
 

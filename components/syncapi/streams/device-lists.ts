@@ -1,7 +1,8 @@
 /** Whose devices a client has to look at anew, and whose it need not follow any more (Client-Server API, "Tracking the device list for a user"). */
 import type { Reader } from '../../../pkg/storage/database.ts';
+import { gatherIn } from '../../../pkg/storage/gather-in.ts';
 import type { KeyQuery } from '../../../schemas/ports/key-query.ts';
-import { OPEN, type MembershipRow } from '../storage/rows.ts';
+import { OPEN, slotOf, type MembershipRow } from '../storage/rows.ts';
 import { rememberLast } from '../token/remember-last.ts';
 import type { SyncPosition } from '../token/sync-token.ts';
 
@@ -27,13 +28,17 @@ type Vector = readonly number[];
 const NONE: DeviceLists = { changed: [], left: [] };
 const COLUMNS = 'user_id, room_id, from_sequence, to_sequence, partition_number';
 const JOINED = `SELECT ${COLUMNS} FROM memberships WHERE membership = 'join'`;
+const IN_SLOTS = { sql: `SELECT slot, ${COLUMNS} FROM memberships WHERE membership = 'join' AND slot IN (??)`, by: 'slot' };
+/** Of rooms times users: up to so many are asked for one by one, together with those of others who wake in the same moment. */
+const SLOTS_MAX = 100;
 const SHARED = `SELECT m.user_id AS user_id, m.room_id AS room_id, m.from_sequence AS from_sequence, m.to_sequence AS to_sequence, m.partition_number AS partition_number
   FROM memberships me JOIN memberships m ON m.room_id = me.room_id AND m.membership = 'join' WHERE me.user_id = ? AND me.membership = 'join' AND m.user_id IN (??)`;
 
 /**
  * Exactly what lies between the two positions. `changed`: users who share a room with the reader at `now`, and have not shared one all the time since (what changed meanwhile may not have been told here), or whose devices or keys have changed;
  * the reader among them. With the reader's own keys all whose keys the reader has signed: such a signature is told as a change of the reader's keys, and other devices of the reader find it only at the keys of who was signed.
- * `left`: users who shared one at `since`, and none at `now`. Costs a query if anybody's keys have changed, and a few where members have.
+ * `left`: users who shared one at `since`, and none at `now`. Costs a query if anybody's keys have changed, and a few where members have; these are the same for all whom a join or a leave
+ * wakes, and put once for all of them.
  */
 export async function loadDeviceLists(reader: Reader, wish: DeviceListsWish): Promise<DeviceLists> {
   if (changedRanges(wish.since.user, wish.now.user).length === 0 && areMembersQuiet(wish)) return NONE;
@@ -94,8 +99,8 @@ async function movedUsers(reader: Reader, wish: DeviceListsWish): Promise<Set<st
     if (staysNow !== undefined) put(entered, partition, roomId);
   }
   await keepMoved(reader, wish, stayed);
-  const read = (rooms: ReadonlyMap<number, readonly string[]>, sql: string, params: (partition: number) => number[]): Promise<Interval[][]> =>
-    Promise.all([...rooms].map(([partition, roomIds]) => reader.queryIn<Interval>(sql, params(partition), roomIds)));
+  const read = (rooms: ReadonlyMap<number, readonly string[]>, sql: string, params: (partition: number) => number[]): Promise<(readonly Interval[])[]> =>
+    Promise.all([...rooms].map(([partition, roomIds]) => gatherIn<Interval>(reader, { sql, params: params(partition), by: 'room_id' }, roomIds)));
   const [since, now] = [wish.since.room, wish.now.room];
   const rows = await Promise.all([
     read(entered, `${JOINED} AND to_sequence > ? AND from_sequence <= ? AND room_id IN (??)`, (partition) => [now[partition] ?? 0, now[partition] ?? 0]),
@@ -120,15 +125,18 @@ async function keepMoved(reader: Reader, { since, membersMoved }: DeviceListsWis
 
 /** Those of the users who shared a room with the reader at `since`, who do at `now`, and who have shared the same one all the time. */
 async function sharing(reader: Reader, { userId, memberships, since, now }: DeviceListsWish, userIds: readonly string[]): Promise<{ before: Set<string>; after: Set<string>; throughout: Set<string> }> {
-  const rows = await reader.queryIn<Interval>(SHARED, [userId], userIds);
+  const rooms = [...memberships].filter(([, intervals]) => intervals.some(({ membership }) => membership === 'join')).map(([roomId]) => roomId);
+  const rows = rooms.length * userIds.length <= SLOTS_MAX
+    ? await gatherIn<Interval>(reader, IN_SLOTS, rooms.flatMap((roomId) => userIds.map((one) => slotOf(roomId, 'm.room.member', one))))
+    : await reader.queryIn<Interval>(SHARED, [userId], userIds);
   /** Users with an interval that holds at all these places, in a room where the reader has one too. */
   const during = (...vectors: Vector[]): Set<string> => {
     const holds = (row: Pick<Interval, 'from_sequence' | 'to_sequence' | 'partition_number'>): boolean => vectors.every((vector) => {
       const place = vector[row.partition_number] ?? 0;
       return row.from_sequence <= place && place < row.to_sequence;
     });
-    const rooms = new Set([...memberships].filter(([, intervals]) => intervals.some((interval) => interval.membership === 'join' && holds(interval))).map(([roomId]) => roomId));
-    return new Set(rows.filter((row) => rooms.has(row.room_id) && holds(row)).map((row) => row.user_id));
+    const held = new Set([...memberships].filter(([, intervals]) => intervals.some((interval) => interval.membership === 'join' && holds(interval))).map(([roomId]) => roomId));
+    return new Set(rows.filter((row) => held.has(row.room_id) && holds(row)).map((row) => row.user_id));
   };
   return { before: during(since.room), after: during(now.room), throughout: during(since.room, now.room) };
 }
