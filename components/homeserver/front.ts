@@ -40,11 +40,16 @@ export function nginxFront(options: FrontOptions): string {
 
 /** A process that is gone is left alone for a second at a time, so that it is in use again soon after it has come back. */
 const SERVER_FLAGS = 'max_fails=3 fail_timeout=1s';
+/**
+ * Connections to the processes of a role that a worker of the front keeps open. A round of inputs answers hundreds of requests in the same moment; whichever of their connections is not kept is closed, and opened again for
+ * the next request, which costs a process nearly as much as a message does.
+ */
+const KEPT_CONNECTIONS = 512;
 
 /** Reads of one user stay with one process, which has what they need in memory; they move when it is away. */
 function upstreamBlock(role: HttpRole, addresses: readonly string[]): string {
   const sticky = role === 'syncapi' ? ['  hash $myelin_token consistent;'] : [];
-  return [`upstream myelin_${role} {`, ...sticky, ...addresses.map((address) => `  server ${address} ${SERVER_FLAGS};`), '  keepalive 64;', '}'].join('\n');
+  return [`upstream myelin_${role} {`, ...sticky, ...addresses.map((address) => `  server ${address} ${SERVER_FLAGS};`), `  keepalive ${KEPT_CONNECTIONS};`, '}'].join('\n');
 }
 
 function serverBlock(listen: string): string {

@@ -16,20 +16,41 @@ interface Counting {
   readonly address: string;
   /** `METHOD path` of each request that arrived. */
   readonly asked: string[];
+  /** Connections that were made to it. */
+  connections: number;
   /** Closes the connection of a request instead of answering it. */
   dies: boolean;
+  /** What it waits for before it answers. */
+  hold: () => Promise<void>;
 }
 
 async function counting(t: TestContext, name: string): Promise<Counting> {
   const server = createServer((request, response) => {
     one.asked.push(`${request.method} ${request.url}`);
     if (one.dies) request.socket.destroy();
-    else response.setHeader('content-type', 'application/json').end(JSON.stringify({ name }));
+    else void one.hold().then(() => response.setHeader('content-type', 'application/json').end(JSON.stringify({ name })));
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
-  const one: Counting = { name, server, address: `127.0.0.1:${(server.address() as AddressInfo).port}`, asked: [], dies: false };
+  const one: Counting = { name, server, address: `127.0.0.1:${(server.address() as AddressInfo).port}`, asked: [], connections: 0, dies: false, hold: () => Promise.resolve() };
+  server.on('connection', () => { one.connections += 1; });
   t.after(() => void (server.close(), server.closeAllConnections()));
   return one;
+}
+
+const BURST = 240;
+
+/** So many requests at once, each answered when all have arrived. */
+async function burstThrough(processes: readonly Counting[], baseUrl: string): Promise<void> {
+  let arrived = 0;
+  const all = Promise.withResolvers<void>();
+  for (const one of processes) {
+    one.hold = () => {
+      arrived += 1;
+      if (arrived === BURST) all.resolve();
+      return all.promise;
+    };
+  }
+  await Promise.all(Array.from({ length: BURST }, (_, number) => call(baseUrl, 'PUT', `${V3}/rooms/!r/send/m.room.message/${number}`, { body: {} })));
 }
 
 async function stand(t: TestContext) {
@@ -83,6 +104,18 @@ test('a request whose process dies goes to another one when it may be repeated, 
     assert.equal(body.errcode, 'M_UNKNOWN', 'in the form of errors: there are clients that take a page of HTML for an empty answer');
     assert.deepEqual([headers.get('content-type'), headers.get('access-control-allow-origin')], ['application/json', '*']);
   }
+});
+
+test('connections to a process are kept for the next requests, also when hundreds are answered in one moment', { skip }, async (t) => {
+  const { clientapis, baseUrl } = await stand(t);
+  const made = (): number => clientapis.reduce((sum, { connections }) => sum + connections, 0);
+  const before = made();
+  const burst = () => burstThrough(clientapis, baseUrl);
+  await burst();
+  assert.ok(made() - before >= BURST / 2, 'they were there at once');
+  const first = made();
+  await burst();
+  assert.ok(made() - first <= BURST / 4, `${made() - first} of ${BURST} requests needed a new connection`);
 });
 
 test('what the front itself finds too large, and what nobody is there for, is told in the form of errors', { skip }, async (t) => {
