@@ -2,7 +2,7 @@
 /** The command `myelin` of an installed package, which carries its build. `myelin --roles roomserver,userapi` */
 import { existsSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
-import { startSmall } from './launch.mjs';
+import { haveOneArena, startSmall } from './launch.mjs';
 import { isGoodNode, MAIN, say } from './prepare.mjs';
 import { showSourceLines } from './stack-lines.mjs';
 
@@ -14,6 +14,7 @@ if (!existsSync(MAIN)) {
   say('there is no build: run `npm run build` first, or `npm start`, which does it by itself');
   process.exit(1);
 }
+haveOneArena();
 showSourceLines();
 startSmall();
 process.argv[1] = MAIN;

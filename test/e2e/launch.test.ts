@@ -71,6 +71,30 @@ test('the two interrupts of one Ctrl-C under npm are one; a later one is another
   assert.equal(output, 'seen 1\nseen 2\n');
 });
 
+test('a program begins anew with one arena of malloc, as the same process with the same arguments, and only once', { skip: process.platform !== 'linux' }, async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'myelin-arena-'));
+  const script = join(folder, 'program.mjs');
+  writeFileSync(script, `import { haveOneArena } from ${JSON.stringify(LAUNCH)}; console.error('begun'); haveOneArena();
+    console.log(JSON.stringify([process.pid, process.argv.slice(2), process.execArgv, process.env.MALLOC_ARENA_MAX]));`);
+  const run = async (environment: Record<string, string>): Promise<{ pid: number | undefined; told: unknown; begun: number }> => {
+    const { MALLOC_ARENA_MAX: _, ...inherited } = process.env;
+    const child = spawn(process.execPath, ['--no-warnings', script, 'a b', '--c'], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...inherited, ...environment } });
+    let [output, errors] = ['', ''];
+    child.stdout.on('data', (data: Buffer) => { output += data.toString(); });
+    child.stderr.on('data', (data: Buffer) => { errors += data.toString(); });
+    await once(child, 'close');
+    return { pid: child.pid, told: JSON.parse(output), begun: errors.split('begun').length - 1 };
+  };
+  try {
+    const anew = await run({});
+    assert.deepEqual(anew, { pid: anew.pid, told: [anew.pid, ['a b', '--c'], ['--no-warnings'], '1'], begun: 2 });
+    const asSet = await run({ MALLOC_ARENA_MAX: '3' });
+    assert.deepEqual(asSet, { pid: asSet.pid, told: [asSet.pid, ['a b', '--c'], ['--no-warnings'], '3'], begun: 1 });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
 test('only a Node that strips types counts as new enough', () => {
   const versions = ['18.20.0', '20.20.2', '22.17.1', '22.18.0', '23.5.0', '23.6.0', '24.0.0', '26.1.0'];
   assert.deepEqual(versions.filter((version) => isGoodNode(version)), ['22.18.0', '23.6.0', '24.0.0', '26.1.0']);

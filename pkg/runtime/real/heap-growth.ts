@@ -9,7 +9,7 @@ import { boundYoungGeneration } from './young-generation.ts';
 const MB = 1024 * 1024;
 const ROOM_MB = 64;
 /** Of what lives. By V8's own rule a large heap grows to a multiple, and what it once had is given back late or never: 10,000 long polls, with 150 MB that lived, took 600. */
-const PERCENT = { max: 150, min: 40 } as const;
+const PERCENT = { max: 150, min: 25 } as const;
 
 /** By how many percent a heap in which `liveBytes` live may grow until it is collected: by `ROOM_MB`, and the larger ones by less and less. */
 export function heapGrowth(liveBytes: number): number {
