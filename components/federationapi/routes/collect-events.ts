@@ -70,15 +70,15 @@ function authEventsOf({ pdu, roomId, roomVersion: versionId }: StoredEvent): rea
   return impliesCreate && ids.length > 0 ? [...ids, createEventIdOfRoom(roomId)] : ids;
 }
 
-/** A part of a JSON text: as it is, or a list of these events. */
-export type JsonPart = string | { readonly eventIds: readonly string[]; readonly pdus: ReadonlyMap<string, Uint8Array> };
+/** A part of a JSON text: as it is, also as its bytes, or a list of these events. */
+export type JsonPart = string | Uint8Array | { readonly eventIds: readonly string[]; readonly pdus: ReadonlyMap<string, Uint8Array> };
 
 /** The text as bytes, without a copy of the events in between. */
 export async function jsonBytes(clock: Pick<Clock, 'yield'>, parts: readonly JsonPart[]): Promise<Uint8Array> {
   const pieces: Uint8Array[] = [];
   for (const part of parts) {
-    if (typeof part === 'string') {
-      pieces.push(Buffer.from(part));
+    if (typeof part === 'string' || part instanceof Uint8Array) {
+      pieces.push(typeof part === 'string' ? Buffer.from(part) : part);
       continue;
     }
     for (const [index, eventId] of part.eventIds.entries()) {

@@ -27,7 +27,7 @@ export function joinAnswers({ roomQuery, roomHistoryQuery }: JoinAnswerPorts, { 
     return {
       status: 200,
       json: await jsonBytes(clock, [
-        `${before}{"auth_chain":[`, { eventIds: authChain, pdus }, `],"event":${textOf(bytes)},"members_omitted":false,"origin":${JSON.stringify(serverName)},"state":[`,
+        `${before}{"auth_chain":[`, { eventIds: authChain, pdus }, `],"event":`, bytes, `,"members_omitted":false,"origin":${JSON.stringify(serverName)},"state":[`,
         { eventIds: eventIds.filter((id) => id !== eventId), pdus }, `]}${after}`,
       ]),
     };
@@ -42,7 +42,7 @@ export function joinAnswers({ roomQuery, roomHistoryQuery }: JoinAnswerPorts, { 
     return {
       status: 200,
       json: await jsonBytes(clock, [
-        '{"auth_chain":[', { eventIds: authChain.filter((id) => !told.has(id)), pdus }, `],"event":${textOf(bytes)},"members_omitted":true,"origin":${JSON.stringify(serverName)},`,
+        '{"auth_chain":[', { eventIds: authChain.filter((id) => !told.has(id)), pdus }, `],"event":`, bytes, `,"members_omitted":true,"origin":${JSON.stringify(serverName)},`,
         `"servers_in_room":${JSON.stringify(await serversBefore(roomId, origin, pdu.sender))},"state":[`, { eventIds: eventIds.filter((id) => id !== eventId), pdus }, ']}',
       ]),
     };
@@ -56,8 +56,4 @@ export function joinAnswers({ roomQuery, roomHistoryQuery }: JoinAnswerPorts, { 
   }
 
   return { whole, partial };
-}
-
-function textOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString();
 }
