@@ -54,21 +54,36 @@ export async function sendWorkload(subject: Subject, options: { seconds: number;
   }
 }
 
-/** Runs of sends by each of so many connections in that mode, after its processes have warmed up. What warms a process is what it does: of `instances` of each role, each does a part of it. */
-export async function sendsOf(mode: Mode, options: { seconds: number; runs: number; connections: readonly number[]; instances?: number }): Promise<Sends[][]> {
+/** A mode that runs, and has warmed up. */
+export interface RunningSends {
+  /** Sends by so many connections for so long. */
+  measure(how: { connections: number; seconds: number; run: string }): Promise<Sends>;
+  stop(): Promise<void>;
+}
+
+/** What warms a process is what it does: of `instances` of each role, each does a part of it. V8 still compiles after half a minute of it. */
+const WARM_SENDS = 60_000;
+const WARM_SECONDS_MAX = 90;
+
+/** Starts it, and lets each of `instances` of each role do as much as one. */
+export async function startSends(mode: Mode, options: { seconds: number; connections: readonly number[]; instances: number }): Promise<RunningSends> {
   const running = await mode.start();
   try {
     const load = await prepareSends({ baseUrl: running.baseUrl, ...meterOf(() => running.programs.map(({ pid }) => pid)) }, options);
-    await sendFor(load, { connections: Math.max(...options.connections), seconds: WARM_SECONDS * (options.instances ?? 1), run: 'warmer' });
-    const sends: Sends[][] = [];
-    for (const connections of options.connections) {
-      const runs: Sends[] = [];
-      for (let run = 0; run < options.runs; run += 1) runs.push(await sendFor(load, { connections, seconds: options.seconds, run: `many${connections}-${run}` }));
-      sends.push(runs);
-    }
-    return sends;
-  } finally {
+    await warmUp(load, options);
+    return { measure: (how) => sendFor(load, how), stop: () => running.stop() };
+  } catch (error) {
     await running.stop();
+    throw error;
+  }
+}
+
+async function warmUp(load: Load, { connections, instances }: { connections: readonly number[]; instances: number }): Promise<void> {
+  const endsAt = performance.now() + WARM_SECONDS_MAX * 1000;
+  for (let sent = 0, part = 0; sent < WARM_SENDS * instances && performance.now() < endsAt; part += 1) {
+    const seconds = 5;
+    const { perSecond } = await sendFor(load, { connections: Math.max(...connections), seconds, run: `warmer${part}` });
+    sent += perSecond * seconds;
   }
 }
 

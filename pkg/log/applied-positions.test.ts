@@ -30,8 +30,18 @@ async function stand(t: TestContext, { hasFollowers = true } = {}) {
     onConflict: 'ON CONFLICT (consumer, partition) DO UPDATE SET sequence = excluded.sequence',
   }));
   const signal = (after: number, sequence: number): void => receive(appliedCodec.encode({ log: 'room-output', partition: 0, sequence, after, rooms: [ROOM], users: [] }));
-  return { runtime, positions, apply, signal, woken };
+  const signalOf = (applied: Partial<Applied>): void => receive(appliedCodec.encode({ log: 'room-output', partition: 0, sequence: 1, after: 0, rooms: [ROOM], users: [], ...applied }));
+  return { runtime, positions, apply, signal, signalOf, woken };
 }
+
+test('one signal advances all partitions of a batch, and each has what the batch has changed', async (t) => {
+  const { positions, signalOf, woken } = await stand(t);
+  const waiting = positions.waitFor('room-output', 2, 7, 5000);
+  signalOf({ sequence: 5, more: [{ partition: 2, sequence: 7, after: 0 }, { partition: 1, sequence: 3, after: 2 }] });
+  assert.deepEqual(positions.vector('room-output'), [5, 3, 7]);
+  assert.deepEqual(woken, [{ rooms: [ROOM], users: [] }, { rooms: [ROOM], users: [] }, { rooms: [], users: [] }], 'the last one follows on one that was lost');
+  assert.equal(await waiting, true);
+});
 
 test('a signal wakes those whom it names; one that comes after a lost one wakes everybody', async (t) => {
   const { positions, signal, woken } = await stand(t);

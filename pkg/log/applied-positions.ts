@@ -65,7 +65,7 @@ class Positions implements AppliedPositionsFeed {
   async open(): Promise<void> {
     const { driver, consumer, hasFollowers = true } = this.#options;
     if (!hasFollowers) return;
-    this.#subscription = await driver.listen(appliedChannel(consumer), (value) => this.advance(appliedCodec.decode(value)));
+    this.#subscription = await driver.listen(appliedChannel(consumer), (value) => this.#hear(appliedCodec.decode(value)));
     await this.#lookAtAll();
     if (!this.#options.exclusive) this.#task = this.#options.runtime.tasks.spawn(`applied positions ${consumer}`, (signal) => this.#keepLooking(signal));
   }
@@ -93,6 +93,11 @@ class Positions implements AppliedPositionsFeed {
   onApplied(listener: (applied: Applied) => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
+  }
+
+  #hear(signal: Applied): void {
+    const { log, rooms, users, more = [] } = signal;
+    for (const { partition, sequence, after } of [signal, ...more]) this.advance({ log, partition, sequence, after, rooms, users });
   }
 
   advance(applied: Applied): void {

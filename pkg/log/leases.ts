@@ -191,18 +191,21 @@ class Keeper implements LeaseKeeper {
     const { consumer, runtime, exclusive } = this.#options;
     const now = await tx.nowMs(runtime.clock.now());
     const until = now + this.#ttlMs;
-    await tx.insertMany({
-      into: 'instances', columns: ['consumer', 'instance', 'expires_at'], rows: [[consumer, runtime.instanceId, until]],
-      onConflict: 'ON CONFLICT (consumer, instance) DO UPDATE SET expires_at = excluded.expires_at',
-    });
-    await tx.run('UPDATE leases SET expires_at = ? WHERE consumer = ? AND owner = ?', [until, consumer, runtime.instanceId]);
-    await tx.run('DELETE FROM instances WHERE consumer = ? AND expires_at < ?', [consumer, exclusive ? now : now - FORGOTTEN_MS]);
-    const alive = await tx.query<{ n: number }>('SELECT count(*) AS n FROM instances WHERE consumer = ? AND expires_at >= ?', [consumer, now]);
-    const rows = await tx.query<{ partition: number; owner: string; epoch: number; expires_at: number }>(
-      'SELECT partition, owner, epoch, expires_at FROM leases WHERE consumer = ? ORDER BY partition', [consumer]);
+    // Issued together, so that it is one round trip: every process does this every second for all that it owns.
+    const [, , instances, rows] = await Promise.all([
+      tx.insertMany({
+        into: 'instances', columns: ['consumer', 'instance', 'expires_at'], rows: [[consumer, runtime.instanceId, until]],
+        onConflict: 'ON CONFLICT (consumer, instance) DO UPDATE SET expires_at = excluded.expires_at',
+      }),
+      tx.run('UPDATE leases SET expires_at = ? WHERE consumer = ? AND owner = ?', [until, consumer, runtime.instanceId]),
+      tx.query<{ expires_at: number }>('SELECT expires_at FROM instances WHERE consumer = ?', [consumer]),
+      tx.query<{ partition: number; owner: string; epoch: number; expires_at: number }>('SELECT partition, owner, epoch, expires_at FROM leases WHERE consumer = ? ORDER BY partition', [consumer]),
+    ]);
+    const forgottenBefore = exclusive ? now : now - FORGOTTEN_MS;
+    if (instances.some((row) => row.expires_at < forgottenBefore)) await tx.run('DELETE FROM instances WHERE consumer = ? AND expires_at < ?', [consumer, forgottenBefore]);
     return {
       now,
-      alive: exclusive ? 1 : (alive[0]?.n ?? 1),
+      alive: exclusive ? 1 : instances.filter((row) => row.expires_at >= now).length,
       rows: new Map(rows.map((row) => [row.partition, { owner: row.owner, epoch: row.epoch, expiresAt: row.expires_at }])),
     };
   }

@@ -3,12 +3,12 @@ import { test, type TestContext } from 'node:test';
 import { createManualRuntime, type ManualRuntime } from '../../test/kit/manual-runtime.ts';
 import { createCounterApplier } from '../../test/conformance/log/counter/applier.ts';
 import { counterMigrations, encodeJson, type CounterOutput } from '../../test/conformance/log/counter/records.ts';
-import type { OutputEnvelope } from '../../schemas/log/envelope.ts';
+import type { Applied, OutputEnvelope } from '../../schemas/log/envelope.ts';
 import { StorageError, type Database } from '../storage/database.ts';
 import { migrate } from '../storage/migrate.ts';
 import { openSqlite } from '../storage/sqlite/open.ts';
 import type { Applier } from './applier.ts';
-import { envelopeCodec } from './codec.ts';
+import { appliedCodec, envelopeCodec } from './codec.ts';
 import type { LogDriver, Pack } from './log.ts';
 import { outboxReader, trimOutbox, writeOutbox } from './outbox.ts';
 import { createOutputConsumer, type OutputConsumer } from './output-consumer.ts';
@@ -20,6 +20,8 @@ interface Stand {
   readonly consumer: OutputConsumer;
   /** Sizes of the transactions that applied something. */
   readonly batches: readonly number[];
+  /** What others were told. */
+  readonly signals: readonly Applied[];
   produce(partition: number, sequence: number, key?: string): Promise<Uint8Array>;
   deliver(partition: number, offset: number, records: readonly Uint8Array[]): Promise<void>;
   total(key: string): Promise<number>;
@@ -40,11 +42,12 @@ async function stand(t: TestContext, options: { before?: number; batchRecordsMax
       return { close: async () => undefined };
     },
     head: async () => 0,
-    signal: () => undefined,
+    signal: (_channel, value) => void signals.push(appliedCodec.decode(value)),
     listen: async () => ({ close: async () => undefined }),
     health: () => undefined,
     close: async () => undefined,
   };
+  const signals: Applied[] = [];
   const batches: number[] = [];
   const counting = createCounterApplier();
   const applier: Applier<CounterOutput> = {
@@ -74,7 +77,7 @@ async function stand(t: TestContext, options: { before?: number; batchRecordsMax
     await database.close();
   });
   return {
-    runtime, database, consumer, batches, produce,
+    runtime, database, consumer, batches, signals, produce,
     deliver: async (partition, offset, records) => subscribers.get(partition)!([{ offset, records }]),
     async total(key) {
       return (await database.query<{ total: number }>('SELECT total FROM sums WHERE name = ?', [key]))[0]?.total ?? 0;
@@ -93,6 +96,17 @@ test('what is far behind is caught up in small batches, whatever is delivered me
   await Promise.all(live);
   assert.equal(await total('a'), 1005);
   assert.ok(Math.max(...batches) <= 200, `batches of ${batches.join(', ')}`);
+});
+
+test('a batch is told in one signal, whose first partition and all others go on from where they were', async (t) => {
+  const { runtime, produce, deliver, signals } = await stand(t);
+  const [first, second, third] = [await produce(0, 1), await produce(1, 1), await produce(1, 2)];
+  await Promise.all([deliver(0, 1, [first]), deliver(1, 1, [second, third])]);
+  await runtime.advance(1000);
+  assert.equal(signals.length, 1);
+  const { log, partition, sequence, after, more } = signals[0]!;
+  assert.deepEqual([log, partition, sequence, after], ['room-output', 0, 1, 0]);
+  assert.deepEqual(more?.map((one) => [one.partition, one.sequence, one.after]), [[1, 2, 0]]);
 });
 
 test('what is no record of the log holds nothing up', async (t) => {
@@ -136,6 +150,23 @@ test('records trimmed away while they are read are missed, not skipped', async (
   assert.ok(trimmedTo > 0 || envelopes[0]!.sequence === 1, `from ${envelopes[0]!.sequence}, trimmed to ${trimmedTo}`);
 });
 
+test('after records without effects the next ones are let come, as after others', async (t) => {
+  const looks: number[] = [];
+  const { runtime, produce, deliver } = await stand(t, { isIdle: (keys) => looks.push(keys.length) > 0 });
+  await runtime.advance(2100);
+  const records: Uint8Array[] = [];
+  for (let sequence = 1; sequence <= 6; sequence += 1) records.push(await produce(0, sequence, 'nothing'));
+  await deliver(0, 1, records.slice(0, 4));
+  await runtime.settle();
+  await deliver(0, 2, records.slice(4, 5));
+  await runtime.settle();
+  await deliver(0, 3, records.slice(5));
+  await runtime.settle();
+  assert.deepEqual(looks, [4]);
+  await runtime.advance(15);
+  assert.deepEqual(looks, [4, 2]);
+});
+
 test('records without effects cost no transaction; that they are through is saved a little later, and with the next that has effects', async (t) => {
   const { runtime, produce, deliver, batches, sequenceOf, consumer, total } = await stand(t, { isIdle: (keys) => keys.every((key) => key === 'nothing') });
   await runtime.advance(2100);
@@ -150,7 +181,7 @@ test('records without effects cost no transaction; that they are through is save
   await deliver(1, 1, [await produce(1, 1, 'nothing')]);
   await runtime.settle();
   await deliver(0, 5, [await produce(0, 5, 'b')]);
-  await runtime.settle();
+  await runtime.advance(15);
   assert.deepEqual([await sequenceOf(0), await sequenceOf(1), await total('b')], [5, 0, 1]);
   await deliver(0, 6, [await produce(0, 6, 'nothing')]);
   await runtime.advance(15);

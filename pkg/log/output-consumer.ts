@@ -247,6 +247,7 @@ class Consumer<Output> implements OutputConsumer {
     await applier.load?.(batch.records);
     if (batch.deadLetters.length === 0 && applier.isIdle?.(batch.records) === true) {
       for (const { partition, position, sequence } of batch.positions) Object.assign(this.#owned.get(partition) ?? {}, { position, sequence, unsaved: true });
+      this.#pace.note(startedAt, batch.records.length);
       this.#metrics.applied(batch.records.length, 0, (runtime.clock.monotonic() - startedAt) / 1000);
       return;
     }
@@ -260,14 +261,15 @@ class Consumer<Output> implements OutputConsumer {
     for (const { partition, sequence, output } of batch.records) {
       runtime.logger.debug({ consumer: this.#name, traceId: applier.traceOf?.(output), partition, sequence }, 'record applied');
     }
+    const advances: Applied[] = [];
     for (const { partition, position, sequence, commits } of batch.positions) {
       const state = this.#owned.get(partition);
       // Revoked meanwhile: whoever listens takes it for a gap and wakes everybody.
       const after = state?.sequence ?? sequence;
       if (state !== undefined) Object.assign(state, { position, sequence, commits: commits + 1, unsaved: false });
-      // Each signal names all that changed in the batch: it is only a hint whom to wake.
-      this.#tell({ log, partition, sequence, after, ...changed });
+      advances.push({ log, partition, sequence, after, ...changed });
     }
+    this.#tell(advances);
   }
 
   /** Saves how far partitions are that had records without effects only. */
@@ -289,12 +291,16 @@ class Consumer<Output> implements OutputConsumer {
     });
   }
 
-  #tell(applied: Applied): void {
-    this.#options.onApplied?.(applied);
+  /** What a batch has advanced: one signal of all its partitions, with all that changed in it, since it is only a hint whom to wake. */
+  #tell(advances: readonly Applied[]): void {
+    for (const applied of advances) this.#options.onApplied?.(applied);
+    const [first, ...others] = advances;
+    if (first === undefined) return;
     // Too many to name: an empty list means anybody.
-    const rooms = applied.rooms.length > SIGNAL_KEYS_MAX ? [] : applied.rooms;
-    const users = applied.users.length > SIGNAL_KEYS_MAX ? [] : applied.users;
-    this.#options.driver.signal(appliedChannel(this.#options.consumer), appliedCodec.encode({ ...applied, rooms, users }));
+    const rooms = first.rooms.length > SIGNAL_KEYS_MAX ? [] : first.rooms;
+    const users = first.users.length > SIGNAL_KEYS_MAX ? [] : first.users;
+    const more = others.map(({ partition, sequence, after }) => ({ partition, sequence, after }));
+    this.#options.driver.signal(appliedChannel(this.#options.consumer), appliedCodec.encode({ ...first, rooms, users, more }));
   }
 
   /** After a failed or doubtful commit: memory is forgotten, the tables say what is true, and the outbox what comes next. */

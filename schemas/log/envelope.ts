@@ -33,6 +33,14 @@ export interface Applied {
   users: string[];
   /** Where the consumer was before; 0: not told. */
   after: number;
+  /** Other partitions of the log that the same batch has advanced; `rooms` and `users` are theirs too. In signals only. */
+  more?: Advance[];
+}
+
+export interface Advance {
+  partition: number;
+  sequence: number;
+  after: number;
 }
 
 export interface TypingNow {

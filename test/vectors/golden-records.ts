@@ -236,6 +236,8 @@ export const GOLDEN_RECORDS: readonly GoldenRecord[] = [
     '0a110a04696e2d311003180c22027b7d38c8010a1c0a04696e2d3210032a0b4d5f464f5242494444454e32026e6f389303'),
   envelope('Applied', { log: 'room-output', partition: 5, sequence: 12, rooms: ['!room:a.example', '!b:a.example'], users: ['@alice:a.example'], after: 11 }, 
     '0a0b726f6f6d2d6f75747075741005180c220f21726f6f6d3a612e6578616d706c65220c21623a612e6578616d706c652a1040616c6963653a612e6578616d706c65300b'),
+  envelope('Applied', { log: 'room-output', partition: 5, sequence: 12, rooms: [], users: [], after: 11, more: [{ partition: 6, sequence: 300, after: 299 }, { partition: 9, sequence: 1, after: 0 }] },
+    '0a0b726f6f6d2d6f75747075741005180c300b3a08080610ac0218ab023a0408091001'),
   envelope('TypingNow', {
     roomId: '!room:a.example', partition: 5, epoch: 3, counter: 8, userIds: ['@alice:a.example', '@bob:a.example'], expiresMs: 1_790_000_030_000,
   }, 

@@ -1,12 +1,12 @@
 /**
- * How late the event loop comes to what is due. It is looked at a hundred times a second, but only while the process has something to do: one at rest is late for nothing, and waking it to find that out
+ * How late the event loop comes to what is due. It is looked at ten times a second, but only while the process has something to do: one at rest is late for nothing, and waking it to find that out
  * took more of a core than all else that it does.
  */
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import type { Metrics } from '../../telemetry/metrics.ts';
 
 const CHECK_MS = 1000;
-const RESOLUTION_MS = 10;
+const RESOLUTION_MS = 100;
 /** Of the time, from one check to the next. */
 const REST_SHARE_MAX = 0.02;
 
