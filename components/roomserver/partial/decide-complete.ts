@@ -18,7 +18,7 @@ export const COMPLETE_MS_MAX = 30 * 60_000;
 /** How often it is looked by the way whether there is an answer. */
 const LOOK_EVERY_MS = 10_000;
 const RETRY_FIRST_MS = 1000;
-const RETRY_MS_MAX = 10 * 60_000;
+const RETRY_MS_MAX = 2 * 60_000;
 /** Servers that are asked, besides the one that let this server in. */
 const VIA_MAX = 19;
 

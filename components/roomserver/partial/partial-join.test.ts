@@ -128,6 +128,18 @@ test('what cannot be had is asked for again, of another server first, also by th
   assert.deepEqual(await currentIds(world, dag), [...dag.stateAfter(join.eventId).values()].sort());
 });
 
+test('what fails again and again is asked for after two minutes at most', async (context) => {
+  const world = await createRemoteWorld(context);
+  const dag = startRoom('11');
+  let { need } = await joinPartially(world, dag);
+  for (let tries = 0; tries < 10; tries += 1) {
+    await world.answer(dag.roomId, need, { status: 502, errcode: 'M_UNKNOWN', error: 'nobody answers' });
+    await until(async () => (await world.waiting()).needs === 0);
+    await world.later(121_000);
+    need = await world.need();
+  }
+});
+
 test('when nobody here is in the room any more, its members are not fetched, and the next join is one by another server', async (context) => {
   const world = await createRemoteWorld(context);
   const dag = startRoom('11');

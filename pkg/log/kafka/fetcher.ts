@@ -39,7 +39,7 @@ export interface Fetcher {
  */
 const WAIT_MS_MAX = 100;
 /** After a fetch that had something, where cores are short: each costs a millisecond for all partitions together, however little there is. */
-const REST_MS = 10;
+const REST_MS = 30;
 const PARTITION_BYTES_MAX = 1024 * 1024;
 const RESPONSE_BYTES_MAX = 8 * 1024 * 1024;
 const RETRY_MS_MIN = 50;
