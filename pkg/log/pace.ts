@@ -8,9 +8,11 @@ import type { Clock } from '../runtime/runtime.ts';
 import { createCrowd } from './crowd.ts';
 import type { Intake } from './intake.ts';
 
-/** Of a machine with time to spare, and of one without. `rounds`: how many of the time that the last one took may pass until the next one begins, and `msMax` at most. */
-const FREE = { recordsWorth: 16, msMax: 15, rounds: 2 } as const;
-const CROWDED = { recordsWorth: 200, msMax: 160, rounds: 4 } as const;
+/** Of a machine with time to spare, and of one without. */
+const FREE = { recordsWorth: 16, msMax: 15 } as const;
+const CROWDED = { recordsWorth: 200, msMax: 160 } as const;
+/** Where more than `FREE.msMax` may pass from the beginning of a round to that of the next one: so many times what the round took. */
+const ROUNDS_MAX = 4;
 /** From the beginning of a round to that of the next one, for each record that it had. */
 const MS_PER_RECORD = 1.5;
 
@@ -39,7 +41,7 @@ export function createPace(clock: Clock, intake: Pick<Intake, 'ready' | 'nudge'>
       const limits = crowd.isThere() ? CROWDED : FREE;
       recordsWorth = limits.recordsWorth;
       const tookMs = clock.monotonic() - startedAt;
-      restUntil = startedAt + Math.min(limits.msMax, records * MS_PER_RECORD, Math.max(FREE.msMax, limits.rounds * tookMs));
+      restUntil = startedAt + Math.min(limits.msMax, records * MS_PER_RECORD, Math.max(FREE.msMax, ROUNDS_MAX * tookMs));
     },
   };
 }
