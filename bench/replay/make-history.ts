@@ -105,8 +105,11 @@ class Maker {
     const creator = this.#user(0);
     this.#branches = [{ tip: '', depth: 0, changes: new Map() }];
     const [trunk] = this.#branches as [Branch];
-    this.#add(trunk, { type: 'm.room.create', sender: creator, state_key: '', content: { room_version: this.#version.id, ...(this.#version.creatorInContent && { creator }) } });
-    this.roomId = this.#version.roomIdFormat === 'create-hash' ? roomIdOfCreateEvent(trunk.tip) : this.roomId;
+    const isNamedByEvent = this.#version.roomIdFormat === 'create-hash';
+    // Where the ID is that of the event, nothing else would tell the rooms of two seeds apart.
+    const content = { room_version: this.#version.id, ...(this.#version.creatorInContent && { creator }), ...(isNamedByEvent && { 'test.seed': this.#seed }) };
+    this.#add(trunk, { type: 'm.room.create', sender: creator, state_key: '', content });
+    this.roomId = isNamedByEvent ? roomIdOfCreateEvent(trunk.tip) : this.roomId;
     this.#join(trunk, creator);
     const users = this.#version.privilegedCreators ? {} : { [creator]: 100 };
     this.#add(trunk, { type: 'm.room.power_levels', sender: creator, state_key: '', content: { users, state_default: 0, events: { 'm.room.power_levels': 100 }, invite: 0 } });
