@@ -39,7 +39,9 @@ export interface Fetcher {
  */
 const WAIT_MS_MAX = 100;
 /** After a fetch that had something, where cores are short: each costs a millisecond for all partitions together, however little there is. */
-const REST_MS = 30;
+const REST_MS = { least: 30, most: 100 };
+/** A millisecond's rest for so much: where few wait for what comes, they wait less long. */
+const BYTES_OF_REST_MS = 1024;
 const PARTITION_BYTES_MAX = 1024 * 1024;
 const RESPONSE_BYTES_MAX = 8 * 1024 * 1024;
 const RETRY_MS_MIN = 50;
@@ -134,8 +136,8 @@ class LeaderFetcher implements Fetcher {
         break;
       }
       try {
-        const hadSome = await this.#fetchOnce(nodeId, led.filter((read) => read.hasRoom()));
-        if (hadSome && crowd.isThere()) await clock.sleep(REST_MS);
+        const bytes = await this.#fetchOnce(nodeId, led.filter((read) => read.hasRoom()));
+        if (bytes > 0 && crowd.isThere()) await clock.sleep(Math.min(REST_MS.most, Math.max(REST_MS.least, bytes / BYTES_OF_REST_MS)));
         this.#failing.delete(nodeId);
         retryMs = RETRY_MS_MIN;
       } catch (err) {
@@ -151,28 +153,28 @@ class LeaderFetcher implements Fetcher {
     this.#failing.delete(nodeId);
   }
 
-  /** Whether there was something. */
-  async #fetchOnce(nodeId: string, active: readonly Read[]): Promise<boolean> {
+  /** How many bytes there were. */
+  async #fetchOnce(nodeId: string, active: readonly Read[]): Promise<number> {
     if (nodeId === NO_LEADER) throw new Error('a partition has no leader');
     if (active.length === 0) {
       await this.#wakened.wait();
-      return false;
+      return 0;
     }
     const broker = await this.#open.cluster.findBroker({ nodeId });
     const { responses } = (await broker.fetch({
       maxWaitTime: WAIT_MS_MAX, minBytes: 1, maxBytes: RESPONSE_BYTES_MAX, isolationLevel: 0, topics: topicsOfRequest(active),
     })) as FetchResponse;
     const asked = new Set(active);
-    let hadSome = false;
+    let bytes = 0;
     for (const { topicName, partitions } of responses) {
       for (const { partition, messages } of partitions) {
         const read = this.#reads.get(`${topicName}/${partition}`);
         // It may have been closed, or opened anew at another place, while the request was under way.
         if (read && asked.has(read)) receiveAll(read, messages);
-        hadSome ||= messages.length > 0;
+        for (const { value } of messages) bytes += value?.length ?? 1;
       }
     }
-    return hadSome;
+    return bytes;
   }
 
   /** True when the cause is removed and reading can go on at once. */
