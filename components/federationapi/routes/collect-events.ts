@@ -77,15 +77,15 @@ export type JsonPart = string | Uint8Array | { readonly eventIds: readonly strin
 export async function jsonBytes(clock: Pick<Clock, 'yield'>, parts: readonly JsonPart[]): Promise<Uint8Array> {
   const pieces: Uint8Array[] = [];
   for (const part of parts) {
-    if (typeof part === 'string') pieces.push(Buffer.from(part));
-    else if (part instanceof Uint8Array) pieces.push(part);
-    else {
-      for (const [index, eventId] of part.eventIds.entries()) {
-        if (index > 0) pieces.push(COMMA);
-        pieces.push(part.pdus.get(eventId)!);
-      }
-      await clock.yield();
+    if (typeof part === 'string' || part instanceof Uint8Array) {
+      pieces.push(typeof part === 'string' ? Buffer.from(part) : part);
+      continue;
     }
+    for (const [index, eventId] of part.eventIds.entries()) {
+      if (index > 0) pieces.push(COMMA);
+      pieces.push(part.pdus.get(eventId)!);
+    }
+    await clock.yield();
   }
   return Buffer.concat(pieces);
 }
