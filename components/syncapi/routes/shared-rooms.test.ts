@@ -102,6 +102,40 @@ test('who comes back gets the state as it is now, a gap, and nothing of it befor
   assert.equal((await world.sync(bob, { since: left.next_batch })).rooms, undefined, 'the same leave in the new state is no news');
 });
 
+test('no timeline reaches back to before the state began anew, where it would undo what the room has become meanwhile', async () => {
+  const { room, world } = await scene();
+  const stay = (userId: string): readonly string[] => {
+    room.importState();
+    return [room.member(userId, 'join'), room.say(userId, 'hello'), room.member(userId, 'leave')].map(({ eventId }) => eventId);
+  };
+  room.importState();
+  room.member(alice, 'join');
+  room.state('m.room.topic', '', { topic: 'old' }, alice);
+  room.member(alice, 'leave');
+  const topic = room.elsewhere('m.room.topic', '', { topic: 'new' }, zoe);
+  const second = stay(alice);
+  await world.apply();
+  const before = (await world.sync(alice)).next_batch;
+  const gone = JSON.stringify({ room: { include_leave: true } });
+  for (const othersCameBack of [false, true]) {
+    if (othersCameBack) stay(bob);
+    await world.apply();
+    const left = (await world.sync(alice, { filter: gone })).rooms.leave[room.roomId];
+    assert.deepEqual([ids(left.timeline), left.timeline.limited], [second, true]);
+    assert.ok(ids(left.state).includes(topic));
+  }
+  room.importState();
+  const join = room.member(alice, 'join').eventId;
+  await world.apply();
+  for (const query of [{}, { since: before }] as Record<string, string>[]) {
+    const joined = (await world.sync(alice, query)).rooms.join[room.roomId];
+    assert.deepEqual([ids(joined.timeline), joined.timeline.limited], [[join], true]);
+    assert.ok(ids(joined.state).includes(topic));
+    const page = await world.get(alice, `/rooms/${room.roomId}/messages`, { dir: 'b', from: joined.timeline.prev_batch, limit: '100' });
+    assert.equal(page.chunk.length, 9, 'what was before is found by paging back');
+  }
+});
+
 test('a member or a setting that state resolution takes back changes with the event that did it', async () => {
   const { log, room, world } = await scene({ visibility: 'joined' });
   room.importState();

@@ -156,6 +156,10 @@ function scanRow(scan: Scan, row: SeenRow, request: ScanRequest): void {
     scan.exhausted = true;
     return;
   }
+  if (isBeforeReset(row, scan)) {
+    scan.more = true;
+    return;
+  }
   scan.summaryChanged ||= SUMMARISED.has(row.type) || row.others_changed === 1;
   // Such changes are in no timeline.
   scan.skipped ||= row.others_changed === 1;
@@ -176,6 +180,14 @@ function scanRow(scan: Scan, row: SeenRow, request: ScanRequest): void {
   }
   scan.oldest = row;
   if (row.order_key <= 1) scan.exhausted = true;
+}
+
+/**
+ * Whether the room's state began anew between the row and what is shown. No timeline reaches across: the values that it would show from before are older than those which came with the new state, and
+ * would undo them.
+ */
+function isBeforeReset(row: TimelineRow, { newest, view }: Scan): boolean {
+  return row.sequence < view.resetSequence && newest !== undefined && newest.sequence > view.resetSequence;
 }
 
 function isWanted(row: SeenRow, { filter, ignored, related }: ScanRequest): boolean {
