@@ -84,7 +84,7 @@ export async function wire(options: WireOptions): Promise<Homeserver> {
   const { settings, runtime, databases, driver, signingKey, exclusive } = options;
   const { serverName, roles } = settings;
   const partitionMap = { version: 1, partitions: settings.partitions };
-  const users = userQuery(databases.userapi);
+  const users = userQuery(databases.userapi, runtime.clock);
   const appservices = createAppservices(options.appservices ?? [], serverName, users);
   const hasFollowers = exclusive || roles.some((role) => ['clientapi', 'syncapi'].includes(role));
   const appliedPositions = await createAppliedPositions({ consumer: SYNCAPI_CONSUMER, logs: ['room-output', 'user-output'], database: databases.syncapi, driver, runtime, exclusive, hasFollowers });

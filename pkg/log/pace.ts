@@ -4,8 +4,8 @@
  *
  * Where the cores are all busy, and the runner often has to wait for one, what a round costs is time that all others lack: there it lets more come (docs/decisions/0015-cores-that-are-short.md).
  */
+import { watchCores } from '../runtime/core-watch.ts';
 import type { Clock } from '../runtime/runtime.ts';
-import { createCrowd } from './crowd.ts';
 import type { Intake } from './intake.ts';
 
 /** Of a machine with time to spare, and of one without. */
@@ -24,7 +24,7 @@ export interface Pace {
 }
 
 export function createPace(clock: Clock, intake: Pick<Intake, 'ready' | 'nudge'>): Pace {
-  const crowd = createCrowd(clock);
+  const cores = watchCores(clock);
   let restUntil = 0;
   let recordsWorth: number = FREE.recordsWorth;
   return {
@@ -38,7 +38,7 @@ export function createPace(clock: Clock, intake: Pick<Intake, 'ready' | 'nudge'>
       timer.cancel();
     },
     note(startedAt, records) {
-      const limits = crowd.isThere() ? CROWDED : FREE;
+      const limits = cores.areShort() ? CROWDED : FREE;
       recordsWorth = limits.recordsWorth;
       const tookMs = clock.monotonic() - startedAt;
       restUntil = startedAt + Math.min(limits.msMax, records * MS_PER_RECORD, Math.max(FREE.msMax, ROUNDS_MAX * tookMs));

@@ -102,7 +102,7 @@ export async function createClientWorld(options: Partial<ClientapiSettings> = {}
   const rooms = createDirectOwner({ processor: roomProcessor, database: roomDatabase, partitionMap, encode: roomInputCodec.encode, now: clock.now });
   const waited: string[] = [];
   const query = roomQuery(roomDatabase);
-  const accounts = userQuery(userDatabase);
+  const accounts = userQuery(userDatabase, clock);
   const readModel = await createReadModel({ roomQuery: query, outputs: rooms.outputs, serverName: WORLD_SERVER });
 
   const spreader = createProfileSpreader({

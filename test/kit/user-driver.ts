@@ -11,6 +11,7 @@ import { openSqlite } from '../../pkg/storage/sqlite/open.ts';
 import type { UserInput } from '../../schemas/log/user-input.ts';
 import type { UserOutput } from '../../schemas/log/user-output.ts';
 import type { UserQuery } from '../../schemas/ports/user-query.ts';
+import { createManualRuntime } from './manual-runtime.ts';
 
 export const ALICE = '@alice:test.example';
 export const BOB = '@bob:test.example';
@@ -66,5 +67,5 @@ export async function openUserapi(on?: Database): Promise<UserDriver> {
     log.push(...made);
     return decisions.map((decision) => (decision.kind === 'rejected' ? decision.outcome.errcode : decision.kind));
   }
-  return { database, processor, query: userQuery(database), log, decide, batch };
+  return { database, processor, query: userQuery(database, createManualRuntime().clock), log, decide, batch };
 }

@@ -250,7 +250,7 @@ test('an OpenID token tells others who somebody is, for an hour, and nothing els
   const { body } = await ask(alice.token);
   assert.deepEqual({ ...body, access_token: '' }, { access_token: '', token_type: 'Bearer', matrix_server_name: 'test.example', expires_in: 3600 });
   assert.equal(failure(await whoami(world, body.access_token)), '401 M_UNKNOWN_TOKEN');
-  const federation = createRouter([openidRoute({ runtime: world.runtime, userQuery: userQuery(world.userDatabase) })], { runtime: world.runtime });
+  const federation = createRouter([openidRoute({ runtime: world.runtime, userQuery: userQuery(world.userDatabase, world.runtime.clock) })], { runtime: world.runtime });
   const userinfo = async (token: string) => {
     const { status, body: answer } = await federation.dispatch({
       method: 'GET', path: '/_matrix/federation/v1/openid/userinfo', queryString: new URLSearchParams({ access_token: token }).toString(), headers: {}, remoteAddress: '192.0.2.1', departure: new Departure(),

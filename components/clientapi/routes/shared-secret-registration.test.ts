@@ -30,7 +30,7 @@ test('who knows the secret makes accounts and administrators while registration 
   assert.equal(made.body.user_id, '@root:test.example');
   assert.equal((await world.call('GET', '/_matrix/client/v3/account/whoami', { token: made.body.access_token })).body.user_id, '@root:test.example');
   assert.equal((await world.call('GET', '/_matrix/client/v3/profile/@root:test.example')).body.displayname, 'The root');
-  const query = userQuery(world.userDatabase);
+  const query = userQuery(world.userDatabase, world.runtime.clock);
   assert.equal((await query.requesterByToken(accessTokenHash(made.body.access_token)))?.isAdmin, true);
   const second = await nonceOf(world);
   const user = await world.call('POST', PATH, { body: { nonce: second, username: 'bot', password: PASSWORD, user_type: 'bot', mac: mac(second, { username: 'bot', type: 'bot' }).toUpperCase(), device_id: 'X' } });

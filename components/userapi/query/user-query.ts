@@ -1,4 +1,5 @@
 /** The userapi's read-only answers, over its tables; for any process that reaches the shared database. */
+import type { Clock } from '../../../pkg/runtime/runtime.ts';
 import type { Reader } from '../../../pkg/storage/database.ts';
 import { gatheredReads } from '../../../pkg/storage/gathered-reads.ts';
 import type { UserQuery } from '../../../schemas/ports/user-query.ts';
@@ -20,8 +21,8 @@ const REQUESTERS = `SELECT t.token_hash AS token_hash, t.user_id AS user_id, t.d
   FROM access_tokens t JOIN accounts a ON a.user_id = t.user_id WHERE a.deactivated = 0 AND t.token_hash IN (??)`;
 
 /** Reads what is committed. Rejects with `StorageError` when the database cannot answer. */
-export function userQuery(database: Reader): UserQuery {
-  const requester = gatheredReads((tokenHashes) => database.queryIn<RequesterRow>(REQUESTERS, [], tokenHashes), (row) => row.token_hash);
+export function userQuery(database: Reader, clock: Clock): UserQuery {
+  const requester = gatheredReads<RequesterRow>({ read: (tokenHashes) => database.queryIn(REQUESTERS, [], tokenHashes), keyOf: (row) => row.token_hash, clock });
   return {
     ...accountQuery(database),
     ...sessionQuery(database),

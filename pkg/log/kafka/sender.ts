@@ -3,12 +3,16 @@
  * next one. So order is kept, and many concurrent appends are one request. acks=all, idempotent producer; a producer that failed is replaced.
  */
 import { Partitioners, type Kafka, type Producer, type TopicMessages } from 'kafkajs';
+import { watchCores } from '../../runtime/core-watch.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { createAppendQueue, type AppendQueue, type Parcel } from '../append-queue.ts';
 import { LogUnavailable } from '../log.ts';
 import { topicOf } from './topics.ts';
 
 const REQUEST_BYTES_MAX = 4 * 1024 * 1024;
+/** After a request, where cores are short: the next one costs as much for one record as for many. A millisecond for so much: of few appenders nobody waits long. */
+const REST_MS_MAX = 40;
+const BYTES_OF_REST_MS = 1024;
 const RETRY_MS_MIN = 50;
 const RETRY_MS_MAX = 1000;
 const ACKS_ALL = -1;
@@ -32,6 +36,7 @@ export async function createSender({ kafka, prefix, runtime, timeoutMs }: Sender
   let running = false;
   let closed = false;
   let failing = false;
+  const cores = watchCores(runtime.clock);
 
   async function produce(parcels: readonly Parcel[]): Promise<void> {
     producer ??= await connectProducer(kafka);
@@ -62,8 +67,10 @@ export async function createSender({ kafka, prefix, runtime, timeoutMs }: Sender
         await produce(parcels);
         failing = false;
         retryMs = RETRY_MS_MIN;
+        const bytes = bytesOf(parcels);
         for (const parcel of parcels) parcel.settle();
         parcels = [];
+        await cores.rest(Math.min(REST_MS_MAX, bytes / BYTES_OF_REST_MS));
       } catch (err) {
         failing = true;
         runtime.logger.warn({ err }, 'Kafka does not take records, will try again');
@@ -99,7 +106,7 @@ export async function createSender({ kafka, prefix, runtime, timeoutMs }: Sender
 
 /** Adds the next packs of idle partitions to those that are still to be sent. */
 function fill(queue: AppendQueue, parcels: Parcel[]): void {
-  let bytes = parcels.reduce((sum, parcel) => sum + parcel.payload.byteLength, 0);
+  let bytes = bytesOf(parcels);
   for (const lane of queue.readyLanes()) {
     if (bytes >= REQUEST_BYTES_MAX) return;
     const parcel = queue.take(lane);
@@ -107,6 +114,10 @@ function fill(queue: AppendQueue, parcels: Parcel[]): void {
     parcels.push(parcel);
     bytes += parcel.payload.byteLength;
   }
+}
+
+function bytesOf(parcels: readonly Parcel[]): number {
+  return parcels.reduce((sum, { payload }) => sum + payload.byteLength, 0);
 }
 
 async function connectProducer(kafka: Kafka): Promise<Producer> {
