@@ -5,7 +5,8 @@ const INTERVALS = ['state_intervals', 'memberships'];
 
 /** Ends all that was the room's state: it comes anew, as another server has it. Intervals that the new state only goes on with are resumed (`planMemberships`). */
 export async function resetRoom(tx: Transaction, roomId: string, sequence: number): Promise<void> {
-  const failed = await failedReset(tx, roomId);
+  // The join for which that state came has failed.
+  const failed = (await roomsOnTheWayIn(tx, [roomId])).get(roomId);
   for (const table of INTERVALS) {
     if (failed !== undefined) await forget(tx, table, { roomId, failed, sequence });
     await tx.run(`UPDATE ${table} SET to_sequence = ? WHERE room_id = ? AND to_sequence = ?`, [sequence, roomId, OPEN]);
@@ -14,14 +15,15 @@ export async function resetRoom(tx: Transaction, roomId: string, sequence: numbe
   await tx.run(`UPDATE rooms SET reset_sequence = ?, joined_count = 0, joined_here = 0, invited_count = 0, history_visibility = '' WHERE room_id = ?`, [sequence, roomId]);
 }
 
-/** Where the state last began anew, when no event followed: that join failed, and nobody has seen its state. */
-async function failedReset(tx: Transaction, roomId: string): Promise<number | undefined> {
-  const rows = await tx.query<{ reset_sequence: number }>(
-    `SELECT r.reset_sequence FROM rooms r WHERE r.room_id = ? AND r.reset_sequence > 0
+/** Of these rooms, those whose state began anew with no event since: the server is on its way in, and nobody has seen that state. */
+export async function roomsOnTheWayIn(tx: Transaction, roomIds: readonly string[]): Promise<Map<string, number>> {
+  const rows = await tx.queryIn<{ room_id: string; reset_sequence: number }>(
+    `SELECT r.room_id, r.reset_sequence FROM rooms r WHERE r.room_id IN (??) AND r.reset_sequence > 0
        AND NOT EXISTS (SELECT 1 FROM timeline t WHERE t.room_id = r.room_id AND t.sequence > r.reset_sequence)`,
-    [roomId],
+    [],
+    roomIds,
   );
-  return rows[0]?.reset_sequence;
+  return new Map(rows.map((row) => [row.room_id, row.reset_sequence]));
 }
 
 /** As if that state had never come: a read model that is built from the owner's tables does not hear of it. */

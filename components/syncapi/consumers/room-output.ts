@@ -18,7 +18,7 @@ import { foreignEvents, readForeign } from './foreign-events.ts';
 import { loadPublished, writePublished, type PublishedDeps, type RoomTexts } from './published-rooms.ts';
 import { writePartialRooms } from './partial-rooms.ts';
 import { purgeTimelines } from './purge-timelines.ts';
-import { resetRoom } from './reset-room.ts';
+import { resetRoom, roomsOnTheWayIn } from './reset-room.ts';
 import { memberChanges, planMemberships, planState, type KnownMemberships, type MembershipMove, type MembershipPlan } from './room-rows.ts';
 import { endOutside, writeForgotten, writeMemberships, writeOutside, writeReceipts, writeRedactions, writeRooms, writeState } from './write-rows.ts';
 import { visibilitiesBefore, writeTimeline } from './write-timeline.ts';
@@ -111,9 +111,11 @@ async function applyPart(tx: Transaction, records: Records, known: Applying): Pr
   const memberships = await plannedMemberships(tx, inRooms, { foreign, isHere });
   for (const move of memberships.moves) known.moves.push(move);
   const visibilities = await visibilitiesBefore(tx, inRooms);
+  const sliced = new Set(inRooms.flatMap(({ output: { record } }) => (record.stateSlice ? [record.roomId] : [])));
+  const onTheWayIn = new Set((await roomsOnTheWayIn(tx, [...sliced])).keys());
   // Issued together and carried out in this order.
   const [outside, relations, redacted] = await Promise.all([
-    writeOutside(tx, records), writeTimeline(tx, inRooms, { visibilities, foreign }), writeRedactions(tx, inRooms), writeRooms(tx, inRooms, { counts: memberships.counts, foreign }),
+    writeOutside(tx, records), writeTimeline(tx, inRooms, { visibilities, foreign }), writeRedactions(tx, inRooms), writeRooms(tx, inRooms, { counts: memberships.counts, foreign, onTheWayIn }),
     writeState(tx, planState(inRooms)), writeMemberships(tx, memberships), writeForgotten(tx, records), writeReceipts(tx, inRooms),
     endOutside(tx, memberships.begins.filter(({ membership, userId }) => membership === 'join' && isHere(userId))), writeMembershipChanges(tx, records, { ended, isHere }),
     known.alongside(records),

@@ -1,13 +1,21 @@
 /** Rows of the read model but for the timeline's. */
 import type { SqlValue, Transaction } from '../../../pkg/storage/database.ts';
-import type { RoomEvent, StateSlice } from '../../../schemas/log/room-output.ts';
+import type { RoomOutput } from '../../../schemas/log/room-output.ts';
 import { OPEN, storable } from '../storage/rows.ts';
 import { changesOf, type Records } from './decoded.ts';
 import { visibilitySet } from './foreign-events.ts';
 import { NO_MEMBERS, type MembershipPlan, type NewMembership, type StatePlan } from './room-rows.ts';
 
-export async function writeRooms(tx: Transaction, records: Records, known: { counts: MembershipPlan['counts']; foreign: ReadonlyMap<string, string> }): Promise<void> {
+interface KnownOfRooms {
+  readonly counts: MembershipPlan['counts'];
+  readonly foreign: ReadonlyMap<string, string>;
+  /** Rooms that the server is on its way into before these records. */
+  readonly onTheWayIn: ReadonlySet<string>;
+}
+
+export async function writeRooms(tx: Transaction, records: Records, known: KnownOfRooms): Promise<void> {
   const rows = new Map<string, SqlValue[]>();
+  const onTheWayIn = new Set(known.onTheWayIn);
   for (const { partition, sequence, output } of records) {
     const { roomId, roomVersion, event, stateSlice } = output.record;
     const counts = known.counts.get(roomId) ?? NO_MEMBERS;
@@ -15,7 +23,7 @@ export async function writeRooms(tx: Transaction, records: Records, known: { cou
     const orderKey = Math.max(event?.orderKey ?? 0, ofRow(before, 4));
     const visibility = visibilitySet(output, known.foreign) ?? before?.[7] ?? '';
     const resetAt = stateSlice?.reset === true ? sequence : ofRow(before, 8);
-    const hiddenAt = changesUnseen(event) || isLate(stateSlice) ? sequence : ofRow(before, 9);
+    const hiddenAt = changesUnseen(output.record, onTheWayIn) ? sequence : ofRow(before, 9);
     const membersAt = changesOf(output).some(({ type }) => type === 'm.room.member') ? sequence : ofRow(before, 10);
     rows.set(roomId, [roomId, roomVersion, partition, sequence, orderKey, counts.joined, counts.invited, visibility, resetAt, hiddenAt, Math.max(resetAt, membersAt), counts.here]);
   }
@@ -33,18 +41,16 @@ export async function writeRooms(tx: Transaction, records: Records, known: { cou
   });
 }
 
-/** Whether the state comes while users here are in the room already. Before that nobody has anything of it. */
-function isLate(slice: StateSlice | null | undefined): boolean {
-  return Boolean(slice) && slice!.reset !== true;
-}
-
 /** A number of the room's row that the batch has made so far; 0: none yet. */
 function ofRow(row: readonly SqlValue[] | undefined, column: number): number {
   return row === undefined ? 0 : (row[column] as number);
 }
 
-/** Whether the state changes with what no timeline shows. */
-function changesUnseen(event: RoomEvent | null | undefined): boolean {
+/** Whether the state changes with what no timeline shows. A state that comes before the event by which the server is in the room is new to everybody: `onTheWayIn` is moved on. */
+function changesUnseen({ roomId, event, stateSlice }: RoomOutput, onTheWayIn: Set<string>): boolean {
+  if (stateSlice?.reset === true) onTheWayIn.add(roomId);
+  if (event?.orderKey) onTheWayIn.delete(roomId);
+  if (stateSlice) return !onTheWayIn.has(roomId);
   return event?.orderKey === 0 && event.stateDelta.length > 0;
 }
 

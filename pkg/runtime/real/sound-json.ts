@@ -20,15 +20,32 @@ export function installSoundJson(): void {
 export function soundParse(parse: Parse): Parse {
   return (text, reviver) => {
     if (typeof text !== 'string' || !text.includes('\\') || reviver !== undefined || !ESCAPED_KEY.test(text)) return parse(text, reviver);
+    const numbers = escapedNames(text, parse);
+    if (numbers.size === 0) return parse(text);
     const mark = freeMark(text);
-    const names: string[] = [];
     const plain = text.replace(STRING, (token: string, colon: string | undefined) => {
-      if (colon === undefined || !token.includes('\\')) return token;
-      names.push(parse(token.slice(0, token.lastIndexOf('"') + 1)) as string);
-      return `"${mark}${names.length - 1}"${colon}`;
+      const number = colon === undefined ? undefined : numbers.get(nameOf(token, parse));
+      return number === undefined ? token : `"${mark}${number}"${colon}`;
     });
-    return names.length === 0 ? parse(text) : withNames(parse(plain), { mark, names });
+    return withNames(parse(plain), { mark, names: [...numbers.keys()] });
   };
+}
+
+/** The names that a key with an escape has anywhere, numbered. They are replaced however they are written: only so does the last of equal keys in an object count. */
+function escapedNames(text: string, parse: Parse): Map<string, number> {
+  const numbers = new Map<string, number>();
+  for (const [token, colon] of text.matchAll(STRING)) {
+    if (colon === undefined || !token.includes('\\')) continue;
+    const name = nameOf(token, parse);
+    if (!numbers.has(name)) numbers.set(name, numbers.size);
+  }
+  return numbers;
+}
+
+/** `token`: a key as it is written, with its colon. */
+function nameOf(token: string, parse: Parse): string {
+  const end = token.lastIndexOf('"');
+  return token.includes('\\') ? (parse(token.slice(0, end + 1)) as string) : token.slice(1, end);
 }
 
 /** Whether `parse` has the fault. */
@@ -49,7 +66,7 @@ interface Names {
   readonly names: readonly string[];
 }
 
-/** The value with all names put back, each in its place: of equal ones the last counts. */
+/** The value with all names put back, each in its place. */
 function withNames(value: unknown, wanted: Names): unknown {
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) return value.map((one) => withNames(one, wanted));
