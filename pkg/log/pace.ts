@@ -10,7 +10,7 @@ import type { Intake } from './intake.ts';
 
 /** Of a machine with time to spare, and of one without. */
 const FREE = { recordsWorth: 16, msMax: 15 } as const;
-const CROWDED = { recordsWorth: 200, msMax: 160 } as const;
+const SHORT = { recordsWorth: 200, msMax: 160 } as const;
 /** Where more than `FREE.msMax` may pass from the beginning of a round to that of the next one: so many times what the round took. */
 const ROUNDS_MAX = 4;
 /** From the beginning of a round to that of the next one, for each record that it had. */
@@ -38,7 +38,7 @@ export function createPace(clock: Clock, intake: Pick<Intake, 'ready' | 'nudge'>
       timer.cancel();
     },
     note(startedAt, records) {
-      const limits = cores.areShort() ? CROWDED : FREE;
+      const limits = cores.areShort() ? SHORT : FREE;
       recordsWorth = limits.recordsWorth;
       const tookMs = clock.monotonic() - startedAt;
       restUntil = startedAt + Math.min(limits.msMax, records * MS_PER_RECORD, Math.max(FREE.msMax, ROUNDS_MAX * tookMs));
