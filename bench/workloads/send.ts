@@ -25,6 +25,7 @@ interface Account {
   readonly userId: string;
 }
 
+/** Each has a room. */
 const USERS = 8;
 const FILLER = 'x'.repeat(600);
 const SYNC_SENDS = 200;
@@ -37,7 +38,7 @@ const WARM_SECONDS = 15;
 export async function sendWorkload(subject: Subject, options: { seconds: number; runs: number; connections: readonly number[] }): Promise<Row[]> {
   const running = await subject.start();
   try {
-    const load = await prepareSends(running, options);
+    const load = await prepareSends(running, { ...options, users: USERS });
     await sendFor(load, { connections: Math.max(...options.connections), seconds: Math.min(WARM_SECONDS, 2 * options.seconds), run: 'warmer' });
     const sends = options.connections.map((connections) => ({ connections, runs: [] as Sends[] }));
     const toSync: { p50Ms: number; p99Ms: number }[] = [];
@@ -65,8 +66,8 @@ export interface RunningSends {
 const WARM_SENDS = 60_000;
 const WARM_SECONDS_MAX = 90;
 
-/** Starts it, and lets each of `instances` of each role do as much as one. */
-export async function startSends(mode: Mode, options: { seconds: number; connections: readonly number[]; instances: number }): Promise<RunningSends> {
+/** Starts it, and lets each of `instances` of each role do as much as one. Each of `users` has a room. */
+export async function startSends(mode: Mode, options: { seconds: number; connections: readonly number[]; instances: number; users: number }): Promise<RunningSends> {
   const running = await mode.start();
   try {
     const load = await prepareSends({ baseUrl: running.baseUrl, ...meterOf(() => running.programs.map(({ pid }) => pid)) }, options);
@@ -88,9 +89,9 @@ async function warmUp(load: Load, { connections, instances }: { connections: rea
 }
 
 /** Accounts and their rooms, on a server that is warm. */
-async function prepareSends(running: MeteredServer, { seconds }: { seconds: number }): Promise<Load> {
+async function prepareSends(running: MeteredServer, { seconds, users }: { seconds: number; users: number }): Promise<Load> {
   const accounts: Account[] = [];
-  for (let index = 0; index < USERS; index += 1) accounts.push(await register(running.baseUrl, `bench${index}`));
+  for (let index = 0; index < users; index += 1) accounts.push(await register(running.baseUrl, `bench${index}`));
   const rooms: string[] = [];
   for (const account of accounts) rooms.push(await createRoom(running.baseUrl, account));
   const load = { running, accounts, rooms };
@@ -117,7 +118,7 @@ async function sendFor(load: Load, how: { connections: number; seconds: number; 
     const startedAt = performance.now();
     const endsAt = startedAt + how.seconds * 1000;
     await Promise.all(connections.map(async (connection, index) => {
-      const user = index % USERS;
+      const user = index % accounts.length;
       for (let number = 0; performance.now() < endsAt; number += 1) {
         const began = performance.now();
         await send(connection, { roomId: rooms[user]!, token: accounts[user]!.token, txnId: `${how.run}-${index}-${number}` });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { heapGrowth } from './heap-growth.ts';
-import { youngGrowth } from './young-generation.ts';
+import { youngGeneration } from './young-generation.ts';
 
 const MB = 1024 * 1024;
 
@@ -14,9 +14,13 @@ test('a small heap grows to two and a half times what lives, a middling one by 6
   assert.equal(heapGrowth(400 * MB), 25);
 });
 
-test('the young generation doubles up to 32 MB', () => {
-  assert.equal(youngGrowth(2 * MB), 2);
-  assert.equal(youngGrowth(16 * MB), 2);
-  assert.equal(youngGrowth(32 * MB), 1);
-  assert.equal(youngGrowth(128 * MB), 1);
+test('the young generation doubles up to 32 MB, and to 64 MB where cores are short', () => {
+  const growth = (megabytes: number, coresAreShort: boolean): number => youngGeneration(megabytes * MB, coresAreShort).growth;
+  assert.deepEqual([2, 16, 32, 64, 128].map((megabytes) => growth(megabytes, false)), [2, 2, 1, 1, 1]);
+  assert.deepEqual([2, 16, 32, 64, 128].map((megabytes) => growth(megabytes, true)), [2, 2, 2, 1, 1]);
+});
+
+test('threads help to collect it where cores are free', () => {
+  assert.equal(youngGeneration(16 * MB, false).isParallel, true);
+  assert.equal(youngGeneration(16 * MB, true).isParallel, false);
 });

@@ -4,7 +4,9 @@
  */
 import { constants, PerformanceObserver, type NodeGCPerformanceDetail } from 'node:perf_hooks';
 import { getHeapStatistics, setFlagsFromString } from 'node:v8';
-import { boundYoungGeneration } from './young-generation.ts';
+import { watchCores } from '../core-watch.ts';
+import { createClock } from './clock.ts';
+import { tuneYoungGeneration } from './young-generation.ts';
 
 const MB = 1024 * 1024;
 const ROOM_MB = 64;
@@ -20,7 +22,8 @@ export function heapGrowth(liveBytes: number): number {
 
 /** For the rest of this process, as what lives becomes more or less. To be called once, when it has started: while modules load nothing needs the room. */
 export function giveHeapRoom(): void {
-  const boundYoung = boundYoungGeneration();
+  const cores = watchCores(createClock());
+  const tuneYoung = tuneYoungGeneration();
   let percent = -1;
   const set = (): void => {
     const wanted = heapGrowth(getHeapStatistics().used_heap_size);
@@ -29,9 +32,9 @@ export function giveHeapRoom(): void {
     setFlagsFromString(`--heap-growing-percent=${percent}`);
   };
   set();
-  boundYoung();
+  tuneYoung(cores.areShort());
   new PerformanceObserver((list) => {
-    boundYoung();
+    tuneYoung(cores.areShort());
     if (list.getEntries().some((entry) => (entry as unknown as { detail: NodeGCPerformanceDetail }).detail.kind === constants.NODE_PERFORMANCE_GC_MAJOR)) set();
   }).observe({ entryTypes: ['gc'] });
 }
