@@ -37,6 +37,7 @@ async function run(chosen: Workload, line: CommandLine): Promise<void> {
     const asked = askedOf(line, servers);
     const measured = await chosen.measure(asked);
     const own = 'rows' in measured ? measured : { rows: measured, table: undefined };
+    if (own.rows.length === 0) throw new BadCommandLine(`Nothing was measured, and nothing is written: no mode that can be started here has "${line.text('modes')}" in its name`);
     const file = resultFile({ workload: chosen.name, commit: commitHere(), durability: `${servers.durability} ${scheduling}`, options: line.all }, own.rows, new Date());
     console.log(`\n${file.date}, commit ${file.commit}\n${file.machine}, Node ${file.node}, load average ${file.loadAverage}; the load driver and all servers share it\n${file.durability}\n\n${own.table ?? tableOf(file.rows, asked.runs > 1)}`);
     const reference = line.text('against') === undefined ? undefined : file.rows.find(({ mode }) => mode.startsWith('Synapse'))?.mode;
