@@ -35,9 +35,10 @@ export interface Fetcher {
 }
 
 /**
- * How long the broker holds a request when there is nothing: also the longest that a partition added meanwhile has to wait for its first fetch.
+ * How long the broker holds a request when there is nothing: also the longest that a partition added meanwhile has to wait for its first fetch. Twice as long after each that brought nothing: a process at rest takes
+ * half a millisecond for each.
  */
-const WAIT_MS_MAX = 100;
+const WAIT_MS = { least: 100, most: 400 };
 /** After a fetch that had something, where cores are short: each costs a millisecond for all partitions together, however little there is. */
 const REST_MS = { least: 30, most: 100 };
 /** A millisecond's rest for so much: where few wait for what comes, they wait less long. */
@@ -137,15 +138,22 @@ class LeaderFetcher implements Fetcher {
     await clock.yield();
     const cores = watchCores(clock);
     let retryMs = RETRY_MS_MIN;
+    let before: readonly Read[] = [];
+    let waitMs = WAIT_MS.least;
     while (!this.#closed) {
       const led = this.#ledBy(nodeId);
+      if (led !== before) waitMs = WAIT_MS.least;
+      before = led;
       if (led.length === 0) {
         // At once: a partition that is added from now on starts a new loop.
         this.#loops.delete(nodeId);
         break;
       }
       try {
-        const bytes = await this.#fetchOnce(nodeId, led.filter((read) => read.hasRoom()));
+        const active = led.filter((read) => read.hasRoom());
+        const bytes = await this.#fetchOnce(nodeId, active, waitMs);
+        // One that has no room now is not to wait for long when it has.
+        waitMs = bytes === 0 && active.length === led.length ? Math.min(2 * waitMs, WAIT_MS.most) : WAIT_MS.least;
         if (bytes > 0) await cores.rest(Math.min(REST_MS.most, Math.max(REST_MS.least, bytes / BYTES_OF_REST_MS)));
         this.#failing.delete(nodeId);
         retryMs = RETRY_MS_MIN;
@@ -163,7 +171,7 @@ class LeaderFetcher implements Fetcher {
   }
 
   /** How many bytes there were. */
-  async #fetchOnce(nodeId: string, active: readonly Read[]): Promise<number> {
+  async #fetchOnce(nodeId: string, active: readonly Read[], waitMs: number): Promise<number> {
     if (nodeId === NO_LEADER) throw new Error('a partition has no leader');
     if (active.length === 0) {
       await this.#wakened.wait();
@@ -171,7 +179,7 @@ class LeaderFetcher implements Fetcher {
     }
     const broker = await this.#open.cluster.findBroker({ nodeId });
     const { responses } = (await broker.fetch({
-      maxWaitTime: WAIT_MS_MAX, minBytes: 1, maxBytes: RESPONSE_BYTES_MAX, isolationLevel: 0, topics: topicsOfRequest(active),
+      maxWaitTime: waitMs, minBytes: 1, maxBytes: RESPONSE_BYTES_MAX, isolationLevel: 0, topics: topicsOfRequest(active),
     })) as FetchResponse;
     const asked = new Set(active);
     let bytes = 0;
