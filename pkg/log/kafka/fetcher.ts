@@ -7,6 +7,7 @@ import { watchCores } from '../../runtime/core-watch.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { createGate } from '../gate.ts';
 import type { OpenCluster } from './client.ts';
+import { FetchSession, fetchInSession, type FetchResponse } from './fetch-session.ts';
 
 /** A partition that is being read. */
 export interface Read {
@@ -47,16 +48,6 @@ const PARTITION_BYTES_MAX = 1024 * 1024;
 const RESPONSE_BYTES_MAX = 8 * 1024 * 1024;
 const RETRY_MS_MIN = 50;
 const RETRY_MS_MAX = 1000;
-
-interface FetchResponse {
-  readonly responses: readonly {
-    readonly topicName: string;
-    readonly partitions: readonly {
-      readonly partition: number;
-      readonly messages: readonly { offset: string; key: Buffer | null; value: Buffer | null; isControlRecord?: boolean }[];
-    }[];
-  }[];
-}
 
 export function createFetcher(open: OpenCluster, runtime: Runtime): Fetcher {
   return new LeaderFetcher(open, runtime);
@@ -137,6 +128,7 @@ class LeaderFetcher implements Fetcher {
     // Whoever adds many partitions in one go has them all in the first request.
     await clock.yield();
     const cores = watchCores(clock);
+    const session = new FetchSession();
     let retryMs = RETRY_MS_MIN;
     let before: readonly Read[] = [];
     let waitMs = WAIT_MS.least;
@@ -151,7 +143,7 @@ class LeaderFetcher implements Fetcher {
       }
       try {
         const active = led.filter((read) => read.hasRoom());
-        const bytes = await this.#fetchOnce(nodeId, active, waitMs);
+        const bytes = await this.#fetchOnce(nodeId, session, active, waitMs);
         // One that has no room now is not to wait for long when it has.
         waitMs = bytes === 0 && active.length === led.length ? Math.min(2 * waitMs, WAIT_MS.most) : WAIT_MS.least;
         if (bytes > 0) await cores.rest(Math.min(REST_MS.most, Math.max(REST_MS.least, bytes / BYTES_OF_REST_MS)));
@@ -171,16 +163,14 @@ class LeaderFetcher implements Fetcher {
   }
 
   /** How many bytes there were. */
-  async #fetchOnce(nodeId: string, active: readonly Read[], waitMs: number): Promise<number> {
+  async #fetchOnce(nodeId: string, session: FetchSession, active: readonly Read[], waitMs: number): Promise<number> {
     if (nodeId === NO_LEADER) throw new Error('a partition has no leader');
     if (active.length === 0) {
       await this.#wakened.wait();
       return 0;
     }
     const broker = await this.#open.cluster.findBroker({ nodeId });
-    const { responses } = (await broker.fetch({
-      maxWaitTime: waitMs, minBytes: 1, maxBytes: RESPONSE_BYTES_MAX, isolationLevel: 0, topics: topicsOfRequest(active),
-    })) as FetchResponse;
+    const responses = await fetchInSession(broker, session, active, { maxWaitTime: waitMs, minBytes: 1, maxBytes: RESPONSE_BYTES_MAX, partitionBytesMax: PARTITION_BYTES_MAX });
     const asked = new Set(active);
     let bytes = 0;
     for (const { topicName, partitions } of responses) {
@@ -213,16 +203,6 @@ class LeaderFetcher implements Fetcher {
 }
 
 const keyOf = (read: Read): string => `${read.topic}/${read.partition}`;
-
-function topicsOfRequest(active: readonly Read[]): { topic: string; partitions: { partition: number; fetchOffset: string; maxBytes: number }[] }[] {
-  const topics = new Map<string, { partition: number; fetchOffset: string; maxBytes: number }[]>();
-  for (const { topic, partition, next } of active) {
-    const partitions = topics.get(topic) ?? [];
-    partitions.push({ partition, fetchOffset: String(next), maxBytes: PARTITION_BYTES_MAX });
-    topics.set(topic, partitions);
-  }
-  return [...topics].map(([topic, partitions]) => ({ topic, partitions }));
-}
 
 function receiveAll(read: Read, messages: FetchResponse['responses'][0]['partitions'][0]['messages']): void {
   for (const message of messages) {
