@@ -7,7 +7,7 @@ import { connect, isIP } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { Kafka, PartitionAssigners, logLevel, type Cluster, type ISocketFactory, type KafkaConfig } from 'kafkajs';
 import type { Runtime } from '../../runtime/runtime.ts';
-import { repairRequestTimer } from './request-timer.ts';
+import { repairRequestTimers } from './request-timers.ts';
 
 const CONNECT_TIMEOUT_MS = 2000;
 const REQUEST_TIMEOUT_MS = 5000;
@@ -23,7 +23,7 @@ const socketFactory: ISocketFactory = ({ host, port, ssl, onConnect }) => {
 };
 
 export function createClient(brokers: string[], runtime: Runtime, config: Partial<KafkaConfig> = {}): Kafka {
-  repairRequestTimer();
+  repairRequestTimers();
   return new Kafka({
     clientId: runtime.instanceId,
     brokers,

@@ -29,10 +29,10 @@ interface RequestQueue {
 
 const CHECK_MS = 10;
 const TIMEOUT_CHECK_MS = 500;
-const REPAIRED = Symbol.for('myelin.kafkajs.request-timer');
+const REPAIRED = Symbol.for('myelin.kafkajs.request-timers');
 
 /** Idempotent; must run before the first connection. */
-export function repairRequestTimer(): void {
+export function repairRequestTimers(): void {
   const { prototype } = createRequire(import.meta.url)('kafkajs/src/network/requestQueue') as { prototype: RequestQueue & { [REPAIRED]?: true } };
   if (prototype[REPAIRED]) return;
   prototype[REPAIRED] = true;
