@@ -102,19 +102,21 @@ export function keepNewestOfRooms(tx: Transaction, destination: string): Promise
  * destination and table, however much waits.
  */
 export async function readWaitingDestinations(reader: Pick<Reader, 'query'>, consumer: string, owner: string): Promise<{ names: ReadonlySet<string>; marked: ReadonlySet<string> }> {
-  const rows = await reader.query<WaitingRow>(WAITING, Array<string[]>(3).fill([consumer, owner]).flat());
+  const rows = await reader.query<WaitingRow>(WAITING, WAITING_TABLES.flatMap(() => [consumer, owner]));
   const namesOf = (waiting: readonly WaitingRow[]): ReadonlySet<string> => new Set(waiting.map(({ destination }) => destination));
-  return { names: namesOf(rows), marked: namesOf(rows.filter(({ is_mark: isMark }) => isMark === 1)) };
+  return { names: namesOf(rows), marked: namesOf(rows.filter(({ queue }) => queue === 'destination_rooms')) };
 }
 
-type WaitingRow = SqlRow & { destination: string; is_mark: number };
+const WAITING_TABLES = ['destination_queue', 'unit_queue', 'destination_rooms'] as const;
 
-const WAITING_IN = (queue: 'destination_queue' | 'unit_queue' | 'destination_rooms'): string => `WITH RECURSIVE waiting(partition, destination) AS (
+type WaitingTable = (typeof WAITING_TABLES)[number];
+type WaitingRow = SqlRow & { destination: string; queue: WaitingTable };
+
+const WAITING_IN = (queue: WaitingTable): string => `WITH RECURSIVE waiting(partition, destination) AS (
     SELECT l.partition, (SELECT MIN(q.destination) FROM ${queue} q WHERE q.partition = l.partition) FROM leases l WHERE l.consumer = ? AND l.owner = ?
     UNION ALL
     SELECT w.partition, (SELECT MIN(q.destination) FROM ${queue} q WHERE q.partition = w.partition AND q.destination > w.destination)
       FROM waiting w WHERE w.destination IS NOT NULL
   ) SELECT destination FROM waiting WHERE destination IS NOT NULL`;
 /** In one statement: a server at rest asks this every other second. */
-const WAITING = [['destination_queue', 0] as const, ['unit_queue', 0] as const, ['destination_rooms', 1] as const]
-  .map(([queue, isMark]) => `SELECT destination, ${isMark} AS is_mark FROM (${WAITING_IN(queue)}) AS of_${queue}`).join(' UNION ALL ');
+const WAITING = WAITING_TABLES.map((queue) => `SELECT destination, '${queue}' AS queue FROM (${WAITING_IN(queue)}) AS of_${queue}`).join(' UNION ALL ');

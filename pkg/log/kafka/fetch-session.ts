@@ -5,6 +5,7 @@
 import { createRequire } from 'node:module';
 import type { Broker } from 'kafkajs';
 import { LogUnavailable } from '../log.ts';
+import { partitionKey } from './topics.ts';
 
 /** Where a partition is to be read on. */
 export interface FetchPlace {
@@ -57,7 +58,7 @@ export class FetchSession {
     const gone = new Map(this.#known);
     const changed: FetchPlace[] = [];
     for (const { topic, partition, next } of places) {
-      const key = `${topic}/${partition}`;
+      const key = partitionKey(topic, partition);
       gone.delete(key);
       if (this.#known.get(key)?.next === next) continue;
       const place = { topic, partition, next };
@@ -88,7 +89,6 @@ interface ProtocolRequest {
 interface BrokerInside {
   lookupRequest(apiKey: number, definition: unknown): (options: object) => ProtocolRequest;
   readonly connectionPool: { send(request: ProtocolRequest): Promise<FetchResponse> };
-  disconnect(): Promise<void>;
 }
 
 const FETCH = 1;

@@ -5,6 +5,7 @@
 import type { Runtime } from '../../runtime/runtime.ts';
 import type { OpenCluster } from './client.ts';
 import { createFetcher, type Fetcher, type Read } from './fetcher.ts';
+import { partitionKey } from './topics.ts';
 
 export interface FetcherPool {
   /** Starts reading, as soon as Kafka answers; the result stops it. */
@@ -55,7 +56,7 @@ export function createFetcherPool(openCluster: () => Promise<OpenCluster>, runti
 
   return {
     add(read) {
-      const key = `${read.topic}/${read.partition}`;
+      const key = partitionKey(read.topic, read.partition);
       const member = members.find(({ taken }) => !taken.has(key)) ?? addMember();
       member.taken.add(key);
       let removed = false;

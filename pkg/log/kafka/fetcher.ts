@@ -8,6 +8,7 @@ import type { Runtime } from '../../runtime/runtime.ts';
 import { createGate } from '../gate.ts';
 import type { OpenCluster } from './client.ts';
 import { FetchSession, fetchInSession, type FetchResponse } from './fetch-session.ts';
+import { partitionKey } from './topics.ts';
 
 /** A partition that is being read. */
 export interface Read {
@@ -73,12 +74,12 @@ class LeaderFetcher implements Fetcher {
   }
 
   add(read: Read): void {
-    this.#reads.set(keyOf(read), read);
+    this.#reads.set(partitionKey(read.topic, read.partition), read);
     this.#startLoops();
   }
 
   remove(read: Read): void {
-    if (this.#reads.get(keyOf(read)) === read) this.#reads.delete(keyOf(read));
+    if (this.#reads.get(partitionKey(read.topic, read.partition)) === read) this.#reads.delete(partitionKey(read.topic, read.partition));
     this.#led = undefined;
     this.#wakened.open();
   }
@@ -175,7 +176,7 @@ class LeaderFetcher implements Fetcher {
     let bytes = 0;
     for (const { topicName, partitions } of responses) {
       for (const { partition, messages } of partitions) {
-        const read = this.#reads.get(`${topicName}/${partition}`);
+        const read = this.#reads.get(partitionKey(topicName, partition));
         // It may have been closed, or opened anew at another place, while the request was under way.
         if (read && asked.has(read)) receiveAll(read, messages);
         for (const { value } of messages) bytes += value?.length ?? 1;
@@ -189,7 +190,7 @@ class LeaderFetcher implements Fetcher {
     const { name, topic, partition, host, port } = error as { name?: string; topic?: string; partition?: number; host?: string; port?: number };
     if (name === 'KafkaJSConnectionClosedError' && host && port) this.#open.cluster.removeBroker({ host, port });
     if (name !== 'KafkaJSOffsetOutOfRange') return false;
-    const read = this.#reads.get(`${topic}/${partition}`);
+    const read = this.#reads.get(partitionKey(String(topic), Number(partition)));
     if (!read) return true;
     try {
       const from = await findOffset(this.#open, read.topic, read.partition, read.outOfRange);
@@ -201,8 +202,6 @@ class LeaderFetcher implements Fetcher {
     }
   }
 }
-
-const keyOf = (read: Read): string => `${read.topic}/${read.partition}`;
 
 function receiveAll(read: Read, messages: FetchResponse['responses'][0]['partitions'][0]['messages']): void {
   for (const message of messages) {

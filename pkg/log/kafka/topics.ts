@@ -22,6 +22,9 @@ export const topicOf = (prefix: string, log: LogName): string => `${prefix}.${lo
 export const signalTopic = (prefix: string): string => `${prefix}.signals`;
 export const topicsOf = (prefix: string): string[] => [...LOG_NAMES.map((log) => topicOf(prefix, log)), signalTopic(prefix)];
 
+/** Names a partition among those of all topics. */
+export const partitionKey = (topic: string, partition: number): string => `${topic}/${partition}`;
+
 /** Makes sure that all topics exist with enough partitions. Rejects as long as the broker asked does not know them: see `whenKnown`. */
 export async function ensureTopics(admin: Admin, options: TopicOptions): Promise<void> {
   const entry = (name: string, value: string | number): { name: string; value: string } => ({ name, value: String(value) });

@@ -23,7 +23,10 @@ class WatchedSession extends FetchSession {
 
 test('Kafka keeps a session, reads what it was told before, and begins another when it has forgotten it', { skip: MISSING ?? false }, async (t) => {
   const { address, release } = await sharedKafka();
-  t.after(release);
+  const closing = [release];
+  t.after(async () => {
+    for (const close of closing.toReversed()) await close();
+  });
   const kafka = createClient(address.split(','), quietRuntime(), { retry: { retries: 10 } });
   const topic = uniqueName();
   const admin = kafka.admin();
@@ -32,9 +35,9 @@ test('Kafka keeps a session, reads what it was told before, and begins another w
   await admin.disconnect();
   const producer = kafka.producer();
   await producer.connect();
-  t.after(() => producer.disconnect());
+  closing.push(() => producer.disconnect());
   const open = await openCluster(kafka, [topic]);
-  t.after(() => open.close());
+  closing.push(() => open.close());
   const broker = await open.cluster.findBroker({ nodeId: Object.keys(open.cluster.findLeaderForPartitions(topic, [0]))[0]! });
   const session = new WatchedSession();
   const places = [0, 1, 2].map((partition) => ({ topic, partition, next: 0 }));
