@@ -17,6 +17,9 @@ export interface StateWanted {
   /** The timeline starts at this sequence; behind `upper` when it is empty. */
   readonly startSequence: number;
   readonly upper: number;
+  /** The state is told as it was here, but for the member event of `userId`: what they are now. undefined: as it is at `upper`. */
+  readonly departure: number | undefined;
+  readonly userId: string;
   /** Only what began after this sequence; 0: all state. undefined: nothing but `members`. */
   readonly after: number | undefined;
   /** Events of the timeline, which need not be in the state too. */
@@ -97,8 +100,8 @@ async function readMembers(reader: Reader, wanted: readonly StateWanted[]): Prom
 /** In the order in which it came about, the same on every database. */
 function chooseRows(room: StateWanted, slots: ReadonlyMap<string, ReadonlyMap<number, StateRow>>): string[] {
   const chosen: StateRow[] = [];
-  for (const intervals of slots.values()) {
-    const row = chooseRow(room, [...intervals.values()]);
+  for (const [slot, intervals] of slots) {
+    const row = chooseRow(room, slot, [...intervals.values()]);
     if (row !== undefined) chosen.push(row);
   }
   chosen.sort((left, right) => left.from_sequence - right.from_sequence || (left.slot < right.slot ? -1 : 1));
@@ -106,9 +109,9 @@ function chooseRows(room: StateWanted, slots: ReadonlyMap<string, ReadonlyMap<nu
 }
 
 /** What stood under one key at the start of the timeline, or at its end where the timeline does not show the change (a filter dropped it). */
-function chooseRow(room: StateWanted, intervals: readonly StateRow[]): StateRow | undefined {
+function chooseRow(room: StateWanted, slot: string, intervals: readonly StateRow[]): StateRow | undefined {
   const at = (sequence: number): StateRow | undefined => intervals.find((row) => row.from_sequence <= sequence && sequence < row.to_sequence);
-  const end = at(room.upper);
+  const end = at(room.departure === undefined || slot === slotOf(room.roomId, 'm.room.member', room.userId) ? room.upper : room.departure);
   const endIsHidden = end !== undefined && end.from_sequence >= room.startSequence && !room.shownIds.has(end.event_id);
   const row = room.useStateAfter || endIsHidden ? end : at(room.startSequence - 1);
   if (row === undefined || isDue(room, row)) return row;

@@ -47,6 +47,8 @@ interface Scan {
   readonly matched: SeenRow[];
   newest: TimelineRow | undefined;
   oldest: TimelineRow | undefined;
+  /** The event of the view's departure. */
+  departed: TimelineRow | undefined;
   lowestKey: number;
   exhausted: boolean;
   more: boolean;
@@ -74,7 +76,7 @@ export async function loadTimelines(deps: TimelineDeps, views: readonly KnownVie
   const scans = new Map<string, Scan>(
     views.map((view) => [
       view.roomId,
-      { view, matched: [], newest: undefined, oldest: undefined, lowestKey: Infinity, exhausted: false, more: false, skipped: view.hidden, summaryChanged: view.hidden },
+      { view, matched: [], newest: undefined, oldest: undefined, departed: undefined, lowestKey: Infinity, exhausted: false, more: false, skipped: view.hidden, summaryChanged: view.hidden },
     ]),
   );
   let [from, count, scanned] = [0, Math.min(limit + 1, newRowsMax(views)) + 1, 0];
@@ -97,23 +99,27 @@ function newRowsMax(views: readonly RoomView[]): number {
 }
 
 /**
- * The `count` rows of each room that lie `from` places before its end. Live order keys are dense, so a place is a difference of keys. Rooms that were left
- * are counted from the event by which they were left.
+ * The `count` rows of each room that lie `from` places before its end. Live order keys are dense, so a place is a difference of keys. Rooms that were left are counted from the departure; what their
+ * users are now is read beside it.
  */
 async function readBack(deps: TimelineDeps, scans: readonly Scan[], range: { from: number; count: number }): Promise<readonly TimelineRow[]> {
-  const { from, count } = range;
-  const left = scans.filter((scan) => scan.view.section === 'leave').map((scan) => scan.view.current.event_id);
+  const left = scans.filter((scan) => scan.view.section === 'leave').map((scan) => scan.view);
   const live = scans.filter((scan) => scan.view.section !== 'leave').map((scan) => scan.view);
-  const rows = from === 0 ? await readTails(deps, live, count) : await readPart(deps.database, live.map((view) => view.roomId), range);
-  if (left.length === 0) return rows;
-  const leftRows = await deps.database.queryIn<TimelineRow>(
+  const rows = range.from === 0 ? await readTails(deps, live, range.count) : await readPart(deps.database, live.map((view) => view.roomId), range);
+  return left.length === 0 ? rows : [...rows, ...(await readLeft(deps.database, left, range))];
+}
+
+async function readLeft(reader: Reader, views: readonly KnownView[], { from, count }: { from: number; count: number }): Promise<TimelineRow[]> {
+  const departures = views.flatMap(({ departure }) => departure?.event_id ?? []);
+  const rows = departures.length === 0 ? [] : await reader.queryIn<TimelineRow>(
     `SELECT ${TIMELINE_COLUMNS} FROM timeline a JOIN timeline t ON t.room_id = a.room_id AND t.order_key <= a.order_key - ?
        AND t.order_key > a.order_key - ? AND t.order_key > 0
      WHERE a.event_id IN (??)`,
     [from, from + count],
-    left,
+    departures,
   );
-  return [...rows, ...leftRows];
+  const since = views.flatMap(({ current, departure }) => (from > 0 || current.event_id === departure?.event_id ? [] : current.event_id));
+  return since.length === 0 ? rows : [...(await reader.queryIn<TimelineRow>(`SELECT ${TIMELINE_COLUMNS} FROM timeline t WHERE t.event_id IN (??)`, [], since)), ...rows];
 }
 
 /** The first round, in which most answers find all: the ends of timelines are shared. A few more rows than asked for, so that clients with different limits share them too. */
@@ -152,6 +158,7 @@ function scanRow(scan: Scan, row: SeenRow, request: ScanRequest): void {
   scan.lowestKey = row.order_key;
   if (row.sequence > scan.view.upper) return;
   scan.newest ??= row;
+  if (row.event_id === scan.view.departure?.event_id) scan.departed = row;
   if (row.sequence <= scan.view.lower) {
     scan.exhausted = true;
     return;
@@ -160,6 +167,11 @@ function scanRow(scan: Scan, row: SeenRow, request: ScanRequest): void {
     scan.more = true;
     return;
   }
+  takeRow(scan, row, request);
+}
+
+/** A row that is new to the client. */
+function takeRow(scan: Scan, row: SeenRow, request: ScanRequest): void {
   scan.summaryChanged ||= SUMMARISED.has(row.type) || row.others_changed === 1;
   // Such changes are in no timeline.
   scan.skipped ||= row.others_changed === 1;
@@ -210,15 +222,20 @@ function isReturn({ section, entered, intervals, current, lower, upper, stateAft
 function timelineOf(scan: Scan): RoomTimeline {
   const shown = scan.matched.toReversed();
   const limited = [scan.more, !scan.exhausted, isReturn(scan.view), scan.view.purged].some(Boolean);
-  const first = shown[0];
-  const edge = limited ? first : (scan.oldest ?? first);
   return {
     shown,
     limited,
-    prevBatch: edge === undefined ? (scan.newest?.order_key ?? 0) : edge.order_key - 1,
-    startSequence: first?.sequence ?? scan.view.upper + 1,
-    anchor: first ?? scan.newest,
+    ...startOf(scan, shown[0], limited),
     complete: !limited && !scan.skipped,
     summaryChanged: scan.summaryChanged || limited,
   };
+}
+
+function startOf({ view, newest, oldest, departed }: Scan, first: SeenRow | undefined, limited: boolean): Pick<RoomTimeline, 'prevBatch' | 'startSequence' | 'anchor'> {
+  const edge = limited ? first : (oldest ?? first);
+  const prevBatch = edge === undefined ? (newest?.order_key ?? 0) : edge.order_key - 1;
+  const anchor = first ?? newest;
+  // Where nothing is shown but what the user is now, all else begins at the departure.
+  if (departed !== undefined && anchor !== undefined && anchor.sequence > departed.sequence) return { prevBatch: Math.min(prevBatch, departed.order_key), startSequence: departed.sequence + 1, anchor: departed };
+  return { prevBatch, startSequence: first?.sequence ?? view.upper + 1, anchor };
 }

@@ -150,7 +150,7 @@ function wantedStateOf(scope: SyncScope, view: KnownView, { timelines, summaries
   if (timeline?.anchor === undefined || (view.stateAfter === undefined && !useStateAfter)) return undefined;
   const { anchor, startSequence } = timeline;
   const shownIds = new Set(timeline.shown.map((row) => row.event_id));
-  const place = { roomId: view.roomId, lastSequence: view.lastSequence, anchor, startSequence, upper: view.upper, shownIds, useStateAfter, partial: partial.get(view.roomId) };
+  const place = { roomId: view.roomId, lastSequence: view.lastSequence, anchor, startSequence, upper: view.upper, departure: view.departure?.from_sequence, userId: scope.userId, shownIds, useStateAfter, partial: partial.get(view.roomId) };
   const { lazyLoadMembers: lazyMembers } = scope.filter.room.state;
   // Of a room that the user never was in, what has become of the user: that is in no other list for a client that takes no state from the timeline.
   if (view.stateAfter === undefined) return { ...place, after: undefined, members: new Set([scope.userId]), lazyMembers };

@@ -53,6 +53,11 @@ export interface RoomView {
   readonly stateAfter: number | undefined;
   /** Something to say even if nothing else happened: the room is new to its section. */
   readonly entered: boolean;
+  /**
+   * Of a room that was left, what ended the user's last time in it: all that they are told happened before or there, but for what they are now (a ban may have followed, or have been lifted). What else
+   * they may read of the time after it comes when they enter again, as that timeline begins here too. null: they never were in it. undefined: it was not left.
+   */
+  readonly departure?: MembershipRow | null;
 }
 
 export const SECTIONS: Readonly<Record<string, Section>> = { join: 'join', invite: 'invite', knock: 'knock', leave: 'leave', ban: 'leave' };
@@ -108,13 +113,14 @@ function viewJoined(scope: SyncScope, room: KnownRoom, since: number): RoomView 
 
 function viewLeft(scope: SyncScope, room: KnownRoom, since: number): RoomView | undefined {
   const upper = room.current.from_sequence;
-  const common = { ...room, upper, entered: true };
+  const joined = room.intervals.findLast(({ membership, from_sequence: from }) => membership === 'join' && from <= upper);
+  const departure = (joined && room.intervals.find(({ from_sequence: from }) => from >= joined.to_sequence)) ?? null;
+  const common = { ...room, upper, entered: true, departure };
   // Other clients of the user learn that they have left, and nothing else.
   if (isForgotten(room.current)) return upper > since && scope.since !== undefined ? { ...common, lower: upper - 1, stateAfter: undefined } : undefined;
   if (scope.since !== undefined && membershipAt(room.intervals, since) === 'join') return { ...common, lower: since, stateAfter: scope.fullState ? 0 : since };
-  if (scope.since !== undefined && upper <= since) return { ...common, lower: since, stateAfter: room.intervals.some((interval) => interval.membership === 'join') ? 0 : undefined };
-  const wasIn = room.intervals.some((interval) => interval.membership === 'join' && interval.to_sequence > since && interval.from_sequence <= upper);
-  if (!wasIn) return { ...common, lower: since, stateAfter: undefined };
+  if (scope.since !== undefined && upper <= since) return { ...common, lower: since, stateAfter: joined ? 0 : undefined };
+  if (joined === undefined || joined.to_sequence <= since) return { ...common, lower: since, stateAfter: undefined };
   return { ...common, lower: scope.since === undefined ? 0 : seenBefore(room.intervals, since), stateAfter: 0 };
 }
 
