@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Departure } from '../../../pkg/http/departure.ts';
 import { createManualRuntime } from '../../../test/kit/manual-runtime.ts';
-import { createNotifier } from './notifier.ts';
+import { createNotifier, type Waiter } from './notifier.ts';
 
 const never = new Departure();
 
@@ -104,6 +104,29 @@ test('few are woken at once; of many nobody before who has sent what wakes them 
   assert.equal(order.indexOf('sent'), 10);
 });
 
+test('of many that are woken few look at once: the next come when most of those have looked, or hang', async () => {
+  const runtime = createManualRuntime();
+  const notifier = createNotifier({ clock: runtime.clock });
+  const looking: Waiter[] = [];
+  const waiters = Array.from({ length: 1000 }, (_, n) => notifier.waiter(`@user${n}:x`));
+  for (const waiter of waiters) {
+    waiter.watch(['!everybody']);
+    void waiter.wait(30_000, never).then(() => looking.push(waiter));
+  }
+  notifier.applied({ rooms: ['!everybody'], users: [] });
+  await runtime.settle();
+  assert.equal(looking.length, 200);
+  for (const waiter of looking.slice(0, 99)) waiter.close();
+  await runtime.settle();
+  assert.equal(looking.length, 200);
+  // Waiting again is as good as going.
+  void looking[99]!.wait(30_000, never);
+  await runtime.settle();
+  assert.equal(looking.length, 300);
+  await runtime.advance(700);
+  assert.equal(looking.length, 1000, 'one that hangs keeps nobody asleep for long');
+});
+
 test('10,000 waiters are woken in chunks, cost little memory, and leave nothing behind', async () => {
   const runtime = createManualRuntime();
   let yields = 0;
@@ -112,12 +135,15 @@ test('10,000 waiters are woken in chunks, cost little memory, and leave nothing 
   const before = process.memoryUsage().heapUsed;
   const waiters = Array.from({ length: 10_000 }, (_, n) => notifier.waiter(`@user${n}:x`));
   for (const [n, waiter] of waiters.entries()) waiter.watch(['!everybody', `!room${n % 1000}`]);
-  const waits = waiters.map((waiter) => waiter.wait(30_000, never));
+  const waits = waiters.map(async (waiter) => {
+    const end = await waiter.wait(30_000, never);
+    waiter.close();
+    return end;
+  });
   const bytesEach = (process.memoryUsage().heapUsed - before) / waiters.length;
   assert.ok(bytesEach < 5000, `${bytesEach} bytes each`);
   notifier.applied({ rooms: ['!everybody'], users: [] });
   assert.deepEqual(new Set(await Promise.all(waits)), new Set(['woken']));
   assert.ok(yields >= 90, `${yields} chunks`);
-  for (const waiter of waiters) waiter.close();
   assert.equal(notifier.size(), 0);
 });
