@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { migrate } from '../../../pkg/storage/migrate.ts';
 import { openSqlite } from '../../../pkg/storage/sqlite/open.ts';
 import { buildEvent } from '../../../pkg/matrix/events/build-event.ts';
+import type { Pdu } from '../../../pkg/matrix/events/pdu.ts';
 import { roomVersion } from '../../../pkg/matrix/room-versions/room-versions.ts';
 import { FederationError } from '../../../pkg/federation/transport.ts';
 import { roomInputCodec } from '../../../pkg/log/codec.ts';
@@ -11,6 +12,7 @@ import { createKeyServers } from '../../../test/kit/key-servers.ts';
 import { createManualRuntime } from '../../../test/kit/manual-runtime.ts';
 import { createKeyRing } from '../fetch/key-ring.ts';
 import { federationapiMigrations } from '../storage/migrations.ts';
+import { writeJoinedHosts } from '../storage/joined-hosts.ts';
 import { stagePdus } from '../storage/staged-pdus.ts';
 import { impatientKeys } from '../verify/impatient-keys.ts';
 import { createFetchEvents } from './fetch-named.ts';
@@ -41,13 +43,14 @@ async function scene() {
     },
   });
   const [placed, asked] = [new Set<string>(), [] as string[]];
+  /** By server and event ID. */
   const given = new Map<string, unknown>();
   const fetch = createFetchEvents({
     isDenied: () => false,
     transport: {
       async request({ destination, path }) {
         asked.push(`${destination} ${path}`);
-        const value = given.get(decodeURIComponent(path.split('/').at(-1)!));
+        const value = given.get(`${destination} ${decodeURIComponent(path.split('/').at(-1)!)}`);
         if (value === undefined) throw new FederationError('timeout', 'no answer');
         return { status: 200, headers: {}, body: { pdus: [value] } } as never;
       },
@@ -120,7 +123,7 @@ test('what was given up for want of an answer is fetched again, less and less of
   await world.runtime.advance(5 * 60_000);
   assert.deepEqual([world.asked[0], world.appended], [`a.test /_matrix/federation/v1/event/${encodeURIComponent(eventId)}`, []]);
   assert.ok(world.asked.length >= 2 && world.asked.length <= 5, `asked ${world.asked.length} times`);
-  world.given.set(eventId, pdu);
+  world.given.set(`a.test ${eventId}`, pdu);
   await world.runtime.advance(HOUR_MS);
   assert.ok(world.appended.length > 0 && world.appended.every((inputId) => inputId === `pdu:${eventId}`), 'it is appended');
   // It had to be given up once more: that begins nothing anew.
@@ -131,5 +134,35 @@ test('what was given up for want of an answer is fetched again, less and less of
   world.placed.add(eventId);
   await world.runtime.advance(HOUR_MS);
   assert.deepEqual([world.asked.length <= before + 1, await world.rows()], [true, []]);
+  await world.close();
+});
+
+/** The same event by its ID, and nobody's. */
+const spoiled = (pdu: Pdu): Pdu => ({ ...pdu, signatures: { 'a.test': Object.fromEntries(Object.keys(pdu.signatures['a.test']!).map((keyId) => [keyId, Buffer.alloc(64).toString('base64')])) } });
+
+test('who has spoiled an event, or does not give it, is not the only one to be asked: every other time it is another server of the room', async () => {
+  const world = await scene();
+  const { pdu, eventId } = world.event('spoiled');
+  await world.database.transaction((tx) => writeJoinedHosts(tx, new Map([[ROOM, { reset: false, counts: new Map([['liar.test', 1], ['a.test', 1]]) }]])));
+  await keepForLater({ ...world.runtime, database: world.database }, [{ origin: 'liar.test', roomId: ROOM, eventId }]);
+  world.given.set(`liar.test ${eventId}`, spoiled(pdu));
+  await world.staged.start();
+  await world.runtime.advance(60_000);
+  assert.deepEqual([world.asked.map((line) => line.split(' ')[0]), world.appended, (await world.rows()).length], [['liar.test'], [], 1]);
+  world.given.set(`a.test ${eventId}`, pdu);
+  await world.runtime.advance(2 * 60_000);
+  assert.deepEqual(world.asked.map((line) => line.split(' ')[0]), ['liar.test', 'a.test']);
+  assert.deepEqual(world.appended, [`pdu:${eventId}`]);
+  await world.close();
+});
+
+test('an event that is no good whoever gives it is forgotten', async () => {
+  const world = await scene();
+  const { pdu, eventId } = world.event('no good');
+  await keepForLater({ ...world.runtime, database: world.database }, [{ origin: 'liar.test', roomId: ROOM, eventId }]);
+  world.given.set(`liar.test ${eventId}`, spoiled(pdu));
+  await world.staged.start();
+  await world.runtime.advance(10 * 60_000);
+  assert.deepEqual([world.asked.length, await world.rows(), world.appended], [2, [], []]);
   await world.close();
 });
