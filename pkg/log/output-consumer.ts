@@ -5,6 +5,7 @@
  */
 import type { Applied, OutputEnvelope } from '../../schemas/log/envelope.ts';
 import type { Runtime, Task } from '../runtime/runtime.ts';
+import { untilLook } from '../runtime/until-look.ts';
 import { StorageError, type Database } from '../storage/database.ts';
 import type { Applier } from './applier.ts';
 import { appliedCodec } from './codec.ts';
@@ -346,7 +347,7 @@ class Consumer<Output> implements OutputConsumer {
     const { runtime, outbox } = this.#options;
     let before: readonly number[] = [];
     while (!signal.aborted) {
-      await runtime.clock.sleep(PROBE_EVERY_MS, signal);
+      await runtime.clock.sleep(untilLook(runtime.clock, PROBE_EVERY_MS), signal);
       if (signal.aborted) return;
       try {
         // Behind for a whole round: not just under way.

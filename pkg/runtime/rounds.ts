@@ -3,6 +3,7 @@
  * process may have died on the way and left its rows.
  */
 import type { Runtime, Task } from './runtime.ts';
+import { untilLook } from './until-look.ts';
 
 export interface Rounds {
   start(): void;
@@ -15,7 +16,7 @@ export interface Rounds {
 export interface RoundsWish {
   /** Of the task. */
   readonly name: string;
-  /** Between rounds that nobody has asked for. */
+  /** Between rounds that nobody has asked for; the first of them may come earlier (`until-look.ts`). */
   readonly everyMs: number;
   /** What is logged when a round throws; the next one tries again. */
   readonly failure: string;
@@ -32,7 +33,7 @@ export function createRounds({ clock, tasks, logger }: Runtime, { name, everyMs,
   async function run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       resting = new AbortController();
-      if (!isDue) await clock.sleep(everyMs, AbortSignal.any([signal, resting.signal]));
+      if (!isDue) await clock.sleep(untilLook(clock, everyMs), AbortSignal.any([signal, resting.signal]));
       if (signal.aborted) return;
       // Before the round: a nudge during it is for the next one.
       isDue = false;

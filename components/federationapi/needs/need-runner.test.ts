@@ -152,6 +152,30 @@ test('an event waits for a server that failed just now; one that fails for longe
   await world.close();
 });
 
+test('what failed is tried again when its row says so, not only at the next look', async () => {
+  const world = await needWorld();
+  await world.runtime.advance(100);
+  await world.take(aboutEvent('soon', 60_000));
+  await world.until(() => world.asked.length === 1);
+  world.peers.set('away.test', () => ({ auth_chain: [] }));
+  // The server is left alone for about a second, so that the second attempt is in vain.
+  assert.ok(await world.until(() => answersOf(world).length === 1, 1500));
+  assert.deepEqual([answersOf(world)[0]!.status, world.asked.length], [200, 2]);
+  await world.close();
+});
+
+test('a database that takes nothing down is asked once a second, and the need is carried out when it does again', async () => {
+  const world = await needWorld();
+  world.peers.set('two.test', signs('two.test'));
+  await world.database.transaction((tx) => tx.run("CREATE TRIGGER full BEFORE UPDATE ON needs BEGIN SELECT RAISE(FAIL, 'disk full'); END"));
+  assert.equal(await world.answerTo(inviteTo('two.test'), 5000), undefined);
+  const failures = world.runtime.lines.filter(({ message }) => message.startsWith('a need was not carried out')).length;
+  assert.ok(failures >= 4 && failures <= 8, `${failures} failures in five seconds`);
+  await world.database.transaction((tx) => tx.run('DROP TRIGGER full'));
+  assert.ok(await world.until(() => answersOf(world).length === 1, 2000));
+  await world.close();
+});
+
 test('an event whose need nobody got to in time is fetched later, too; a user has gone', async () => {
   const world = await needWorld();
   world.owned = [];

@@ -6,6 +6,7 @@ import { Overloaded } from '../../../pkg/assert/semaphore.ts';
 import { roomOutputCodec } from '../../../pkg/log/codec.ts';
 import { PoisonRecord } from '../../../pkg/log/log.ts';
 import type { Task } from '../../../pkg/runtime/runtime.ts';
+import { untilLook } from '../../../pkg/runtime/until-look.ts';
 import { createYieldingPlaces, type PlacesLimits, type YieldingPlaces } from '../../../pkg/runtime/yielding-places.ts';
 import { StorageError } from '../../../pkg/storage/database.ts';
 import { beginAttempt, deleteNeed, readWaitingNeeds, type WaitingNeed } from '../storage/needs.ts';
@@ -42,7 +43,8 @@ const PLACES = {
   other: { places: 32, slowMs: 2000, slowMax: 400 },
 } as const satisfies Record<string, PlacesLimits>;
 const PER_DESTINATION = { policy: 12, other: 4 };
-const POLL_MS = 1000;
+/** For needs of an owner that is gone; those of this process are known at once. */
+const POLL_MS = 2000;
 const AFTER_FAILURE_MS = 1000;
 /** A need that was begun so often is given up. */
 const ATTEMPTS_MAX = 20;
@@ -94,34 +96,38 @@ class Runner implements NeedRunner {
     const { clock, logger } = this.#deps.runtime;
     while (!signal.aborted) {
       this.#wake = new AbortController();
-      let pauseMs = POLL_MS;
+      let pauseMs = AFTER_FAILURE_MS;
       try {
-        await this.#round();
+        pauseMs = Math.min(untilLook(clock, POLL_MS), await this.#round());
         this.#failing = undefined;
       } catch (error) {
         this.#failing = `needs are not carried out: ${error instanceof Error ? error.message : String(error)}`;
         logger.warn({ error }, 'needs could not be looked at; trying again');
-        pauseMs = AFTER_FAILURE_MS;
       }
       await clock.sleep(pauseMs, AbortSignal.any([signal, this.#wake.signal]));
     }
   }
 
-  async #round(): Promise<void> {
+  /** Begins what may begin now; how many ms later the first of the others may. */
+  async #round(): Promise<number> {
     const { runtime: { clock }, database } = this.#deps;
     const partitions = this.#deps.partitions();
     for (const running of this.#running.values()) if (!partitions.includes(running.partition)) running.started.abandon();
-    if (partitions.length === 0 || !this.#hasRoom()) return;
+    if (partitions.length === 0 || !this.#hasRoom()) return Infinity;
     const needs = await readWaitingNeeds(database, partitions, clock.now());
     const ofDestination = new Map<string, number>();
     for (const { destination } of this.#running.values()) ofDestination.set(destination, (ofDestination.get(destination) ?? 0) + 1);
+    let pauseMs = Infinity;
     for (const need of needs) {
       const { need_id: needId, destination } = need;
-      const [kind, running] = [kindOf(destination), ofDestination.get(destination) ?? 0];
-      if (this.#running.has(needId) || need.retry_at > clock.now() || running >= PER_DESTINATION[kind] || !this.#places[kind].hasRoom()) continue;
+      const [kind, running, restMs] = [kindOf(destination), ofDestination.get(destination) ?? 0, need.retry_at - clock.now()];
+      if (this.#running.has(needId)) continue;
+      if (restMs > 0) pauseMs = Math.min(pauseMs, restMs);
+      if (restMs > 0 || running >= PER_DESTINATION[kind] || !this.#places[kind].hasRoom()) continue;
       ofDestination.set(destination, running + 1);
       this.#begin(need);
     }
+    return pauseMs;
   }
 
   #hasRoom(): boolean {
@@ -156,6 +162,8 @@ class Runner implements NeedRunner {
       if (error instanceof Abandoned) return;
       const level = isBug(error) ? 'error' : 'warn';
       logger[level]({ needId, attempts: need.attempts + 1, error }, 'a need was not carried out; it is tried again');
+      // Its row may say that it is due: a database that takes no attempt down.
+      await clock.sleep(AFTER_FAILURE_MS, closing.signal);
     }
   }
 

@@ -1,5 +1,6 @@
 import { roomOutputCodec } from '../../../pkg/log/codec.ts';
 import type { Runtime } from '../../../pkg/runtime/runtime.ts';
+import { untilLook } from '../../../pkg/runtime/until-look.ts';
 import type { Database } from '../../../pkg/storage/database.ts';
 import { keepForLater } from '../inbound/keep-pdus.ts';
 import { deleteOverdueNeeds, readOverdueNeeds, type OverdueNeed } from '../storage/needs.ts';
@@ -25,7 +26,7 @@ export interface SweepDeps {
 export async function sweep(deps: SweepDeps, signal: AbortSignal): Promise<void> {
   const { runtime: { clock, logger }, database } = deps;
   for (;;) {
-    await clock.sleep(SWEEP_EVERY_MS, signal);
+    await clock.sleep(untilLook(clock, SWEEP_EVERY_MS), signal);
     if (signal.aborted) return;
     try {
       for (let rounds = 0; rounds < OVERDUE_ROUNDS_MAX && !signal.aborted && await sweepOverdue(deps); rounds += 1) await clock.yield();

@@ -9,6 +9,7 @@ import { afterContact, waitMs, type Backoff } from '../../../pkg/federation/back
 import { createLeaseKeeper, type LeaseKeeper } from '../../../pkg/log/leases.ts';
 import type { Subscription } from '../../../pkg/log/log.ts';
 import type { Task } from '../../../pkg/runtime/runtime.ts';
+import { untilLook } from '../../../pkg/runtime/until-look.ts';
 import { readWaitingDestinations } from '../storage/destination-queue.ts';
 import { clearPause, readBackoffs } from '../storage/destinations.ts';
 import { CATCH_UP_DEFAULT, type ShortenDeps } from './catch-up.ts';
@@ -264,7 +265,7 @@ class QueueSender implements Sender {
   async #lookForWaiting(): Promise<void> {
     const { database, runtime } = this.#deps;
     const isForAll = runtime.clock.monotonic() >= this.#lookAt;
-    if (isForAll) this.#lookAt = runtime.clock.monotonic() + Math.min(POLL_MS.most, Math.max(POLL_MS.least, this.#destinations.size * POLL_MS.aDestination));
+    if (isForAll) this.#lookAt = runtime.clock.monotonic() + untilLook(runtime.clock, Math.min(POLL_MS.most, Math.max(POLL_MS.least, this.#destinations.size * POLL_MS.aDestination)));
     const news = [...this.#news];
     this.#news.clear();
     const { names: waiting, marked } = isForAll ? await readWaitingDestinations(database, SENDER_CONSUMER, runtime.instanceId) : { names: new Set(news), marked: new Set<string>() };

@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import { roomInputCodec } from '../../../pkg/log/codec.ts';
 import type { LogDriver } from '../../../pkg/log/log.ts';
 import type { Runtime, Task } from '../../../pkg/runtime/runtime.ts';
+import { untilLook } from '../../../pkg/runtime/until-look.ts';
 import type { Database } from '../../../pkg/storage/database.ts';
 import { noMetrics } from '../../../pkg/telemetry/metrics.ts';
 import { findBranched } from './find-branched.ts';
@@ -70,7 +71,7 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
     for (const { partition, roomId, purgeId, orderKey, eventsGone } of purges) {
       await append({ partition, roomId, name: ['purge', purgeId, orderKey, eventsGone], kind: { purgeSlice: { purgeId, afterOrderKey: orderKey } } });
     }
-    return purges.length > 0 ? SLICE_EVERY_MS : PURGES_EVERY_MS;
+    return purges.length > 0 ? SLICE_EVERY_MS : untilLook(clock, PURGES_EVERY_MS);
   }
 
   async function repeat(signal: AbortSignal, waitMs: () => number, work: () => Promise<void>): Promise<void> {
