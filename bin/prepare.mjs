@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { withLock } from './lock.mjs';
 
 export const REPOSITORY = resolve(dirname(fileURLToPath(import.meta.url)), '..');
-export const MAIN = join(REPOSITORY, 'dist/components/homeserver/main.js');
+export const MAIN = join(REPOSITORY, 'dist/bundle/main.js');
 /** The Node that is fetched where the machine's own is too old. */
 const NODE_VERSION = '24.21.0';
 const CACHE = join(REPOSITORY, '.cache');
@@ -100,14 +100,14 @@ function installPackages(node) {
   if (loads !== 0) fail(`better-sqlite3 does not load:\n${stderr}`);
 }
 
-/** dist/ is what tsc makes of the sources as they are now. */
+/** dist/ is what tsc makes of the sources as they are now, and dist/bundle what is run of it. */
 export function ensureBuild(node, { force = false } = {}) {
   const stampPath = join(CACHE, 'build-stamp.json');
   const isCurrent = () => readOr(stampPath, '') === sourceStamp() && existsSync(MAIN);
   if (!force && isCurrent()) return;
   withLock(join(CACHE, 'build.lock'), () => {
     if (!force && isCurrent()) return;
-    say('Building (tsc)');
+    say('Building (tsc, esbuild)');
     const stamp = sourceStamp();
     const previous = readOr(stampPath, '');
     // tsc removes nothing, and its incremental memory does not notice files missing from dist: begin anew when a source has gone.
@@ -121,6 +121,8 @@ export function ensureBuild(node, { force = false } = {}) {
     if (status !== 0) fail('the build failed; the compiler says why above');
     for (const path of sourceFiles('.proto')) cpSync(join(REPOSITORY, path), join(REPOSITORY, 'dist', path));
     writeFileSync(join(REPOSITORY, 'dist/package.json'), '{"type":"module"}\n');
+    const { status: bundled } = spawnSync(node, [join(REPOSITORY, 'bin/bundle.mjs')], { cwd: REPOSITORY, stdio: ['ignore', 'inherit', 'inherit'] });
+    if (bundled !== 0) fail('the build failed; esbuild says why above');
     writeFileSync(stampPath, stamp);
   });
 }
@@ -128,7 +130,7 @@ export function ensureBuild(node, { force = false } = {}) {
 /** One text of every source file's path, size and time. */
 function sourceStamp() {
   const files = [...sourceFiles('.ts').filter((path) => !path.endsWith('.test.ts')), ...sourceFiles('.proto'),
-    'tsconfig.json', 'tsconfig.build.json', 'package-lock.json'];
+    'tsconfig.json', 'tsconfig.build.json', 'package-lock.json', 'bin/bundle.mjs'];
   return JSON.stringify(files.map((path) => {
     const { size, mtimeMs } = statSync(join(REPOSITORY, path));
     return [path, size, mtimeMs];

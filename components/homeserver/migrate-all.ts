@@ -16,9 +16,9 @@ const MIGRATIONS: { readonly [component in keyof Databases]: readonly Migration[
 
 /** Brings every component's tables up to this version of the program; safe when several processes do it at once. */
 export async function migrateAll(databases: Databases, nowMs: number): Promise<void> {
-  for (const [component, migrations] of Object.entries(MIGRATIONS)) {
+  await Promise.all(Object.entries(MIGRATIONS).map(async ([component, migrations]) => {
     const database = databases[component as keyof Databases];
     await migrate(database, 'log', logMigrations, nowMs);
     await migrate(database, component, migrations, nowMs);
-  }
+  }));
 }

@@ -12,21 +12,26 @@ const COMPONENTS = ['roomserver', 'userapi', 'syncapi', 'federationapi'] as cons
 /** A file a component on SQLite, a schema a component on PostgreSQL. Rejects with `StorageError` and closes what was opened by then. */
 export async function openDatabases(settings: Pick<Settings, 'database' | 'dataDir'>): Promise<Databases> {
   const { database } = settings;
-  const opened: Partial<Record<(typeof COMPONENTS)[number], Database>> = {};
-  try {
-    if (database.kind === 'postgres') {
-      const { openPostgres } = await import('../../pkg/storage/postgres/open.ts');
-      for (const component of COMPONENTS) opened[component] = await openPostgres({ url: database.url, schema: component });
-    } else {
-      const { openSqlite } = await import('../../pkg/storage/sqlite/open.ts');
-      mkdirSync(settings.dataDir, { recursive: true, mode: 0o700 });
-      for (const component of COMPONENTS) opened[component] = await openSqlite({ path: join(settings.dataDir, `${component}.db`) });
-    }
-    return opened as Databases;
-  } catch (error) {
-    await Promise.all(Object.values(opened).map((one) => one.close()));
-    throw error;
-  }
+  const open = database.kind === 'postgres' ? await postgresOf(database.url) : await sqliteOf(settings.dataDir);
+  const opened = await Promise.allSettled(COMPONENTS.map(open));
+  const databases = opened.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  const failed = opened.find((one) => one.status === 'rejected');
+  if (failed === undefined) return Object.fromEntries(COMPONENTS.map((component, index) => [component, databases[index]])) as unknown as Databases;
+  await Promise.all(databases.map((one) => one.close()));
+  throw failed.reason;
+}
+
+type Open = (component: (typeof COMPONENTS)[number]) => Promise<Database>;
+
+async function postgresOf(url: string): Promise<Open> {
+  const { openPostgres } = await import('../../pkg/storage/postgres/open.ts');
+  return (component) => openPostgres({ url, schema: component });
+}
+
+async function sqliteOf(dataDir: string): Promise<Open> {
+  const { openSqlite } = await import('../../pkg/storage/sqlite/open.ts');
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  return (component) => openSqlite({ path: join(dataDir, `${component}.db`) });
 }
 
 /** Connects to the log; rejects with `LogUnavailable` when its broker does not answer. */

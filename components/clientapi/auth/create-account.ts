@@ -1,5 +1,5 @@
 /** What every way to a new account has in common: the name, the account, and the session that comes with it. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
 import { localpartProblem, userId as formatUserId } from '../../../pkg/matrix/ids/user-id.ts';

@@ -1,5 +1,5 @@
 /** How clients say which user they mean (Client-Server API, "Identifier types"). */
-import { z } from 'zod';
+import * as z from 'zod';
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import { text } from '../checks/body.ts';
 

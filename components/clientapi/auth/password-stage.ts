@@ -1,5 +1,5 @@
 /** The stage `m.login.password`: who is logged in shows that they know the password too. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import type { ApiRequest } from '../../../pkg/http/route.ts';
 import { userIdFromLogin } from '../../../pkg/matrix/ids/user-id.ts';

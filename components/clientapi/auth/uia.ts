@@ -1,5 +1,5 @@
 /** User-Interactive Authentication (Client-Server API, "User-Interactive Authentication API"): which stages a request has to pass, and which it has passed. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
 import { parseBody } from '../checks/body.ts';

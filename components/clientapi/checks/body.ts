@@ -1,5 +1,5 @@
 /** Bodies and their fields, checked against zod schemas, with the spec's error codes. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 
 /** A string that every database can hold: NUL has no place in PostgreSQL's text. */

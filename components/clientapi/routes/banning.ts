@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
 import { actingRequester } from '../accounts/standing.ts';
 import { parseBody } from '../checks/body.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
 import { isSameKey, USAGES } from '../../../pkg/matrix/e2ee/cross-signing.ts';
 import type { JsonObject } from '../../../pkg/matrix/e2ee/key-object.ts';

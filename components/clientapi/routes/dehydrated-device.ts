@@ -1,5 +1,5 @@
 /** Dehydrated devices (MSC3814, not of the spec yet): a device that takes encrypted messages while the user is logged in nowhere. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
 import { jsonObject, parseBody, text, textUpTo } from '../checks/body.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
 import { isLocalUser } from '../../../pkg/matrix/ids/user-id.ts';
 import { actingRequester } from '../accounts/standing.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
 import { parseBody } from '../checks/body.ts';
 import { requireRoomId } from '../checks/identifiers.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { askPublicRooms } from '../../../pkg/federation/ask-public-rooms.ts';
 import { FederationError } from '../../../pkg/federation/transport.ts';
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';

@@ -1,5 +1,5 @@
 /** Notices of this server to one of its users: the door that Synapse's tools use. Not of the spec; the exchange is described in Synapse's documentation, "Server Notices". */
-import { z } from 'zod';
+import * as z from 'zod';
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import { requireRequester } from '../../../pkg/http/requester.ts';
 import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';

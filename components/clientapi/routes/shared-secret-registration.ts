@@ -3,7 +3,7 @@
  * described in Synapse's documentation, "Shared-Secret Registration".
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import { z } from 'zod';
+import * as z from 'zod';
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import type { ApiRequest, ApiResponse } from '../../../pkg/http/route.ts';
 import { createAccount, requireFree, requireGoodPassword, sessionFields } from '../auth/create-account.ts';

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { z } from 'zod';
+import * as z from 'zod';
 import { cutJson } from '../../../pkg/http/cut-json.ts';
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import { isJsonObject, parseJson } from '../../../pkg/http/json.ts';

@@ -1,5 +1,5 @@
 /** Where a page of a space's hierarchy ended: nothing is kept of it here, so that any process can go on. */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ChildPlace } from '../../../pkg/matrix/room-summary/space-children.ts';
 
 /** What a token is good for: other pages of the same question. */

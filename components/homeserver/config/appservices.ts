@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseDocument } from 'yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 import { localpartProblem } from '../../../pkg/matrix/ids/user-id.ts';
 import type { AppserviceRegistration } from '../../../schemas/config/appservice.ts';
 import { SettingsError } from './settings-error.ts';

@@ -1,7 +1,7 @@
 /** Reads the file with the terms that users have to accept (Client-Server API, "Terms of service at registration"). */
 import { readFileSync } from 'node:fs';
 import { parseDocument } from 'yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Policy, Terms } from '../../../schemas/config/settings.ts';
 import { SettingsError } from './settings-error.ts';
 

@@ -1,5 +1,5 @@
 /** What an operator may want of accounts and registration tokens: each wish is a command to the owner of the user or token, or a question. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { MatrixError } from '../../../pkg/http/matrix-error.ts';
 import type { ApiRequest } from '../../../pkg/http/route.ts';
 import { isLocalUser, localpartProblem, userId as formatUserId } from '../../../pkg/matrix/ids/user-id.ts';
