@@ -65,7 +65,10 @@ const ACTIONS = {
   // One with a state key is not the room's.
   joinRule: ({ sender, choice }) => ({ type: 'm.room.join_rules', sender, state_key: choice >= 52 ? 'x' : '', content: { join_rule: pick(JOIN_RULES, choice) } }),
   aliases: ({ sender, target, choice }) => ({ type: 'm.room.aliases', sender, state_key: domainOf(target), content: { aliases: [`#${choice}:${domainOf(target)}`] } }),
-  redaction: ({ sender, choice }, dag) => ({ type: 'm.room.redaction', sender, redacts: pick(dag.accepted, choice), content: {} }),
+  redaction: ({ sender, choice }, dag) => {
+    const redacts = pick(dag.accepted, choice);
+    return { type: 'm.room.redaction', sender, ...(dag.version.redactsInContent ? { content: { redacts } } : { redacts, content: {} }) };
+  },
   topic: ({ sender, choice }) => ({ type: 'm.room.topic', sender, state_key: '', content: { topic: String(choice) } }),
   own: ({ sender, target }) => ({ type: 'org.example.own', sender, state_key: target, content: {} }),
   message: ({ sender, choice }) => ({ type: 'm.room.message', sender, content: { body: String(choice) } }),
