@@ -7,31 +7,28 @@ export interface Answer {
 }
 
 export class Connection {
-  readonly #socket: Socket;
-  readonly #host: string;
+  readonly #url: URL;
+  #socket!: Socket;
+  /** The server closes it after this answer, as nginx does after a thousand: the next request opens another. */
+  #isOver = false;
   #received: Buffer = Buffer.alloc(0);
   #waiting: { resolve: (answer: Answer) => void; reject: (error: Error) => void } | undefined;
 
-  private constructor(socket: Socket, host: string) {
-    this.#socket = socket;
-    this.#host = host;
-    socket.setNoDelay(true);
-    socket.on('data', (chunk: Buffer) => this.#take(chunk));
-    socket.on('error', (error) => this.#waiting?.reject(error));
-    socket.on('close', () => this.#waiting?.reject(new Error('the server closed the connection')));
+  private constructor(url: URL, socket: Socket) {
+    this.#url = url;
+    this.#use(socket);
   }
 
   static async open(baseUrl: string): Promise<Connection> {
-    const { hostname, port, host } = new URL(baseUrl);
-    const socket = connect(Number(port), hostname);
-    await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject));
-    return new Connection(socket, host);
+    const url = new URL(baseUrl);
+    return new Connection(url, await dial(url));
   }
 
-  request(method: string, path: string, options: { token?: string; body?: string } = {}): Promise<Answer> {
+  async request(method: string, path: string, options: { token?: string; body?: string } = {}): Promise<Answer> {
+    if (this.#isOver) this.#use(await dial(this.#url));
     const body = options.body ?? '';
     const authorization = options.token === undefined ? '' : `Authorization: Bearer ${options.token}\r\n`;
-    const head = `${method} ${path} HTTP/1.1\r\nHost: ${this.#host}\r\n${authorization}Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n`;
+    const head = `${method} ${path} HTTP/1.1\r\nHost: ${this.#url.host}\r\n${authorization}Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n`;
     return new Promise((resolve, reject) => {
       this.#waiting = { resolve, reject };
       this.#socket.write(head + body);
@@ -41,6 +38,17 @@ export class Connection {
   close(): void {
     this.#waiting = undefined;
     this.#socket.destroy();
+  }
+
+  #use(socket: Socket): void {
+    [this.#socket, this.#isOver] = [socket, false];
+    socket.setNoDelay(true);
+    socket.on('data', (chunk: Buffer) => this.#take(chunk));
+    const fail = (error: Error): void => {
+      if (socket === this.#socket) this.#waiting?.reject(error);
+    };
+    socket.on('error', fail);
+    socket.on('close', () => fail(new Error('the server closed the connection')));
   }
 
   #take(chunk: Buffer): void {
@@ -62,8 +70,15 @@ export class Connection {
     const waiting = this.#waiting;
     this.#received = Buffer.alloc(0);
     this.#waiting = undefined;
+    this.#isOver = /^connection: close\r?$/im.test(head);
     waiting?.resolve({ status: Number(head.slice(9, 12)), body });
   }
+}
+
+async function dial({ hostname, port }: URL): Promise<Socket> {
+  const socket = connect(Number(port), hostname);
+  await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject));
+  return socket;
 }
 
 function joinChunks(encoded: Buffer): string {
